@@ -1,0 +1,101 @@
+/** The shape of a vision transformer. Plain data: it is stored in a converted model's metadata. */
+export interface VitConfig {
+  /** Name of the model, e.g. `deit_tiny_patch16_224`. */
+  readonly name: string;
+  /** Input size in pixels, [height, width]. */
+  readonly imgSize: readonly [number, number];
+  /** Side of a square patch in pixels. */
+  readonly patchSize: number;
+  /** Channels of the input picture. */
+  readonly inChans: number;
+  /** Number of classes; 0 means no head: the class token after the final norm is the output. */
+  readonly numClasses: number;
+  /** Width D of a token. */
+  readonly embedDim: number;
+  /** Number of transformer blocks. */
+  readonly depth: number;
+  /** Attention heads in a block; divides embedDim. */
+  readonly numHeads: number;
+  /** Hidden width of the MLP as a multiple of embedDim. */
+  readonly mlpRatio: number;
+  /** Whether the query, key and value projection has a bias. */
+  readonly qkvBias: boolean;
+  /** Initial value of LayerScale's gamma, or null for a model without LayerScale. */
+  readonly layerScale: number | null;
+  /** Whether there is a distillation token with a head of its own beside the class token (DeiT, section 3). */
+  readonly distilled: boolean;
+  /** Whether position embeddings cover the prefix tokens too (DeiT) or the patches alone (DeiT III). */
+  readonly posEmbedPrefix: boolean;
+  /** Highest drop path rate; it grows linearly from 0 over the depth. Acts in training only. */
+  readonly dropPathRate: number;
+  /** Epsilon of every layer norm. */
+  readonly layerNormEps: number;
+}
+
+/** Number of tokens put before the patches: the class token, and the distillation token if there is one. */
+export function numPrefixTokens(config: VitConfig): 1 | 2 {
+  return config.distilled ? 2 : 1;
+}
+
+/** Rows and columns of the patch grid. */
+export function gridSize(config: VitConfig): [number, number] {
+  return [Math.floor(config.imgSize[0] / config.patchSize), Math.floor(config.imgSize[1] / config.patchSize)];
+}
+
+/** Hidden width of the MLP. */
+export function mlpDim(config: VitConfig): number {
+  return Math.floor(config.embedDim * config.mlpRatio);
+}
+
+/** A weight of a model: its name in tfjs and its shape there. */
+export interface WeightSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/**
+ * Every weight of a model in tfjs' layout, in the order in which a converted model stores them. Matrices are
+ * [in, out] and the patch projection is [p, p, C, D], where PyTorch has [out, in] and [D, C, p, p].
+ */
+export function weightSpecs(config: VitConfig): WeightSpec[] {
+  const { embedDim: d, patchSize: p, numClasses } = config;
+  const [rows, cols] = gridSize(config);
+  const prefix = config.posEmbedPrefix ? numPrefixTokens(config) : 0;
+  const hidden = mlpDim(config);
+  const specs: WeightSpec[] = [
+    { name: 'patch_embed.kernel', shape: [p, p, config.inChans, d] },
+    { name: 'patch_embed.bias', shape: [d] },
+    { name: 'cls_token', shape: [1, 1, d] },
+  ];
+  if (config.distilled) specs.push({ name: 'dist_token', shape: [1, 1, d] });
+  specs.push({ name: 'pos_embed', shape: [1, prefix + rows * cols, d] });
+  const add = (name: string, shape: number[]) => specs.push({ name, shape });
+  for (let i = 0; i < config.depth; i++) {
+    const block = `blocks.${i}`;
+    add(`${block}.norm1.gamma`, [d]);
+    add(`${block}.norm1.beta`, [d]);
+    add(`${block}.attn.qkv.kernel`, [d, 3 * d]);
+    if (config.qkvBias) add(`${block}.attn.qkv.bias`, [3 * d]);
+    add(`${block}.attn.proj.kernel`, [d, d]);
+    add(`${block}.attn.proj.bias`, [d]);
+    if (config.layerScale !== null) add(`${block}.ls1.gamma`, [d]);
+    add(`${block}.norm2.gamma`, [d]);
+    add(`${block}.norm2.beta`, [d]);
+    add(`${block}.mlp.fc1.kernel`, [d, hidden]);
+    add(`${block}.mlp.fc1.bias`, [hidden]);
+    add(`${block}.mlp.fc2.kernel`, [hidden, d]);
+    add(`${block}.mlp.fc2.bias`, [d]);
+    if (config.layerScale !== null) add(`${block}.ls2.gamma`, [d]);
+  }
+  add('norm.gamma', [d]);
+  add('norm.beta', [d]);
+  if (numClasses > 0) {
+    add('head.kernel', [d, numClasses]);
+    add('head.bias', [numClasses]);
+    if (config.distilled) {
+      add('head_dist.kernel', [d, numClasses]);
+      add('head_dist.bias', [numClasses]);
+    }
+  }
+  return specs;
+}

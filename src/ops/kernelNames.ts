@@ -1,0 +1,23 @@
+/**
+ * Names under which src/kernels registers faster versions of the ops, with tf.registerKernel. An op runs the
+ * kernel of the current backend where there is one, and is composed of tf ops where there is none.
+ */
+
+/**
+ * y = activation(x · kernel + bias) * scale + residual.
+ * Inputs: x [..., K], kernel [K, N], bias [N]?, scale [N]?, residual [..., N]?; attrs {activation: 'gelu' | 'none'};
+ * output [..., N]. `gelu` is the exact one, by erf.
+ */
+export const LINEAR = 'DeitLinear';
+
+/** Inputs: x [..., D], gamma [D], beta [D]; attrs {epsilon}; output [..., D]; normalised over the last axis. */
+export const LAYER_NORM = 'DeitLayerNorm';
+
+/**
+ * softmax(q kᵀ / √d) v for every head. Input: qkv [B, T, 3D], its last axis q, k, v and within each the heads;
+ * attrs {numHeads}; output [B, T, D], heads side by side.
+ */
+export const ATTENTION = 'DeitAttention';
+
+/** Inputs: x [B, H, W, C], kernel [p, p, C, D], bias [D]; output [B, H/p · W/p, D], patches row by row. */
+export const PATCH_EMBED = 'DeitPatchEmbed';

@@ -99,3 +99,10 @@ export function weightSpecs(config: VitConfig): WeightSpec[] {
   }
   return specs;
 }
+
+/** The name of a weight in a saved model: tfjs puts the name of its layer before it. */
+export function savedWeightName(name: string): string {
+  const block = /^blocks\.\d+/.exec(name);
+  if (block) return `${block[0]}/${name}`;
+  return name.includes('.') ? `${name.split('.')[0]}/${name}` : `tokens/${name}`;
+}

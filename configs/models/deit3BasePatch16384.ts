@@ -1,0 +1,30 @@
+import type { ModelCard } from '../../src/models/card.js';
+
+/**
+ * DeiT III base at 384 pixels (arXiv 2204.07118; facebookresearch/deit models_v2.py, deit_base_patch16_LS).
+ * Expect 85.0 top-1 when trained on ImageNet-1k (facebookresearch/deit, README_revenge):
+ *
+ *     deit eval deit_3_base_384_1k.pth imagenet/val --preset deit3
+ */
+export const deit3BasePatch16384: ModelCard = {
+  config: {
+    name: 'deit3_base_patch16_384',
+    imgSize: [384, 384],
+    patchSize: 16,
+    inChans: 3,
+    numClasses: 1000,
+    embedDim: 768,
+    depth: 12,
+    numHeads: 12,
+    mlpRatio: 4,
+    qkvBias: true,
+    layerScale: 1e-4,
+    distilled: false,
+    posEmbedPrefix: false,
+    dropPathRate: 0,
+    layerNormEps: 1e-6,
+  },
+  aliases: ['deit_3_base_384'],
+  preset: 'deit3',
+  published: { official: { top1: 85.0, top5: null } },
+};

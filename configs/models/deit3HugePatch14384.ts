@@ -1,0 +1,30 @@
+import type { ModelCard } from '../../src/models/card.js';
+
+/**
+ * DeiT III huge at 384 pixels (arXiv 2204.07118; facebookresearch/deit models_v2.py, deit_huge_patch14_LS).
+ * Its authors' README gives no accuracy for this size.
+ *
+ *     deit eval deit_3_huge_384_1k.pth imagenet/val --preset deit3
+ */
+export const deit3HugePatch14384: ModelCard = {
+  config: {
+    name: 'deit3_huge_patch14_384',
+    imgSize: [384, 384],
+    patchSize: 14,
+    inChans: 3,
+    numClasses: 1000,
+    embedDim: 1280,
+    depth: 32,
+    numHeads: 16,
+    mlpRatio: 4,
+    qkvBias: true,
+    layerScale: 1e-4,
+    distilled: false,
+    posEmbedPrefix: false,
+    dropPathRate: 0,
+    layerNormEps: 1e-6,
+  },
+  aliases: ['deit_3_huge_384'],
+  preset: 'deit3',
+  published: { official: { top1: null, top5: null } },
+};

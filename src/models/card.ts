@@ -1,0 +1,22 @@
+import type { VitConfig } from './config.js';
+
+/** Accuracy on ImageNet-1k's validation set, in percent; null where the source gives none. */
+export interface Accuracy {
+  readonly top1: number | null;
+  readonly top5: number | null;
+}
+
+/** A named model: its shape and what was published of it. Each file in configs/models holds one. */
+export interface ModelCard {
+  readonly config: VitConfig;
+  /** Other names that mean this model, e.g. mmpretrain's. */
+  readonly aliases: readonly string[];
+  /** Name of the preprocessing preset with which its authors evaluated it. */
+  readonly preset: string;
+  readonly published: {
+    /** Printed by the authors' own evaluation (facebookresearch/deit --eval, or its README). */
+    readonly official: Accuracy;
+    /** mmpretrain's page, for the models that are there. */
+    readonly mmpretrain?: Accuracy;
+  };
+}

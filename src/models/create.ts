@@ -1,0 +1,113 @@
+import type { serialization } from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { modelCards } from '../../configs/models/index.js';
+import { UserError } from '../errors.js';
+import { preprocessingFor } from '../image/index.js';
+import '../layers/index.js';
+import { Random } from '../random.js';
+import type { ModelCard } from './card.js';
+import { type VitConfig, weightSpecs } from './config.js';
+import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
+import { initialWeight } from './initialWeights.js';
+import { checkConfig, topology } from './topology.js';
+import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
+import { namedWeights, setWeight } from './weights.js';
+
+/** Fields of a model that may be given anew; `imgSize` as one number means a square. */
+export type ModelOverrides = Partial<Omit<VitConfig, 'imgSize'>> & {
+  imgSize?: number | readonly [number, number];
+  /** Seed of the initial weights; 0 by default. */
+  seed?: number;
+};
+
+const DEFAULTS: VitConfig = {
+  name: 'vit',
+  imgSize: [224, 224],
+  patchSize: 16,
+  inChans: 3,
+  numClasses: 1000,
+  embedDim: 192,
+  depth: 12,
+  numHeads: 3,
+  mlpRatio: 4,
+  qkvBias: true,
+  layerScale: null,
+  distilled: false,
+  posEmbedPrefix: true,
+  dropPathRate: 0,
+  layerNormEps: 1e-6,
+};
+
+/** The named model, by timm's or mmpretrain's name, or undefined. */
+export function findModel(name: string): ModelCard | undefined {
+  return modelCards.find((card) => card.config.name === name || card.aliases.includes(name));
+}
+
+/** As findModel, but an unknown name is a UserError that lists near ones. */
+export function modelCard(name: string): ModelCard {
+  const card = findModel(name);
+  if (card) return card;
+  throw new UserError(`no model is named "${name}"; \`deit models\` lists those that are there`);
+}
+
+/** A whole configuration from a name or some fields; the rest is DeiT-tiny's. Throws a UserError if it cannot be built. */
+export function resolveConfig(model: string | Partial<VitConfig>, overrides: ModelOverrides = {}): VitConfig {
+  const base = typeof model === 'string' ? modelCard(model).config : { ...DEFAULTS, ...model };
+  const { imgSize, seed: _, ...rest } = overrides;
+  const config: VitConfig = {
+    ...base,
+    ...definedFields(rest),
+    imgSize: typeof imgSize === 'number' ? [imgSize, imgSize] : (imgSize ?? base.imgSize),
+  };
+  for (const field of Object.keys(config)) {
+    if (!(field in DEFAULTS))
+      throw new UserError(`a model has no field "${field}"; it has ${Object.keys(DEFAULTS).join(', ')}`);
+  }
+  checkConfig(config);
+  return config;
+}
+
+function definedFields<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+/**
+ * Builds a model with fresh weights.
+ *
+ * @param model a name (`deit models` lists them), or the fields that differ from DeiT-tiny's
+ * @param overrides e.g. {numClasses, imgSize, dropPathRate}
+ */
+export function createModel(
+  model: string | Partial<VitConfig>,
+  overrides: ModelOverrides = {},
+): VisionTransformer {
+  const config = resolveConfig(model, overrides);
+  const created = buildModel(config, defaultExtras(config, typeof model === 'string' ? model : undefined));
+  const random = Random.fromSeed(overrides.seed ?? 0);
+  const weights = namedWeights(created.layersModel);
+  for (const spec of weightSpecs(config)) {
+    setWeight(weights.get(spec.name)!, initialWeight(spec, config, random));
+  }
+  return created;
+}
+
+/** Preprocessing of the preset that the named model's authors used, at this input size. */
+export function defaultExtras(config: VitConfig, name = config.name): ModelExtras {
+  const preset = findModel(name)?.preset ?? 'deit';
+  return { preprocessing: preprocessingFor(preset, config.imgSize) };
+}
+
+/** tfjs types the constructor's arguments more loosely than LayersModel declares its own. */
+type SerializableModel = serialization.SerializableConstructor<tfl.LayersModel>;
+
+/** Builds a model whose weights are all zero, to be assigned. */
+export function buildModel(config: VitConfig, extras: ModelExtras): VisionTransformer {
+  const layersModel = tfl.LayersModel.fromConfig<tfl.LayersModel>(
+    tfl.LayersModel as unknown as SerializableModel,
+    topology(config) as serialization.ConfigDict,
+    {},
+    true,
+  );
+  const Model = config.distilled && config.numClasses > 0 ? DistilledVisionTransformer : VisionTransformer;
+  return new Model(config, layersModel, extras);
+}

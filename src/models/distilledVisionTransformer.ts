@@ -1,0 +1,35 @@
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import type { VitConfig } from './config.js';
+import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
+
+/**
+ * A vision transformer with a distillation token and a second head that learns from the teacher (DeiT,
+ * arXiv 2012.12877, section 3). predict gives the mean of the two heads' logits.
+ */
+export class DistilledVisionTransformer extends VisionTransformer {
+  /** Shares its layers with layersModel; outputs [class head, distillation head]. */
+  readonly headsModel: tfl.LayersModel;
+
+  constructor(config: VitConfig, layersModel: tfl.LayersModel, extras: ModelExtras) {
+    super(config, layersModel, extras);
+    const output = (name: string) => layersModel.getLayer(name).output as tfl.SymbolicTensor;
+    this.headsModel = tfl.model({
+      name: `${config.name}_heads`,
+      inputs: layersModel.inputs,
+      outputs: [output('head'), output('head_dist')],
+    });
+  }
+
+  /**
+   * The logits of both heads, as training needs them.
+   *
+   * @param x float32 [B, H, W, C], normalised
+   * @returns [class head's, distillation head's], float32 [B, classes] each
+   */
+  predictHeads(x: tf.Tensor4D, options: { training?: boolean } = {}): [tf.Tensor2D, tf.Tensor2D] {
+    return tf.tidy(
+      () => this.headsModel.apply(x, { training: options.training ?? false }) as [tf.Tensor2D, tf.Tensor2D],
+    );
+  }
+}

@@ -1,0 +1,122 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { UserError } from '../errors.js';
+import type { Preprocessing } from '../image/types.js';
+import type { TransformerBlock } from '../layers/index.js';
+import { type ClassifyInput, type Prediction, toPixels, topPredictions } from './classify.js';
+import type { VitConfig } from './config.js';
+
+/** What goes with a model beside its weights. */
+export interface ModelExtras {
+  /** Names of the classes, in the order of the logits. */
+  labels?: readonly string[];
+  /** How pictures become its input; by default the `deit` preset at the model's input size. */
+  preprocessing: Preprocessing;
+}
+
+export interface FeatureOptions {
+  /** Give the tokens after every block too. */
+  blocks?: boolean;
+  /** Give every block's attention weights too. */
+  attention?: boolean;
+}
+
+/** All tensors are float32. T counts the prefix tokens (class, distillation), N the patches. */
+export interface Features {
+  /** Tokens after the final norm, [B, T + N, D]. */
+  tokens: tf.Tensor3D;
+  /** Tokens after each block, [B, T + N, D] each; empty unless asked for. */
+  blocks: tf.Tensor3D[];
+  /** softmax(q kᵀ / √d) of each block, [B, heads, T + N, T + N] each; empty unless asked for. */
+  attention: tf.Tensor4D[];
+}
+
+/** Runs a whole model faster than layer by layer, e.g. a graph on native TensorFlow; owned by the model. */
+export interface Runtime {
+  predict(x: tf.Tensor4D): tf.Tensor2D;
+  dispose(): void;
+}
+
+/** A vision transformer (arXiv 2010.11929) with its labels and preprocessing. */
+export class VisionTransformer {
+  /** The model as tfjs layers: summary(), fit(), save(), countParams(). */
+  readonly layersModel: tfl.LayersModel;
+  readonly labels: readonly string[] | undefined;
+  readonly preprocessing: Preprocessing;
+  private runtime: Runtime | undefined;
+
+  constructor(
+    readonly config: VitConfig,
+    layersModel: tfl.LayersModel,
+    extras: ModelExtras,
+  ) {
+    this.layersModel = layersModel;
+    this.labels = extras.labels;
+    this.preprocessing = extras.preprocessing;
+  }
+
+  /** Hands prediction to a faster runtime with the same weights; training and features stay with the layers. */
+  useRuntime(runtime: Runtime): void {
+    this.runtime?.dispose();
+    this.runtime = runtime;
+  }
+
+  /**
+   * @param x float32 [B, H, W, C], normalised
+   * @returns logits, float32 [B, classes]; with no head, the class token after the final norm, [B, D]
+   */
+  predict(x: tf.Tensor4D): tf.Tensor2D {
+    const expected = [...this.config.imgSize, this.config.inChans];
+    if (x.rank !== 4 || expected.some((side, i) => x.shape[i + 1] !== side)) {
+      throw new UserError(
+        `${this.config.name}: predict takes a float32 tensor [batch, ${expected.join(', ')}], got [${x.shape}]`,
+      );
+    }
+    if (this.runtime) return this.runtime.predict(x);
+    return tf.tidy(() => this.layersModel.apply(x, { training: false }) as tf.Tensor2D);
+  }
+
+  /** Tokens after the final norm, and on demand after each block and the attention weights. */
+  features(x: tf.Tensor4D, options: FeatureOptions = {}): Features {
+    const result = tf.tidy(() => {
+      const blocks: tf.Tensor3D[] = [];
+      const attention: tf.Tensor4D[] = [];
+      const run = (name: string, input: tf.Tensor) =>
+        this.layersModel.getLayer(name).apply(input) as tf.Tensor3D;
+      let tokens = run('tokens', run('patch_embed', x));
+      for (let i = 0; i < this.config.depth; i++) {
+        const block = this.layersModel.getLayer(`blocks.${i}`) as TransformerBlock;
+        if (options.attention) attention.push(block.attentionWeights(tokens));
+        tokens = block.call(tokens);
+        if (options.blocks) blocks.push(tokens);
+      }
+      return { tokens: run('norm', tokens), blocks, attention } as Features & tf.TensorContainerObject;
+    });
+    return result;
+  }
+
+  /**
+   * Classifies one picture.
+   *
+   * @param input an 8-bit picture ({data, width, height}, RGB or RGBA), a float or int tensor [H, W, 3] of levels
+   *   0…255, or whatever a platform adds (deit-tfjs/node: a path or the bytes of an image file)
+   * @returns the `topK` most probable classes, most probable first
+   */
+  async classify(input: ClassifyInput, options: { topK?: number } = {}): Promise<Prediction[]> {
+    const [height, width] = this.preprocessing.crop;
+    const pixels = await toPixels(input, this.preprocessing);
+    const logits = tf.tidy(() => tf.reshape(this.predict(tf.tensor4d(pixels, [1, height, width, 3])), [-1]));
+    try {
+      return topPredictions(await logits.data<'float32'>(), options.topK ?? 5, this.labels);
+    } finally {
+      logits.dispose();
+    }
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    this.runtime?.dispose();
+    this.runtime = undefined;
+    this.layersModel.dispose();
+  }
+}

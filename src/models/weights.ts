@@ -1,0 +1,39 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { UserError } from '../errors.js';
+
+/** Gives the values of a weight by its name, float32 in row-major order of tfjs' layout. */
+export type WeightReader = (name: string) => Promise<Float32Array>;
+
+/** The weights of a model by name as weightSpecs has it (tfjs puts `layer/` before it), in the model's order. */
+export function namedWeights(model: tfl.LayersModel): Map<string, tfl.LayerVariable> {
+  const byName = new Map<string, tfl.LayerVariable>();
+  for (const layer of model.layers) {
+    for (const weight of layer.weights) byName.set(weight.originalName.replace(/^.*\//, ''), weight);
+  }
+  return byName;
+}
+
+/** Replaces one weight's values; the old ones are freed. */
+export function setWeight(weight: tfl.LayerVariable, values: Float32Array): void {
+  const size = weight.shape.reduce<number>((a, b) => a * b!, 1);
+  if (values.length !== size) {
+    throw new UserError(`${weight.originalName}: expected ${size} values, got ${values.length}`);
+  }
+  tf.tidy(() => {
+    weight.write(tf.tensor(values, weight.shape as number[], 'float32'));
+  });
+}
+
+/** Fills every weight of a model from a reader, one at a time, so that no second copy of the model is held. */
+export async function assignWeights(
+  model: tfl.LayersModel,
+  read: WeightReader,
+  onProgress?: (fraction: number) => void,
+): Promise<void> {
+  const weights = [...namedWeights(model)];
+  for (const [i, [name, weight]] of weights.entries()) {
+    setWeight(weight, await read(name));
+    onProgress?.((i + 1) / weights.length);
+  }
+}

@@ -1,0 +1,21 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+const SQRT_HALF = Math.SQRT1_2;
+const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
+
+/** Gaussian error linear unit, the exact one: x · Φ(x) with Φ by erf (arXiv 1606.08415). Any shape, float32. */
+export function gelu<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => tf.mul(x, normalCdf(x)) as T);
+}
+
+/** d gelu(x) / dx = Φ(x) + x φ(x). */
+export function geluGrad<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => {
+    const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), INV_SQRT_2PI);
+    return tf.add(normalCdf(x), tf.mul(x, density)) as T;
+  });
+}
+
+function normalCdf(x: tf.Tensor): tf.Tensor {
+  return tf.mul(tf.add(tf.erf(tf.mul(x, SQRT_HALF)), 1), 0.5);
+}

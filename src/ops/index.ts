@@ -1,0 +1,6 @@
+export { attention, attentionWeights } from './attention.js';
+export { dropPath } from './dropPath.js';
+export { gelu } from './gelu.js';
+export { layerNorm } from './layerNorm.js';
+export { type LinearOptions, linear } from './linear.js';
+export { patchEmbed } from './patchEmbed.js';

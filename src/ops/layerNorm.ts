@@ -1,0 +1,48 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runKernel } from './dispatch.js';
+import { LAYER_NORM } from './kernelNames.js';
+
+/**
+ * Layer normalisation over the last axis (arXiv 1607.06450): gamma · (x − mean) / √(variance + epsilon) + beta,
+ * with the biased variance, as torch.nn.LayerNorm.
+ *
+ * @param x float32 [..., D]
+ * @param gamma float32 [D]
+ * @param beta float32 [D]
+ * @returns float32, the shape of x
+ */
+export function layerNorm<T extends tf.Tensor>(
+  x: T,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  epsilon: number,
+): T {
+  if (hasKernel(LAYER_NORM)) {
+    return runKernel(LAYER_NORM, { x, gamma, beta }, { epsilon }, layerNormGradient(epsilon)) as T;
+  }
+  return tf.tidy(() => tf.add(tf.mul(normalize(x, epsilon).normalized, gamma), beta) as T);
+}
+
+function normalize(x: tf.Tensor, epsilon: number): { normalized: tf.Tensor; invStd: tf.Tensor } {
+  const centred = tf.sub(x, tf.mean(x, -1, true));
+  const invStd = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon));
+  return { normalized: tf.mul(centred, invStd), invStd };
+}
+
+/** The gradient of the kernel named LAYER_NORM. */
+function layerNormGradient(epsilon: number) {
+  return (dy: tf.Tensor, inputs: Record<string, tf.Tensor | undefined>) => {
+    const { x, gamma } = inputs as Record<string, tf.Tensor>;
+    const { normalized, invStd } = normalize(x, epsilon);
+    const rows = (t: tf.Tensor) => tf.reshape(t, [-1, gamma.shape[0] as number]);
+    return {
+      x: () => {
+        const g = tf.mul(dy, gamma);
+        const projection = tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true));
+        return tf.mul(invStd, tf.sub(tf.sub(g, tf.mean(g, -1, true)), projection));
+      },
+      gamma: () => tf.sum(rows(tf.mul(dy, normalized)), 0),
+      beta: () => tf.sum(rows(dy), 0),
+    };
+  };
+}

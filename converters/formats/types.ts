@@ -4,7 +4,10 @@ export interface ByteSource {
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
-  /** Bytes [offset, offset + length). Throws a UserError if the range is not inside the source. */
+  /**
+   * Bytes [offset, offset + length), possibly a view of a larger buffer: not to be written to.
+   * Throws a UserError if the range is not inside the source.
+   */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
@@ -29,11 +32,14 @@ export interface CheckpointTensor {
   read(): Promise<Float32Array>;
 }
 
+/** Plain values found beside the tensors. */
+export type CheckpointMetadata = Readonly<Record<string, string | number | boolean | null>>;
+
 /** A parsed checkpoint: every tensor found anywhere in it, under its full path, e.g. `model.blocks.0.norm1.weight`. */
 export interface Checkpoint {
   readonly name: string;
   readonly format: 'zip' | 'legacy' | 'safetensors';
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   /** Plain values beside the tensors (epoch, arch, safetensors' __metadata__ …): strings, numbers, booleans. */
-  readonly metadata: Readonly<Record<string, string | number | boolean | null>>;
+  readonly metadata: CheckpointMetadata;
 }

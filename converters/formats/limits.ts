@@ -1,0 +1,54 @@
+/**
+ * What a checkpoint may ask for. Each bound lies far above what checkpoints of this family hold and low enough that
+ * no input, however made, costs more than about two seconds or 512 MB beyond its own size.
+ */
+
+const MIB = 2 ** 20;
+
+/** data.pkl of ViT-huge with optimiser state is under 1 MB; logs kept by mmengine have been seen at tens of MB. */
+export const MAX_PICKLE_BYTES = 64 * MIB;
+
+/** Some 30 opcodes write a tensor: room for 60,000 of them. Each opcode may cost 100 bytes: 200 MB in all. */
+export const MAX_PICKLE_OPCODES = 2_000_000;
+
+/** Whole numbers of a pickle. The widest seen are 128-bit random states; decimal conversion is quadratic. */
+export const MAX_LONG_BYTES = 1024;
+
+/** Dicts within dicts. Training checkpoints nest 5 deep; the walk over them is recursive. */
+export const MAX_NESTING = 100;
+
+/** Values met on the walk. A list that holds itself twice, and again, has 2^n of them in n opcodes. */
+export const MAX_VALUES = 1_000_000;
+
+/** Storages of one file: ViT-huge with Adam and EMA has 2,500. Each costs a read of its header. */
+export const MAX_STORAGES = 16_384;
+
+/** Characters of a tensor's dotted path: state_dict keys are under 100. */
+export const MAX_NAME_LENGTH = 4096;
+
+/** Plain values kept beside the tensors; what lies beyond is left out, since nothing in it is needed. */
+export const MAX_METADATA_VALUES = 4096;
+
+/** Characters of one such value; longer ones (whole logs, source code) are left out. */
+export const MAX_METADATA_LENGTH = 65_536;
+
+/** Patch embeddings have 4 dimensions; PyTorch itself has kernels for up to 8 in places, 64 at most. */
+export const MAX_DIMENSIONS = 8;
+
+/** Elements of a tensor that repeats its storage (stride 0): 64 MB once read. Unrepeated ones end with their storage. */
+export const MAX_REPEATED_ELEMENTS = 2 ** 24;
+
+/** How often all tensors together may cover the bytes of the file: tied weights and shared EMA cover them twice. */
+export const MAX_COVERAGE = 4;
+
+/** The safetensors format allows 100 MB, but that much JSON can unfold to gigabytes; 1,000 tensors need 0.1 MB. */
+export const MAX_SAFETENSORS_HEADER_BYTES = 8 * MIB;
+
+/** Zip directory: 30,000 entries of usual length. The library keeps about 1 kB for each. */
+export const MAX_ZIP_DIRECTORY_BYTES = 4 * MIB;
+
+/** Weights hardly compress (under 1.2 times), so entries that inflate to more than twice the file are bombs … */
+export const MAX_INFLATE_RATIO = 2;
+
+/** … unless they are small in all. */
+export const MIN_INFLATE_BYTES = 64 * MIB;

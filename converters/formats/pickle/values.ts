@@ -1,0 +1,83 @@
+/** What a pickle can hold here: plain data, and names of things that are never called. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Tuple
+  | List
+  | Dict
+  | Inert
+  | Global
+  | HostValue;
+
+export class Tuple {
+  constructor(readonly items: readonly PickleValue[]) {}
+}
+
+export class List {
+  constructor(readonly items: PickleValue[] = []) {}
+}
+
+/** A dict. A Map, so that a key named `__proto__` is a key like any other. */
+export class Dict {
+  #entries: Map<PickleValue, PickleValue> | undefined;
+
+  /** Keys that are not plain (tuples, objects) are told apart by identity. */
+  set(key: PickleValue, value: PickleValue): void {
+    // Made when first needed: an empty Map costs ten times an empty Dict, and pickles can ask for millions.
+    this.#entries ??= new Map();
+    this.#entries.set(key, value);
+  }
+
+  get(key: PickleValue): PickleValue | undefined {
+    return this.#entries?.get(key);
+  }
+
+  get entries(): Iterable<[PickleValue, PickleValue]> {
+    return this.#entries ?? [];
+  }
+}
+
+/**
+ * Stands where Python would have built an object (argparse.Namespace, a NumPy array, a set …). It keeps the plain data
+ * that was to go into the object and does nothing with it.
+ */
+export class Inert {
+  /** Items appended or added to it, and the arguments it was to be made of. */
+  readonly items: PickleValue[] = [];
+  /** Entries set on it. */
+  readonly dict = new Dict();
+  /** Its attributes, or whatever else was to be its state. */
+  state: PickleValue = null;
+
+  constructor(readonly className: string) {}
+}
+
+/** A name of Python's world, as `module.name`; what may be done with it is the host's to say. */
+export class Global {
+  constructor(readonly name: string) {}
+}
+
+/** Base of values that a host makes itself, e.g. tensors. */
+export abstract class HostValue {
+  /** What it is, for messages. */
+  abstract readonly description: string;
+}
+
+/** What a value is, in Python's words, for messages. */
+export function describeValue(value: PickleValue): string {
+  if (value === null) return 'None';
+  if (value instanceof Global) return `the global ${value.name}`;
+  if (value instanceof Inert) return `an object of ${value.className}`;
+  if (value instanceof HostValue) return value.description;
+  if (value instanceof Tuple) return 'a tuple';
+  if (value instanceof List) return 'a list';
+  if (value instanceof Dict) return 'a dict';
+  if (value instanceof Uint8Array) return 'bytes';
+  if (typeof value === 'string') return 'a string';
+  if (typeof value === 'boolean') return 'a boolean';
+  return 'a number';
+}

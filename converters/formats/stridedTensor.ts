@@ -1,0 +1,86 @@
+import { bytesToFloat32, ITEM_BYTES } from './dtypes.js';
+import type { CheckpointTensor, TensorDtype } from './types.js';
+
+/** Where a tensor's elements lie in its storage; all counts in elements. */
+export interface StridedView {
+  readonly dtype: TensorDtype;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly stride: readonly number[];
+}
+
+/** Number of elements; 0 if a dimension is 0, however large the others. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.includes(0) ? 0 : shape.reduce((count, size) => count * size, 1);
+}
+
+/** Elements of storage from the first to the last that the view uses, both counted. */
+export function elementSpan({ shape, stride }: StridedView): number {
+  if (shape.includes(0)) return 0;
+  return shape.reduce((span, size, i) => span + (size - 1) * stride[i]!, 1);
+}
+
+/** Strides of a row-major tensor. */
+export function rowMajorStride(shape: readonly number[]): number[] {
+  const stride = new Array<number>(shape.length);
+  let step = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    stride[i] = step;
+    step *= Math.max(1, shape[i]!);
+  }
+  return stride;
+}
+
+/** A tensor whose read() asks for just the bytes that its view spans. `readStorage` counts bytes within the storage. */
+export function stridedTensor(
+  name: string,
+  view: StridedView,
+  readStorage: (offset: number, length: number) => Promise<Uint8Array>,
+): CheckpointTensor {
+  const { dtype, shape } = view;
+  return {
+    name,
+    dtype,
+    shape,
+    async read() {
+      const item = ITEM_BYTES[dtype];
+      const span = elementSpan(view);
+      if (span === 0) return new Float32Array(0);
+      const bytes = await readStorage(view.offset * item, span * item);
+      return bytesToFloat32(isRowMajor(view) ? bytes : gather(bytes, view, item), dtype);
+    },
+  };
+}
+
+function isRowMajor({ shape, stride }: StridedView): boolean {
+  const expected = rowMajorStride(shape);
+  return shape.every((size, i) => size === 1 || stride[i] === expected[i]);
+}
+
+/** The view's elements in row-major order. Moves integers of the item's size, so that no bit of a float changes. */
+function gather(bytes: Uint8Array, { shape, stride }: StridedView, item: 1 | 2 | 4 | 8): Uint8Array {
+  const count = elementCount(shape);
+  const unit = item === 1 ? Uint8Array : item === 2 ? Uint16Array : Uint32Array;
+  const units = item === 8 ? 2 : 1;
+  const isAligned = bytes.byteOffset % unit.BYTES_PER_ELEMENT === 0;
+  const source = isAligned ? bytes : bytes.slice();
+  const from = new unit(
+    source.buffer as ArrayBuffer,
+    source.byteOffset,
+    source.byteLength / unit.BYTES_PER_ELEMENT,
+  );
+  const to = new unit(count * units);
+  const index = new Array<number>(shape.length).fill(0);
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    for (let part = 0; part < units; part++) to[i * units + part] = from[at * units + part]!;
+    for (let d = shape.length - 1; d >= 0; d--) {
+      index[d]! += 1;
+      at += stride[d]!;
+      if (index[d]! < shape[d]!) break;
+      at -= shape[d]! * stride[d]!;
+      index[d] = 0;
+    }
+  }
+  return new Uint8Array(to.buffer);
+}

@@ -1,0 +1,140 @@
+import { Global } from '../pickle/values.js';
+import type { TensorDtype } from '../types.js';
+
+/**
+ * What stands for a name out of a checkpoint's pickle:
+ * dict: what it makes is read as a dict; tuple: as a tuple; inert: as a placeholder; type: it may be named, not called;
+ * storage: the element type of a storage; the rest: PyTorch's ways to write a tensor.
+ */
+export type TorchRole =
+  | { readonly kind: 'dict' | 'tuple' | 'inert' | 'type' }
+  | { readonly kind: 'storage'; readonly dtype: TensorDtype }
+  | { readonly kind: 'dtype'; readonly dtype: TensorDtype }
+  | { readonly kind: 'rebuildTensor' | 'rebuildTensorV3' | 'rebuildParameter' | 'rebuildFromType' };
+
+/** A name on the list. */
+export class TorchGlobal extends Global {
+  constructor(
+    name: string,
+    readonly role: TorchRole,
+  ) {
+    super(name);
+  }
+}
+
+/** Names by module, for each role. These, and no others, may stand in a checkpoint. */
+const NAMES: readonly (readonly [TorchRole, module: string, names: string])[] = [
+  [{ kind: 'rebuildTensor' }, 'torch._utils', '_rebuild_tensor _rebuild_tensor_v2'],
+  [{ kind: 'rebuildTensorV3' }, 'torch._utils', '_rebuild_tensor_v3'],
+  [{ kind: 'rebuildParameter' }, 'torch._utils', '_rebuild_parameter _rebuild_parameter_with_state'],
+  [{ kind: 'rebuildFromType' }, 'torch._tensor', '_rebuild_from_type_v2'],
+  [{ kind: 'type' }, 'torch', 'Tensor'],
+  [{ kind: 'type' }, 'torch.nn.parameter', 'Parameter Buffer'],
+  [{ kind: 'tuple' }, 'torch', 'Size'],
+  [{ kind: 'dict' }, 'collections', 'OrderedDict Counter'],
+  [{ kind: 'inert' }, 'torch', 'device layout memory_format Generator'],
+  [{ kind: 'inert' }, 'torch.serialization', '_get_layout'],
+  [{ kind: 'inert' }, 'argparse', 'Namespace'],
+  [{ kind: 'inert' }, 'types', 'SimpleNamespace'],
+  [{ kind: 'inert' }, 'collections', 'defaultdict deque'],
+  [{ kind: 'inert' }, 'datetime', 'datetime date time timedelta timezone'],
+  [{ kind: 'inert' }, 'pathlib', 'Path PurePath PosixPath PurePosixPath WindowsPath PureWindowsPath'],
+  [{ kind: 'inert' }, 'pathlib._local', 'Path PurePath PosixPath PurePosixPath WindowsPath PureWindowsPath'],
+  [{ kind: 'inert' }, '_codecs', 'encode'],
+  [{ kind: 'inert' }, 'copyreg', '_reconstructor'],
+  [
+    { kind: 'inert' },
+    'builtins',
+    'set frozenset slice range xrange complex bytes bytearray object list dict tuple int long float str unicode bool',
+  ],
+  [
+    { kind: 'inert' },
+    'numpy',
+    'ndarray dtype matrix bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64',
+  ],
+  [{ kind: 'inert' }, 'numpy', 'float16 float32 float64'],
+  [{ kind: 'inert' }, 'numpy.core.multiarray', '_reconstruct scalar'],
+  [{ kind: 'inert' }, 'numpy._core.multiarray', '_reconstruct scalar'],
+  [{ kind: 'inert' }, 'numpy.core.numeric', '_frombuffer'],
+  [{ kind: 'inert' }, 'numpy._core.numeric', '_frombuffer'],
+  [
+    { kind: 'inert' },
+    'numpy.dtypes',
+    'Float16DType Float32DType Float64DType Int32DType Int64DType BoolDType',
+  ],
+  [{ kind: 'inert' }, 'torch.optim.sgd', 'SGD'],
+  [{ kind: 'inert' }, 'torch.optim.adam', 'Adam'],
+  [{ kind: 'inert' }, 'torch.optim.adamw', 'AdamW'],
+  [{ kind: 'inert' }, 'torch.optim.rmsprop', 'RMSprop'],
+  [
+    { kind: 'inert' },
+    'torch.optim.lr_scheduler',
+    'LambdaLR MultiplicativeLR StepLR MultiStepLR ConstantLR LinearLR ExponentialLR SequentialLR PolynomialLR ' +
+      'CosineAnnealingLR ChainedScheduler ReduceLROnPlateau CyclicLR CosineAnnealingWarmRestarts OneCycleLR',
+  ],
+  [{ kind: 'inert' }, 'mmengine.logging.history_buffer', 'HistoryBuffer'],
+  [{ kind: 'inert' }, 'mmengine.config.config', 'Config ConfigDict'],
+  [{ kind: 'inert' }, 'mmengine.config', 'Config ConfigDict'],
+  [{ kind: 'inert' }, 'mmcv.utils.config', 'Config ConfigDict'],
+  [{ kind: 'inert' }, 'addict.addict', 'Dict'],
+  [{ kind: 'inert' }, 'omegaconf.dictconfig', 'DictConfig'],
+  [{ kind: 'inert' }, 'omegaconf.listconfig', 'ListConfig'],
+  [{ kind: 'inert' }, 'omegaconf.base', 'ContainerMetadata Metadata'],
+  [{ kind: 'inert' }, 'omegaconf.nodes', 'AnyNode StringNode IntegerNode FloatNode BooleanNode'],
+  [{ kind: 'inert' }, 'typing', 'Any'],
+  [{ kind: 'inert' }, 'yacs.config', 'CfgNode'],
+];
+
+/** Python 2 and old NumPy wrote the same things under these names. */
+const MODULE_ALIASES: ReadonlyMap<string, string> = new Map([
+  ['__builtin__', 'builtins'],
+  ['copy_reg', 'copyreg'],
+]);
+
+const STORAGE_DTYPES: readonly (readonly [string, TensorDtype])[] = [
+  ['DoubleStorage', 'float64'],
+  ['FloatStorage', 'float32'],
+  ['HalfStorage', 'float16'],
+  ['BFloat16Storage', 'bfloat16'],
+  ['LongStorage', 'int64'],
+  ['IntStorage', 'int32'],
+  ['ShortStorage', 'int16'],
+  ['CharStorage', 'int8'],
+  ['ByteStorage', 'uint8'],
+  ['BoolStorage', 'bool'],
+  ['UntypedStorage', 'uint8'],
+];
+
+const DTYPE_NAMES: readonly TensorDtype[] = [
+  'float64',
+  'float32',
+  'float16',
+  'bfloat16',
+  'int64',
+  'int32',
+  'int16',
+  'int8',
+  'uint8',
+  'bool',
+];
+
+const GLOBALS: ReadonlyMap<string, TorchGlobal> = makeTable();
+
+/** The global of that name, or undefined if it is not on the list. */
+export function findTorchGlobal(module: string, name: string): TorchGlobal | undefined {
+  return GLOBALS.get(`${MODULE_ALIASES.get(module) ?? module}.${name}`);
+}
+
+function makeTable(): Map<string, TorchGlobal> {
+  const table = new Map<string, TorchGlobal>();
+  const add = (name: string, role: TorchRole) => table.set(name, new TorchGlobal(name, role));
+  for (const [role, module, names] of NAMES) {
+    for (const name of names.split(' ')) add(`${module}.${name}`, role);
+  }
+  for (const [name, dtype] of STORAGE_DTYPES) {
+    for (const module of ['torch', 'torch.cuda', 'torch.storage'])
+      add(`${module}.${name}`, { kind: 'storage', dtype });
+  }
+  for (const dtype of DTYPE_NAMES) add(`torch.${dtype}`, { kind: 'dtype', dtype });
+  return table;
+}

@@ -1,0 +1,106 @@
+import { UserError } from '../../../src/errors.js';
+import { MAX_PICKLE_BYTES } from '../limits.js';
+import { readPickle } from '../pickle/machine.js';
+import { quote } from '../quote.js';
+import type { ByteSource, Checkpoint } from '../types.js';
+import { openZip, type ZipArchive } from '../zipArchive.js';
+import { checkpointOf } from './checkpointOf.js';
+import { collect } from './collect.js';
+import { TorchHost } from './objects.js';
+
+/** Versions of the zip container, from its `version` entry (caffe2/serialize/versions.h of PyTorch). */
+const MAX_VERSION = 10;
+
+/** Longest of the small entries that hold a word. */
+const MAX_WORD_BYTES = 64;
+
+/**
+ * Reads what torch.save writes since PyTorch 1.6: a zip archive with NAME/data.pkl and one entry NAME/data/KEY for each
+ * storage, stored without compression (torch/serialization.py, _save).
+ */
+export async function readZipCheckpoint(source: ByteSource): Promise<Checkpoint> {
+  const zip = await openZip(source);
+  const prefix = findPrefix(zip, source.name);
+  await checkWord(
+    zip,
+    `${prefix}byteorder`,
+    source.name,
+    'a little-endian file',
+    (word) => word === 'little',
+  );
+  await checkWord(zip, `${prefix}version`, source.name, `version 1 to ${MAX_VERSION}`, isVersion);
+  const host = new TorchHost();
+  const root = await readObject(zip, `${prefix}data.pkl`, source.name, host);
+  const entries = await openStorages(zip, prefix, host, source.name);
+  let dataBytes = 0;
+  for (const entry of entries.values()) dataBytes += entry.size;
+  const collected = collect(root, source.name, dataBytes);
+  return checkpointOf(source.name, 'zip', collected, (key, offset, length) =>
+    entries.get(key)!.read(offset, length),
+  );
+}
+
+function findPrefix(zip: ZipArchive, file: string): string {
+  const pickles = zip.names.filter((name) => name === 'data.pkl' || name.endsWith('/data.pkl'));
+  const [shortest] = pickles.sort((a, b) => a.split('/').length - b.split('/').length || (a < b ? -1 : 1));
+  if (shortest === undefined) {
+    const some = zip.names.slice(0, 3).map(quote).join(', ') || 'nothing';
+    throw new UserError(
+      `${file}: expected a PyTorch checkpoint, found a zip archive without data.pkl (it holds ${some}).`,
+    );
+  }
+  const prefix = shortest.slice(0, -'data.pkl'.length);
+  if (zip.has(`${prefix}constants.pkl`)) {
+    throw new UserError(
+      `${file}: expected a state_dict, found a TorchScript program; save its weights by torch.save(m.state_dict(), PATH).`,
+    );
+  }
+  return prefix;
+}
+
+async function checkWord(
+  zip: ZipArchive,
+  name: string,
+  file: string,
+  expected: string,
+  isSound: (word: string) => boolean,
+): Promise<void> {
+  if (!zip.has(name)) return;
+  const entry = await zip.open(name);
+  const word = new TextDecoder().decode(await entry.read(0, Math.min(entry.size, MAX_WORD_BYTES))).trim();
+  if (!isSound(word))
+    throw new UserError(`${file}: expected ${expected}, found ${quote(word)} in ${quote(name)}.`);
+}
+
+function isVersion(word: string): boolean {
+  return /^\d{1,2}$/.test(word) && Number(word) >= 1 && Number(word) <= MAX_VERSION;
+}
+
+async function readObject(zip: ZipArchive, name: string, file: string, host: TorchHost) {
+  const entry = await zip.open(name);
+  if (entry.size > MAX_PICKLE_BYTES) {
+    throw new UserError(`${file}: ${name} has ${entry.size} bytes; at most ${MAX_PICKLE_BYTES} are read.`);
+  }
+  const bytes = await entry.read(0, entry.size);
+  return readPickle(bytes, 0, host, { file, entry: name, start: 0 }, true)!.value;
+}
+
+async function openStorages(
+  zip: ZipArchive,
+  prefix: string,
+  host: TorchHost,
+  file: string,
+): Promise<Map<string, ByteSource>> {
+  const entries = new Map<string, ByteSource>();
+  for (const storage of host.storages.values()) {
+    const entry = await zip.open(`${prefix}data/${storage.key}`);
+    if (entry.size < storage.rootBytes) {
+      throw new UserError(
+        `${file}: storage ${quote(storage.key)} is declared as ${storage.rootElements} elements of ${storage.dtype}, ` +
+          `${storage.rootBytes} bytes, but its zip entry has ${entry.size}.`,
+      );
+    }
+    entries.set(storage.key, entry);
+  }
+  return entries;
+}

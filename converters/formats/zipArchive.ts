@@ -1,0 +1,270 @@
+import { type Reader, unzipRaw, type ZipEntry } from 'unzipit';
+import { UserError } from '../../src/errors.js';
+import { MAX_INFLATE_RATIO, MAX_ZIP_DIRECTORY_BYTES, MIN_INFLATE_BYTES } from './limits.js';
+import { quote } from './quote.js';
+import { bytesSource, checkRange } from './sources.js';
+import type { ByteSource } from './types.js';
+
+/** Fixed part of the header before an entry's data; its name and extra field follow. */
+const LOCAL_HEADER_BYTES = 30;
+const LOCAL_SIGNATURE = 0x04034b50;
+
+/** Compression methods. */
+const STORED = 0;
+const DEFLATED = 8;
+
+/** The entries of a zip archive, by name, read where they lie. */
+export interface ZipArchive {
+  readonly names: readonly string[];
+  has(name: string): boolean;
+  /** Length in bytes, as the directory declares it. */
+  size(name: string): number;
+  /**
+   * Random access to an entry. A stored one is read where it lies; a deflated one is inflated whole, once.
+   * Throws a UserError if its header is not its own, or its bytes are also another entry's.
+   */
+  open(name: string): Promise<ByteSource>;
+}
+
+/** Reads the directory of a zip archive. Throws a UserError if there is none or it contradicts itself or the file. */
+export async function openZip(source: ByteSource): Promise<ZipArchive> {
+  const reader = new LocatingReader(source);
+  const { entries } = await unzipit(source, 'its directory', () => unzipRaw(reader));
+  const byName = new Map<string, ZipEntry>();
+  for (const entry of entries) {
+    if (byName.has(entry.name))
+      throw new UserError(`${source.name}: two zip entries are named ${quote(entry.name)}.`);
+    byName.set(entry.name, entry);
+  }
+  return new OpenZip(source, reader, byName);
+}
+
+class OpenZip implements ZipArchive {
+  readonly names: readonly string[];
+  /** Stretches of the file taken by opened entries. */
+  readonly #taken: { start: number; end: number; name: string }[] = [];
+  readonly #opened = new Map<string, Promise<ByteSource>>();
+  #inflated = 0;
+
+  constructor(
+    readonly source: ByteSource,
+    readonly reader: LocatingReader,
+    readonly entries: ReadonlyMap<string, ZipEntry>,
+  ) {
+    this.names = [...entries.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
+
+  size(name: string): number {
+    return this.#entry(name).size;
+  }
+
+  open(name: string): Promise<ByteSource> {
+    let opened = this.#opened.get(name);
+    if (opened === undefined) {
+      opened = this.#open(this.#entry(name));
+      this.#opened.set(name, opened);
+    }
+    return opened;
+  }
+
+  #entry(name: string): ZipEntry {
+    const entry = this.entries.get(name);
+    if (entry === undefined)
+      throw new UserError(`${this.source.name}: the zip entry ${quote(name)} is missing.`);
+    return entry;
+  }
+
+  async #open(entry: ZipEntry): Promise<ByteSource> {
+    const { source } = this;
+    const place = await unzipit(source, quote(entry.name), () => this.reader.locate(entry));
+    this.#take(entry.name, place);
+    const inner = `${source.name}: ${quote(entry.name)}`;
+    if (entry.compressionMethod === STORED) return sliceSource(source, inner, place.dataStart, entry.size);
+    if (entry.compressionMethod !== DEFLATED) {
+      throw new UserError(
+        `${source.name}: the zip entry ${quote(entry.name)} is compressed by method ${entry.compressionMethod}; ` +
+          'zip the checkpoint again without compression.',
+      );
+    }
+    this.#allowInflating(entry);
+    return inflatedSource(inner, entry.size, () =>
+      unzipit(source, quote(entry.name), () => entry.arrayBuffer()),
+    );
+  }
+
+  #take(name: string, { headerStart, dataEnd }: EntryPlace): void {
+    const low = this.#firstAfter(headerStart);
+    const before = this.#taken[low - 1];
+    const after = this.#taken[low];
+    const other = before !== undefined && before.end > headerStart ? before : after;
+    if (other !== undefined && other.start < dataEnd && headerStart < other.end) {
+      throw new UserError(
+        `${this.source.name}: the zip entries ${quote(other.name)} and ${quote(name)} overlap.`,
+      );
+    }
+    this.#taken.splice(low, 0, { start: headerStart, end: dataEnd, name });
+  }
+
+  #firstAfter(start: number): number {
+    let low = 0;
+    let high = this.#taken.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#taken[middle]!.start < start) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #allowInflating(entry: ZipEntry): void {
+    this.#inflated += entry.size;
+    const most = Math.max(MIN_INFLATE_BYTES, MAX_INFLATE_RATIO * this.source.size);
+    if (this.#inflated > most) {
+      throw new UserError(
+        `${this.source.name}: the zip entry ${quote(entry.name)} inflates to ${entry.size} bytes, with those before it ` +
+          `more than the ${most} that are read; zip the checkpoint again without compression.`,
+      );
+    }
+  }
+}
+
+interface EntryPlace {
+  readonly headerStart: number;
+  readonly dataStart: number;
+  readonly dataEnd: number;
+}
+
+/** Thrown to end a request as soon as it has told where the header is. */
+class HeaderAt {
+  constructor(readonly offset: number) {}
+}
+
+/**
+ * unzipit's way to the file. It keeps no offsets for its callers, but the first thing it asks its reader for, when an
+ * entry is to be read, is that entry's header: so a request is made and ended there.
+ */
+class LocatingReader implements Reader {
+  #isLocating = false;
+
+  constructor(readonly source: ByteSource) {}
+
+  async getLength(): Promise<number> {
+    return this.source.size;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#isLocating) throw new HeaderAt(offset);
+    if (length > MAX_ZIP_DIRECTORY_BYTES) {
+      throw new UserError(
+        `${this.source.name}: its zip directory has ${length} bytes; at most ${MAX_ZIP_DIRECTORY_BYTES} are read.`,
+      );
+    }
+    return (await this.source.read(offset, length)) as Uint8Array<ArrayBuffer>;
+  }
+
+  async readStream(offset: number, length: number): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    return chunkedStream(this.source, offset, length);
+  }
+
+  /** Where the entry's header and data lie. Must not be called again, nor an entry be read, before it is done. */
+  async locate(entry: ZipEntry): Promise<EntryPlace> {
+    const headerStart = await this.#headerStart(entry);
+    const nameBytes = entry.nameBytes.byteLength;
+    const header = await this.source.read(headerStart, LOCAL_HEADER_BYTES + nameBytes);
+    const fields = new DataView(header.buffer, header.byteOffset, LOCAL_HEADER_BYTES);
+    const name = header.subarray(LOCAL_HEADER_BYTES);
+    const isOwn =
+      fields.getUint32(0, true) === LOCAL_SIGNATURE &&
+      fields.getUint16(26, true) === nameBytes &&
+      name.every((byte, i) => byte === entry.nameBytes[i]);
+    // A directory line that points at another entry would give that one's data under its name.
+    if (!isOwn) {
+      throw new UserError(
+        `${this.source.name}: the zip directory has ${quote(entry.name)} at byte ${headerStart}, but its header is not ` +
+          'there; the file is damaged or was put together wrongly.',
+      );
+    }
+    const dataStart = headerStart + LOCAL_HEADER_BYTES + nameBytes + fields.getUint16(28, true);
+    const dataEnd = dataStart + entry.compressedSize;
+    checkRange(
+      `${this.source.name}: ${quote(entry.name)}`,
+      this.source.size,
+      dataStart,
+      entry.compressedSize,
+    );
+    return { headerStart, dataStart, dataEnd };
+  }
+
+  async #headerStart(entry: ZipEntry): Promise<number> {
+    this.#isLocating = true;
+    try {
+      await entry.arrayBuffer();
+    } catch (error) {
+      if (error instanceof HeaderAt) return error.offset;
+      throw error;
+    } finally {
+      this.#isLocating = false;
+    }
+    throw new Error(`${entry.name}: unzipit read an entry without its header`);
+  }
+}
+
+function chunkedStream(
+  source: ByteSource,
+  start: number,
+  length: number,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const CHUNK = 2 ** 20;
+  let done = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      if (done >= length) return controller.close();
+      const size = Math.min(CHUNK, length - done);
+      // A copy: the inflater may take the buffer over.
+      controller.enqueue((await source.read(start + done, size)).slice() as Uint8Array<ArrayBuffer>);
+      done += size;
+    },
+  });
+}
+
+function sliceSource(source: ByteSource, name: string, start: number, size: number): ByteSource {
+  return {
+    name,
+    size,
+    async read(offset, length) {
+      checkRange(name, size, offset, length);
+      return source.read(start + offset, length);
+    },
+  };
+}
+
+/** Inflates at the first read, and keeps the bytes. */
+function inflatedSource(name: string, size: number, inflate: () => Promise<ArrayBuffer>): ByteSource {
+  let inflated: Promise<ByteSource> | undefined;
+  return {
+    name,
+    size,
+    async read(offset, length) {
+      inflated ??= inflate().then((bytes) => bytesSource(bytes, name));
+      return (await inflated).read(offset, length);
+    },
+  };
+}
+
+/** unzipit reports what it finds by plain errors, or by the TypeErrors of what it trips over. */
+async function unzipit<T>(source: ByteSource, what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UserError(
+      `${source.name}: a zip archive that cannot be read (${what}: ${quote(message).slice(1, -1)}); ` +
+        'it is cut short or damaged; download it again.',
+    );
+  }
+}

@@ -1,0 +1,66 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { checkRange } from '../../converters/formats/sources.js';
+import type { ByteSource } from '../../converters/formats/types.js';
+import { UserError } from '../errors.js';
+
+/** Node reads at most 2 GiB at once. */
+const MAX_READ = 2 ** 30;
+
+/**
+ * Opens a file for random access; nothing of it is kept in memory. Close it when the last tensor has been read.
+ * Throws a UserError if there is no such file, it is a folder, or it may not be read.
+ */
+export async function openFileSource(path: string): Promise<ByteSource & { close(): Promise<void> }> {
+  const handle = await openForReading(path);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) {
+      throw new UserError(
+        `${path}: expected a checkpoint file, found ${stats.isDirectory() ? 'a folder' : 'a device'}.`,
+      );
+    }
+    const size = stats.size;
+    return {
+      name: path,
+      size,
+      async read(offset, length) {
+        checkRange(path, size, offset, length);
+        return readFully(handle, path, offset, length);
+      },
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function openForReading(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') throw new UserError(`${path}: no such file; check the path of the checkpoint.`);
+    throw new UserError(`${path}: cannot be opened for reading (${code ?? String(error)}).`);
+  }
+}
+
+async function readFully(
+  handle: FileHandle,
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(bytes, done, Math.min(MAX_READ, length - done), offset + done);
+    if (bytesRead === 0) {
+      throw new UserError(
+        `${path}: ends at byte ${offset + done}, though it was longer when opened; is it still being written?`,
+      );
+    }
+    done += bytesRead;
+  }
+  return bytes;
+}

@@ -1,0 +1,247 @@
+import { gridSize, mlpDim, numPrefixTokens, type VitConfig } from '../../../src/models/config.js';
+import type { WeightReader } from '../../../src/models/weights.js';
+import {
+  type FoldedBlock,
+  type FoldedName,
+  foldBlock,
+  foldHead,
+  foldPatchEmbed,
+  foldTokens,
+} from './foldWeights.js';
+import {
+  bool,
+  floatType,
+  GraphBuilder,
+  type GraphNode,
+  int,
+  ints,
+  intType,
+  shape,
+  string,
+} from './graphBuilder.js';
+
+const T = floatType;
+const REDUCE = { T, Tidx: intType, keep_dims: bool(true) };
+const SLICE_ATTRS = {
+  T,
+  Index: intType,
+  // Bits of the axes taken whole: the first and the last of three.
+  begin_mask: int(0b101),
+  end_mask: int(0b101),
+  ellipsis_mask: int(0),
+  new_axis_mask: int(0),
+  shrink_axis_mask: int(0),
+};
+
+type ProductName = FoldedName extends infer Name
+  ? Name extends `${infer Part}/kernel`
+    ? Part
+    : never
+  : never;
+type LinearName = FoldedName extends infer Name ? (Name extends `${infer Part}/bias` ? Part : never) : never;
+
+/** A model as a TensorFlow graph: its nodes and the names of its input and output. */
+export interface VitGraph {
+  readonly nodes: readonly GraphNode[];
+  readonly input: { readonly name: string; readonly shape: readonly number[] };
+  readonly output: { readonly name: string; readonly shape: readonly number[] };
+}
+
+/**
+ * The forward pass of a model in evaluation mode, from images [-1, H, W, C] (normalised, float32) to logits
+ * [-1, classes], the mean of both heads' for a distilled model. Weights are read when the nodes are written, in the
+ * order of the nodes.
+ *
+ * Tokens are kept as a matrix [B·T, D], so that every product is a plain MatMul which TensorFlow fuses with its bias
+ * and activation. The last block computes only the rows that the heads read.
+ */
+export function buildVitGraph(config: VitConfig, read: WeightReader): VitGraph {
+  const g = new GraphBuilder();
+  const imageShape = [-1, config.imgSize[0], config.imgSize[1], config.inChans];
+  const images = g.op('Placeholder', 'images', [], { dtype: T, shape: shape(imageShape) });
+  let tokens = embed(g, config, read, images);
+  const readBlock = keepLatest((index) => foldBlock(config, read, index));
+  for (let i = 0; i < config.depth; i++) tokens = block(g, config, readBlock, i, tokens);
+  const [logits, width] = head(g, config, read, tokens);
+  return {
+    nodes: g.nodes,
+    input: { name: images, shape: imageShape },
+    output: { name: logits, shape: [-1, width] },
+  };
+}
+
+/** Rows that the heads read: the class token, and the distillation token where it has a head. */
+function outputTokens(config: VitConfig): number {
+  return config.numClasses > 0 ? numPrefixTokens(config) : 1;
+}
+
+function numTokens(config: VitConfig): number {
+  const [rows, cols] = gridSize(config);
+  return numPrefixTokens(config) + rows * cols;
+}
+
+/** images → tokens [B·T, D]: patches projected, zeros put before them, everything constant added at once. */
+function embed(g: GraphBuilder, config: VitConfig, read: WeightReader, images: string): string {
+  const { embedDim: d, patchSize: p } = config;
+  const prefix = numPrefixTokens(config);
+  const count = numTokens(config);
+  const kernel = g.weight('patch_embed/kernel', {
+    shape: [p, p, config.inChans, d],
+    load: () => foldPatchEmbed(config, read),
+  });
+  const projected = g.op('Conv2D', 'patch_embed/projection', [images, kernel], {
+    T,
+    strides: ints([1, p, p, 1]),
+    dilations: ints([1, 1, 1, 1]),
+    padding: string('VALID'),
+    data_format: string('NHWC'),
+  });
+  const patches = reshape(g, 'patch_embed/patches', projected, [-1, count - prefix, d]);
+  const padded = g.op(
+    'Pad',
+    'tokens/pad',
+    [patches, g.ints('tokens/paddings', [0, 0, prefix, 0, 0, 0], [3, 2])],
+    {
+      T,
+      Tpaddings: intType,
+    },
+  );
+  const constant = g.weight('tokens/embeddings', {
+    shape: [1, count, d],
+    load: () => foldTokens(config, read),
+  });
+  const tokens = g.op('AddV2', 'tokens/add', [padded, constant]);
+  return reshape(g, 'tokens/flat', tokens, [-1, d]);
+}
+
+/** Gives the folded weights of a block by its index. */
+type ReadBlock = (index: number) => Promise<FoldedBlock>;
+
+/** One transformer block, tokens [B·T, D] → [B·T, D]; the last one gives the output tokens alone. */
+function block(g: GraphBuilder, config: VitConfig, read: ReadBlock, index: number, input: string): string {
+  const { embedDim: d } = config;
+  const hidden = mlpDim(config);
+  const scope = `blocks/${index}`;
+  const last = index === config.depth - 1;
+  const all = numTokens(config);
+  const rows = last ? outputTokens(config) : all;
+  const weight = (name: FoldedName, dims: readonly number[]) =>
+    g.weight(`${scope}/${name}`, { shape: dims, load: async () => (await read(index))[name] });
+  const product = (name: ProductName, x: string, rows: number, cols: number) =>
+    matMul(g, `${scope}/${name}/product`, x, weight(`${name}/kernel`, [rows, cols]));
+  const linear = (name: LinearName, x: string, rows: number, cols: number) =>
+    biasAdd(g, `${scope}/${name}/bias_add`, product(name, x, rows, cols), weight(`${name}/bias`, [cols]));
+  const heads = (name: string, x: string, rows: number) =>
+    splitHeads(g, config, `${scope}/attn/${name}`, x, rows);
+
+  const normed = norm(g, config, `${scope}/norm1`, input);
+  const queried = last ? outputRows(g, config, `${scope}/attn/query/rows`, normed) : normed;
+  const kept = last ? outputRows(g, config, `${scope}/output_rows`, input) : input;
+  const query = heads('query', linear('attn/query', queried, d, d), rows);
+  const key = heads('key', product('attn/key', normed, d, d), all);
+  const value = heads('value', product('attn/value', normed, d, d), all);
+  const scores = batchMatMul(g, `${scope}/attn/scores`, query, key, true);
+  const softmax = g.op('Softmax', `${scope}/attn/softmax`, [scores]);
+  const mixed = batchMatMul(g, `${scope}/attn/mix`, softmax, value, false);
+  const merged = mergeHeads(g, config, `${scope}/attn/merge`, mixed);
+  const attended = g.op('AddV2', `${scope}/attn/residual`, [linear('attn/proj', merged, d, d), kept]);
+
+  const normed2 = norm(g, config, `${scope}/norm2`, attended);
+  const activated = gelu(g, `${scope}/mlp/gelu`, linear('mlp/fc1', normed2, d, hidden));
+  return g.op('AddV2', `${scope}/mlp/residual`, [linear('mlp/fc2', activated, hidden, d), attended]);
+}
+
+/** Output tokens [B·T', D] → logits [B, classes], or the class token's features [B, D] without a head. */
+function head(g: GraphBuilder, config: VitConfig, read: WeightReader, input: string): [string, number] {
+  const { embedDim: d, numClasses } = config;
+  const normed = norm(g, config, 'norm', input);
+  if (numClasses === 0) {
+    const gamma = g.weight('norm/gamma', { shape: [d], load: () => read('norm.gamma') });
+    const beta = g.weight('norm/beta', { shape: [d], load: () => read('norm.beta') });
+    return [g.op('AddV2', 'logits', [g.op('Mul', 'norm/scale', [normed, gamma]), beta]), d];
+  }
+  const width = d * outputTokens(config);
+  const folded = keepLatest(() => foldHead(config, read));
+  const kernel = g.weight('head/kernel', {
+    shape: [width, numClasses],
+    load: async () => (await folded(0)).kernel,
+  });
+  const bias = g.weight('head/bias', { shape: [numClasses], load: async () => (await folded(0)).bias });
+  const product = matMul(g, 'head/product', reshape(g, 'head/input', normed, [-1, width]), kernel);
+  return [biasAdd(g, 'logits', product, bias), numClasses];
+}
+
+function matMul(g: GraphBuilder, name: string, x: string, kernel: string): string {
+  return g.op('MatMul', name, [x, kernel], { T, transpose_a: bool(false), transpose_b: bool(false) });
+}
+
+function biasAdd(g: GraphBuilder, name: string, x: string, bias: string): string {
+  return g.op('BiasAdd', name, [x, bias], { T, data_format: string('NHWC') });
+}
+
+/** x / √(mean(x²) + ε) over the last axis: a layer norm of rows whose mean is 0 (see foldBlock). */
+function norm(g: GraphBuilder, config: VitConfig, name: string, x: string): string {
+  const square = g.op('Square', `${name}/square`, [x]);
+  const mean = g.op('Mean', `${name}/mean`, [square, g.ints(`${name}/axis`, [1])], REDUCE);
+  const shifted = g.op('AddV2', `${name}/add_epsilon`, [
+    mean,
+    g.scalar(`${name}/epsilon`, config.layerNormEps),
+  ]);
+  return g.op('Mul', `${name}/normalise`, [x, g.op('Rsqrt', `${name}/rsqrt`, [shifted])]);
+}
+
+/** x · ½(1 + erf(x/√2)), in the one form that TensorFlow's remapper fuses into the product before it (oneDNN). */
+function gelu(g: GraphBuilder, name: string, x: string): string {
+  const scaled = g.op('Mul', `${name}/scale`, [x, g.scalar(`${name}/sqrt_half`, Math.SQRT1_2)]);
+  const erf = g.op('Erf', `${name}/erf`, [scaled]);
+  const plusOne = g.op('AddV2', `${name}/plus_one`, [erf, g.scalar(`${name}/one`, 1)]);
+  const half = g.op('Mul', `${name}/halve`, [plusOne, g.scalar(`${name}/half`, 0.5)]);
+  return g.op('Mul', name, [half, x]);
+}
+
+/** [B·rows, D] → [B, heads, rows, D / heads]. */
+function splitHeads(g: GraphBuilder, config: VitConfig, name: string, x: string, rows: number): string {
+  const { numHeads, embedDim } = config;
+  const split = reshape(g, `${name}/split`, x, [-1, rows, numHeads, embedDim / numHeads]);
+  return swapAxes(g, `${name}/heads`, split);
+}
+
+/** [B, heads, rows, D / heads] → [B·rows, D]. */
+function mergeHeads(g: GraphBuilder, config: VitConfig, name: string, x: string): string {
+  return reshape(g, `${name}/flat`, swapAxes(g, `${name}/heads`, x), [-1, config.embedDim]);
+}
+
+function swapAxes(g: GraphBuilder, name: string, x: string): string {
+  return g.op('Transpose', name, [x, g.ints(`${name}/perm`, [0, 2, 1, 3])], { T, Tperm: intType });
+}
+
+/** The rows of the output tokens out of every picture's: [B·T, D] → [B·T', D]. */
+function outputRows(g: GraphBuilder, config: VitConfig, name: string, x: string): string {
+  const d = config.embedDim;
+  const byPicture = reshape(g, `${name}/by_picture`, x, [-1, numTokens(config), d]);
+  const bound = (part: string, row: number) => g.ints(`${name}/${part}`, [0, row, 0]);
+  const bounds = [
+    bound('begin', 0),
+    bound('end', outputTokens(config)),
+    g.ints(`${name}/strides`, [1, 1, 1]),
+  ];
+  const rows = g.op('StridedSlice', `${name}/slice`, [byPicture, ...bounds], SLICE_ATTRS);
+  return reshape(g, `${name}/flat`, rows, [-1, d]);
+}
+
+function batchMatMul(g: GraphBuilder, name: string, x: string, y: string, transposeY: boolean): string {
+  return g.op('BatchMatMulV2', name, [x, y], { T, adj_x: bool(false), adj_y: bool(transposeY) });
+}
+
+function reshape(g: GraphBuilder, name: string, x: string, dims: readonly number[]): string {
+  return g.op('Reshape', name, [x, g.ints(`${name}/shape`, dims)], { T, Tshape: intType });
+}
+
+/** Remembers what `make` gave last, so that the weights of one block are computed once and only one is held. */
+function keepLatest<R>(make: (index: number) => Promise<R>): (index: number) => Promise<R> {
+  let latest: { index: number; value: Promise<R> } | undefined;
+  return (index) => {
+    if (latest?.index !== index) latest = { index, value: make(index) };
+    return latest.value;
+  };
+}

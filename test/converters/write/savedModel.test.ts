@@ -1,0 +1,167 @@
+import { fromBinary, toJson } from '@bufbuild/protobuf';
+import { beforeAll, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs';
+import { writeSavedModel } from '../../../converters/write/savedModel/index.js';
+import {
+  DataType,
+  type GraphDef,
+  GraphDefSchema,
+  type SavedModel,
+  SavedModelSchema,
+} from '../../../converters/write/savedModel/tensorflow_pb.js';
+import type { OutputSink } from '../../../converters/write/sink.js';
+import type { VitConfig } from '../../../src/models/config.js';
+import { weightSpecs } from '../../../src/models/config.js';
+import { createModel } from '../../../src/models/create.js';
+import { assignWeights } from '../../../src/models/weights.js';
+
+const config: VitConfig = {
+  name: 'deit_test',
+  imgSize: [12, 8],
+  patchSize: 4,
+  inChans: 3,
+  numClasses: 5,
+  embedDim: 8,
+  depth: 2,
+  numHeads: 2,
+  mlpRatio: 2,
+  qkvBias: true,
+  layerScale: null,
+  distilled: false,
+  posEmbedPrefix: true,
+  dropPathRate: 0,
+  layerNormEps: 1e-6,
+};
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+/** Lively weights, the same for the same name. */
+function reader(config: VitConfig) {
+  const sizes = new Map(
+    weightSpecs(config).map(({ name, shape }) => [name, shape.reduce((a, b) => a * b, 1)]),
+  );
+  return async (name: string) => {
+    const size = sizes.get(name);
+    if (size === undefined) throw new Error(`the model has no weight ${name}`);
+    const seed = [...name].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 9973, 7);
+    return tf
+      .tidy(() => tf.randomNormal([size], 0.1, 0.4, 'float32', seed).dataSync() as Float32Array)
+      .slice();
+  };
+}
+
+/** Keeps what is written. */
+class MemorySink implements OutputSink {
+  readonly files = new Map<string, Buffer>();
+  /** Largest part that was handed over at once. */
+  largestChunk = 0;
+
+  async write(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    const parts: Uint8Array[] = [];
+    for await (const chunk of chunks) {
+      parts.push(chunk.slice());
+      this.largestChunk = Math.max(this.largestChunk, chunk.length);
+    }
+    this.files.set(path, Buffer.concat(parts));
+  }
+}
+
+async function savedModel(config: VitConfig): Promise<SavedModel> {
+  const sink = new MemorySink();
+  await writeSavedModel(config, reader(config), sink);
+  expect([...sink.files.keys()]).toEqual(['saved_model.pb']);
+  return fromBinary(SavedModelSchema, sink.files.get('saved_model.pb')!);
+}
+
+/** Runs a TensorFlow graph by tfjs' own executor of TensorFlow graphs, tf.GraphModel. */
+async function runGraph(graph: GraphDef, x: tf.Tensor4D): Promise<tf.Tensor2D> {
+  const constants = graph.node
+    .filter((node) => node.op === 'Const')
+    .map((node) => {
+      const value = node.attr.value!.value;
+      if (value.case !== 'tensor') throw new Error(`${node.name} has no value`);
+      return { name: node.name, tensor: value.value };
+    });
+  const model = await tf.loadGraphModel(
+    tf.io.fromMemory({
+      modelTopology: toJson(GraphDefSchema, graph) as object,
+      weightSpecs: constants.map(({ name, tensor }) => ({
+        name,
+        shape: tensor.tensorShape!.dim.map((dim) => Number(dim.size)),
+        dtype: tensor.dtype === DataType.DT_FLOAT ? 'float32' : 'int32',
+      })),
+      weightData: new Uint8Array(Buffer.concat(constants.map(({ tensor }) => tensor.tensorContent))).buffer,
+    }),
+  );
+  try {
+    return model.predict({ images: x }) as tf.Tensor2D;
+  } finally {
+    model.dispose();
+  }
+}
+
+const variants: [string, Partial<VitConfig>][] = [
+  ['a plain model', {}],
+  ['a distilled model (mean of both heads)', { distilled: true }],
+  ['DeiT III (LayerScale, no positions for the class token)', { layerScale: 0.1, posEmbedPrefix: false }],
+  ['no query, key and value bias', { qkvBias: false }],
+  ['no head: features of the class token', { numClasses: 0 }],
+  ['one block', { depth: 1, distilled: true }],
+];
+
+test.each(variants)('the graph gives what the layers give: %s', async (_, overrides) => {
+  const variant = { ...config, ...overrides };
+  const { metaGraphs } = await savedModel(variant);
+  const model = createModel(variant);
+  await assignWeights(model.layersModel, reader(variant));
+  const x = tf.randomNormal([3, ...variant.imgSize, 3], 0, 1, 'float32', 5) as tf.Tensor4D;
+  const expected = model.predict(x);
+  const actual = await runGraph(metaGraphs[0]!.graphDef!, x);
+  expect(actual.shape).toEqual(expected.shape);
+  const error = tf.max(tf.abs(tf.sub(actual, expected))).dataSync()[0]!;
+  const scale = tf.max(tf.abs(expected)).dataSync()[0]!;
+  expect(error / scale).toBeLessThan(1e-5);
+});
+
+test('the signature is the one that TensorFlow Serving looks for, with a free batch size', async () => {
+  const { savedModelSchemaVersion, metaGraphs } = await savedModel(config);
+  expect(savedModelSchemaVersion).toBe(1n);
+  expect(metaGraphs).toHaveLength(1);
+  expect(metaGraphs[0]!.metaInfoDef!.tags).toEqual(['serve']);
+  const signature = metaGraphs[0]!.signatureDef.serving_default!;
+  expect(signature.methodName).toBe('tensorflow/serving/predict');
+  const dims = (name: 'inputs' | 'outputs', key: string) =>
+    signature[name][key]!.tensorShape!.dim.map((dim) => Number(dim.size));
+  expect(dims('inputs', 'images')).toEqual([-1, 12, 8, 3]);
+  expect(dims('outputs', 'logits')).toEqual([-1, 5]);
+  const names = metaGraphs[0]!.graphDef!.node.map((node) => node.name);
+  for (const end of [signature.inputs.images!, signature.outputs.logits!]) {
+    expect(end.dtype).toBe(DataType.DT_FLOAT);
+    expect(names).toContain(end.name.replace(/:0$/, ''));
+  }
+});
+
+test('weights are written one after the other, never the model at once', async () => {
+  const sink = new MemorySink();
+  await writeSavedModel(config, reader(config), sink);
+  const largestWeight =
+    4 * Math.max(...weightSpecs(config).map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
+  expect(sink.largestChunk).toBeLessThanOrEqual(largestWeight);
+});
+
+test('a model that does not fit into a SavedModel is refused before a weight is read', async () => {
+  const huge = { ...config, embedDim: 1280, depth: 32, numHeads: 16, mlpRatio: 4 };
+  const read = async () => {
+    throw new Error('read');
+  };
+  await expect(writeSavedModel(huge, read, new MemorySink())).rejects.toThrow(/at most 2 GiB.*2\.\d\d GiB/);
+});
+
+test('a weight of the wrong size is refused', async () => {
+  const read = async (name: string) => (await reader(config)(name)).subarray(name === 'norm.gamma' ? 1 : 0);
+  await expect(writeSavedModel(config, read, new MemorySink())).rejects.toThrow(
+    'deit_test: norm.gamma should have 8 values, [8], but has 7',
+  );
+});

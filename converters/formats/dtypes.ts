@@ -42,7 +42,7 @@ export function bytesToFloat32(bytes: Uint8Array, dtype: TensorDtype): Float32Ar
     case 'uint8':
       return new Float32Array(bytes);
     case 'bool':
-      return Float32Array.from(bytes, (byte) => (byte === 0 ? 0 : 1));
+      return new Float32Array(bytes).map((byte) => (byte === 0 ? 0 : 1));
   }
 }
 

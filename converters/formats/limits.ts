@@ -11,8 +11,8 @@ export const MAX_PICKLE_BYTES = 64 * MIB;
 /** Some 30 opcodes write a tensor: room for 60,000 of them. Each opcode may cost 100 bytes: 200 MB in all. */
 export const MAX_PICKLE_OPCODES = 2_000_000;
 
-/** Whole numbers of a pickle. The widest seen are 128-bit random states; decimal conversion is quadratic. */
-export const MAX_LONG_BYTES = 1024;
+/** Whole numbers of a pickle: what LONG1 can hold. The widest seen are 128-bit random states. */
+export const MAX_LONG_BYTES = 255;
 
 /** Dicts within dicts. Training checkpoints nest 5 deep; the walk over them is recursive. */
 export const MAX_NESTING = 100;
@@ -23,8 +23,11 @@ export const MAX_VALUES = 1_000_000;
 /** Storages of one file: ViT-huge with Adam and EMA has 2,500. Each costs a read of its header. */
 export const MAX_STORAGES = 16_384;
 
+/** Tensors of one file. Training checkpoints of ViT-huge hold 2,500. */
+export const MAX_TENSORS = 65_536;
+
 /** Characters of a tensor's dotted path: state_dict keys are under 100. */
-export const MAX_NAME_LENGTH = 4096;
+export const MAX_NAME_LENGTH = 1024;
 
 /** Plain values kept beside the tensors; what lies beyond is left out, since nothing in it is needed. */
 export const MAX_METADATA_VALUES = 4096;

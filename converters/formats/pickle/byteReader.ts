@@ -2,6 +2,7 @@ import { MAX_LONG_BYTES } from '../limits.js';
 import { PickleCut, PickleProblem } from './problem.js';
 
 const LINE_FEED = 10;
+const HEX_PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Reads a pickle's bytes in order. Every length is checked before anything is done with it. */
@@ -82,21 +83,19 @@ export class ByteReader {
     }
     const start = this.skip(length);
     if (length === 0) return 0;
-    let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[start + i]!);
-    return plainInteger(BigInt.asIntN(8 * length, value));
+    // By way of text: shifting a bigint byte by byte would take quadratic time.
+    let hex = '0x';
+    for (let i = start + length - 1; i >= start; i--) hex += HEX_PAIRS[this.#bytes[i]!];
+    return plainInteger(BigInt.asIntN(8 * length, BigInt(hex)));
   }
 
   /** The decoder costs far more than a short string does; nearly all strings of a checkpoint are short ASCII. */
   #shortAscii(start: number, length: number): string | undefined {
     if (length > 64) return undefined;
-    let text = '';
-    for (let i = start; i < start + length; i++) {
-      const code = this.#bytes[i]!;
-      if (code > 127) return undefined;
-      text += String.fromCharCode(code);
-    }
-    return text;
+    const end = start + length;
+    for (let i = start; i < end; i++) if (this.#bytes[i]! > 127) return undefined;
+    // At once: text put together by + keeps every piece.
+    return String.fromCharCode(...this.#bytes.subarray(start, end));
   }
 }
 

@@ -1,3 +1,4 @@
+import { MAX_LONG_BYTES } from '../limits.js';
 import { plainInteger } from './byteReader.js';
 import type { PickleMachine } from './machine.js';
 import { PickleProblem } from './problem.js';
@@ -11,8 +12,8 @@ export const STOP = 0x2e;
 
 const HIGHEST_PROTOCOL = 5;
 
-/** The longest number in decimal that is read; see MAX_LONG_BYTES. */
-const MAX_DECIMAL_DIGITS = 2500;
+/** The longest number in decimal that is read: as long as MAX_LONG_BYTES allows in binary. */
+const MAX_DECIMAL_DIGITS = Math.ceil(MAX_LONG_BYTES * 2.41);
 
 /** What each opcode does, by its byte; names and order as in CPython's Lib/pickle.py. Gaps are not opcodes. */
 export const OPERATIONS: readonly (Operation | undefined)[] = table({
@@ -77,9 +78,9 @@ export const OPERATIONS: readonly (Operation | undefined)[] = table({
   '\x8c': (m) => m.push(m.reader.utf8(m.reader.uint8())),
   '\x8d': (m) => m.push(m.reader.utf8(m.reader.length64())),
   '\x8e': (m) => m.push(m.reader.bytes(m.reader.length64())),
-  '\x8f': (m) => m.push(new Inert('builtins.set')),
+  '\x8f': (m) => m.push(new Inert('builtins.set', [])),
   '\x90': addItems,
-  '\x91': (m) => m.push(withItems(new Inert('builtins.frozenset'), m.popToMark())),
+  '\x91': (m) => m.push(new Inert('builtins.frozenset', m.popToMark())),
   '\x92': callWithKeywords,
   '\x93': stackGlobal,
   '\x94': (m) => m.remember(m.memo.size),
@@ -152,7 +153,8 @@ function extend(m: PickleMachine, items: readonly PickleValue[]): void {
   if (!(target instanceof List || target instanceof Inert)) {
     throw new PickleProblem(`expected a list to append to, found ${describeValue(target)}`);
   }
-  withItems(target, items);
+  // One by one: spreading a long array over push() overflows the call stack.
+  for (const item of items) target.append(item);
 }
 
 function addItems(m: PickleMachine): void {
@@ -160,13 +162,7 @@ function addItems(m: PickleMachine): void {
   const target = m.top();
   if (!(target instanceof Inert))
     throw new PickleProblem(`expected a set to add to, found ${describeValue(target)}`);
-  withItems(target, items);
-}
-
-/** One by one: spreading a long array over push() overflows the call stack. */
-function withItems<T extends { readonly items: PickleValue[] }>(target: T, items: readonly PickleValue[]): T {
-  for (const item of items) target.items.push(item);
-  return target;
+  for (const item of items) target.append(item);
 }
 
 function setItem(m: PickleMachine): void {
@@ -177,15 +173,16 @@ function setItem(m: PickleMachine): void {
 
 function setItems(m: PickleMachine, pairs: readonly PickleValue[]): void {
   const target = m.top();
-  if (target instanceof Dict) withEntries(target, pairs);
-  else if (target instanceof Inert) withEntries(target.dict, pairs);
-  else throw new PickleProblem(`expected a dict to set items of, found ${describeValue(target)}`);
+  if (!(target instanceof Dict || target instanceof Inert)) {
+    throw new PickleProblem(`expected a dict to set items of, found ${describeValue(target)}`);
+  }
+  withEntries(target, pairs);
 }
 
-function withEntries(dict: Dict, pairs: readonly PickleValue[]): Dict {
+function withEntries<T extends Dict | Inert>(target: T, pairs: readonly PickleValue[]): T {
   if (pairs.length % 2 !== 0) throw new PickleProblem('a dict has a key without a value');
-  for (let i = 0; i < pairs.length; i += 2) dict.set(pairs[i]!, pairs[i + 1]!);
-  return dict;
+  for (let i = 0; i < pairs.length; i += 2) target.set(pairs[i]!, pairs[i + 1]!);
+  return target;
 }
 
 function lengthOf(length: number): number {

@@ -19,6 +19,10 @@ export class Tuple {
 
 export class List {
   constructor(readonly items: PickleValue[] = []) {}
+
+  append(item: PickleValue): void {
+    this.items.push(item);
+  }
 }
 
 /** A dict. A Map, so that a key named `__proto__` is a key like any other. */
@@ -46,14 +50,36 @@ export class Dict {
  * that was to go into the object and does nothing with it.
  */
 export class Inert {
-  /** Items appended or added to it, and the arguments it was to be made of. */
-  readonly items: PickleValue[] = [];
-  /** Entries set on it. */
-  readonly dict = new Dict();
   /** Its attributes, or whatever else was to be its state. */
   state: PickleValue = null;
+  #items: List | undefined;
+  #dict: Dict | undefined;
 
-  constructor(readonly className: string) {}
+  constructor(
+    readonly className: string,
+    /** What it was to be made of. */
+    readonly args: readonly PickleValue[],
+  ) {}
+
+  /** Items appended or added to it. */
+  get items(): readonly PickleValue[] {
+    return this.#items?.items ?? [];
+  }
+
+  /** Entries set on it. */
+  get entries(): Iterable<[PickleValue, PickleValue]> {
+    return this.#dict?.entries ?? [];
+  }
+
+  append(item: PickleValue): void {
+    this.#items ??= new List();
+    this.#items.append(item);
+  }
+
+  set(key: PickleValue, value: PickleValue): void {
+    this.#dict ??= new Dict();
+    this.#dict.set(key, value);
+  }
 }
 
 /** A name of Python's world, as `module.name`; what may be done with it is the host's to say. */

@@ -6,6 +6,7 @@ import {
   MAX_NAME_LENGTH,
   MAX_NESTING,
   MAX_REPEATED_ELEMENTS,
+  MAX_TENSORS,
   MAX_VALUES,
 } from '../limits.js';
 import { Dict, Inert, List, type PickleValue, Tuple } from '../pickle/values.js';
@@ -58,7 +59,7 @@ class Walk implements Collected {
     else if (isPlain(value)) this.#addPlain(value, path);
   }
 
-  #visitEntries(dict: Dict, path: string, depth: number): void {
+  #visitEntries(dict: Dict | Inert, path: string, depth: number): void {
     for (const [key, value] of dict.entries) {
       const isName = typeof key === 'string' || typeof key === 'number' || typeof key === 'boolean';
       if (isName) this.visit(value, this.#join(path, String(key)), depth + 1);
@@ -74,7 +75,7 @@ class Walk implements Collected {
   /** Attributes (argparse.Namespace) and entries (defaultdict); what an object was made of says nothing by itself. */
   #visitInert(inert: Inert, path: string, depth: number): void {
     if (inert.state instanceof Dict) this.#visitEntries(inert.state, path, depth);
-    this.#visitEntries(inert.dict, path, depth);
+    this.#visitEntries(inert, path, depth);
   }
 
   #join(path: string, key: string): string {
@@ -88,6 +89,8 @@ class Walk implements Collected {
 
   #addTensor(tensor: TorchTensor, path: string): void {
     if (this.tensors.has(path)) throw new UserError(`${this.file}: two tensors are named ${quote(path)}.`);
+    if (this.tensors.size === MAX_TENSORS)
+      throw new UserError(`${this.file}: it has more than ${MAX_TENSORS} tensors.`);
     this.tensors.set(path, tensor);
   }
 

@@ -1,5 +1,5 @@
 import { ITEM_BYTES } from '../dtypes.js';
-import { MAX_DIMENSIONS, MAX_REPEATED_ELEMENTS, MAX_STORAGES } from '../limits.js';
+import { MAX_DIMENSIONS, MAX_REPEATED_ELEMENTS, MAX_STORAGES, MAX_VALUES } from '../limits.js';
 import type { PickleHost } from '../pickle/machine.js';
 import { PickleProblem } from '../pickle/problem.js';
 import {
@@ -55,6 +55,7 @@ export class TorchTensor extends HostValue {
 export class TorchHost implements PickleHost {
   /** Every array named, by key. */
   readonly storages = new Map<string, TorchStorage>();
+  #copied = 0;
 
   findGlobal(module: string, name: string): Global {
     const found = findTorchGlobal(module, name);
@@ -71,11 +72,11 @@ export class TorchHost implements PickleHost {
     const role = target instanceof TorchGlobal ? target.role : undefined;
     switch (role?.kind) {
       case 'dict':
-        return dictOf(args[0]);
+        return this.#dictOf(args[0]);
       case 'tuple':
         return new Tuple(args.length === 0 ? [] : sequence(args[0]!, target.name));
       case 'inert':
-        return inertOf(target.name, args);
+        return new Inert(target.name, args);
       case 'rebuildTensor':
         return rebuildTensor(args);
       case 'rebuildTensorV3':
@@ -122,6 +123,28 @@ export class TorchHost implements PickleHost {
     return known;
   }
 
+  #dictOf(content: PickleValue | undefined): Dict {
+    const dict = new Dict();
+    if (content instanceof Dict) {
+      for (const [key, value] of content.entries) this.#copyEntry(dict, key, value);
+    } else if (content instanceof List) {
+      // Python 2 wrote an OrderedDict as a list of pairs.
+      for (const pair of content.items) {
+        const [key, value] = sequence(pair, 'a dict entry');
+        if (key === undefined || value === undefined) throw new PickleProblem('a dict entry is not a pair');
+        this.#copyEntry(dict, key, value);
+      }
+    }
+    return dict;
+  }
+
+  /** Counted, since one long list may be copied by as many calls as there are opcodes. */
+  #copyEntry(dict: Dict, key: PickleValue, value: PickleValue): void {
+    this.#copied += 1;
+    if (this.#copied > MAX_VALUES) throw new PickleProblem(`more than ${MAX_VALUES} dict entries are copied`);
+    dict.set(key, value);
+  }
+
   /** A tensor with attributes or of a subclass: (function, type, its arguments, attributes). */
   #rebuildFromType(args: readonly PickleValue[]): PickleValue {
     const [rebuild, , inner] = args;
@@ -136,27 +159,6 @@ export class TorchHost implements PickleHost {
     }
     return this.call(rebuild as TorchGlobal, inner.items);
   }
-}
-
-function dictOf(content: PickleValue | undefined): Dict {
-  const dict = new Dict();
-  if (content instanceof Dict) {
-    for (const [key, value] of content.entries) dict.set(key, value);
-  } else if (content instanceof List) {
-    // Python 2 wrote an OrderedDict as a list of pairs.
-    for (const pair of content.items) {
-      const [key, value] = sequence(pair, 'a dict entry');
-      if (key === undefined || value === undefined) throw new PickleProblem('a dict entry is not a pair');
-      dict.set(key, value);
-    }
-  }
-  return dict;
-}
-
-function inertOf(className: string, args: readonly PickleValue[]): Inert {
-  const inert = new Inert(className);
-  for (const arg of args) inert.items.push(arg);
-  return inert;
 }
 
 /** (storage, offset, shape, stride, …): what follows (requires_grad, hooks, metadata) is for training. */
@@ -187,9 +189,6 @@ function viewOf(
   const shape = wholeNumbers(args[2], 'shape');
   const stride = wholeNumbers(args[3], 'strides');
   const offset = wholeNumber(args[1], 'offset of a tensor');
-  if (shape.length > MAX_DIMENSIONS) {
-    throw new PickleProblem(`a tensor has ${shape.length} dimensions; at most ${MAX_DIMENSIONS} are read`);
-  }
   if (stride.length !== shape.length) {
     throw new PickleProblem(`a tensor of ${shape.length} dimensions has ${stride.length} strides`);
   }
@@ -241,9 +240,11 @@ function sequence(value: PickleValue, what: string): readonly PickleValue[] {
 }
 
 function wholeNumbers(value: PickleValue | undefined, what: string): number[] {
-  return sequence(value ?? null, `a tensor's ${what}`).map((item) =>
-    wholeNumber(item, `${what} of a tensor`),
-  );
+  const items = sequence(value ?? null, `a tensor's ${what}`);
+  if (items.length > MAX_DIMENSIONS) {
+    throw new PickleProblem(`a tensor has ${items.length} dimensions; at most ${MAX_DIMENSIONS} are read`);
+  }
+  return items.map((item) => wholeNumber(item, `${what} of a tensor`));
 }
 
 function wholeNumber(value: PickleValue | undefined, what: string): number {

@@ -41,15 +41,14 @@ export async function readZipCheckpoint(source: ByteSource): Promise<Checkpoint>
 }
 
 function findPrefix(zip: ZipArchive, file: string): string {
-  const pickles = zip.names.filter((name) => name === 'data.pkl' || name.endsWith('/data.pkl'));
-  const [shortest] = pickles.sort((a, b) => a.split('/').length - b.split('/').length || (a < b ? -1 : 1));
-  if (shortest === undefined) {
+  const pickle = zip.names.find((name) => /^([^/]*\/)?data\.pkl$/.test(name));
+  if (pickle === undefined) {
     const some = zip.names.slice(0, 3).map(quote).join(', ') || 'nothing';
     throw new UserError(
       `${file}: expected a PyTorch checkpoint, found a zip archive without data.pkl (it holds ${some}).`,
     );
   }
-  const prefix = shortest.slice(0, -'data.pkl'.length);
+  const prefix = pickle.slice(0, -'data.pkl'.length);
   if (zip.has(`${prefix}constants.pkl`)) {
     throw new UserError(
       `${file}: expected a state_dict, found a TorchScript program; save its weights by torch.save(m.state_dict(), PATH).`,

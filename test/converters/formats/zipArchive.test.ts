@@ -1,0 +1,125 @@
+import { deflateRawSync } from 'node:zlib';
+import { expect, test } from '@jest/globals';
+import { parseCheckpoint } from '../../../converters/formats/index.js';
+import {
+  floats,
+  joinBytes,
+  op,
+  raw,
+  stateDictPickle,
+  type ZipLies,
+  zipCheckpoint,
+  zipFile,
+} from './builders.js';
+import { parseOutcome } from './outcome.js';
+
+const pickle = stateDictPickle();
+
+test('deflated entries are read', async () => {
+  const lies = {
+    'a/data/0': { method: 8, stored: new Uint8Array(deflateRawSync(floats(6))) },
+    'a/data.pkl': { method: 8, stored: new Uint8Array(deflateRawSync(raw(pickle))) },
+  };
+  const { tensors } = await parseCheckpoint(zipCheckpoint(pickle, floats(6), lies));
+  expect([...(await tensors.get('w')!.read())]).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
+test.each<[string, Record<string, ZipLies>, RegExp]>([
+  [
+    'swapped entries',
+    { 'a/data/0': { offset: 0 } },
+    /has "a\/data\/0" at byte 0, but its header is not there/,
+  ],
+  ['an entry beyond the file', { 'a/data/0': { size: 2 ** 30 } }, /expected 1073741824 bytes at byte \d+/],
+  ['a header beyond the file', { 'a/data/0': { offset: 2 ** 30 } }, /expected 38 bytes at byte 1073741824/],
+  ['zip64 sizes without their field', { 'a/data/0': { size: 2 ** 32 - 1 } }, /zip64/],
+  ['an encrypted entry', { 'a/data/0': { flags: 1 } }, /encrypted|size mismatch/],
+  ['an unknown compression', { 'a/data/0': { method: 12, stored: floats(6) } }, /compressed by method 12/],
+  [
+    'deflated data that are none',
+    { 'a/data/0': { method: 8, stored: raw('\xff\xff\xff') } },
+    /cannot be read/,
+  ],
+  [
+    'an entry that inflates to more than it says',
+    { 'a/data/0': { method: 8, stored: new Uint8Array(deflateRawSync(floats(1000))) } },
+    /exceeds limit/,
+  ],
+  [
+    'an entry that inflates to less',
+    { 'a/data/0': { method: 8, stored: new Uint8Array(deflateRawSync(floats(5))) } },
+    /size mismatch/,
+  ],
+  [
+    'a bomb',
+    { 'a/data/0': { method: 8, stored: raw('\x03\x00'), size: 2 ** 31 } },
+    /inflates to 2147483648 bytes/,
+  ],
+])('%s: refused', async (_name, lies, message) => {
+  expect(await parseOutcome(zipCheckpoint(pickle, floats(6), lies))).toMatch(message);
+});
+
+test('entries that overlap are refused', async () => {
+  const inner = zipFile([['a/data/0', floats(6)]]);
+  const outer = joinBytes(raw(pickle), inner);
+  const bytes = zipFile(
+    [
+      ['a/data.pkl', outer],
+      ['a/data/0', floats(6)],
+    ],
+    { 'a/data/0': { offset: 30 + 'a/data.pkl'.length + pickle.length } },
+  );
+  expect(await parseOutcome(bytes)).toMatch(/"a\/data\.pkl" and "a\/data\/0" overlap/);
+});
+
+test('two entries of one name are refused', async () => {
+  const bytes = zipFile([
+    ['a/data.pkl', raw(pickle)],
+    ['a/data/0', floats(6)],
+    ['a/data/0', floats(6)],
+  ]);
+  expect(await parseOutcome(bytes)).toMatch(/two zip entries are named "a\/data\/0"/);
+});
+
+test.each<[string, [string, Uint8Array][], RegExp]>([
+  [
+    'no data.pkl',
+    [['word/document.xml', raw('<x/>')]],
+    /without data\.pkl \(it holds "word\/document\.xml"\)/,
+  ],
+  ['no entries', [], /without data\.pkl \(it holds nothing\)/],
+  [
+    'TorchScript',
+    [
+      ['m/data.pkl', raw(pickle)],
+      ['m/constants.pkl', raw('.')],
+    ],
+    /found a TorchScript program/,
+  ],
+  [
+    'big-endian',
+    [
+      ['m/data.pkl', raw(pickle)],
+      ['m/byteorder', raw('big')],
+    ],
+    /little-endian file, found "big"/,
+  ],
+  [
+    'version 99',
+    [
+      ['m/data.pkl', raw(pickle)],
+      ['m/version', raw('99')],
+    ],
+    /version 1 to 10, found "99"/,
+  ],
+  ['an empty pickle', [['m/data.pkl', raw('')]], /m\/data\.pkl, byte 0: the pickle is cut short/],
+])('an archive with %s is refused', async (_name, entries, message) => {
+  expect(await parseOutcome(zipFile(entries))).toMatch(message);
+});
+
+test('an archive without byteorder and version, as old PyTorch wrote, is read', async () => {
+  const { tensors } = await parseCheckpoint(
+    zipFile([['archive/data.pkl', raw(`${op.start}${op.dict(op.text('n'), op.int(1))}.`)]]),
+  );
+  expect(tensors.size).toBe(0);
+});

@@ -1,0 +1,39 @@
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openFileSource } from '../../src/node/fileSource.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'deit-file-source-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test('reads any range of a file', async () => {
+  const path = join(folder, 'a.pth');
+  await writeFile(path, Uint8Array.of(1, 2, 3, 4, 5));
+  const source = await openFileSource(path);
+  expect(source).toMatchObject({ name: path, size: 5 });
+  expect([...(await source.read(1, 3))]).toEqual([2, 3, 4]);
+  expect([...(await source.read(5, 0))]).toEqual([]);
+  await expect(source.read(3, 3)).rejects.toThrow(
+    `${path}: expected 3 bytes at byte 3, but the file ends at byte 5`,
+  );
+  await expect(source.read(-1, 1)).rejects.toThrow(/expected 1 bytes at byte -1/);
+  await source.close();
+});
+
+test('a file that shrinks while open is told', async () => {
+  const path = join(folder, 'b.pth');
+  await writeFile(path, Uint8Array.of(1, 2, 3, 4, 5));
+  const source = await openFileSource(path);
+  await truncate(path, 2);
+  await expect(source.read(0, 5)).rejects.toThrow(/b\.pth: ends at byte 2, though it was longer when opened/);
+  await source.close();
+});
+
+test('no file, and a folder in its place', async () => {
+  await expect(openFileSource(join(folder, 'none.pth'))).rejects.toThrow(/none\.pth: no such file/);
+  await expect(openFileSource(folder)).rejects.toThrow(/expected a checkpoint file, found a folder/);
+});

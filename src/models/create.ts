@@ -2,13 +2,13 @@ import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { modelCards } from '../../configs/models/index.js';
 import { UserError } from '../errors.js';
-import { preprocessingFor } from '../image/index.js';
 import '../layers/index.js';
 import { Random } from '../random.js';
 import type { ModelCard } from './card.js';
 import { type VitConfig, weightSpecs } from './config.js';
 import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
 import { initialWeight } from './initialWeights.js';
+import { defaultPreprocessing } from './preprocessing.js';
 import { checkConfig, topology } from './topology.js';
 import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
 import { namedWeights, setWeight } from './weights.js';
@@ -82,19 +82,13 @@ export function createModel(
   overrides: ModelOverrides = {},
 ): VisionTransformer {
   const config = resolveConfig(model, overrides);
-  const created = buildModel(config, defaultExtras(config, typeof model === 'string' ? model : undefined));
+  const created = buildModel(config, { preprocessing: defaultPreprocessing(config) });
   const random = Random.fromSeed(overrides.seed ?? 0);
   const weights = namedWeights(created.layersModel);
   for (const spec of weightSpecs(config)) {
     setWeight(weights.get(spec.name)!, initialWeight(spec, config, random));
   }
   return created;
-}
-
-/** Preprocessing of the preset that the named model's authors used, at this input size. */
-export function defaultExtras(config: VitConfig, name = config.name): ModelExtras {
-  const preset = findModel(name)?.preset ?? 'deit';
-  return { preprocessing: preprocessingFor(preset, config.imgSize) };
 }
 
 /** tfjs types the constructor's arguments more loosely than LayersModel declares its own. */

@@ -13,11 +13,11 @@ import { PATCH_EMBED } from './kernelNames.js';
  * @returns float32 [B, ⌊H/p⌋ · ⌊W/p⌋, D], patches row by row
  */
 export function patchEmbed(x: tf.Tensor4D, kernel: tf.Tensor4D, bias: tf.Tensor1D): tf.Tensor3D {
-  if (hasKernel(PATCH_EMBED)) {
-    const inputs = { x: wholePatches(x, kernel.shape[0]), kernel, bias };
-    return runKernel(PATCH_EMBED, inputs, {}, patchEmbedGradient) as tf.Tensor3D;
-  }
   return tf.tidy(() => {
+    if (hasKernel(PATCH_EMBED)) {
+      const inputs = { x: wholePatches(x, kernel.shape[0]), kernel, bias };
+      return runKernel(PATCH_EMBED, inputs, {}, patchEmbedGradient) as tf.Tensor3D;
+    }
     const [p, , , dim] = kernel.shape;
     const grid = tf.conv2d(x, kernel, p, 'valid');
     return tf.add(tf.reshape(grid, [x.shape[0], -1, dim]), bias) as tf.Tensor3D;

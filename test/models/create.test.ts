@@ -3,8 +3,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { modelCards } from '../../configs/models/index.js';
 import { weightSpecs } from '../../src/models/config.js';
-import { buildModel, createModel, defaultExtras, resolveConfig } from '../../src/models/create.js';
+import { buildModel, createModel, resolveConfig } from '../../src/models/create.js';
 import { DistilledVisionTransformer } from '../../src/models/distilledVisionTransformer.js';
+import { defaultPreprocessing } from '../../src/models/preprocessing.js';
 import { topology } from '../../src/models/topology.js';
 import { namedWeights } from '../../src/models/weights.js';
 
@@ -149,7 +150,7 @@ describe('a model by a plain config object', () => {
 
 test('a model to be loaded is built with zeros, not with random numbers', () => {
   const config = resolveConfig(small);
-  const model = buildModel(config, defaultExtras(config));
+  const model = buildModel(config, { preprocessing: defaultPreprocessing(config) });
   for (const weight of namedWeights(model.layersModel).values()) {
     expect(
       weight

@@ -1,0 +1,172 @@
+import { modelCards } from '../configs/models/index.js';
+import { UserError } from '../src/errors.js';
+import { gridSize, type VitConfig } from '../src/models/config.js';
+import type { FoundModel } from './findModel.js';
+
+/** What the shapes of the tensors do not tell. */
+export interface ArchitectureHints {
+  /** Name of a model, or `auto`. */
+  model: string;
+  /** Heads of a block, where they are not embedDim / 64. */
+  numHeads?: number;
+  /** Input size in pixels that the checkpoint was made for, where its patch grid is not square. */
+  imgSize?: readonly [number, number];
+}
+
+/** Width of a head in every published ViT and DeiT but the huge one, whose shape is in configs. */
+const HEAD_DIM = 64;
+
+/** Shape of a tensor of the model, several put one below the other; a UserError if it is missing. */
+export function tensorShape(found: FoundModel, name: string, file: string): number[] {
+  const parts = found.tensors.get(name);
+  if (!parts) {
+    throw new UserError(
+      `${file}: the tensor ${name} is missing (${found.keyMap.name} naming, prefix "${found.prefix}")`,
+    );
+  }
+  const [first, ...rest] = parts.map((part) => part.shape);
+  return [rest.reduce((sum, shape) => sum + shape[0], first[0]), ...first.slice(1)];
+}
+
+/** The architecture of a checkpoint as its own tensors' shapes tell it, checked against the named model if one is. */
+export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, file: string): VitConfig {
+  const shape = (name: string, rank: number) => {
+    const dims = tensorShape(found, name, file);
+    if (dims.length !== rank)
+      throw new UserError(`${file}: ${name} should have ${rank} axes, has shape [${dims}]`);
+    return dims;
+  };
+  const [embedDim, inChans, patchSize, patchWidth] = shape('patch_embed.weight', 4);
+  if (patchSize !== patchWidth) {
+    throw new UserError(
+      `${file}: patches of ${patchSize}×${patchWidth} pixels; only square patches are supported`,
+    );
+  }
+  if (found.numBlocks === 0) throw new UserError(`${file}: the tensor blocks.0.norm1.weight is missing`);
+  const distilled = found.tensors.has('dist_token');
+  const [, positions] = shape('pos_embed', 3);
+  const [mlpDim] = shape('blocks.0.mlp.fc1.weight', 2);
+  const grid = patchGrid(positions, distilled ? 2 : 1, patchSize, hints.imgSize, file);
+  const known = knownShape({ embedDim, depth: found.numBlocks, patchSize });
+  const config: VitConfig = {
+    name: 'vit',
+    imgSize: [grid.rows * patchSize, grid.columns * patchSize],
+    patchSize,
+    inChans,
+    numClasses: found.tensors.has('head.weight') ? shape('head.weight', 2)[0] : 0,
+    embedDim,
+    depth: found.numBlocks,
+    numHeads: hints.numHeads ?? known?.numHeads ?? Math.max(1, Math.round(embedDim / HEAD_DIM)),
+    mlpRatio: mlpDim / embedDim,
+    qkvBias: found.tensors.has('blocks.0.attn.qkv.bias'),
+    layerScale: found.tensors.has('blocks.0.ls1.gamma') ? (known?.layerScale ?? 1e-4) : null,
+    distilled,
+    posEmbedPrefix: grid.prefix,
+    dropPathRate: 0,
+    layerNormEps: 1e-6,
+  };
+  if (hints.model === 'auto') return { ...config, ...nearestName(config) };
+  return checkNamed(config, hints, file);
+}
+
+/** The grid that position embeddings were made for: with or without slots for the prefix tokens. */
+function patchGrid(
+  positions: number,
+  prefix: number,
+  patchSize: number,
+  imgSize: readonly [number, number] | undefined,
+  file: string,
+): { rows: number; columns: number; prefix: boolean } {
+  for (const withPrefix of [true, false]) {
+    const patches = positions - (withPrefix ? prefix : 0);
+    const side = Math.round(Math.sqrt(patches));
+    if (side > 0 && side * side === patches) return { rows: side, columns: side, prefix: withPrefix };
+  }
+  if (imgSize) {
+    const rows = Math.floor(imgSize[0] / patchSize);
+    const columns = Math.floor(imgSize[1] / patchSize);
+    for (const withPrefix of [true, false]) {
+      if (rows * columns + (withPrefix ? prefix : 0) === positions)
+        return { rows, columns, prefix: withPrefix };
+    }
+  }
+  throw new UserError(
+    `${file}: pos_embed has ${positions} positions, which is no square grid with or without ${prefix} prefix token(s); ` +
+      'give the input size it was made for as --img-size HEIGHTxWIDTH',
+  );
+}
+
+/** A published model of this width, depth and patch. */
+function knownShape(shape: { embedDim: number; depth: number; patchSize: number }): VitConfig | undefined {
+  return modelCards
+    .map((card) => card.config)
+    .find(
+      (known) =>
+        known.embedDim === shape.embedDim &&
+        known.depth === shape.depth &&
+        known.patchSize === shape.patchSize,
+    );
+}
+
+/** Fields that tell one architecture from another; the number of classes and the input size do not. */
+const SHAPE_FIELDS = [
+  'patchSize',
+  'inChans',
+  'embedDim',
+  'depth',
+  'numHeads',
+  'mlpRatio',
+  'qkvBias',
+  'distilled',
+  'posEmbedPrefix',
+] as const;
+
+function sameShape(a: VitConfig, b: VitConfig): boolean {
+  return (
+    SHAPE_FIELDS.every((field) => a[field] === b[field]) &&
+    (a.layerScale === null) === (b.layerScale === null)
+  );
+}
+
+/** Name and input size of the model of this very shape and grid, else a name that says the shape. */
+function nearestName(config: VitConfig): Pick<VitConfig, 'name' | 'imgSize'> {
+  const sameGrid = (known: VitConfig) => String(gridSize(known)) === String(gridSize(config));
+  const known = modelCards
+    .map((card) => card.config)
+    .find((card) => sameShape(card, config) && sameGrid(card));
+  if (known) return { name: known.name, imgSize: known.imgSize };
+  const kind = config.distilled ? 'deit_distilled' : 'vit';
+  const name = `${kind}_d${config.embedDim}_l${config.depth}_patch${config.patchSize}_${inputName(config)}`;
+  return { name, imgSize: config.imgSize };
+}
+
+/** The input size as it stands in a model's name: `224`, or `192x256`. */
+export function inputName({ imgSize: [height, width] }: Pick<VitConfig, 'imgSize'>): string {
+  return height === width ? String(height) : `${height}x${width}`;
+}
+
+/** A named model must be what the checkpoint holds; one line says the first field that is not. */
+function checkNamed(config: VitConfig, hints: ArchitectureHints, file: string): VitConfig {
+  const card = modelCards.find(
+    ({ config: c, aliases }) => c.name === hints.model || aliases.includes(hints.model),
+  );
+  if (!card) {
+    throw new UserError(
+      `no model is named "${hints.model}"; \`deit models\` lists those that are there, and auto finds out`,
+    );
+  }
+  const named = card.config;
+  for (const field of SHAPE_FIELDS) {
+    if (named[field] !== config[field]) {
+      throw new UserError(
+        `${file}: is not ${named.name}: ${field} should be ${named[field]}, the checkpoint has ${config[field]}`,
+      );
+    }
+  }
+  if ((named.layerScale === null) !== (config.layerScale === null)) {
+    const has = config.layerScale === null ? 'has no LayerScale' : 'has LayerScale';
+    throw new UserError(`${file}: is not ${named.name}: the checkpoint ${has}`);
+  }
+  const size = String(gridSize(named)) === String(gridSize(config)) ? named.imgSize : config.imgSize;
+  return { ...config, name: named.name, layerScale: named.layerScale, imgSize: size };
+}

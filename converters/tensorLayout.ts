@@ -1,0 +1,47 @@
+/** Tensors one below the other: row-major values of equal row length are put behind each other. */
+export function concatenate(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0];
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}
+
+/** Rows and columns moved at a time, so that both sides of the transposition stay in the cache. */
+const TILE = 32;
+
+/**
+ * PyTorch's matrix [out, in] → tfjs' [in, out]; PyTorch's convolution [D, C, p, p] → tfjs' [p, p, C, D].
+ * Both move the first axis to the end; a convolution's channels go behind its rows and columns too.
+ */
+export function toTfjsLayout(values: Float32Array, shape: readonly number[]): Float32Array {
+  if (shape.length === 2) return transpose(values, shape[0], shape[1]);
+  const [dim, channels, height, width] = shape;
+  const area = height * width;
+  const out = new Float32Array(values.length);
+  for (let d = 0; d < dim; d++) {
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < area; i++) {
+        out[(i * channels + c) * dim + d] = values[(d * channels + c) * area + i];
+      }
+    }
+  }
+  return out;
+}
+
+/** [rows, columns] → [columns, rows]. */
+export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let r0 = 0; r0 < rows; r0 += TILE) {
+    for (let c0 = 0; c0 < columns; c0 += TILE) {
+      const [r1, c1] = [Math.min(r0 + TILE, rows), Math.min(c0 + TILE, columns)];
+      for (let r = r0; r < r1; r++) {
+        for (let c = c0; c < c1; c++) out[c * rows + r] = values[r * columns + c];
+      }
+    }
+  }
+  return out;
+}

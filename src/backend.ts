@@ -1,0 +1,63 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-wasm';
+import { UserError } from './errors.js';
+
+/** Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used. */
+export type BackendActivator = () => Promise<string>;
+
+const activators = new Map<string, BackendActivator>();
+
+/** Adds a backend, before those that are there: `auto` tries the last added first. */
+export function addBackend(name: string, activate: BackendActivator): void {
+  activators.set(name, activate);
+}
+
+/** Names that useBackend takes beside `auto`. */
+export function backendNames(): string[] {
+  return [...activators.keys()];
+}
+
+/** Which backend runs, and why. */
+export interface BackendChoice {
+  readonly backend: string;
+  /** One line, e.g. `wasm: SIMD with fused multiply-add`. */
+  readonly description: string;
+  /** Why those that come before it in `auto` were passed over, a line each. */
+  readonly passedOver: readonly string[];
+}
+
+/**
+ * Makes a backend the current one. A named backend is used or is an error; `auto` takes the best that works.
+ *
+ * @throws UserError if the backend cannot be used here
+ */
+export async function useBackend(name = 'auto'): Promise<BackendChoice> {
+  if (name !== 'auto') {
+    const activate = activators.get(name);
+    if (!activate)
+      throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);
+    return { backend: name, description: await activate(), passedOver: [] };
+  }
+  const passedOver: string[] = [];
+  for (const candidate of backendNames().reverse()) {
+    try {
+      const description = await activators.get(candidate)!();
+      return { backend: candidate, description, passedOver };
+    } catch (error) {
+      passedOver.push(`${candidate}: ${(error as Error).message}`);
+    }
+  }
+  throw new UserError(`no backend works here: ${passedOver.join('; ')}`);
+}
+
+/** Sets a tfjs backend and makes sure that it is the one in use: setBackend may give false and leave the old one. */
+export async function activate(name: string): Promise<void> {
+  const done = await tf.setBackend(name);
+  await tf.ready();
+  if (!done || tf.getBackend() !== name) throw new UserError(`the ${name} backend does not start here`);
+}
+
+addBackend('wasm', async () => {
+  await activate('wasm');
+  return 'wasm';
+});

@@ -1,0 +1,87 @@
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { OutputSink } from '../../converters/write/sink.js';
+import { UserError } from '../errors.js';
+
+/** A sink for one folder, which appears whole when `write` has done its work, or not at all. */
+export async function writeFolder(target: string, write: (sink: OutputSink) => Promise<void>): Promise<void> {
+  const folder = resolve(target);
+  await checkReplaceable(folder);
+  const parent = dirname(folder);
+  const beside = join(parent, `.${basename(folder)}.partial-${process.pid}`);
+  try {
+    await mkdir(parent, { recursive: true });
+    await rm(beside, { recursive: true, force: true });
+    await mkdir(beside);
+    await write({ write: (path, chunks) => writeFile(join(beside, path), chunks) });
+    await swap(beside, folder);
+  } catch (error) {
+    await rm(beside, { recursive: true, force: true });
+    throw asUserError(error, target);
+  }
+}
+
+/** Only a converted model or an empty folder is replaced: nobody's files are lost by a wrong argument. */
+async function checkReplaceable(folder: string): Promise<void> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return;
+    throw new UserError(
+      `${folder}: cannot be written to as a folder (${code}); choose another output folder`,
+    );
+  }
+  if (names.length > 0 && !names.includes('model.json') && !names.includes('saved_model.pb')) {
+    throw new UserError(
+      `${folder}: holds files that are no converted model; choose a new or empty output folder`,
+    );
+  }
+}
+
+async function writeFile(
+  path: string,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const file = await open(path, 'wx');
+  try {
+    for await (const chunk of chunks) {
+      let done = 0;
+      while (done < chunk.length) done += (await file.write(chunk, done)).bytesWritten;
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The old folder steps aside first: there is no moment with half of either in its place. */
+async function swap(fresh: string, folder: string): Promise<void> {
+  const old = `${fresh}-old`;
+  let hadOld = true;
+  await rename(folder, old).catch((error) => {
+    if (error.code !== 'ENOENT') throw error;
+    hadOld = false;
+  });
+  try {
+    await rename(fresh, folder);
+  } catch (error) {
+    if (hadOld) await rename(old, folder);
+    throw error;
+  }
+  if (hadOld) await rm(old, { recursive: true, force: true });
+}
+
+const REASONS: Record<string, string> = {
+  ENOSPC: 'the disk is full; free some space or choose another output folder',
+  EACCES: 'no permission to write there; choose another output folder',
+  EPERM: 'no permission to write there; choose another output folder',
+  EROFS: 'the disk is read-only; choose another output folder',
+};
+
+function asUserError(error: unknown, target: string): unknown {
+  const reason = REASONS[(error as NodeJS.ErrnoException).code ?? ''];
+  return reason ? new UserError(`${target}: ${reason}`) : error;
+}

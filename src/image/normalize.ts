@@ -1,0 +1,35 @@
+import type { RgbImage } from './types.js';
+
+/** The 256 normalised levels of one channel, rounded to float32 after each step as PyTorch rounds them. */
+function normalizedLevels(mean: number, std: number): Float32Array {
+  const levels = new Float32Array(256);
+  for (let level = 0; level < 256; level++) {
+    const centered = Math.fround(Math.fround(level / 255) - Math.fround(mean));
+    levels[level] = centered / Math.fround(std);
+  }
+  return levels;
+}
+
+/**
+ * (level / 255 - mean) / std for each channel: float32 [H, W, 3] with the bits of torchvision's ToTensor and
+ * Normalize. Written to `out`, if given, which must hold H·W·3 numbers.
+ */
+export function normalize(
+  image: RgbImage,
+  mean: readonly [number, number, number],
+  std: readonly [number, number, number],
+  out: Float32Array<ArrayBuffer> = new Float32Array(image.width * image.height * 3),
+): Float32Array<ArrayBuffer> {
+  const { data } = image;
+  const length = image.width * image.height * 3;
+  if (out.length !== length) throw new RangeError(`out holds ${out.length} numbers, expected ${length}`);
+  const red = normalizedLevels(mean[0], std[0]);
+  const green = normalizedLevels(mean[1], std[1]);
+  const blue = normalizedLevels(mean[2], std[2]);
+  for (let i = 0; i < length; i += 3) {
+    out[i] = red[data[i]!]!;
+    out[i + 1] = green[data[i + 1]!]!;
+    out[i + 2] = blue[data[i + 2]!]!;
+  }
+  return out;
+}

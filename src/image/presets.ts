@@ -1,0 +1,31 @@
+import { presets } from '../../configs/presets.js';
+import { UserError } from '../errors.js';
+import type { Preprocessing } from './types.js';
+
+/** Names of the presets, in the order of the table. */
+export const presetNames: readonly string[] = Object.keys(presets);
+
+/**
+ * The preprocessing of a preset for an input of `imgSize` [height, width] pixels.
+ *
+ * A preset's published sizes (224 and 384) follow from a crop ratio, and other sizes by the same ratio: the picture
+ * is scaled to trunc(size / ratio). For an input that is not square, `short` takes the longer side as the size, so
+ * that the crop never reaches outside the picture, and `squash` scales height and width each by its own.
+ *
+ * Throws a UserError for an unknown name.
+ */
+export function preprocessingFor(preset: string, imgSize: readonly [number, number]): Preprocessing {
+  if (!Object.hasOwn(presets, preset)) {
+    throw new UserError(`unknown preset '${preset}': expected one of ${presetNames.join(', ')}`);
+  }
+  const { rules, mean, std } = presets[preset]!;
+  const [height, width] = imgSize;
+  const longer = Math.max(height, width);
+  const rule = rules.findLast(({ fromSize }) => longer >= fromSize)!;
+  const scaled = (size: number) => Math.floor(size / rule.cropRatio);
+  const resize: Preprocessing['resize'] =
+    rule.mode === 'short'
+      ? { mode: 'short', size: scaled(longer) }
+      : { mode: 'squash', height: scaled(height), width: scaled(width) };
+  return { preset, resize, crop: [height, width], mean, std };
+}

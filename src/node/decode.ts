@@ -1,0 +1,147 @@
+import { open, stat } from 'node:fs/promises';
+import sharp, { type Sharp } from 'sharp';
+import { UserError } from '../errors.js';
+import type { RgbImage } from '../image/types.js';
+import { describeOther, jpegComponents, opaqueGif, pictureFormat, SIGNATURE_BYTES } from './pictureFormat.js';
+import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.js';
+
+/**
+ * Pixels of the largest picture that is decoded: the size from which Pillow raises DecompressionBombError, twice
+ * its MAX_IMAGE_PIXELS, so that what evaluates there evaluates here and a bomb costs at most 0.5 GB (3 bytes a
+ * pixel).
+ */
+export const MAX_PIXELS = 178_956_970;
+
+/** Longest side that is decoded, in pixels. No camera comes near; it bounds the resampler's tables of weights. */
+export const MAX_SIDE = 1_000_000;
+
+/** Largest file that is read: room for MAX_PIXELS of uncompressed 16-bit RGB, and nothing beyond. */
+export const MAX_FILE_BYTES = MAX_PIXELS * 6 + 2 ** 20;
+
+/** The kinds of samples that the decoder hands over. */
+type PixelKind = 'rgb8' | 'rgb16' | 'grey16' | 'cmyk';
+
+/**
+ * The decoder on `bytes`, set to leave the pixels as the file has them: no colour profile applied, no turning by
+ * EXIF, first frame only. failOn 'error' refuses what is cut short and what cannot be decoded, and passes over
+ * mere warnings (stray bytes between markers, as some of ImageNet's JPEGs have them), as Pillow does.
+ */
+function decoder(bytes: Uint8Array): Sharp {
+  return sharp(bytes, {
+    ignoreIcc: true,
+    failOn: 'error',
+    limitInputPixels: MAX_PIXELS,
+    sequentialRead: true,
+  });
+}
+
+/** The kind of samples in the file. Throws a UserError for a kind that has no conversion here. */
+async function pixelKind(bytes: Uint8Array, name: string): Promise<PixelKind> {
+  const components = pictureFormat(bytes) === 'JPEG' ? jpegComponents(bytes) : undefined;
+  if (components === 1 || components === 3) return 'rgb8';
+  const { space, depth, width, height } = await decoder(bytes).metadata();
+  requireSize(width, height, name);
+  if (space === 'cmyk' && depth === 'uchar') return 'cmyk';
+  if ((space === 'srgb' || space === 'b-w') && depth === 'uchar') return 'rgb8';
+  if (space === 'rgb16' && depth === 'ushort') return 'rgb16';
+  if (space === 'grey16' && depth === 'ushort') return 'grey16';
+  const wanted = 'expected grey, RGB or CMYK of 8 bits, or grey or RGB of 16';
+  throw new UserError(
+    `${name}: pixels of kind ${space} (${depth}) are not read; ${wanted}; convert the picture`,
+  );
+}
+
+function requireSize(width: number, height: number, name: string): void {
+  if (Math.max(width, height) <= MAX_SIDE) return;
+  throw new UserError(
+    `${name}: ${width} × ${height} pixels; sides of at most ${MAX_SIDE} pixels are decoded`,
+  );
+}
+
+async function decodePixels(bytes: Uint8Array, kind: PixelKind): Promise<RgbImage> {
+  let pipeline = decoder(bytes);
+  if (kind === 'cmyk') pipeline = pipeline.pipelineColourspace('cmyk').toColourspace('cmyk');
+  if (kind === 'rgb16' || kind === 'grey16') pipeline = pipeline.toColourspace(kind);
+  const depth = kind === 'rgb16' || kind === 'grey16' ? 'ushort' : 'uchar';
+  const { data: raw, info } = await pipeline.raw({ depth }).toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  return { data: toRgb(raw, channels, kind), width, height };
+}
+
+function toRgb(raw: Buffer, channels: number, kind: PixelKind): Uint8Array {
+  const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.length);
+  if (kind === 'cmyk') return rgbFromCmyk(bytes);
+  if (kind === 'rgb8') return rgbFrom8Bit(bytes, channels);
+  const samples = new Uint16Array(raw.buffer, raw.byteOffset, raw.length / 2);
+  return kind === 'rgb16' ? rgbFrom16Bit(samples, channels) : rgbFromGrey16(samples, channels);
+}
+
+function requirePicture(head: Uint8Array, name: string): void {
+  if (pictureFormat(head)) return;
+  const found = describeOther(head);
+  throw new UserError(
+    `${name}: not a picture that can be read: expected JPEG, PNG, WebP, GIF or TIFF, found ${found}`,
+  );
+}
+
+/** The file's bytes. What is no regular file, too large or no picture is refused before it is read whole. */
+async function readPicture(path: string): Promise<Uint8Array> {
+  const { size } = await regularFile(path);
+  if (size > MAX_FILE_BYTES) {
+    throw new UserError(`${path}: ${size} bytes; pictures of at most ${MAX_FILE_BYTES} bytes are read`);
+  }
+  const file = await open(path);
+  try {
+    const head = new Uint8Array(SIGNATURE_BYTES);
+    const { bytesRead } = await file.read(head, 0, SIGNATURE_BYTES, 0);
+    requirePicture(head.subarray(0, bytesRead), path);
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Opening a pipe or a device would wait for a writer, or read without end. */
+async function regularFile(path: string): Promise<{ size: number }> {
+  const found = await stat(path);
+  if (found.isDirectory()) throw new UserError(`${path}: is a folder, expected a picture`);
+  if (!found.isFile()) throw new UserError(`${path}: is not a regular file, expected a picture`);
+  return found;
+}
+
+/** What the file system's or the decoder's message says, in one line. */
+function reason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'no such file';
+  if (code === 'EACCES') return 'no permission to read it';
+  if (message.includes('exceeds pixel limit')) {
+    return `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the picture down`;
+  }
+  const lines = message
+    .replace('Input buffer has corrupt header: ', '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  return `cannot be decoded: ${[...new Set(lines)].join('; ')}`;
+}
+
+/**
+ * The picture in a file (a path) or in a file's bytes, as RGB, with the pixels of Pillow's
+ * `Image.open(f).convert('RGB')`: colour profiles and EXIF orientation are ignored, alpha is dropped, 16-bit
+ * samples lose their low byte (grey ones are clipped at 255), CMYK is converted without a profile, and of an
+ * animation the first frame is taken. Reads JPEG, PNG, WebP, GIF and TIFF, told by their first bytes.
+ *
+ * Every failure is a UserError of one line that begins with the path, or with `name` for bytes.
+ */
+export async function decodeImage(input: string | Uint8Array, name?: string): Promise<RgbImage> {
+  const label = name ?? (typeof input === 'string' ? input : 'picture');
+  try {
+    const read = typeof input === 'string' ? await readPicture(input) : input;
+    requirePicture(read, label);
+    const bytes = pictureFormat(read) === 'GIF' ? opaqueGif(read) : read;
+    return await decodePixels(bytes, await pixelKind(bytes, label));
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${label}: ${reason(error)}`, { cause: error });
+  }
+}

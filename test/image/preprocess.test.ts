@@ -1,0 +1,20 @@
+import { expect, test } from '@jest/globals';
+import { preprocess, resizedSize } from '../../src/image/preprocess.js';
+import { preprocessingFor } from '../../src/image/presets.js';
+import { picture, reference, sha256 } from './pictures.js';
+
+test.each(reference.presets)(
+  '$preset at $imgSize of a picture of $from has the bits of torchvision',
+  ({ preset, imgSize, from, sha256: bytes }) => {
+    const data = preprocess(picture(...from), preprocessingFor(preset, imgSize));
+    expect(data.length).toBe(imgSize[0] * imgSize[1] * 3);
+    expect(sha256(data)).toBe(bytes);
+  },
+);
+
+test('the long side is truncated, not rounded', () => {
+  expect(resizedSize(500, 333, { mode: 'short', size: 256 })).toEqual([384, 256]); // 384.38
+  expect(resizedSize(500, 375, { mode: 'short', size: 256 })).toEqual([341, 256]); // 341.33
+  expect(resizedSize(375, 499, { mode: 'short', size: 256 })).toEqual([256, 340]); // 340.65
+  expect(resizedSize(10, 99, { mode: 'squash', height: 7, width: 5 })).toEqual([5, 7]);
+});

@@ -1,0 +1,33 @@
+import { expect, test } from '@jest/globals';
+import { UserError } from '../../src/errors.js';
+import { preprocessingFor, presetNames } from '../../src/image/presets.js';
+
+const scaled = (preset: string, imgSize: [number, number]) => preprocessingFor(preset, imgSize).resize;
+
+test.each([
+  ['deit', { mode: 'short', size: 256 }, { mode: 'short', size: 438 }],
+  ['timm', { mode: 'short', size: 248 }, { mode: 'short', size: 384 }],
+  ['mmpretrain', { mode: 'short', size: 256 }, { mode: 'squash', height: 384, width: 384 }],
+  ['deit3', { mode: 'short', size: 224 }, { mode: 'short', size: 384 }],
+  ['huggingface', { mode: 'squash', height: 256, width: 256 }, { mode: 'squash', height: 438, width: 438 }],
+])('%s has its published sizes at 224 and 384 pixels', (preset, at224, at384) => {
+  expect(scaled(preset, [224, 224])).toEqual(at224);
+  expect(scaled(preset, [384, 384])).toEqual(at384);
+});
+
+test('other sizes follow the ratio, and the longer side counts where the input is not square', () => {
+  expect(scaled('deit', [448, 448])).toEqual({ mode: 'short', size: 512 });
+  expect(scaled('timm', [160, 160])).toEqual({ mode: 'short', size: 177 });
+  expect(scaled('timm', [192, 384])).toEqual({ mode: 'short', size: 384 });
+  expect(scaled('deit', [32, 48])).toEqual({ mode: 'short', size: 54 });
+  expect(scaled('huggingface', [32, 48])).toEqual({ mode: 'squash', height: 36, width: 54 });
+  expect(preprocessingFor('deit', [32, 48]).crop).toEqual([32, 48]);
+});
+
+test('an unknown preset is an error that names the presets', () => {
+  expect(presetNames).toEqual(['deit', 'timm', 'mmpretrain', 'deit3', 'huggingface']);
+  for (const name of ['diet', '__proto__', 'constructor', '']) {
+    expect(() => preprocessingFor(name, [224, 224])).toThrow(UserError);
+    expect(() => preprocessingFor(name, [224, 224])).toThrow(/deit, timm, mmpretrain, deit3, huggingface/);
+  }
+});

@@ -1,0 +1,98 @@
+/**
+ * softmax(q kᵀ / √d) v, one head at a time, 8 queries at a time.
+ *
+ * The scores are computed transposed, a row of 8 queries for each key: softmax then runs down the rows with no sums
+ * across lanes, and the rows are, as they lie, the right operand of the product with v. No mask is needed where the
+ * number of tokens is not a multiple of a tile.
+ */
+import { multiplyTile, ROWS } from './micro';
+import { packColumnPanels, packRows, packTransposed, unpackTransposed } from './pack';
+import { exp2 } from './simd';
+
+const LOG2_E: f32 = 1.4426950408889634;
+
+/** Bytes of scratch memory that `attention` needs. */
+export function attentionScratchBytes(t: i32, d: i32): usize {
+  const tokens = <usize>roundUp(t);
+  const dims = <usize>roundUp(d);
+  return (tokens * <usize>d + dims * <usize>t + (tokens + <usize>d + dims + 1) * 8) << 2;
+}
+
+/** Up to a whole number of panels of ROWS. */
+function roundUp(rows: i32): i32 {
+  return ((rows + ROWS - 1) / ROWS) * ROWS;
+}
+
+/**
+ * @param qkv [b, t, 3, heads, d]
+ * @param y [b, t, heads, d]
+ * @param scratch attentionScratchBytes(t, d) bytes
+ */
+export function attention(qkv: usize, b: i32, t: i32, heads: i32, d: i32, y: usize, scratch: usize): void {
+  const width = <usize>(heads * d) << 2;
+  for (let batch = 0; batch < b; batch++) {
+    for (let head = 0; head < heads; head++) {
+      const offset = <usize>(head * d) << 2;
+      attendHead(qkv + offset, width, t, d, y + offset, scratch);
+    }
+    qkv += 3 * width * <usize>t;
+    y += width * <usize>t;
+  }
+}
+
+/** One head. Rows of qkv hold q, k and v, `width` bytes each; rows of y are `width` bytes. */
+function attendHead(qkv: usize, width: usize, t: i32, d: i32, y: usize, scratch: usize): void {
+  const stride: usize = 3 * width;
+  const tokens = roundUp(t);
+  const keys = scratch;
+  const values = keys + (<usize>(tokens * d) << 2);
+  const queries = values + (<usize>(roundUp(d) * t) << 2);
+  const scores = queries + (<usize>d << 5);
+  const sums = scores + (<usize>tokens << 5);
+  const outputs = sums + 32;
+
+  for (let key = 0; key < t; key += ROWS) {
+    const from = qkv + width + stride * <usize>key;
+    packRows(from, stride, min(ROWS, t - key), d, keys + (<usize>(key * d) << 2));
+  }
+  packColumnPanels(qkv + 2 * width, stride, t, d, values);
+
+  const factor: f32 = <f32>1 / sqrt<f32>(<f32>d);
+  for (let query = 0; query < t; query += 8) {
+    const valid = min(8, t - query);
+    packTransposed(qkv + stride * <usize>query, stride, valid, d, factor, queries);
+    for (let key = 0; key < t; key += ROWS) {
+      multiplyTile(keys + (<usize>(key * d) << 2), queries, d, scores + (<usize>key << 5));
+    }
+    exponentials(scores, t, sums);
+    for (let dim = 0; dim < d; dim += ROWS) {
+      multiplyTile(values + (<usize>(dim * t) << 2), scores, t, outputs + (<usize>dim << 5));
+    }
+    unpackTransposed(outputs, sums, d, y + width * <usize>query, width, valid);
+  }
+}
+
+/** scores [t][8] to exp(score - largest of the column), and the reciprocals of the columns' sums to `sums` [8]. */
+function exponentials(scores: usize, t: i32, sums: usize): void {
+  const end = scores + (<usize>t << 5);
+  let mostLeft = v128.load(scores);
+  let mostRight = v128.load(scores, 16);
+  for (let row = scores + 32; row < end; row += 32) {
+    mostLeft = f32x4.pmax(mostLeft, v128.load(row));
+    mostRight = f32x4.pmax(mostRight, v128.load(row, 16));
+  }
+  // Times log2(e) only after the subtraction: what matters is then small, and so is its rounding error.
+  const log2e = f32x4.splat(LOG2_E);
+  let left = f32x4.splat(0);
+  let right = f32x4.splat(0);
+  for (let row = scores; row < end; row += 32) {
+    const l = exp2(f32x4.mul(f32x4.sub(v128.load(row), mostLeft), log2e));
+    const r = exp2(f32x4.mul(f32x4.sub(v128.load(row, 16), mostRight), log2e));
+    v128.store(row, l);
+    v128.store(row, r, 16);
+    left = f32x4.add(left, l);
+    right = f32x4.add(right, r);
+  }
+  v128.store(sums, f32x4.div(f32x4.splat(1), left));
+  v128.store(sums, f32x4.div(f32x4.splat(1), right), 16);
+}

@@ -1,0 +1,4 @@
+/** The exports of the kernel module. Addresses are bytes in the memory of the backend, which is imported. */
+export { attention, attentionScratchBytes } from './attention';
+export { layerNorm } from './layerNorm';
+export { linear, linearScratchBytes, packedBytes, packWeights, patchEmbed } from './linear';

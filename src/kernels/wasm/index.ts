@@ -1,0 +1,7 @@
+export { probeSimd, type SimdSupport } from './featureProbe.js';
+export {
+  countPackedWeights,
+  registerWasmKernels,
+  unregisterWasmKernels,
+  type WasmKernels,
+} from './register.js';

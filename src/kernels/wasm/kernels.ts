@@ -1,0 +1,162 @@
+/** The kernels of src/ops/kernelNames.ts as TensorFlow.js calls them: shapes checked, addresses handed on. */
+import * as tf from '@tensorflow/tfjs-core';
+import { ATTENTION, LAYER_NORM, LINEAR, PATCH_EMBED } from '../../ops/kernelNames.js';
+import type { KernelExports } from './kernelModule.js';
+import type { PackedWeights } from './packedWeights.js';
+import { addressOf, type WasmBackend, withScratch } from './wasmBackend.js';
+
+/** The kernels on the memory of one backend. */
+export interface Runtime {
+  backend: WasmBackend;
+  kernels: KernelExports;
+  weights: PackedWeights;
+}
+
+type Inputs = Record<string, tf.TensorInfo>;
+type Kernel = (runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap) => tf.TensorInfo;
+
+export const KERNELS: Record<string, Kernel> = {
+  [LINEAR]: linear,
+  [LAYER_NORM]: layerNorm,
+  [ATTENTION]: attention,
+  [PATCH_EMBED]: patchEmbed,
+};
+
+function linear(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+  const { backend, kernels, weights } = runtime;
+  const { x, kernel, bias, scale, residual } = checkFloats(LINEAR, inputs);
+  const [k = 0, n = 0] = kernel.shape;
+  check(
+    LINEAR,
+    kernel.shape.length === 2 && k > 0 && x.shape.at(-1) === k,
+    'x [..., K], kernel [K, N]',
+    inputs,
+  );
+  for (const vector of [bias, scale])
+    check(LINEAR, !vector || sizeOf(vector) === n, 'bias and scale [N]', inputs);
+  const m = sizeOf(x) / k;
+  const residualRows = residual ? sizeOf(residual) / n : 1;
+  check(LINEAR, m % residualRows === 0 || m * n === 0, 'a residual of the output’s shape', inputs);
+
+  const y = makeOutput(runtime, [...x.shape.slice(0, -1), n]);
+  if (m * n === 0) return y;
+  const weight = weights.get(kernel.dataId, k, n);
+  withScratch(backend, kernels.linearScratchBytes(m, k, 1), (scratch) => {
+    kernels.linear(
+      addressOf(backend, x),
+      m,
+      k,
+      n,
+      weight.address,
+      weight.packed,
+      addressOf(backend, bias),
+      addressOf(backend, scale),
+      addressOf(backend, residual),
+      residualRows,
+      attrs.activation === 'gelu',
+      addressOf(backend, y),
+      scratch,
+    );
+  });
+  return y;
+}
+
+function layerNorm(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+  const { backend, kernels } = runtime;
+  const { x, gamma, beta } = checkFloats(LAYER_NORM, inputs);
+  const d = x.shape.at(-1) ?? 0;
+  check(LAYER_NORM, sizeOf(gamma) === d && sizeOf(beta) === d, 'x [..., D], gamma and beta [D]', inputs);
+  const y = makeOutput(runtime, x.shape);
+  if (sizeOf(x) === 0) return y;
+  kernels.layerNorm(
+    addressOf(backend, x),
+    sizeOf(x) / d,
+    d,
+    addressOf(backend, gamma),
+    addressOf(backend, beta),
+    attrs.epsilon as number,
+    addressOf(backend, y),
+  );
+  return y;
+}
+
+function attention(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+  const { backend, kernels } = runtime;
+  const { qkv } = checkFloats(ATTENTION, inputs);
+  const numHeads = attrs.numHeads as number;
+  const [batch = 0, tokens = 0, width = 0] = qkv.shape;
+  check(
+    ATTENTION,
+    qkv.shape.length === 3 && width % (3 * numHeads) === 0,
+    `qkv [B, T, 3 · ${numHeads} · d]`,
+    inputs,
+  );
+  const headSize = width / 3 / numHeads;
+  const y = makeOutput(runtime, [batch, tokens, width / 3]);
+  if (sizeOf(y) === 0) return y;
+  withScratch(backend, kernels.attentionScratchBytes(tokens, headSize), (scratch) => {
+    const from = addressOf(backend, qkv);
+    kernels.attention(from, batch, tokens, numHeads, headSize, addressOf(backend, y), scratch);
+  });
+  return y;
+}
+
+function patchEmbed(runtime: Runtime, inputs: Inputs): tf.TensorInfo {
+  const { backend, kernels, weights } = runtime;
+  const { x, kernel, bias } = checkFloats(PATCH_EMBED, inputs);
+  const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
+  const [patch = 0, across = 0, depth = 0, n = 0] = kernel.shape;
+  const fits = patch > 0 && patch === across && depth > 0 && depth === channels && sizeOf(bias) === n;
+  check(PATCH_EMBED, x.shape.length === 4 && fits, 'x [B, H, W, C], kernel [p, p, C, D], bias [D]', inputs);
+  check(PATCH_EMBED, height % patch === 0 && width % patch === 0, 'a picture of whole patches', inputs);
+  const tokens = (height / patch) * (width / patch);
+  const y = makeOutput(runtime, [batch, tokens, n]);
+  if (sizeOf(y) === 0) return y;
+  const unit = patch * channels;
+  const weight = weights.get(kernel.dataId, patch * unit, n);
+  withScratch(backend, kernels.linearScratchBytes(batch * tokens, patch * unit, unit), (scratch) => {
+    kernels.patchEmbed(
+      addressOf(backend, x),
+      batch,
+      height,
+      width,
+      channels,
+      patch,
+      n,
+      weight.address,
+      weight.packed,
+      addressOf(backend, bias),
+      addressOf(backend, y),
+      scratch,
+    );
+  });
+  return y;
+}
+
+function makeOutput({ backend }: Runtime, shape: number[]): tf.TensorInfo {
+  const bytes = tf.util.sizeFromShape(shape) * 4;
+  const y = backend.makeOutput(shape, 'float32');
+  if (bytes > 0 && addressOf(backend, y) === 0) {
+    backend.disposeData(y.dataId);
+    throw new Error(`WASM kernels: no room for ${bytes} bytes of output`);
+  }
+  return y;
+}
+
+function sizeOf(tensor: tf.TensorInfo): number {
+  return tf.util.sizeFromShape(tensor.shape);
+}
+
+function checkFloats(name: string, inputs: Inputs): Inputs {
+  for (const [key, input] of Object.entries(inputs)) {
+    check(name, !input || input.dtype === 'float32', `float32 for ${key}`, inputs);
+  }
+  return inputs;
+}
+
+function check(name: string, holds: boolean, expected: string, inputs: Inputs): void {
+  if (holds) return;
+  const found = Object.entries(inputs).filter(([, input]) => input);
+  const shapes = found.map(([key, input]) => `${key} ${input.dtype} [${input.shape}]`);
+  throw new Error(`${name}: expected ${expected}, found ${shapes.join(', ')}`);
+}

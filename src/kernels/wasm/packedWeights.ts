@@ -1,0 +1,72 @@
+/** Weights in the order in which the kernels read them: a copy beside each tensor, freed with the tensor. */
+import type { KernelExports } from './kernelModule.js';
+import { allocate, type WasmBackend } from './wasmBackend.js';
+
+/** A weight as a kernel takes it: the packed copy, or the tensor itself where there was no room for one. */
+export interface Weight {
+  address: number;
+  packed: boolean;
+}
+
+export interface PackedWeights {
+  /** The [k, n] weight of a tensor, packed when first asked for. */
+  get(dataId: object, k: number, n: number): Weight;
+  /** How many copies there are. */
+  count(): number;
+  /** Frees every copy, and takes no more notice of tensors that are disposed. */
+  release(): void;
+}
+
+interface Copy {
+  start: number;
+  block: number;
+  k: number;
+}
+
+export function packWeightsOf(backend: WasmBackend, kernels: KernelExports): PackedWeights {
+  const copies = new Map<object, Copy>();
+
+  const free = (dataId: object) => {
+    const copy = copies.get(dataId);
+    if (!copy) return;
+    // A backend that was disposed has no wasm any more.
+    backend.wasm?._free(copy.block);
+    copies.delete(dataId);
+  };
+
+  const forget = onDispose(backend, free);
+
+  return {
+    get(dataId, k, n) {
+      const source = backend.dataIdMap.get(dataId).memoryOffset;
+      const known = copies.get(dataId);
+      if (known?.k === k) return { address: known.start, packed: true };
+      // The same data under another shape: a rare thing, and the old order is of no use to it.
+      free(dataId);
+      const memory = allocate(backend, kernels.packedBytes(k, n) >>> 0);
+      if (!memory) return { address: source, packed: false };
+      kernels.packWeights(source, k, n, memory.start);
+      copies.set(dataId, { ...memory, k });
+      return { address: memory.start, packed: true };
+    },
+    count: () => copies.size,
+    release() {
+      for (const dataId of [...copies.keys()]) free(dataId);
+      forget();
+    },
+  };
+}
+
+/** Calls `free` when the backend has let go of a tensor's data, until the function that it gives is called. */
+function onDispose(backend: WasmBackend, free: (dataId: object) => void): () => void {
+  const { disposeData } = backend;
+  let listens = true;
+  backend.disposeData = function (this: WasmBackend, dataId: object, force?: boolean) {
+    const released = disposeData.call(this, dataId, force);
+    if (listens && !backend.dataIdMap.has(dataId)) free(dataId);
+    return released;
+  };
+  return () => {
+    listens = false;
+  };
+}

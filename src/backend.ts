@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { UserError } from './errors.js';
+import { registerWasmKernels } from './kernels/wasm/index.js';
 
 /** Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used. */
 export type BackendActivator = () => Promise<string>;
@@ -57,7 +58,14 @@ export async function activate(name: string): Promise<void> {
   if (!done || tf.getBackend() !== name) throw new UserError(`the ${name} backend does not start here`);
 }
 
+const WASM_DESCRIPTIONS = {
+  relaxed: 'wasm: own kernels, SIMD with fused multiply-add',
+  simd: 'wasm: own kernels, SIMD',
+  none: 'wasm: plain ops',
+};
+
 addBackend('wasm', async () => {
   await activate('wasm');
-  return 'wasm';
+  const { simd } = await registerWasmKernels();
+  return WASM_DESCRIPTIONS[simd];
 });

@@ -2,6 +2,7 @@ import { imagenetLabels } from '../configs/imagenet.js';
 import { UserError } from '../src/errors.js';
 import type { Preprocessing } from '../src/image/types.js';
 import { gridSize, numPrefixTokens, type VitConfig, weightSpecs } from '../src/models/config.js';
+import { countParameters } from '../src/models/flops.js';
 import { initialWeight } from '../src/models/initialWeights.js';
 import { defaultPreprocessing } from '../src/models/preprocessing.js';
 import type { WeightReader } from '../src/models/weights.js';
@@ -197,7 +198,7 @@ function report(
     naming: found.keyMap.name,
     prefix: found.prefix,
     model: config.name,
-    parameters: weightSpecs(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    parameters: countParameters(config),
     mapped: all - lostHeads.length,
     resampled:
       String(from) === String(to) ? [] : [`pos_embed: ${from.join('×')} → ${to.join('×')} patches, ${how}`],

@@ -1,0 +1,11 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Conversion, ConvertReport } from '../../converters/convert.js';
+import type { WeightDtype } from '../../converters/write/encodeWeight.js';
+import { writeLayersModel } from '../../converters/write/layersModel.js';
+import { writeSavedModel } from '../../converters/write/savedModel/index.js';
+import { writeFolder } from '../node/folderSink.js';
+import { openCheckpoint } from '../node/openModel.js';
+import { readLines } from '../node/valFolder.js';
+import { checkNumbers, type Command, parseImgSize } from './main.js';
+import { startProgress } from './progress.js';

@@ -1,0 +1,46 @@
+import { modelCards } from '../../configs/models/index.js';
+import type { Accuracy } from '../models/card.js';
+import { countFlops, countParameters } from '../models/flops.js';
+import type { Command } from './main.js';
+import { formatTable } from './table.js';
+
+const percent = (value: number | null | undefined) => (value == null ? '–' : value.toFixed(value < 1 ? 3 : 2));
+const giga = (value: number) => (value / 1e9).toFixed(2);
+const both = (accuracy: Accuracy | undefined) => [percent(accuracy?.top1), percent(accuracy?.top5)];
+
+/** `deit models`: the named models with parameters, multiply-adds and published accuracy. */
+export const modelsCommand: Command = {
+  command: 'models',
+  describe: 'List the named models: parameters, FLOPs, published accuracy',
+  builder: (yargs) =>
+    yargs
+      .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
+      .example('$0 models', 'the table'),
+  handler: ({ json }) => {
+    const models = modelCards.map(({ config, aliases, preset, published }) => ({
+      name: config.name,
+      aliases,
+      parameters: countParameters(config),
+      flops: countFlops(config),
+      preset,
+      published,
+      config,
+    }));
+    if (json) return void console.log(JSON.stringify(models));
+    const rows = models.map(({ name, aliases, parameters, flops, published }) => [
+      name,
+      parameters.toLocaleString('en-US'),
+      giga(flops.mmpretrain),
+      giga(flops.fvcore),
+      ...both(published.official),
+      ...both(published.mmpretrain),
+      aliases.join(', '),
+    ]);
+    const header = ['model', 'parameters', 'GMACs', 'fvcore', 'top-1', 'top-5', 'mm top-1', 'mm top-5', 'also called'];
+    console.log(formatTable(header, rows));
+    console.log(
+      '\nGMACs: multiply-adds without the attention products, as in mmpretrain\'s table; fvcore: with them, as fvcore ' +
+        'counts.\ntop-1, top-5: the authors\' own figures on ImageNet-1k; mm: those on mmpretrain\'s page.',
+    );
+  },
+};

@@ -1,0 +1,66 @@
+import { findModel, resolveConfig } from '../models/create.js';
+import { gridSize, type VitConfig, weightSpecs } from '../models/config.js';
+import { countFlops, countParameters } from '../models/flops.js';
+import { layerNodes } from '../models/topology.js';
+import { openModel } from '../node/openModel.js';
+import type { Command } from './main.js';
+import { formatTable } from './table.js';
+
+/** `deit summary`: a model layer by layer. */
+export const summaryCommand: Command = {
+  command: 'summary <model>',
+  describe: 'Print a model layer by layer',
+  builder: (yargs) =>
+    yargs
+      .positional('model', { type: 'string', demandOption: true, describe: 'name, converted folder, URL or checkpoint' })
+      .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
+      .example('$0 summary deit_tiny_distilled_patch16_224', 'a named model, without its weights')
+      .example('$0 summary my-model/', 'a converted folder'),
+  handler: async ({ model, json }) => {
+    const config = await configOf(model);
+    const layers = summarize(config);
+    const totals = { parameters: countParameters(config), flops: countFlops(config) };
+    if (json) return void console.log(JSON.stringify({ config, layers, ...totals }));
+    const rows = layers.map(({ name, type, output, parameters, inputs }) => [
+      name,
+      type,
+      `[${output.join(', ')}]`,
+      parameters.toLocaleString('en-US'),
+      inputs.join(', '),
+    ]);
+    console.log(`${config.name}: ${config.imgSize.join('×')} pixels, ${config.numClasses} classes\n`);
+    console.log(formatTable(['layer', 'type', 'output', 'parameters', 'reads'], rows));
+    console.log(
+      `\n${totals.parameters.toLocaleString('en-US')} parameters, ` +
+        `${(totals.flops.fvcore / 1e9).toFixed(3)} GMACs a picture (fvcore's count)`,
+    );
+  },
+};
+
+async function configOf(model: string): Promise<VitConfig> {
+  if (findModel(model)) return resolveConfig(model);
+  const opened = await openModel(model);
+  await opened.close();
+  return opened.source.config;
+}
+
+/** Every layer with its output's shape (without the batch) and its number of parameters. */
+function summarize(config: VitConfig) {
+  const [rows, columns] = gridSize(config);
+  const tokens = [rows * columns + (config.distilled ? 2 : 1), config.embedDim];
+  const outputs: Record<string, number[]> = {
+    DeitPatchEmbed: [rows * columns, config.embedDim],
+    DeitHead: [config.numClasses || config.embedDim],
+    Average: [config.numClasses],
+  };
+  const sizes = weightSpecs(config).map(({ name, shape }) => ({ name, size: shape.reduce((a, b) => a * b, 1) }));
+  const owns = (layer: string, weight: string) =>
+    layer === 'tokens' ? !weight.includes('.') : weight.startsWith(`${layer}.`);
+  return layerNodes(config).map(({ className, name, inputs }) => ({
+    name,
+    type: className.replace(/^Deit/, ''),
+    output: outputs[className] ?? tokens,
+    parameters: sizes.filter((weight) => owns(name, weight.name)).reduce((sum, { size }) => sum + size, 0),
+    inputs,
+  }));
+}

@@ -1,0 +1,9 @@
+export { type ClassMatch, compareCodePoints, matchClasses } from './classIndices.js';
+export {
+  type EvaluateHooks,
+  type EvaluationResult,
+  evaluate,
+  type LabelledPicture,
+  type PreparedBatch,
+} from './evaluate.js';
+export { crossEntropy, type PicturePrediction } from './metrics.js';

@@ -1,1 +1,39 @@
+/** deit-tfjs: vision transformers (ViT, DeiT, DeiT III) on TensorFlow.js. The whole public API, in Node and browsers. */
+import * as tf from '@tensorflow/tfjs-core';
+import { useBackend } from './backend.js';
+
+export { type Conversion, type ConvertOptions, type ConvertReport, convert } from '../converters/convert.js';
+export {
+  type ByteSource,
+  blobSource,
+  bytesSource,
+  type Checkpoint,
+  type CheckpointTensor,
+  parseCheckpoint,
+} from '../converters/formats/index.js';
+export type { WeightDtype } from '../converters/write/encodeWeight.js';
+export { writeLayersModel } from '../converters/write/layersModel.js';
+export { writeSavedModel } from '../converters/write/savedModel/index.js';
+export type { OutputSink } from '../converters/write/sink.js';
+export { type BackendChoice, backendNames, useBackend } from './backend.js';
 export { UserError } from './errors.js';
+export * from './evaluate/index.js';
+export {
+  type Preprocessing,
+  preprocess,
+  preprocessingFor,
+  presetNames,
+  type RgbImage,
+} from './image/index.js';
+export * as layers from './layers/index.js';
+export { addImageDecoder, type ClassifyInput, type Prediction } from './models/classify.js';
+export type { VitConfig } from './models/config.js';
+export { createModel, type ModelOverrides, resolveConfig } from './models/create.js';
+export { DistilledVisionTransformer } from './models/distilledVisionTransformer.js';
+export { countFlops, countParameters } from './models/flops.js';
+export { type LoadOptions, load, loadFrom, openUrl } from './models/load.js';
+export { type FeatureOptions, type Features, VisionTransformer } from './models/visionTransformer.js';
+
+// createModel is synchronous and tfjs' WASM backend starts asynchronously. In Node nothing is to be fetched for it,
+// so it is started here; in a browser load() or useBackend() starts what the page chooses.
+if (tf.env().get('IS_NODE') && tf.engine().backendName == null) await useBackend('wasm');

@@ -91,19 +91,23 @@ async function* takeBytes(
   }
 }
 
-function modelJson(model: WritableModel, paths: string[], weights: ManifestWeight[]): string {
-  const metadata: ModelMetadata = {
+/** What goes with a model's weights. */
+export function modelMetadata(model: Omit<WritableModel, 'readWeight'>): ModelMetadata {
+  return {
     architecture: model.config,
     preprocessing: model.preprocessing,
     ...(model.labels ? { labels: model.labels } : {}),
   };
+}
+
+function modelJson(model: WritableModel, paths: string[], weights: ManifestWeight[]): string {
   return JSON.stringify({
     format: 'layers-model',
     generatedBy: 'deit-tfjs',
     convertedBy: null,
     modelTopology: modelTopology(model.config),
     weightsManifest: [{ paths, weights }],
-    userDefinedMetadata: { deit: metadata },
+    userDefinedMetadata: { deit: modelMetadata(model) },
   });
 }
 

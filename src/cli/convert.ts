@@ -1,11 +1,119 @@
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import type { Conversion, ConvertReport } from '../../converters/convert.js';
 import type { WeightDtype } from '../../converters/write/encodeWeight.js';
-import { writeLayersModel } from '../../converters/write/layersModel.js';
+import { modelMetadata, writeLayersModel } from '../../converters/write/layersModel.js';
 import { writeSavedModel } from '../../converters/write/savedModel/index.js';
+import type { OutputSink } from '../../converters/write/sink.js';
+import { UserError } from '../errors.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/valFolder.js';
-import { checkNumbers, type Command, parseImgSize } from './main.js';
+import { type Command, checkNumbers, parseImgSize } from './main.js';
 import { startProgress } from './progress.js';
+
+interface Args {
+  checkpoint: string;
+  outdir: string;
+  model: string;
+  imgSize?: string;
+  numClasses?: number;
+  numHeads?: number;
+  dtype: WeightDtype;
+  format: 'layers' | 'saved-model';
+  labels?: string;
+  json: boolean;
+}
+
+/** `deit-convert`: a PyTorch checkpoint in, a tfjs layers model or a TensorFlow SavedModel out. */
+export const convertCommand: Command = {
+  command: '$0 <checkpoint> <outdir>',
+  describe: 'Convert a PyTorch checkpoint (.pth, .safetensors) of a ViT or DeiT',
+  builder: (yargs) =>
+    yargs
+      .positional('checkpoint', { type: 'string', demandOption: true, describe: 'file to convert' })
+      .positional('outdir', { type: 'string', demandOption: true, describe: 'folder to make or replace' })
+      .option('model', {
+        type: 'string',
+        default: 'auto',
+        describe: 'model that it must be; auto: found by its shapes',
+      })
+      .option('img-size', {
+        type: 'string',
+        describe: 'input size in pixels, N or HEIGHTxWIDTH; position embeddings are resampled',
+      })
+      .option('num-classes', {
+        type: 'number',
+        describe: 'a head of another size is replaced by a fresh one; 0 drops it',
+      })
+      .option('num-heads', { type: 'number', describe: 'attention heads, where they are not width / 64' })
+      .option('dtype', {
+        choices: ['float32', 'float16', 'uint8'],
+        default: 'float32',
+        describe: 'how weights are stored',
+      })
+      .option('format', {
+        choices: ['layers', 'saved-model'],
+        default: 'layers',
+        describe: 'tfjs layers model, or TensorFlow SavedModel',
+      })
+      .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
+      .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
+      .check((args) => checkNumbers(args, { 'num-classes': 0, 'num-heads': 1 }))
+      .example('$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model')
+      .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger pictures, half the size'),
+  handler: async (raw) => {
+    const args = raw as unknown as Args;
+    const imgSize = args.imgSize === undefined ? undefined : parseImgSize(args.imgSize);
+    if (args.format === 'saved-model' && args.dtype !== 'float32') {
+      throw new UserError(`a SavedModel holds float32 weights; leave out --dtype ${args.dtype}`);
+    }
+    const labels = args.labels === undefined ? undefined : await readLines(args.labels);
+    const { model, numClasses, numHeads } = args;
+    const opened = await openCheckpoint(args.checkpoint, { model, imgSize, numClasses, numHeads, labels });
+    try {
+      await writeFolder(args.outdir, (sink) => writeModel(opened.source, sink, args));
+      const { size } = await stat(args.checkpoint);
+      printReport(opened.source.report, size, args);
+    } finally {
+      await opened.close();
+    }
+  },
+};
+
+async function writeModel(source: Conversion, sink: OutputSink, { dtype, format }: Args): Promise<void> {
+  const progress = startProgress({ label: 'convert', total: 100, unit: '%' });
+  try {
+    if (format === 'layers') {
+      await writeLayersModel(source, sink, {
+        dtype,
+        onProgress: (fraction) => progress.update(100 * fraction),
+      });
+    } else {
+      await writeSavedModel(source.config, source.readWeight, sink);
+      // TensorFlow leaves assets.extra alone: it is there for what a tool keeps beside its graph.
+      const metadata = JSON.stringify(modelMetadata(source));
+      await sink.write('assets.extra/deit.json', [new TextEncoder().encode(metadata)]);
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+function printReport(report: ConvertReport, bytes: number, { outdir, dtype, format, json }: Args): void {
+  if (json) return void console.log(JSON.stringify({ ...report, outdir, dtype, format }));
+  const list = (names: readonly string[]) => {
+    const shown = names.slice(0, 4).join(', ');
+    return names.length > 4 ? `${shown}, … (${names.length})` : shown;
+  };
+  const lines = [
+    `${report.source} (${report.format}, ${(bytes / 1e6).toFixed(1)} MB, ${report.naming} naming${report.prefix ? ` under "${report.prefix}"` : ''})`,
+    `  model      ${report.model}, ${report.parameters.toLocaleString('en-US')} parameters`,
+    `  mapped     ${report.mapped} tensors`,
+    ...report.resampled.map((line) => `  resampled  ${line}`),
+    ...(report.initialized.length > 0 ? [`  fresh      ${list(report.initialized)}`] : []),
+    ...(report.dropped.length > 0 ? [`  dropped    ${list(report.dropped)}`] : []),
+    ...(report.leftOver.length > 0 ? [`  left over  ${list(report.leftOver)}`] : []),
+    `  written    ${outdir} (${format === 'layers' ? `tfjs layers model, ${dtype}` : 'TensorFlow SavedModel'})`,
+  ];
+  console.log(lines.join('\n'));
+}

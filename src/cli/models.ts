@@ -4,7 +4,8 @@ import { countFlops, countParameters } from '../models/flops.js';
 import type { Command } from './main.js';
 import { formatTable } from './table.js';
 
-const percent = (value: number | null | undefined) => (value == null ? '–' : value.toFixed(value < 1 ? 3 : 2));
+const percent = (value: number | null | undefined) =>
+  value == null ? '–' : value.toFixed(value < 1 ? 3 : 2);
 const giga = (value: number) => (value / 1e9).toFixed(2);
 const both = (accuracy: Accuracy | undefined) => [percent(accuracy?.top1), percent(accuracy?.top5)];
 
@@ -36,11 +37,21 @@ export const modelsCommand: Command = {
       ...both(published.mmpretrain),
       aliases.join(', '),
     ]);
-    const header = ['model', 'parameters', 'GMACs', 'fvcore', 'top-1', 'top-5', 'mm top-1', 'mm top-5', 'also called'];
+    const header = [
+      'model',
+      'parameters',
+      'GMACs',
+      'fvcore',
+      'top-1',
+      'top-5',
+      'mm top-1',
+      'mm top-5',
+      'also called',
+    ];
     console.log(formatTable(header, rows));
     console.log(
-      '\nGMACs: multiply-adds without the attention products, as in mmpretrain\'s table; fvcore: with them, as fvcore ' +
-        'counts.\ntop-1, top-5: the authors\' own figures on ImageNet-1k; mm: those on mmpretrain\'s page.',
+      "\nGMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore " +
+        "counts.\ntop-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.",
     );
   },
 };

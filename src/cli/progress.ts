@@ -12,7 +12,15 @@ const LINE_INTERVAL_MS = 10_000;
 /**
  * Shows how far some long work is, on stderr: a bar with rate and time left on a terminal, plain lines elsewhere.
  */
-export function startProgress({ label, total, unit }: { label: string; total: number; unit: string }): Progress {
+export function startProgress({
+  label,
+  total,
+  unit,
+}: {
+  label: string;
+  total: number;
+  unit: string;
+}): Progress {
   return process.stderr.isTTY ? bar(label, total, unit) : lines(label, total, unit);
 }
 
@@ -45,7 +53,9 @@ function lines(label: string, total: number, unit: string): Progress {
       last = now;
       const rate = done / ((now - start) / 1000);
       const left = Math.round((total - done) / Math.max(rate, 1e-9));
-      console.error(`${label}: ${number(done)}/${number(total)} ${unit}, ${number(rate)} ${unit}/s, ${left} s left`);
+      console.error(
+        `${label}: ${number(done)}/${number(total)} ${unit}, ${number(rate)} ${unit}/s, ${left} s left`,
+      );
     },
     stop: () => {},
   };

@@ -1,5 +1,5 @@
-import { findModel, resolveConfig } from '../models/create.js';
 import { gridSize, type VitConfig, weightSpecs } from '../models/config.js';
+import { findModel, resolveConfig } from '../models/create.js';
 import { countFlops, countParameters } from '../models/flops.js';
 import { layerNodes } from '../models/topology.js';
 import { openModel } from '../node/openModel.js';
@@ -12,7 +12,11 @@ export const summaryCommand: Command = {
   describe: 'Print a model layer by layer',
   builder: (yargs) =>
     yargs
-      .positional('model', { type: 'string', demandOption: true, describe: 'name, converted folder, URL or checkpoint' })
+      .positional('model', {
+        type: 'string',
+        demandOption: true,
+        describe: 'name, converted folder, URL or checkpoint',
+      })
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
       .example('$0 summary deit_tiny_distilled_patch16_224', 'a named model, without its weights')
       .example('$0 summary my-model/', 'a converted folder'),
@@ -53,7 +57,10 @@ function summarize(config: VitConfig) {
     DeitHead: [config.numClasses || config.embedDim],
     Average: [config.numClasses],
   };
-  const sizes = weightSpecs(config).map(({ name, shape }) => ({ name, size: shape.reduce((a, b) => a * b, 1) }));
+  const sizes = weightSpecs(config).map(({ name, shape }) => ({
+    name,
+    size: shape.reduce((a, b) => a * b, 1),
+  }));
   const owns = (layer: string, weight: string) =>
     layer === 'tokens' ? !weight.includes('.') : weight.startsWith(`${layer}.`);
   return layerNodes(config).map(({ className, name, inputs }) => ({

@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+import { hideBin } from 'yargs/helpers';
+import { main } from './main.js';
+import { modelsCommand } from './models.js';
+import { predictCommand } from './predict.js';
+import { summaryCommand } from './summary.js';
+
+const commands = [predictCommand, modelsCommand, summaryCommand];
+
+process.exitCode = await main('deit', commands, hideBin(process.argv));

@@ -77,17 +77,15 @@ function patchGrid(
   imgSize: readonly [number, number] | undefined,
   file: string,
 ): { rows: number; columns: number; prefix: boolean } {
+  const columnsOfHint = imgSize ? Math.floor(imgSize[1] / patchSize) : 0;
+  const rowsOfHint = imgSize ? Math.floor(imgSize[0] / patchSize) : 0;
+  // A square grid is what a size is resampled from; 9 positions are 2×4 patches and a token before they are 3×3.
   for (const withPrefix of [true, false]) {
     const patches = positions - (withPrefix ? prefix : 0);
     const side = Math.round(Math.sqrt(patches));
     if (side > 0 && side * side === patches) return { rows: side, columns: side, prefix: withPrefix };
-  }
-  if (imgSize) {
-    const rows = Math.floor(imgSize[0] / patchSize);
-    const columns = Math.floor(imgSize[1] / patchSize);
-    for (const withPrefix of [true, false]) {
-      if (rows * columns + (withPrefix ? prefix : 0) === positions)
-        return { rows, columns, prefix: withPrefix };
+    if (patches > 0 && rowsOfHint * columnsOfHint === patches) {
+      return { rows: rowsOfHint, columns: columnsOfHint, prefix: withPrefix };
     }
   }
   throw new UserError(

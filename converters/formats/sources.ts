@@ -3,7 +3,11 @@ import type { ByteSource } from './types.js';
 
 /** A source over bytes in memory. `read` gives views, so nothing is copied. */
 export function bytesSource(bytes: Uint8Array | ArrayBuffer, name = '<bytes>'): ByteSource {
-  const view = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  // A plain Uint8Array even of Node's Buffer, whose slice() is a view into a pool and not a copy.
+  const view =
+    bytes instanceof Uint8Array
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      : new Uint8Array(bytes);
   return {
     name,
     size: view.byteLength,

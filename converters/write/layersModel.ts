@@ -114,10 +114,10 @@ function modelJson(model: WritableModel, paths: string[], weights: ManifestWeigh
 /** The model as tfjs saves it: keys in snake case. */
 export function modelTopology(config: VitConfig): Record<string, unknown> {
   return {
-    class_name: 'Functional',
+    class_name: 'Model',
     config: toSnakeCase(topology(config)),
     keras_version: 'tfjs-layers 4.22.0',
-    backend: 'TensorFlow.js',
+    backend: 'tensor_flow.js',
   };
 }
 

@@ -1,0 +1,219 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { imagenetLabels } from '../../configs/imagenet.js';
+import { convert } from '../../converters/convert.js';
+import {
+  bytesSource,
+  type Checkpoint,
+  type CheckpointTensor,
+  parseCheckpoint,
+} from '../../converters/formats/index.js';
+import { resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
+import { loadFrom } from '../../src/models/load.js';
+
+const FOLDER = 'test/fixtures/models';
+const readJson = (name: string) => JSON.parse(readFileSync(`${FOLDER}/${name}`, 'utf8'));
+const open = (name: string) => parseCheckpoint(bytesSource(readFileSync(`${FOLDER}/${name}`), name));
+
+/** The input of make_models.py. */
+function input(height: number, width: number): tf.Tensor4D {
+  const values = Float32Array.from({ length: height * width * 3 }, (_, i) => Math.sin(i * 0.37));
+  return tf.tensor4d(values, [1, height, width, 3]);
+}
+
+function largestError(found: ArrayLike<number>, expected: readonly number[]): number {
+  const scale = Math.max(...expected.map(Math.abs));
+  return Math.max(...expected.map((value, i) => Math.abs(found[i] - value))) / scale;
+}
+
+interface Reference {
+  imgSize: [number, number];
+  logits: number[];
+  features: number[];
+}
+const reference = readJson('models.json') as Record<string, Reference>;
+
+/** What convert needs to be told: heads are 8 wide here, not 64. */
+const options = (name: string) => ({
+  numHeads: 2,
+  ...(name === 'facebook_wide.pth' ? { imgSize: [16, 32] as const } : {}),
+});
+
+describe('logits and tokens equal PyTorch’s to 1e-5', () => {
+  test.each(Object.keys(reference))('%s', async (name) => {
+    const { imgSize, logits, features } = reference[name];
+    const model = await loadFrom(convert(await open(name), options(name)), { backend: 'wasm' });
+    const x = input(...imgSize);
+    const y = model.predict(x);
+    expect(largestError(y.dataSync(), logits)).toBeLessThan(1e-5);
+    const { tokens } = model.features(x);
+    const [, count, dim] = tokens.shape;
+    const first = tokens.dataSync().filter((_, i) => i % dim === 0);
+    expect(first.length).toBe(count);
+    expect(largestError(first, features)).toBeLessThan(1e-5);
+    tf.dispose([x, y, tokens]);
+    model.dispose();
+  });
+});
+
+describe('position embeddings for another grid equal PyTorch’s', () => {
+  const { from, prefix, dim, embedding, cases } = readJson('resampled.json');
+  test.each(cases as { to: [number, number]; facebook: number[]; timm: number[] }[])('3×4 → $to', (c) => {
+    const resample = (antialias: boolean) =>
+      resamplePosEmbed(Float32Array.from(embedding), dim, prefix, from, c.to, antialias);
+    expect(largestError(resample(false), c.facebook)).toBeLessThan(1e-6);
+    expect(largestError(resample(true), c.timm)).toBeLessThan(1e-6);
+  });
+});
+
+describe('the report', () => {
+  test('names naming, prefix, and what was left over', async () => {
+    const { report } = convert(await open('facebook_distilled_training.pth'), { numHeads: 2 });
+    expect(report).toMatchObject({
+      format: 'zip',
+      naming: 'facebook',
+      prefix: 'model.',
+      mapped: 35,
+      dropped: [],
+    });
+    expect(report.leftOver).toContain('optimizer.state.0.exp_avg');
+    expect(report.leftOver).toContain('model_ema.cls_token');
+  });
+
+  test.each([
+    ['facebook.pth', 'facebook'],
+    ['timm_deit3.safetensors', 'timm'],
+    ['timm_distilled.safetensors', 'timm'],
+    ['mmpretrain_distilled.pth', 'mmpretrain'],
+    ['huggingface.safetensors', 'huggingface'],
+  ])('%s is of %s naming', async (name, naming) => {
+    expect(convert(await open(name), { numHeads: 2 }).report.naming).toBe(naming);
+  });
+
+  test('says how position embeddings were resampled', async () => {
+    const { report, config } = convert(await open('facebook.pth'), { numHeads: 2, imgSize: [40, 32] });
+    expect(report.resampled).toEqual(['pos_embed: 3×3 → 5×4 patches, bicubic, as facebookresearch/deit']);
+    expect(config.imgSize).toEqual([40, 32]);
+  });
+
+  test('a head of another size is replaced, with the same numbers each time', async () => {
+    const fresh = async () =>
+      convert(await open('facebook_distilled_training.pth'), { numHeads: 2, numClasses: 4 });
+    const { report, readWeight } = await fresh();
+    expect(report.initialized).toEqual(['head.kernel', 'head.bias', 'head_dist.kernel', 'head_dist.bias']);
+    expect(report.dropped).toContain('model.head.weight');
+    const head = await readWeight('head.kernel');
+    expect(head).toHaveLength(16 * 4);
+    expect(head).toEqual(await (await fresh()).readWeight('head.kernel'));
+    expect(head).not.toEqual(await readWeight('head_dist.kernel'));
+  });
+
+  test('numClasses 0 drops the heads', async () => {
+    const { config, report } = convert(await open('facebook.pth'), { numHeads: 2, numClasses: 0 });
+    expect(config.numClasses).toBe(0);
+    expect(report.dropped).toEqual(['model.head.weight', 'model.head.bias']);
+  });
+});
+
+/** A checkpoint of tensors made up in memory. */
+function checkpointOf(shapes: Record<string, number[]>, fill = 0.5): Checkpoint {
+  const tensors = Object.entries(shapes).map(([name, shape]): [string, CheckpointTensor] => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return [name, { name, dtype: 'float32', shape, read: async () => new Float32Array(size).fill(fill) }];
+  });
+  return { name: 'made.pth', format: 'zip', tensors: new Map(tensors), metadata: {} };
+}
+
+function vitShapes(dim = 64, classes = 1000): Record<string, number[]> {
+  return {
+    cls_token: [1, 1, dim],
+    pos_embed: [1, 5, dim],
+    'patch_embed.proj.weight': [dim, 3, 4, 4],
+    'patch_embed.proj.bias': [dim],
+    'blocks.0.norm1.weight': [dim],
+    'blocks.0.norm1.bias': [dim],
+    'blocks.0.attn.qkv.weight': [3 * dim, dim],
+    'blocks.0.attn.qkv.bias': [3 * dim],
+    'blocks.0.attn.proj.weight': [dim, dim],
+    'blocks.0.attn.proj.bias': [dim],
+    'blocks.0.norm2.weight': [dim],
+    'blocks.0.norm2.bias': [dim],
+    'blocks.0.mlp.fc1.weight': [4 * dim, dim],
+    'blocks.0.mlp.fc1.bias': [4 * dim],
+    'blocks.0.mlp.fc2.weight': [dim, 4 * dim],
+    'blocks.0.mlp.fc2.bias': [dim],
+    'norm.weight': [dim],
+    'norm.bias': [dim],
+    'head.weight': [classes, dim],
+    'head.bias': [classes],
+  };
+}
+
+describe('wrong checkpoints are refused in one line', () => {
+  const broken = (change: (shapes: Record<string, number[]>) => void) => {
+    const shapes = vitShapes();
+    change(shapes);
+    return () => convert(checkpointOf(shapes));
+  };
+
+  test.each<[string, (s: Record<string, number[]>) => void, RegExp]>([
+    [
+      'no vision transformer',
+      (s) => void delete s['patch_embed.proj.weight'],
+      /made\.pth: no vision transformer in it: expected patch_embed\.proj\.weight/,
+    ],
+    [
+      'a missing tensor',
+      (s) => void delete s['blocks.0.mlp.fc2.bias'],
+      /made\.pth: the tensor blocks\.0\.mlp\.fc2\.bias is missing/,
+    ],
+    ['a missing norm', (s) => void delete s['norm.weight'], /the tensor norm\.weight is missing/],
+    [
+      'an extra tensor',
+      (s) => Object.assign(s, { 'blocks.0.attn.q_norm.weight': [64] }),
+      /1 tensor\(s\) belong to no part of a ViT or DeiT: blocks\.0\.attn\.q_norm\.weight/,
+    ],
+    [
+      'a wrong shape',
+      (s) => Object.assign(s, { 'blocks.0.mlp.fc1.bias': [255] }),
+      /blocks\.0\.mlp\.fc1\.bias should have shape \[256\], has \[255\]/,
+    ],
+    [
+      'an odd grid',
+      (s) => Object.assign(s, { pos_embed: [1, 8, 64] }),
+      /pos_embed has 8 positions, which is no square grid/,
+    ],
+    [
+      'oblong patches',
+      (s) => Object.assign(s, { 'patch_embed.proj.weight': [64, 3, 4, 5] }),
+      /patches of 4×5 pixels; only square/,
+    ],
+    ['a head without bias', (s) => void delete s['head.bias'], /the tensor head\.bias is missing/],
+  ])('%s', (_, change, message) => {
+    expect(broken(change)).toThrow(message);
+  });
+
+  test('a named model that it is not', () => {
+    const whole = checkpointOf(vitShapes());
+    expect(() => convert(whole, { model: 'deit_tiny_patch16_224' })).toThrow(
+      /made\.pth: is not deit_tiny_patch16_224: patchSize should be 16, the checkpoint has 4/,
+    );
+    expect(() => convert(whole, { model: 'deit_huge' })).toThrow(/no model is named "deit_huge"/);
+  });
+
+  test('as many labels as classes', () => {
+    expect(() => convert(checkpointOf(vitShapes()), { labels: ['a'] })).toThrow(
+      /the model has 1000 classes, the labels file names 1/,
+    );
+    expect(convert(checkpointOf(vitShapes())).labels).toBe(imagenetLabels);
+    expect(convert(checkpointOf(vitShapes(64, 2)), { labels: ['a', 'b'] }).labels).toEqual(['a', 'b']);
+  });
+
+  test('values that are not finite', async () => {
+    const { readWeight } = convert(checkpointOf(vitShapes(), Number.NaN));
+    await expect(readWeight('norm.gamma')).rejects.toThrow(
+      /made\.pth: norm\.weight has 64 of 64 values that are NaN or infinite/,
+    );
+  });
+});

@@ -21,7 +21,7 @@ export class DropPath extends tfl.layers.Layer {
 
   override call(inputs: tf.Tensor | tf.Tensor[], options: CallOptions = {}): tf.Tensor {
     const x = single(inputs);
-    return options.training ? dropPath(x, this.rate) : tf.clone(x);
+    return options.training ? dropPath(x, this.rate, options.dropPathSeed?.()) : tf.clone(x);
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {

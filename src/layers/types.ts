@@ -8,6 +8,8 @@ export type LayerArgs = ConstructorParameters<typeof tfl.layers.Layer>[0];
 export interface CallOptions {
   /** Whether drop path acts. */
   training?: boolean;
+  /** Gives the seed of each drop path mask; without it the masks are not repeatable. */
+  dropPathSeed?: () => number;
   [key: string]: unknown;
 }
 

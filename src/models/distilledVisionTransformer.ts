@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import type { CallOptions } from '../layers/types.js';
 import type { VitConfig } from './config.js';
 import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
 
@@ -27,9 +28,9 @@ export class DistilledVisionTransformer extends VisionTransformer {
    * @param x float32 [B, H, W, C], normalised
    * @returns [class head's, distillation head's], float32 [B, classes] each
    */
-  predictHeads(x: tf.Tensor4D, options: { training?: boolean } = {}): [tf.Tensor2D, tf.Tensor2D] {
+  predictHeads(x: tf.Tensor4D, options: CallOptions = {}): [tf.Tensor2D, tf.Tensor2D] {
     return tf.tidy(
-      () => this.headsModel.apply(x, { training: options.training ?? false }) as [tf.Tensor2D, tf.Tensor2D],
+      () => this.headsModel.apply(x, { training: false, ...options }) as [tf.Tensor2D, tf.Tensor2D],
     );
   }
 }

@@ -8,6 +8,8 @@ export function hasKernel(name: string): boolean {
 /** Gradients by input name, computed only when asked for. */
 export type LazyGradients<Names extends string> = Record<Names, () => tf.Tensor>;
 
+type Inputs<Names extends string> = Record<Names, tf.Tensor | undefined>;
+
 /**
  * Runs a kernel of the current backend with a gradient. Inputs that are undefined are left out.
  *
@@ -17,9 +19,20 @@ export type LazyGradients<Names extends string> = Record<Names, () => tf.Tensor>
  */
 export function runKernel<T extends tf.Tensor, Names extends string>(
   name: string,
-  inputs: Record<Names, tf.Tensor | undefined>,
+  inputs: Inputs<Names>,
   attrs: tf.NamedAttrMap,
-  gradient: (dy: T, inputs: Record<Names, tf.Tensor | undefined>) => LazyGradients<Names>,
+  gradient: (dy: T, inputs: Inputs<Names>) => LazyGradients<Names>,
+): T {
+  const compute = (given: Inputs<Names>) =>
+    tf.engine().runKernel(name, given as tf.NamedTensorMap, attrs) as unknown as T;
+  return runWithGradient(inputs, compute, gradient);
+}
+
+/** Runs `compute` with a gradient of one's own in place of the one that tfjs would derive. As runKernel. */
+export function runWithGradient<T extends tf.Tensor, Names extends string>(
+  inputs: Inputs<Names>,
+  compute: (inputs: Inputs<Names>) => T,
+  gradient: (dy: T, inputs: Inputs<Names>) => LazyGradients<Names>,
 ): T {
   const names = (Object.keys(inputs) as Names[]).filter((key) => inputs[key] !== undefined);
   const byName = (tensors: tf.Tensor[]) =>
@@ -29,7 +42,7 @@ export function runKernel<T extends tf.Tensor, Names extends string>(
     const save = args[args.length - 1] as unknown as tf.GradSaveFunc;
     save(tensors);
     return {
-      value: tf.engine().runKernel(name, byName(tensors) as tf.NamedTensorMap, attrs) as unknown as T,
+      value: compute(byName(tensors)),
       gradFunc: (dy: T, saved: tf.Tensor[]) => {
         const grads = gradient(dy, byName(saved));
         return names.map((key) => grads[key]()) as tf.Tensor[];

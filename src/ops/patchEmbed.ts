@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel, runKernel } from './dispatch.js';
+import { hasKernel, runKernel, runWithGradient } from './dispatch.js';
 import { PATCH_EMBED } from './kernelNames.js';
 
 /**
@@ -14,14 +14,20 @@ import { PATCH_EMBED } from './kernelNames.js';
  */
 export function patchEmbed(x: tf.Tensor4D, kernel: tf.Tensor4D, bias: tf.Tensor1D): tf.Tensor3D {
   return tf.tidy(() => {
-    if (hasKernel(PATCH_EMBED)) {
-      const inputs = { x: wholePatches(x, kernel.shape[0]), kernel, bias };
-      return runKernel(PATCH_EMBED, inputs, {}, patchEmbedGradient) as tf.Tensor3D;
-    }
-    const [p, , , dim] = kernel.shape;
-    const grid = tf.conv2d(x, kernel, p, 'valid');
-    return tf.add(tf.reshape(grid, [x.shape[0], -1, dim]), bias) as tf.Tensor3D;
+    const inputs = { x: wholePatches(x, kernel.shape[0]), kernel, bias };
+    if (hasKernel(PATCH_EMBED)) return runKernel(PATCH_EMBED, inputs, {}, patchEmbedGradient) as tf.Tensor3D;
+    // The WASM backend lacks the kernel that tfjs' own gradient of a convolution calls (Conv2DBackpropFilter).
+    return runWithGradient(inputs, composed, patchEmbedGradient);
   });
+}
+
+type Inputs = Record<'x' | 'kernel' | 'bias', tf.Tensor | undefined>;
+
+function composed(inputs: Inputs): tf.Tensor3D {
+  const { x, kernel, bias } = inputs as { x: tf.Tensor4D; kernel: tf.Tensor4D; bias: tf.Tensor1D };
+  const [p, , , dim] = kernel.shape;
+  const grid = tf.conv2d(x, kernel, p, 'valid');
+  return tf.add(tf.reshape(grid, [x.shape[0], -1, dim]), bias) as tf.Tensor3D;
 }
 
 /** The part of a picture that patches of p × p fill. */
@@ -38,8 +44,8 @@ function toPatches(x: tf.Tensor4D, p: number): tf.Tensor2D {
   return tf.reshape(tf.transpose(split, [0, 1, 3, 2, 4, 5]), [-1, p * p * channels]);
 }
 
-/** The gradient of the kernel named PATCH_EMBED. */
-function patchEmbedGradient(dy: tf.Tensor, inputs: Record<string, tf.Tensor | undefined>) {
+/** Gradients by matrix products over the patches. */
+function patchEmbedGradient(dy: tf.Tensor, inputs: Inputs) {
   const x = inputs.x as tf.Tensor4D;
   const kernel = inputs.kernel as tf.Tensor4D;
   const [p, , channels, dim] = kernel.shape;

@@ -1,0 +1,48 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
+import type { VisionTransformer } from '../models/visionTransformer.js';
+import { namedWeights } from '../models/weights.js';
+import type { StudentLogits } from './loss.js';
+
+/** What is trained: a model's weights by name, and its forward pass. */
+export interface Student {
+  readonly weights: ReadonlyMap<string, tfl.LayerVariable>;
+  /** Names of the weights that training changes. */
+  readonly trainable: readonly string[];
+  /**
+   * @param x float32 [B, H, W, C], normalised
+   * @param seed gives the seeds of drop path's masks, one a call
+   */
+  forward(x: tf.Tensor4D, seed: () => number): StudentLogits;
+}
+
+/** Which weights learn: all, those of the heads and the last `blocks`, or attention's alone. */
+export interface Trainable {
+  /** Number of blocks, from the first, that stay as they are, with the embeddings before them; 0 for none. */
+  readonly frozenBlocks: number;
+  /** Train attention and heads only (Three things everyone should know about ViT, arXiv 2203.09795, section 4). */
+  readonly attentionOnly: boolean;
+}
+
+/** A vision transformer as a student. */
+export function studentOf(model: VisionTransformer, trainable: Trainable): Student {
+  const weights = namedWeights(model.layersModel);
+  const forward = (x: tf.Tensor4D, dropPathSeed: () => number): StudentLogits => {
+    const options = { training: true, dropPathSeed };
+    if (model instanceof DistilledVisionTransformer) {
+      const [head, dist] = model.predictHeads(x, options);
+      return { head, dist };
+    }
+    return { head: model.layersModel.apply(x, options) as tf.Tensor2D };
+  };
+  return { weights, trainable: [...weights.keys()].filter((name) => learns(name, trainable)), forward };
+}
+
+function learns(name: string, { frozenBlocks, attentionOnly }: Trainable): boolean {
+  if (/^head(_dist)?\./.test(name)) return true;
+  if (attentionOnly && !/\.attn\./.test(name)) return false;
+  if (frozenBlocks === 0 || name.startsWith('norm.')) return true;
+  const block = /^blocks\.(\d+)\./.exec(name);
+  return block !== null && Number(block[1]) >= frozenBlocks;
+}

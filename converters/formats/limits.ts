@@ -5,14 +5,14 @@
 
 const MIB = 2 ** 20;
 
-/** data.pkl of ViT-huge with optimiser state is under 1 MB; logs kept by mmengine have been seen at tens of MB. */
-export const MAX_PICKLE_BYTES = 64 * MIB;
+/** data.pkl of ViT-huge with optimiser state is under 1 MB; logs kept beside it may take some MB more. */
+export const MAX_PICKLE_BYTES = 32 * MIB;
 
-/** Some 30 opcodes write a tensor: room for 60,000 of them. Each opcode may cost 100 bytes: 200 MB in all. */
-export const MAX_PICKLE_OPCODES = 2_000_000;
+/** Some 30 opcodes write a tensor: room for 30,000 of them. Each may cost 1 µs and 200 bytes. */
+export const MAX_PICKLE_OPCODES = 1_000_000;
 
-/** Whole numbers of a pickle: what LONG1 can hold. The widest seen are 128-bit random states. */
-export const MAX_LONG_BYTES = 255;
+/** Whole numbers of a pickle. The widest seen are 128-bit random states; decimal ones take quadratic time. */
+export const MAX_LONG_BYTES = 32;
 
 /** Dicts within dicts. Training checkpoints nest 5 deep; the walk over them is recursive. */
 export const MAX_NESTING = 100;
@@ -45,7 +45,7 @@ export const MAX_REPEATED_ELEMENTS = 2 ** 24;
 export const MAX_COVERAGE = 4;
 
 /** The safetensors format allows 100 MB, but that much JSON can unfold to gigabytes; 1,000 tensors need 0.1 MB. */
-export const MAX_SAFETENSORS_HEADER_BYTES = 8 * MIB;
+export const MAX_SAFETENSORS_HEADER_BYTES = 2 * MIB;
 
 /** Zip directory: 30,000 entries of usual length. The library keeps about 1 kB for each. */
 export const MAX_ZIP_DIRECTORY_BYTES = 4 * MIB;
@@ -54,4 +54,4 @@ export const MAX_ZIP_DIRECTORY_BYTES = 4 * MIB;
 export const MAX_INFLATE_RATIO = 2;
 
 /** … unless they are small in all. */
-export const MIN_INFLATE_BYTES = 64 * MIB;
+export const MIN_INFLATE_BYTES = 16 * MIB;

@@ -70,17 +70,34 @@ function gather(bytes: Uint8Array, { shape, stride }: StridedView, item: 1 | 2 |
     source.byteLength / unit.BYTES_PER_ELEMENT,
   );
   const to = new unit(count * units);
+  const rowLength = shape.at(-1) ?? 1;
+  const step = (stride.at(-1) ?? 1) * units;
+  let i = 0;
+  for (const start of rowStarts(shape, stride)) {
+    let at = start * units;
+    for (let column = 0; column < rowLength; column++, at += step) {
+      to[i++] = from[at]!;
+      if (units === 2) to[i++] = from[at + 1]!;
+    }
+  }
+  return new Uint8Array(to.buffer);
+}
+
+/** First element of each run along the last dimension, in row-major order. */
+function* rowStarts(shape: readonly number[], stride: readonly number[]): Generator<number> {
+  const last = shape.length - 2;
   const index = new Array<number>(shape.length).fill(0);
   let at = 0;
-  for (let i = 0; i < count; i++) {
-    for (let part = 0; part < units; part++) to[i * units + part] = from[at * units + part]!;
-    for (let d = shape.length - 1; d >= 0; d--) {
+  for (;;) {
+    yield at;
+    let d = last;
+    for (; d >= 0; d--) {
       index[d]! += 1;
       at += stride[d]!;
       if (index[d]! < shape[d]!) break;
       at -= shape[d]! * stride[d]!;
       index[d] = 0;
     }
+    if (d < 0) return;
   }
-  return new Uint8Array(to.buffer);
 }

@@ -261,7 +261,11 @@ async function unzipit<T>(source: ByteSource, what: string, work: () => Promise<
     return await work();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    const message = error instanceof Error ? error.message : String(error);
+    // It reads numbers beyond the end as NaN.
+    const message = String(error instanceof Error ? error.message : error).replace(
+      ': 0xNaN',
+      ', but it ends',
+    );
     throw new UserError(
       `${source.name}: a zip archive that cannot be read (${what}: ${quote(message).slice(1, -1)}); ` +
         'it is cut short or damaged; download it again.',

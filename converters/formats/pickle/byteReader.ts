@@ -2,8 +2,10 @@ import { MAX_LONG_BYTES } from '../limits.js';
 import { PickleCut, PickleProblem } from './problem.js';
 
 const LINE_FEED = 10;
-const HEX_PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+/** Engines keep longer sums of strings as trees, which cost more than a decoded string does. */
+const SHORT = 12;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 
 /** Reads a pickle's bytes in order. Every length is checked before anything is done with it. */
 export class ByteReader {
@@ -71,7 +73,7 @@ export class ByteReader {
     const end = this.#bytes.indexOf(LINE_FEED, this.position);
     if (end === -1) throw new PickleCut('the pickle is cut short');
     const start = this.skip(end + 1 - this.position);
-    return latin1(this.#bytes.subarray(start, end));
+    return this.#shortAscii(start, end - start) ?? latin1(this.#bytes.subarray(start, end));
   }
 
   /** A little-endian two's complement whole number of any length. */
@@ -82,20 +84,32 @@ export class ByteReader {
       );
     }
     const start = this.skip(length);
-    if (length === 0) return 0;
-    // By way of text: shifting a bigint byte by byte would take quadratic time.
-    let hex = '0x';
-    for (let i = start + length - 1; i >= start; i--) hex += HEX_PAIRS[this.#bytes[i]!];
-    return plainInteger(BigInt.asIntN(8 * length, BigInt(hex)));
+    if (length <= 6) return this.#shortLong(start, length);
+    let value = 0n;
+    let i = length;
+    for (; i >= 8; i -= 8) value = (value << 64n) | this.#view.getBigUint64(start + i - 8, true);
+    for (; i > 0; i--) value = (value << 8n) | BigInt(this.#bytes[start + i - 1]!);
+    return plainInteger(BigInt.asIntN(8 * length, value));
   }
 
-  /** The decoder costs far more than a short string does; nearly all strings of a checkpoint are short ASCII. */
+  /** Exact in a double. */
+  #shortLong(start: number, length: number): number {
+    let value = 0;
+    for (let i = start + length - 1; i >= start; i--) value = value * 256 + this.#bytes[i]!;
+    const isNegative = length > 0 && this.#bytes[start + length - 1]! >= 128;
+    return isNegative ? value - 2 ** (8 * length) : value;
+  }
+
+  /** Nearly all strings of a checkpoint are short ASCII, for which the decoder is slow. */
   #shortAscii(start: number, length: number): string | undefined {
-    if (length > 64) return undefined;
-    const end = start + length;
-    for (let i = start; i < end; i++) if (this.#bytes[i]! > 127) return undefined;
-    // At once: text put together by + keeps every piece.
-    return String.fromCharCode(...this.#bytes.subarray(start, end));
+    if (length > SHORT) return undefined;
+    let text = '';
+    for (let i = start; i < start + length; i++) {
+      const code = this.#bytes[i]!;
+      if (code > 127) return undefined;
+      text += String.fromCharCode(code);
+    }
+    return text;
   }
 }
 
@@ -106,8 +120,10 @@ export function plainInteger(value: bigint): number | bigint {
 }
 
 function latin1(bytes: Uint8Array): string {
-  const PIECE = 8192;
-  let text = '';
-  for (let i = 0; i < bytes.length; i += PIECE) text += String.fromCharCode(...bytes.subarray(i, i + PIECE));
-  return text;
+  return isAscii(bytes) ? utf8.decode(bytes) : utf16.decode(Uint16Array.from(bytes));
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 127) return false;
+  return true;
 }

@@ -1,12 +1,26 @@
 import { PickleProblem } from './problem.js';
 
-const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
-  ['n', '\n'],
-  ['r', '\r'],
-  ['t', '\t'],
-  ['\\', '\\'],
-  ["'", "'"],
-  ['"', '"'],
+const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
+
+const BACKSLASH = 0x5c;
+
+/** What a backslash and a letter stand for, by the letter's code. */
+const SIMPLE_ESCAPES: ReadonlyMap<number, number> = new Map(
+  [
+    ['n', '\n'],
+    ['r', '\r'],
+    ['t', '\t'],
+    ['\\', '\\'],
+    ["'", "'"],
+    ['"', '"'],
+  ].map(([letter, meaning]) => [letter!.charCodeAt(0), meaning!.charCodeAt(0)]),
+);
+
+/** Letters that take hexadecimal digits, and how many, in repr() and in raw-unicode-escape. */
+const REPR_DIGITS: ReadonlyMap<number, number> = new Map([[0x78, 2]]);
+const RAW_DIGITS: ReadonlyMap<number, number> = new Map([
+  [0x75, 4],
+  [0x55, 8],
 ]);
 
 /** The value of a string as Python's repr() writes it, quotes and all (opcode STRING). */
@@ -15,19 +29,52 @@ export function unquotePythonString(text: string): string {
   if (text.length < 2 || (quote !== "'" && quote !== '"') || !text.endsWith(quote)) {
     throw new PickleProblem('expected a quoted string');
   }
-  return text
-    .slice(1, -1)
-    .replace(/\\(?:x([0-9a-fA-F]{2})|([\s\S]))/g, (whole, hex?: string, character?: string) =>
-      hex === undefined
-        ? (SIMPLE_ESCAPES.get(character!) ?? whole)
-        : String.fromCharCode(Number.parseInt(hex, 16)),
-    );
+  return resolveEscapes(text.slice(1, -1), SIMPLE_ESCAPES, REPR_DIGITS);
 }
 
 /** The value of a string in Python's raw-unicode-escape coding (opcode UNICODE). */
 export function unescapeRawUnicode(text: string): string {
-  return text.replace(/\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g, (whole, short?: string, long?: string) => {
-    const code = Number.parseInt(short ?? long!, 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
+  return resolveEscapes(text, new Map(), RAW_DIGITS);
+}
+
+/** In one pass over the characters: millions of escapes are a few bytes each. Unknown escapes stay as they are. */
+function resolveEscapes(
+  text: string,
+  simple: ReadonlyMap<number, number>,
+  digits: ReadonlyMap<number, number>,
+): string {
+  if (!text.includes('\\')) return text;
+  const units = new Uint16Array(text.length);
+  let length = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    const letter = code === BACKSLASH ? text.charCodeAt(i + 1) : 0;
+    const count = digits.get(letter) ?? 0;
+    const point = count > 0 ? hexadecimal(text, i + 2, count) : simple.get(letter);
+    if (point === undefined || point > 0x10ffff) {
+      units[length++] = code;
+      continue;
+    }
+    if (point > 0xffff) units[length++] = 0xd800 + ((point - 0x10000) >> 10);
+    units[length++] = point > 0xffff ? 0xdc00 + (point & 0x3ff) : point;
+    i += 1 + count;
+  }
+  return utf16.decode(units.subarray(0, length));
+}
+
+/** The number that `count` hexadecimal digits at `start` give, if they are such. */
+function hexadecimal(text: string, start: number, count: number): number | undefined {
+  let value = 0;
+  for (let i = start; i < start + count; i++) {
+    const digit = digitValue(text.charCodeAt(i));
+    if (digit === undefined) return undefined;
+    value = value * 16 + digit;
+  }
+  return value;
+}
+
+function digitValue(code: number): number | undefined {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : undefined;
 }

@@ -118,23 +118,27 @@ const DTYPE_NAMES: readonly TensorDtype[] = [
   'bool',
 ];
 
-const GLOBALS: ReadonlyMap<string, TorchGlobal> = makeTable();
+/** By module, then by name. */
+const GLOBALS: ReadonlyMap<string, ReadonlyMap<string, TorchGlobal>> = makeTable();
 
 /** The global of that name, or undefined if it is not on the list. */
 export function findTorchGlobal(module: string, name: string): TorchGlobal | undefined {
-  return GLOBALS.get(`${MODULE_ALIASES.get(module) ?? module}.${name}`);
+  return GLOBALS.get(MODULE_ALIASES.get(module) ?? module)?.get(name);
 }
 
-function makeTable(): Map<string, TorchGlobal> {
-  const table = new Map<string, TorchGlobal>();
-  const add = (name: string, role: TorchRole) => table.set(name, new TorchGlobal(name, role));
+function makeTable(): Map<string, Map<string, TorchGlobal>> {
+  const table = new Map<string, Map<string, TorchGlobal>>();
+  const add = (module: string, name: string, role: TorchRole) => {
+    const names = table.get(module) ?? new Map<string, TorchGlobal>();
+    table.set(module, names.set(name, new TorchGlobal(`${module}.${name}`, role)));
+  };
   for (const [role, module, names] of NAMES) {
-    for (const name of names.split(' ')) add(`${module}.${name}`, role);
+    for (const name of names.split(' ')) add(module, name, role);
   }
   for (const [name, dtype] of STORAGE_DTYPES) {
     for (const module of ['torch', 'torch.cuda', 'torch.storage'])
-      add(`${module}.${name}`, { kind: 'storage', dtype });
+      add(module, name, { kind: 'storage', dtype });
   }
-  for (const dtype of DTYPE_NAMES) add(`torch.${dtype}`, { kind: 'dtype', dtype });
+  for (const dtype of DTYPE_NAMES) add('torch', dtype, { kind: 'dtype', dtype });
   return table;
 }

@@ -2,7 +2,7 @@
 
 /** Bytes of a string of characters below 256. */
 export function raw(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  return new Uint8Array(Buffer.from(text, 'latin1'));
 }
 
 export function joinBytes(...parts: readonly Uint8Array[]): Uint8Array {

@@ -20,7 +20,7 @@ export interface ConvertOptions {
   imgSize?: readonly [number, number];
   /** Number of classes: a head of another size is replaced by a fresh one; 0 drops the head. */
   numClasses?: number;
-  /** Heads of a block, where they are not embedDim / 64. */
+  /** Heads of a block, where they are neither stored in the checkpoint (args.num_heads) nor embedDim / 64. */
   numHeads?: number;
   /** Names of the classes; by default ImageNet's for a model with 1000. */
   labels?: readonly string[];
@@ -35,6 +35,8 @@ export interface ConvertReport {
   readonly prefix: string;
   readonly model: string;
   readonly parameters: number;
+  /** Attention heads of a block; of all the architecture the one thing that shapes do not tell. */
+  readonly numHeads: number;
   /** Number of the checkpoint's tensors that went into the model. */
   readonly mapped: number;
   /** One line for each weight that was changed, e.g. `pos_embed: 14×14 → 24×24, bicubic`. */
@@ -61,7 +63,8 @@ export interface Conversion {
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
   const file = checkpoint.name;
   const found = findVisionTransformer(checkpoint);
-  const hints = { model: options.model ?? 'auto', numHeads: options.numHeads, imgSize: options.imgSize };
+  const numHeads = options.numHeads ?? storedNumHeads(checkpoint);
+  const hints = { model: options.model ?? 'auto', numHeads, imgSize: options.imgSize };
   const source = inferArchitecture(found, hints, file);
   const config = targetConfig(source, options);
   const heads =
@@ -76,6 +79,12 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     readWeight,
     report: report(checkpoint, found, source, config, heads),
   };
+}
+
+/** Training scripts keep their arguments beside the weights; shapes do not tell the number of heads. */
+function storedNumHeads({ metadata }: Checkpoint): number | undefined {
+  const stored = metadata['args.num_heads'];
+  return typeof stored === 'number' ? stored : undefined;
 }
 
 function targetConfig(source: VitConfig, options: ConvertOptions): VitConfig {
@@ -199,6 +208,7 @@ function report(
     prefix: found.prefix,
     model: config.name,
     parameters: countParameters(config),
+    numHeads: config.numHeads,
     mapped: all - lostHeads.length,
     resampled:
       String(from) === String(to) ? [] : [`pos_embed: ${from.join('×')} → ${to.join('×')} patches, ${how}`],

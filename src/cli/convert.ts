@@ -107,7 +107,7 @@ function printReport(report: ConvertReport, bytes: number, { outdir, dtype, form
   };
   const lines = [
     `${report.source} (${report.format}, ${(bytes / 1e6).toFixed(1)} MB, ${report.naming} naming${report.prefix ? ` under "${report.prefix}"` : ''})`,
-    `  model      ${report.model}, ${report.parameters.toLocaleString('en-US')} parameters`,
+    `  model      ${report.model}, ${report.parameters.toLocaleString('en-US')} parameters, ${report.numHeads} heads`,
     `  mapped     ${report.mapped} tensors`,
     ...report.resampled.map((line) => `  resampled  ${line}`),
     ...(report.initialized.length > 0 ? [`  fresh      ${list(report.initialized)}`] : []),

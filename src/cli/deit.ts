@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { hideBin } from 'yargs/helpers';
+import { evalCommand } from './eval.js';
 import { main } from './main.js';
 import { modelsCommand } from './models.js';
 import { predictCommand } from './predict.js';
 import { summaryCommand } from './summary.js';
 
-const commands = [predictCommand, modelsCommand, summaryCommand];
+const commands = [evalCommand, predictCommand, modelsCommand, summaryCommand];
 
 process.exitCode = await main('deit', commands, hideBin(process.argv));

@@ -55,6 +55,11 @@ export class VisionTransformer {
     this.preprocessing = extras.preprocessing;
   }
 
+  /** Name of the tfjs backend that runs the model. */
+  get backend(): string {
+    return tf.getBackend();
+  }
+
   /** Hands prediction to a faster runtime with the same weights; training and features stay with the layers. */
   useRuntime(runtime: Runtime): void {
     this.runtime?.dispose();

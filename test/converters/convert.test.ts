@@ -117,12 +117,16 @@ describe('the report', () => {
 });
 
 /** A checkpoint of tensors made up in memory. */
-function checkpointOf(shapes: Record<string, number[]>, fill = 0.5): Checkpoint {
+function checkpointOf(
+  shapes: Record<string, number[]>,
+  fill = 0.5,
+  metadata: Checkpoint['metadata'] = {},
+): Checkpoint {
   const tensors = Object.entries(shapes).map(([name, shape]): [string, CheckpointTensor] => {
     const size = shape.reduce((a, b) => a * b, 1);
     return [name, { name, dtype: 'float32', shape, read: async () => new Float32Array(size).fill(fill) }];
   });
-  return { name: 'made.pth', format: 'zip', tensors: new Map(tensors), metadata: {} };
+  return { name: 'made.pth', format: 'zip', tensors: new Map(tensors), metadata };
 }
 
 function vitShapes(dim = 64, classes = 1000): Record<string, number[]> {
@@ -149,6 +153,14 @@ function vitShapes(dim = 64, classes = 1000): Record<string, number[]> {
     'head.bias': [classes],
   };
 }
+
+test('heads: told, else stored in the checkpoint, else of the usual width of 64', () => {
+  const heads = (metadata: Checkpoint['metadata'], numHeads?: number) =>
+    convert(checkpointOf(vitShapes(128), 0.5, metadata), { numHeads }).config.numHeads;
+  expect(heads({})).toBe(2);
+  expect(heads({ 'args.num_heads': 4 })).toBe(4);
+  expect(heads({ 'args.num_heads': 4 }, 8)).toBe(8);
+});
 
 describe('wrong checkpoints are refused in one line', () => {
   const broken = (change: (shapes: Record<string, number[]>) => void) => {

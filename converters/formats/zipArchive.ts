@@ -261,13 +261,11 @@ async function unzipit<T>(source: ByteSource, what: string, work: () => Promise<
     return await work();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    // It reads numbers beyond the end as NaN.
-    const message = String(error instanceof Error ? error.message : error).replace(
-      ': 0xNaN',
-      ', but it ends',
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    // It reads numbers beyond the end as NaN, and says so.
+    const reason = message.includes('NaN') ? 'it ends too early' : quote(message).slice(1, -1);
     throw new UserError(
-      `${source.name}: a zip archive that cannot be read (${what}: ${quote(message).slice(1, -1)}); ` +
+      `${source.name}: a zip archive that cannot be read (${what}: ${reason}); ` +
         'it is cut short or damaged; download it again.',
     );
   }

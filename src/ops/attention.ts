@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runKernel } from './dispatch.js';
-import { ATTENTION } from './kernelNames.js';
+import { ATTENTION, ATTENTION_GRADIENT } from './kernelNames.js';
 
 /**
  * Multi-head scaled dot-product self-attention, softmax(q kᵀ / √d) v for every head (arXiv 1706.03762, 3.2).
@@ -59,6 +59,9 @@ function attentionGradient(numHeads: number) {
     const qkv = inputs.qkv as tf.Tensor3D;
     return {
       qkv: () => {
+        if (hasKernel(ATTENTION_GRADIENT) && (dy.shape[2]! / numHeads) % 4 === 0) {
+          return tf.engine().runKernel(ATTENTION_GRADIENT, { qkv, dy }, { numHeads }) as tf.Tensor;
+        }
         const [q, k, v] = splitHeads(qkv, numHeads);
         const [batch, tokens, dim] = dy.shape as [number, number, number];
         const headDim = dim / numHeads;

@@ -19,5 +19,11 @@ export const LAYER_NORM = 'DeitLayerNorm';
  */
 export const ATTENTION = 'DeitAttention';
 
+/**
+ * The gradient of ATTENTION. Inputs: qkv [B, T, 3D], dy [B, T, D]; attrs {numHeads}; output [B, T, 3D]. The width of
+ * a head is a multiple of 4.
+ */
+export const ATTENTION_GRADIENT = 'DeitAttentionGradient';
+
 /** Inputs: x [B, H, W, C], kernel [p, p, C, D], bias [D]; output [B, H/p · W/p, D], patches row by row. */
 export const PATCH_EMBED = 'DeitPatchEmbed';

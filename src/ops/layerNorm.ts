@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runKernel } from './dispatch.js';
 import { LAYER_NORM } from './kernelNames.js';
+import { columnSums } from './matrixProduct.js';
 
 /**
  * Layer normalisation over the last axis (arXiv 1607.06450): gamma · (x − mean) / √(variance + epsilon) + beta,
@@ -34,15 +35,15 @@ function layerNormGradient(epsilon: number) {
   return (dy: tf.Tensor, inputs: Record<string, tf.Tensor | undefined>) => {
     const { x, gamma } = inputs as Record<string, tf.Tensor>;
     const { normalized, invStd } = normalize(x, epsilon);
-    const rows = (t: tf.Tensor) => tf.reshape(t, [-1, gamma.shape[0] as number]);
+    const rows = (t: tf.Tensor) => tf.reshape(t, [-1, gamma.shape[0] as number]) as tf.Tensor2D;
     return {
       x: () => {
         const g = tf.mul(dy, gamma);
         const projection = tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true));
         return tf.mul(invStd, tf.sub(tf.sub(g, tf.mean(g, -1, true)), projection));
       },
-      gamma: () => tf.sum(rows(tf.mul(dy, normalized)), 0),
-      beta: () => tf.sum(rows(dy), 0),
+      gamma: () => columnSums(rows(tf.mul(dy, normalized))),
+      beta: () => columnSums(rows(dy)),
     };
   };
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runKernel } from './dispatch.js';
 import { gelu, geluGrad } from './gelu.js';
 import { LINEAR } from './kernelNames.js';
+import { columnSums, matrixProduct } from './matrixProduct.js';
 
 export interface LinearOptions {
   /** [N]. */
@@ -54,9 +55,10 @@ function linearGradient(activation: 'none' | 'gelu') {
     const dActivated = (scale ? tf.mul(dOut, scale) : dOut) as tf.Tensor2D;
     const dz = activation === 'gelu' ? tf.mul(dActivated, geluGrad(z as tf.Tensor2D)) : dActivated;
     return {
-      x: () => tf.reshape(tf.matMul(dz, kernel, false, true), x.shape),
-      kernel: () => tf.matMul(tf.reshape(x, [-1, kernel.shape[0]]), dz, true, false),
-      bias: () => tf.sum(dz, 0),
+      x: () => tf.reshape(matrixProduct(dz as tf.Tensor2D, kernel, false, true), x.shape),
+      kernel: () =>
+        matrixProduct(tf.reshape(x, [-1, kernel.shape[0]]) as tf.Tensor2D, dz as tf.Tensor2D, true),
+      bias: () => columnSums(dz as tf.Tensor2D),
       scale: () =>
         tf.sum(tf.mul(dOut, activation === 'gelu' ? gelu(z as tf.Tensor2D) : (z as tf.Tensor2D)), 0),
       residual: () => tf.clone(dy),

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hasKernel, runKernel, runWithGradient } from './dispatch.js';
 import { PATCH_EMBED } from './kernelNames.js';
+import { columnSums, matrixProduct } from './matrixProduct.js';
 
 /**
  * Cuts a picture into patches of p × p pixels and projects each to D numbers (ViT, arXiv 2010.11929, equation 1).
@@ -53,11 +54,11 @@ function patchEmbedGradient(dy: tf.Tensor, inputs: Inputs) {
   const d = tf.reshape(dy, [-1, dim]) as tf.Tensor2D;
   return {
     x: () => {
-      const patches = tf.matMul(d, tf.reshape(kernel, [-1, dim]) as tf.Tensor2D, false, true);
+      const patches = matrixProduct(d, tf.reshape(kernel, [-1, dim]) as tf.Tensor2D, false, true);
       const split = tf.reshape(patches, [batch, height / p, width / p, p, p, channels]);
       return tf.reshape(tf.transpose(split, [0, 1, 3, 2, 4, 5]), x.shape);
     },
-    kernel: () => tf.reshape(tf.matMul(toPatches(x, p), d, true, false), kernel.shape),
-    bias: () => tf.sum(d, 0),
+    kernel: () => tf.reshape(matrixProduct(toPatches(x, p), d, true, false), kernel.shape),
+    bias: () => columnSums(d),
   };
 }

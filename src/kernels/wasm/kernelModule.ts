@@ -50,6 +50,17 @@ export interface KernelExports {
     scratch: number,
   ): void;
   attentionScratchBytes(tokens: number, headSize: number): number;
+  attentionGradient(
+    qkv: number,
+    dy: number,
+    batch: number,
+    tokens: number,
+    heads: number,
+    headSize: number,
+    dqkv: number,
+    scratch: number,
+  ): void;
+  attentionGradientScratchBytes(tokens: number): number;
 }
 
 /** The binaries for one instruction set: for memory of one thread, and, where pages can share it, for shared memory. */

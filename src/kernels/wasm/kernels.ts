@@ -1,6 +1,6 @@
 /** The kernels of src/ops/kernelNames.ts as TensorFlow.js calls them: shapes checked, addresses handed on. */
 import * as tf from '@tensorflow/tfjs-core';
-import { ATTENTION, LAYER_NORM, LINEAR, PATCH_EMBED } from '../../ops/kernelNames.js';
+import { ATTENTION, ATTENTION_GRADIENT, LAYER_NORM, LINEAR, PATCH_EMBED } from '../../ops/kernelNames.js';
 import type { KernelExports } from './kernelModule.js';
 import type { PackedWeights } from './packedWeights.js';
 import { addressOf, type WasmBackend, withScratch } from './wasmBackend.js';
@@ -19,6 +19,7 @@ export const KERNELS: Record<string, Kernel> = {
   [LINEAR]: linear,
   [LAYER_NORM]: layerNorm,
   [ATTENTION]: attention,
+  [ATTENTION_GRADIENT]: attentionGradient,
   [PATCH_EMBED]: patchEmbed,
 };
 
@@ -99,6 +100,30 @@ function attention(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf
     kernels.attention(from, batch, tokens, numHeads, headSize, addressOf(backend, y), scratch);
   });
   return y;
+}
+
+function attentionGradient(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+  const { backend, kernels } = runtime;
+  const { qkv, dy } = checkFloats(ATTENTION_GRADIENT, inputs);
+  const numHeads = attrs.numHeads as number;
+  const [batch = 0, tokens = 0, width = 0] = qkv.shape;
+  const fits = qkv.shape.length === 3 && width % (12 * numHeads) === 0 && sizeOf(dy) * 3 === sizeOf(qkv);
+  check(ATTENTION_GRADIENT, fits, `qkv [B, T, 3 · ${numHeads} · d], d a multiple of 4, dy [B, T, D]`, inputs);
+  const gradient = makeOutput(runtime, qkv.shape);
+  if (sizeOf(gradient) === 0) return gradient;
+  withScratch(backend, kernels.attentionGradientScratchBytes(tokens), (scratch) => {
+    kernels.attentionGradient(
+      addressOf(backend, qkv),
+      addressOf(backend, dy),
+      batch,
+      tokens,
+      numHeads,
+      width / 3 / numHeads,
+      addressOf(backend, gradient),
+      scratch,
+    );
+  });
+  return gradient;
 }
 
 function patchEmbed(runtime: Runtime, inputs: Inputs): tf.TensorInfo {

@@ -7,6 +7,9 @@ import {
   op,
   raw,
   stateDictPickle,
+  u16,
+  u32,
+  u64,
   type ZipLies,
   zipCheckpoint,
   zipFile,
@@ -122,4 +125,33 @@ test('an archive without byteorder and version, as old PyTorch wrote, is read', 
     zipFile([['archive/data.pkl', raw(`${op.start}${op.dict(op.text('n'), op.int(1))}.`)]]),
   );
   expect(tensors.size).toBe(0);
+});
+
+/** The same archive as files above 4 GB are written: sizes, offsets and counts in zip64's 8-byte fields. */
+function asZip64(archive: Uint8Array): Uint8Array {
+  const view = new DataView(archive.buffer);
+  const end = archive.length - 22;
+  const count = view.getUint16(end + 10, true);
+  const start = view.getUint32(end + 16, true);
+  const lines: Uint8Array[] = [];
+  for (let at = start, i = 0; i < count; i++) {
+    const length = 46 + view.getUint16(at + 28, true);
+    const line = archive.slice(at, at + length);
+    const extra = `\x01\x00${u16(24)}${u64(view.getUint32(at + 24, true))}${u64(view.getUint32(at + 20, true))}${u64(view.getUint32(at + 42, true))}`;
+    line.set(raw('\xff'.repeat(8)), 20);
+    line.set(raw(u16(extra.length)), 30);
+    line.set(raw('\xff'.repeat(4)), 42);
+    lines.push(line, raw(extra));
+    at += length;
+  }
+  const directory = joinBytes(...lines);
+  const record = `PK\x06\x06${u64(44)}${u16(45)}${u16(45)}${u32(0)}${u32(0)}${u64(count)}${u64(count)}${u64(directory.length)}${u64(start)}`;
+  const locator = `PK\x06\x07${u32(0)}${u64(start + directory.length)}${u32(1)}`;
+  const tail = `PK\x05\x06${u32(0)}${'\xff'.repeat(12)}${u16(0)}`;
+  return joinBytes(archive.subarray(0, start), directory, raw(record + locator + tail));
+}
+
+test('zip64 archives are read', async () => {
+  const { tensors } = await parseCheckpoint(asZip64(zipCheckpoint(pickle)));
+  expect([...(await tensors.get('w')!.read())]).toEqual([0, 1, 2, 3, 4, 5]);
 });

@@ -2,14 +2,15 @@ import { expect, test } from '@jest/globals';
 import { centerCrop, centerCropWindow, crop } from '../../src/image/crop.js';
 import { picture, reference, sha256 } from './pictures.js';
 
-test.each(reference.crops)(
-  'centre crop of $from to $crop is torchvision’s',
-  ({ from, crop, sha256: bytes }) => {
-    const cropped = centerCrop(picture(...from), crop);
-    expect([cropped.height, cropped.width]).toEqual(crop);
-    expect(sha256(cropped.data)).toBe(bytes);
-  },
-);
+test.each(reference.crops)('centre crop of $from to $crop is torchvision’s', ({
+  from,
+  crop,
+  sha256: bytes,
+}) => {
+  const cropped = centerCrop(picture(...from), crop);
+  expect([cropped.height, cropped.width]).toEqual(crop);
+  expect(sha256(cropped.data)).toBe(bytes);
+});
 
 test('halves of the crop offset go to the even side, as Python rounds them', () => {
   const left = (width: number, size: number) => centerCropWindow(width, 8, [8, size]).window.left;

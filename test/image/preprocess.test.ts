@@ -3,14 +3,16 @@ import { preprocess, resizedSize } from '../../src/image/preprocess.js';
 import { preprocessingFor } from '../../src/image/presets.js';
 import { picture, reference, sha256 } from './pictures.js';
 
-test.each(reference.presets)(
-  '$preset at $imgSize of a picture of $from has the bits of torchvision',
-  ({ preset, imgSize, from, sha256: bytes }) => {
-    const data = preprocess(picture(...from), preprocessingFor(preset, imgSize));
-    expect(data.length).toBe(imgSize[0] * imgSize[1] * 3);
-    expect(sha256(data)).toBe(bytes);
-  },
-);
+test.each(reference.presets)('$preset at $imgSize of a picture of $from has the bits of torchvision', ({
+  preset,
+  imgSize,
+  from,
+  sha256: bytes,
+}) => {
+  const data = preprocess(picture(...from), preprocessingFor(preset, imgSize));
+  expect(data.length).toBe(imgSize[0] * imgSize[1] * 3);
+  expect(sha256(data)).toBe(bytes);
+});
 
 test('the long side is truncated, not rounded', () => {
   expect(resizedSize(500, 333, { mode: 'short', size: 256 })).toEqual([384, 256]); // 384.38

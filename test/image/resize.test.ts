@@ -3,14 +3,15 @@ import { centerCrop } from '../../src/image/crop.js';
 import { resize, resizeAndCrop } from '../../src/image/resize.js';
 import { picture, reference, sha256 } from './pictures.js';
 
-test.each(reference.resizes)(
-  'resize $from to $to gives the bytes of Pillow',
-  ({ from, to, sha256: bytes }) => {
-    const resized = resize(picture(...from), ...to);
-    expect([resized.width, resized.height]).toEqual(to);
-    expect(sha256(resized.data)).toBe(bytes);
-  },
-);
+test.each(reference.resizes)('resize $from to $to gives the bytes of Pillow', ({
+  from,
+  to,
+  sha256: bytes,
+}) => {
+  const resized = resize(picture(...from), ...to);
+  expect([resized.width, resized.height]).toEqual(to);
+  expect(sha256(resized.data)).toBe(bytes);
+});
 
 test('resize leaves the picture that it is given as it is, and gives an array of its own', () => {
   const image = picture(9, 7);

@@ -49,18 +49,17 @@ test('every picture of the fixtures has its entry', () => {
   expect(readdirSync(pathOf('.')).sort()).toEqual(Object.keys(files).sort());
 });
 
-test.each(Object.entries(files).filter(([name, { error }]) => !error && !(name in refused)))(
-  '%s has the pixels of Pillow, by path and by bytes',
-  async (name, expected) => {
-    const bytes = readFileSync(pathOf(name));
-    const before = sha256(bytes);
-    for (const image of [await decodeImage(pathOf(name)), await decodeImage(bytes)]) {
-      expect([image.width, image.height]).toEqual([expected.width, expected.height]);
-      expect(sha256(image.data)).toBe(expected.sha256);
-    }
-    expect(sha256(bytes)).toBe(before);
-  },
-);
+test.each(
+  Object.entries(files).filter(([name, { error }]) => !error && !(name in refused)),
+)('%s has the pixels of Pillow, by path and by bytes', async (name, expected) => {
+  const bytes = readFileSync(pathOf(name));
+  const before = sha256(bytes);
+  for (const image of [await decodeImage(pathOf(name)), await decodeImage(bytes)]) {
+    expect([image.width, image.height]).toEqual([expected.width, expected.height]);
+    expect(sha256(image.data)).toBe(expected.sha256);
+  }
+  expect(sha256(bytes)).toBe(before);
+});
 
 test('an applied colour profile or orientation would show in the fixtures', async () => {
   const profiled = await sharp(pathOf('icc.jpg')).raw().toBuffer();
@@ -69,12 +68,11 @@ test('an applied colour profile or orientation would show in the fixtures', asyn
   expect(turned.info.width).toBe(files['rotated.jpg']!.height);
 });
 
-test.each(Object.entries(files).filter(([, { error }]) => error))(
-  '%s, which Pillow refuses, is refused',
-  async (name) => {
-    expect(await failure(pathOf(name))).toMatch(/cannot be decoded/);
-  },
-);
+test.each(
+  Object.entries(files).filter(([, { error }]) => error),
+)('%s, which Pillow refuses, is refused', async (name) => {
+  expect(await failure(pathOf(name))).toMatch(/cannot be decoded/);
+});
 
 test.each(Object.entries(refused))('%s is refused with what it is', async (name, message) => {
   expect(await failure(pathOf(name))).toMatch(message);

@@ -25,30 +25,29 @@ async function collect(iteration: AsyncIterable<PictureBatch>): Promise<PictureB
 const threads = () =>
   process.getActiveResourcesInfo().filter((kind) => /worker|messageport/i.test(kind)).length;
 
-test.each([0, 1, 2])(
-  '%i workers give every picture once, in order, as preprocess gives it',
-  async (workers) => {
-    const files = Array.from({ length: 23 }, (_, i) => good[i % good.length]!);
-    const batches = await collect(preparePictures(files, { preprocessing, batchSize: 5, workers }));
-    expect(batches.map(({ start, count }) => [start, count])).toEqual([
-      [0, 5],
-      [5, 5],
-      [10, 5],
-      [15, 5],
-      [20, 3],
-    ]);
-    expect(batches.flatMap((batch) => batch.files)).toEqual(files);
-    expect(batches.flatMap((batch) => batch.indices)).toEqual(files.map((_, i) => i));
-    expect(batches.flatMap((batch) => batch.failures)).toEqual([]);
-    for (const batch of batches) {
-      expect(batch.data.length).toBe(batch.files.length * length);
-      for (const [i, file] of batch.files.entries()) {
-        const picture = batch.data.subarray(i * length, (i + 1) * length);
-        expect(sha256(picture)).toBe(sha256(preprocess(await decodeImage(file), preprocessing)));
-      }
+test.each([
+  0, 1, 2,
+])('%i workers give every picture once, in order, as preprocess gives it', async (workers) => {
+  const files = Array.from({ length: 23 }, (_, i) => good[i % good.length]!);
+  const batches = await collect(preparePictures(files, { preprocessing, batchSize: 5, workers }));
+  expect(batches.map(({ start, count }) => [start, count])).toEqual([
+    [0, 5],
+    [5, 5],
+    [10, 5],
+    [15, 5],
+    [20, 3],
+  ]);
+  expect(batches.flatMap((batch) => batch.files)).toEqual(files);
+  expect(batches.flatMap((batch) => batch.indices)).toEqual(files.map((_, i) => i));
+  expect(batches.flatMap((batch) => batch.failures)).toEqual([]);
+  for (const batch of batches) {
+    expect(batch.data.length).toBe(batch.files.length * length);
+    for (const [i, file] of batch.files.entries()) {
+      const picture = batch.data.subarray(i * length, (i + 1) * length);
+      expect(sha256(picture)).toBe(sha256(preprocess(await decodeImage(file), preprocessing)));
     }
-  },
-);
+  }
+});
 
 test.each([0, 2])('%i workers name the files that give no picture and go on', async (workers) => {
   const text = join(folder, 'text.jpg');

@@ -29,17 +29,16 @@ const tries = (name: string) => readFileSync(join(folder, `tried-${name}`), 'utf
 const numbered = Array.from({ length: 20 }, (_, i) => `picture${i}`);
 const numbers = numbered.map((_, i) => i);
 
-test.each([1, 3])(
-  'a picture that its worker dies of is tried twice, then failed; with %i workers',
-  async (n) => {
-    pool = startPicturePool(n, preprocessing, url);
-    const [first, ...rest] = await answers(['die', ...numbered]);
-    expect(first).toBe(`${join(folder, 'die')}: the thread that decoded it died twice (exit code 3)`);
-    expect(tries('die')).toBe(2);
-    expect(rest).toEqual(numbers);
-    expect(numbered.map(tries)).toEqual(numbers.map(() => 1)); // none lost, none done twice
-  },
-);
+test.each([
+  1, 3,
+])('a picture that its worker dies of is tried twice, then failed; with %i workers', async (n) => {
+  pool = startPicturePool(n, preprocessing, url);
+  const [first, ...rest] = await answers(['die', ...numbered]);
+  expect(first).toBe(`${join(folder, 'die')}: the thread that decoded it died twice (exit code 3)`);
+  expect(tries('die')).toBe(2);
+  expect(rest).toEqual(numbers);
+  expect(numbered.map(tries)).toEqual(numbers.map(() => 1)); // none lost, none done twice
+});
 
 test('a picture that its worker dies of once is answered by the next worker', async () => {
   pool = startPicturePool(2, preprocessing, url);

@@ -156,23 +156,22 @@ describe.each(builds)('WASM kernels, %s', (simd) => {
     [2, 6, 10, 2, 2, 17],
   ] as const;
 
-  test.each(pictures)(
-    'patch embedding: %i pictures of %i × %i × %i, patches of %i, %i wide',
-    (b, h, w, c, p, n) => {
-      const x = randomNormals(b * h * w * c, 14);
-      const kernel = randomNormals(p * p * c * n, 15);
-      const bias = randomNormals(n, 16);
-      const rows = reference.patches(x, b, h, w, c, p);
-      const actual = run(PATCH_EMBED, {
-        x: tf.tensor4d(x, [b, h, w, c]),
-        kernel: tf.tensor4d(kernel, [p, p, c, n]),
-        bias: tf.tensor1d(bias),
-      });
-      const k = p * p * c;
-      const expected = reference.linear(rows.length / k, k, n, { x: rows, kernel, bias });
-      expect(relativeError(actual, expected)).toBeLessThan(TOLERANCE);
-    },
-  );
+  test.each(
+    pictures,
+  )('patch embedding: %i pictures of %i × %i × %i, patches of %i, %i wide', (b, h, w, c, p, n) => {
+    const x = randomNormals(b * h * w * c, 14);
+    const kernel = randomNormals(p * p * c * n, 15);
+    const bias = randomNormals(n, 16);
+    const rows = reference.patches(x, b, h, w, c, p);
+    const actual = run(PATCH_EMBED, {
+      x: tf.tensor4d(x, [b, h, w, c]),
+      kernel: tf.tensor4d(kernel, [p, p, c, n]),
+      bias: tf.tensor1d(bias),
+    });
+    const k = p * p * c;
+    const expected = reference.linear(rows.length / k, k, n, { x: rows, kernel, bias });
+    expect(relativeError(actual, expected)).toBeLessThan(TOLERANCE);
+  });
 
   test('an empty batch gives an empty output', () => {
     const x = tf.zeros([0, 5, 12]);

@@ -7,15 +7,13 @@
  */
 import { multiplyTile, ROWS } from './micro';
 import { packColumnPanels, packRows, packTransposed, unpackTransposed } from './pack';
-import { exp2 } from './simd';
-
-const LOG2_E: f32 = 1.4426950408889634;
+import { CONSTANTS_BYTES, exp, storeConstants } from './simd';
 
 /** Bytes of scratch memory that `attention` needs. */
 export function attentionScratchBytes(t: i32, d: i32): usize {
   const tokens = <usize>roundUp(t);
   const dims = <usize>roundUp(d);
-  return (tokens * <usize>d + dims * <usize>t + (tokens + <usize>d + dims + 1) * 8) << 2;
+  return CONSTANTS_BYTES + ((tokens * <usize>d + dims * <usize>t + (tokens + <usize>d + dims + 1) * 8) << 2);
 }
 
 /** Up to a whole number of panels of ROWS. */
@@ -30,6 +28,7 @@ function roundUp(rows: i32): i32 {
  */
 export function attention(qkv: usize, b: i32, t: i32, heads: i32, d: i32, y: usize, scratch: usize): void {
   const width = <usize>(heads * d) << 2;
+  storeConstants(scratch);
   for (let batch = 0; batch < b; batch++) {
     for (let head = 0; head < heads; head++) {
       const offset = <usize>(head * d) << 2;
@@ -44,7 +43,7 @@ export function attention(qkv: usize, b: i32, t: i32, heads: i32, d: i32, y: usi
 function attendHead(qkv: usize, width: usize, t: i32, d: i32, y: usize, scratch: usize): void {
   const stride: usize = 3 * width;
   const tokens = roundUp(t);
-  const keys = scratch;
+  const keys = scratch + CONSTANTS_BYTES;
   const values = keys + (<usize>(tokens * d) << 2);
   const queries = values + (<usize>(roundUp(d) * t) << 2);
   const scores = queries + (<usize>d << 5);
@@ -64,7 +63,7 @@ function attendHead(qkv: usize, width: usize, t: i32, d: i32, y: usize, scratch:
     for (let key = 0; key < t; key += ROWS) {
       multiplyTile(keys + (<usize>(key * d) << 2), queries, d, scores + (<usize>key << 5));
     }
-    exponentials(scores, t, sums);
+    exponentials(scores, t, sums, scratch);
     for (let dim = 0; dim < d; dim += ROWS) {
       multiplyTile(values + (<usize>(dim * t) << 2), scores, t, outputs + (<usize>dim << 5));
     }
@@ -73,7 +72,7 @@ function attendHead(qkv: usize, width: usize, t: i32, d: i32, y: usize, scratch:
 }
 
 /** scores [t][8] to exp(score - largest of the column), and the reciprocals of the columns' sums to `sums` [8]. */
-function exponentials(scores: usize, t: i32, sums: usize): void {
+function exponentials(scores: usize, t: i32, sums: usize, constants: usize): void {
   const end = scores + (<usize>t << 5);
   let mostLeft = v128.load(scores);
   let mostRight = v128.load(scores, 16);
@@ -81,13 +80,11 @@ function exponentials(scores: usize, t: i32, sums: usize): void {
     mostLeft = f32x4.pmax(mostLeft, v128.load(row));
     mostRight = f32x4.pmax(mostRight, v128.load(row, 16));
   }
-  // Times log2(e) only after the subtraction: what matters is then small, and so is its rounding error.
-  const log2e = f32x4.splat(LOG2_E);
   let left = f32x4.splat(0);
   let right = f32x4.splat(0);
   for (let row = scores; row < end; row += 32) {
-    const l = exp2(f32x4.mul(f32x4.sub(v128.load(row), mostLeft), log2e));
-    const r = exp2(f32x4.mul(f32x4.sub(v128.load(row, 16), mostRight), log2e));
+    const l = exp(f32x4.sub(v128.load(row), mostLeft), constants);
+    const r = exp(f32x4.sub(v128.load(row, 16), mostRight), constants);
     v128.store(row, l);
     v128.store(row, r, 16);
     left = f32x4.add(left, l);

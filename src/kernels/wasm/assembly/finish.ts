@@ -17,6 +17,8 @@ export class Target {
   residualRow: i32;
   residualRows: i32;
   gelu: bool;
+  /** Those of simd.ts. */
+  constants: usize;
 }
 
 /**
@@ -55,13 +57,14 @@ function finishRows(tile: usize, rows: i32, target: Target): void {
   const right = bias ? v128.load(bias, 16) : zero;
   const scaleLeft = scale ? v128.load(scale) : one;
   const scaleRight = scale ? v128.load(scale, 16) : one;
+  const constants = target.constants;
   let residualRow = target.residualRow;
   for (let row = 0; row < rows; row++) {
     let l = f32x4.add(v128.load(tile), left);
     let r = f32x4.add(v128.load(tile, 16), right);
     if (target.gelu) {
-      l = gelu(l);
-      r = gelu(r);
+      l = gelu(l, constants);
+      r = gelu(r, constants);
     }
     l = f32x4.mul(l, scaleLeft);
     r = f32x4.mul(r, scaleRight);

@@ -2,13 +2,13 @@
  * The gradient of softmax(q kᵀ / √d) v, one head and one query at a time. The weights are computed again: training
  * then holds no [T, T] matrix of any head.
  */
-import { exp2, madd, sumLanes } from './simd';
+import { CONSTANTS_BYTES, exp2, madd, storeConstants, sumLanes } from './simd';
 
 const LOG2_E: f32 = 1.4426950408889634;
 
-/** Bytes of scratch memory that `attentionGradient` needs: two rows of `t` numbers, rounded up to whole vectors. */
+/** Bytes of scratch memory that `attentionGradient` needs: constants, and two rows of `t` numbers in whole vectors. */
 export function attentionGradientScratchBytes(t: i32): usize {
-  return rowBytes(t) << 1;
+  return CONSTANTS_BYTES + (rowBytes(t) << 1);
 }
 
 function rowBytes(t: i32): usize {
@@ -32,6 +32,7 @@ export function attentionGradient(
   scratch: usize,
 ): void {
   const width = <usize>(heads * d) << 2;
+  storeConstants(scratch);
   memory.fill(dqkv, 0, 3 * width * <usize>(b * t));
   for (let batch = 0; batch < b; batch++) {
     for (let head = 0; head < heads; head++) {
@@ -46,17 +47,17 @@ export function attentionGradient(
 
 /** One head. Rows of qkv and dqkv hold q, k and v, `width` bytes each; rows of dy are `width` bytes. */
 function headGradient(qkv: usize, dy: usize, width: usize, t: i32, d: i32, dqkv: usize, scratch: usize): void {
-  const stride = 3 * width;
+  const stride: usize = 3 * width;
   const headBytes = <usize>d << 2;
   const factor: f32 = <f32>1 / sqrt<f32>(<f32>d);
-  const weights = scratch;
-  const dWeights = scratch + rowBytes(t);
+  const weights = scratch + CONSTANTS_BYTES;
+  const dWeights = weights + rowBytes(t);
   for (let row = 0; row < t; row++) {
     const query = qkv + stride * <usize>row;
     const dOut = dy + width * <usize>row;
     products(query, qkv + width, stride, t, headBytes, factor * LOG2_E, weights);
     products(dOut, qkv + 2 * width, stride, t, headBytes, 1, dWeights);
-    const sum = exponentials(weights, t);
+    const sum = exponentials(weights, t, scratch);
     const inner = dot(weights, dWeights, <usize>t << 2) / sum;
     spread(query, dOut, qkv + width, width, t, headBytes, <f32>1 / sum, inner, factor, weights, dWeights, dqkv, row);
   }
@@ -73,13 +74,13 @@ function products(vector: usize, rows: usize, stride: usize, t: i32, bytes: usiz
 }
 
 /** scores [t] in powers of two to 2^(score - largest); gives their sum. */
-function exponentials(scores: usize, t: i32): f32 {
+function exponentials(scores: usize, t: i32, constants: usize): f32 {
   const end = scores + (<usize>t << 2);
   let most = load<f32>(scores);
   for (let at = scores + 4; at < end; at += 4) most = max(most, load<f32>(at));
   const mosts = f32x4.splat(most);
   // The last vector reaches past the row, into its padding.
-  for (let at = scores; at < end; at += 16) v128.store(at, exp2(f32x4.sub(v128.load(at), mosts)));
+  for (let at = scores; at < end; at += 16) v128.store(at, exp2(f32x4.sub(v128.load(at), mosts), constants));
   let sum: f32 = 0;
   for (let at = scores; at < end; at += 4) sum += load<f32>(at);
   return sum;
@@ -107,7 +108,7 @@ function spread(
   dqkv: usize,
   row: i32,
 ): void {
-  const stride = 3 * width;
+  const stride: usize = 3 * width;
   const dQuery = dqkv + stride * <usize>row;
   let dKey = dqkv + width;
   for (let key: usize = 0; key < <usize>t << 2; key += 4) {

@@ -18,6 +18,7 @@ export type { OutputSink } from '../converters/write/sink.js';
 export { type BackendChoice, backendNames, useBackend } from './backend.js';
 export { UserError } from './errors.js';
 export * from './evaluate/index.js';
+export * from './explain/index.js';
 export {
   type Preprocessing,
   preprocess,

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import { hideBin } from 'yargs/helpers';
+import { attentionCommand } from './attention.js';
 import { evalCommand } from './eval.js';
 import { main } from './main.js';
 import { modelsCommand } from './models.js';
 import { predictCommand } from './predict.js';
 import { summaryCommand } from './summary.js';
 
-const commands = [evalCommand, predictCommand, modelsCommand, summaryCommand];
+const commands = [evalCommand, predictCommand, modelsCommand, summaryCommand, attentionCommand];
 
 process.exitCode = await main('deit', commands, hideBin(process.argv));

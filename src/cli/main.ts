@@ -7,7 +7,7 @@ import { UserError } from '../errors.js';
 export type Command = CommandModule<any, any>;
 
 /** Wrong usage: an unknown option, a value of the wrong kind. Exit code 2. */
-class UsageError extends Error {}
+export class UsageError extends Error {}
 
 /**
  * Runs a command line. Results go to stdout, everything else to stderr.

@@ -1,0 +1,101 @@
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  type AttentionStack,
+  attentionMap,
+  attentionStack,
+  overlay,
+  type PatchMap,
+  type PrefixToken,
+  rollout,
+  seenPart,
+} from '../explain/index.js';
+import { preprocess, type RgbImage } from '../image/index.js';
+import type { VisionTransformer } from '../models/visionTransformer.js';
+import { decodeImage, load } from '../node/index.js';
+import { writePng } from '../node/writePng.js';
+import { type Command, checkNumbers, UsageError } from './main.js';
+
+interface Args {
+  model: string;
+  image: string;
+  out: string;
+  layer?: number;
+  head?: number;
+  token: PrefixToken;
+  rollout?: boolean;
+  opacity: number;
+  backend: string;
+}
+
+/** `deit attention`: a picture of what the model looks at. */
+export const attentionCommand: Command = {
+  command: 'attention <model> <image>',
+  describe: 'Draw what the model looks at',
+  builder: (yargs) =>
+    yargs
+      .positional('model', {
+        type: 'string',
+        demandOption: true,
+        describe: 'converted folder, its URL, or a checkpoint',
+      })
+      .positional('image', { type: 'string', demandOption: true, describe: 'picture file' })
+      .option('out', { type: 'string', demandOption: true, describe: 'PNG file to write' })
+      .option('layer', { type: 'number', describe: 'block, counted from 0; by default the last' })
+      .option('head', { type: 'number', describe: 'head, counted from 0; by default the mean of all' })
+      .option('token', {
+        choices: ['cls', 'dist'] as const,
+        default: 'cls' as const,
+        describe: 'whose attention: the class or the distillation token',
+      })
+      .option('rollout', {
+        type: 'boolean',
+        describe: 'through all blocks and heads (Abnar and Zuidema, arXiv 2005.00928)',
+      })
+      .conflicts('rollout', ['layer', 'head'])
+      .option('opacity', {
+        type: 'number',
+        default: 0.6,
+        describe: 'of the colours over the picture, 0 to 1',
+      })
+      .option('backend', {
+        type: 'string',
+        default: 'auto',
+        describe: 'what computes: auto, wasm, tensorflow …',
+      })
+      .check((args) => checkNumbers(args, { layer: 0, head: 0 }))
+      .check(({ opacity }) => {
+        if (opacity >= 0 && opacity <= 1) return true;
+        throw new UsageError(`--opacity must be from 0 to 1, got ${opacity}`);
+      })
+      .example(
+        '$0 attention deit-tiny/ cat.jpg --out cat.png --layer 11 --head 2',
+        'one head of the last block',
+      )
+      .example('$0 attention deit-tiny/ cat.jpg --out cat.png --rollout', 'the whole model'),
+  handler: async (raw) => {
+    const args = raw as unknown as Args;
+    const image = await decodeImage(args.image);
+    const model = await load(args.model, { backend: args.backend });
+    try {
+      const map = mapFor(await stackOf(model, image), args);
+      await writePng(args.out, overlay(seenPart(image, model.preprocessing), map, { opacity: args.opacity }));
+    } finally {
+      model.dispose();
+    }
+    console.log(args.out);
+  },
+};
+
+async function stackOf(model: VisionTransformer, image: RgbImage): Promise<AttentionStack> {
+  const [height, width] = model.preprocessing.crop;
+  const x = tf.tensor4d(preprocess(image, model.preprocessing), [1, height, width, 3]);
+  try {
+    return await attentionStack(model, x);
+  } finally {
+    x.dispose();
+  }
+}
+
+function mapFor(stack: AttentionStack, { layer, head, token, rollout: whole }: Args): PatchMap {
+  return whole ? rollout(stack, { token }) : attentionMap(stack, { layer, head, token });
+}

@@ -1,0 +1,8 @@
+/** What a vision transformer looks at: attention maps and rollout, and pictures of them. */
+export { type AttentionMapOptions, attentionMap } from './attentionMap.js';
+export { attentionStack } from './attentionStack.js';
+export { heatColormap } from './colormap.js';
+export { mapToGrey, type OverlayOptions, overlay } from './overlay.js';
+export { rollout } from './rollout.js';
+export { seenPart } from './seenPart.js';
+export type { AttentionStack, PatchMap, PrefixToken } from './types.js';

@@ -48,8 +48,7 @@ test.each([
 ])('attention of %d × %d tokens, %d heads of %d', (batch, tokens, heads, dim) =>
   expectEqualGradients([normal(batch, tokens, 3 * heads * dim)], (qkv) =>
     attention(qkv as tf.Tensor3D, heads),
-  ),
-);
+  ));
 
 test.each(['none', 'gelu'] as const)('linear, activation %s, with every operand', (activation) =>
   expectEqualGradients(
@@ -61,8 +60,7 @@ test.each(['none', 'gelu'] as const)('linear, activation %s, with every operand'
         activation,
         residual,
       }),
-  ),
-);
+  ));
 
 test('layer norm', () =>
   expectEqualGradients([normal(3, 5, 7), normal(7), normal(7)], (x, gamma, beta) =>

@@ -1,10 +1,13 @@
-import { cpus } from 'node:os';
+import { availableParallelism, freemem } from 'node:os';
+import { useBackend } from '../backend.js';
 import type { EvaluationResult } from '../evaluate/index.js';
 import { preprocessingFor, presetNames } from '../image/index.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
-import { evaluateFolder } from '../node/evaluateFolder.js';
-import { load } from '../node/index.js';
-import { openValFolder } from '../node/valFolder.js';
+import type { Preprocessing } from '../image/types.js';
+import { countParameters } from '../models/flops.js';
+import { loadFrom, type ModelSource } from '../models/load.js';
+import { evaluateFolder, type Scorer } from '../node/evaluateFolder.js';
+import { openModel } from '../node/openModel.js';
+import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { type Command, checkNumbers } from './main.js';
 import { startProgress } from './progress.js';
 
@@ -59,39 +62,57 @@ const builder: Command['builder'] = (yargs) =>
     .example('$0 deit-tiny/ imagenet/val', 'top-1, top-5 and loss')
     .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl', 'and what it said of each picture');
 
-/** One core is left to the model. */
 function defaultWorkers(): number {
-  return Math.max(1, Math.min(8, cpus().length - 1));
+  return Math.min(16, availableParallelism());
 }
 
-const evaluateCommand = async (raw: unknown): Promise<void> => {
-  const args = raw as Args;
-  const model = await load(args.model, {
-    backend: args.backend,
-    onBackend: ({ description, passedOver }) => {
-      for (const line of passedOver) console.error(`backend passed over: ${line}`);
-      console.error(`backend: ${description}`);
-    },
-  });
+async function runEvaluation(args: Args): Promise<Report> {
+  const choice = await useBackend(args.backend);
+  for (const line of choice.passedOver) console.error(`backend passed over: ${line}`);
+  console.error(`backend: ${choice.description}`);
+  const opened = await openModel(args.model);
   try {
-    await runEvaluation(model, args);
+    const { config, labels, preprocessing: own } = opened.source;
+    const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
+    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : own;
+    console.error(`${folder.pictures.length} pictures, ${folder.matched}; preset ${preprocessing.preset}`);
+    const scorer = await chooseScorer(opened.source, choice.backend, args);
+    try {
+      const result = await evaluateWithProgress(scorer, folder, preprocessing, args);
+      return { ...result, preset: preprocessing.preset, backend: choice.backend };
+    } finally {
+      if ('model' in scorer) scorer.model.dispose();
+    }
   } finally {
-    model.dispose();
+    await opened.close();
   }
-};
+}
 
-async function runEvaluation(model: VisionTransformer, args: Args): Promise<void> {
-  const { labels, config } = model;
-  const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
-  const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : model.preprocessing;
-  console.error(`${folder.pictures.length} pictures, ${folder.matched}; preset ${preprocessing.preset}`);
+/** Memory of a thread beside its weights, in bytes: Node, decoded pictures, activations of a batch. */
+const THREAD_BYTES = 300e6;
+
+/**
+ * WASM runs one thread in Node, so it takes a model a thread to keep every core busy, as many as fit in half of the
+ * free memory (each holds its weights twice: as they are and packed). Native TensorFlow has threads of its own.
+ */
+async function chooseScorer(source: ModelSource, backend: string, args: Args): Promise<Scorer> {
+  const bytes = 2 * 4 * countParameters(source.config) + THREAD_BYTES;
+  const threads = Math.min(args.workers, Math.floor(freemem() / 2 / bytes));
+  if (backend === 'wasm' && threads > 1) return { modelPath: args.model, threads };
+  return { model: await loadFrom(source, { backend }), decodeThreads: args.workers };
+}
+
+async function evaluateWithProgress(
+  scorer: Scorer,
+  folder: ValFolder,
+  preprocessing: Preprocessing,
+  args: Args,
+): Promise<EvaluationResult> {
   const progress = startProgress({ label: 'eval', total: folder.pictures.length, unit: 'pictures' });
-  let result: EvaluationResult;
   try {
-    result = await evaluateFolder(model, folder, {
+    return await evaluateFolder(scorer, folder, {
       preprocessing,
       batchSize: args.batchSize,
-      workers: args.workers,
       predictions: args.predictions,
       strict: args.strict,
       onProgress: (done) => progress.update(done),
@@ -100,7 +121,6 @@ async function runEvaluation(model: VisionTransformer, args: Args): Promise<void
   } finally {
     progress.stop();
   }
-  print({ ...result, preset: preprocessing.preset, backend: model.backend }, args.json);
 }
 
 function print(report: Report, json: boolean): void {
@@ -119,7 +139,10 @@ export const evalCommand: Command = {
   command: 'eval <model> <val-dir>',
   describe: 'Measure accuracy on a folder of labelled pictures',
   builder,
-  handler: evaluateCommand,
+  handler: async (raw) => {
+    const args = raw as unknown as Args;
+    print(await runEvaluation(args), args.json);
+  },
 };
 
 /** The same as a program of its own, `deit-eval`. */

@@ -11,6 +11,15 @@ export interface PreparedBatch {
   readonly failures: readonly { readonly index: number; readonly message: string }[];
 }
 
+/** A batch that a model has seen. */
+export interface ScoredBatch {
+  /** float32 [indices.length, classes]. */
+  readonly logits: Float32Array;
+  /** Index (into the list of all pictures) of each row of `logits`. */
+  readonly indices: readonly number[];
+  readonly failures: PreparedBatch['failures'];
+}
+
 /** A picture with its class. */
 export interface LabelledPicture {
   /** Path below the val folder, with forward slashes. */
@@ -40,11 +49,21 @@ export interface EvaluateHooks {
   onFailure?: (file: string, message: string) => void | Promise<void>;
 }
 
-/** Runs a model over prepared batches and measures its accuracy (top-1, top-5, mean cross-entropy). */
-export async function evaluate(
+/** Runs a model over prepared batches, one after another. */
+export async function* scoreBatches(
   model: VisionTransformer,
-  pictures: readonly LabelledPicture[],
   batches: AsyncIterable<PreparedBatch>,
+): AsyncGenerator<ScoredBatch, void, undefined> {
+  for await (const batch of batches) {
+    const { indices, failures } = batch;
+    yield { logits: await logitsOf(model, batch), indices, failures };
+  }
+}
+
+/** Measures accuracy (top-1, top-5, mean cross-entropy) from what a model said of each picture. */
+export async function evaluate(
+  pictures: readonly LabelledPicture[],
+  batches: AsyncIterable<ScoredBatch>,
   hooks: EvaluateHooks = {},
 ): Promise<EvaluationResult> {
   const tally = emptyTally();
@@ -56,7 +75,7 @@ export async function evaluate(
       await hooks.onFailure?.(pictures[index].file, message);
     }
     if (batch.indices.length === 0) continue;
-    const logits = await logitsOf(model, batch);
+    const { logits } = batch;
     const classes = logits.length / batch.indices.length;
     for (const [row, index] of batch.indices.entries()) {
       const { file, label } = pictures[index];
@@ -80,6 +99,7 @@ export async function evaluate(
 }
 
 async function logitsOf(model: VisionTransformer, batch: PreparedBatch): Promise<Float32Array> {
+  if (batch.indices.length === 0) return new Float32Array();
   const [height, width] = model.config.imgSize;
   const logits = tf.tidy(() =>
     model.predict(tf.tensor4d(batch.data, [batch.indices.length, height, width, 3])),

@@ -5,5 +5,7 @@ export {
   evaluate,
   type LabelledPicture,
   type PreparedBatch,
+  type ScoredBatch,
+  scoreBatches,
 } from './evaluate.js';
 export { crossEntropy, type PicturePrediction } from './metrics.js';

@@ -1,0 +1,117 @@
+import { type Transferable, Worker } from 'node:worker_threads';
+import { UserError } from '../errors.js';
+
+/** How often a job is tried whose worker dies. */
+const MAX_ATTEMPTS = 2;
+
+export interface WorkerPoolOptions<Job, Result> {
+  readonly workers: number;
+  /** Module of the worker: it posts 'ready' once, then one answer a message, in the order of its messages. */
+  readonly url: URL;
+  readonly workerData: unknown;
+  /** What the threads do, for error messages, e.g. `decode pictures`. */
+  readonly purpose: string;
+  /** What a worker is sent for a job; called again when the job is tried again. */
+  readonly pack: (job: Job) => { message: unknown; transfer: Transferable[] };
+  /** The answer to a job whose worker died twice; or throws. */
+  readonly giveUp: (job: Job, reason: string) => Result;
+}
+
+/** Jobs for worker threads. */
+export interface WorkerPool<Job, Result> {
+  /** The answer to a job. Rejects only if the pool itself cannot work. */
+  run(job: Job): Promise<Result>;
+  /** Ends all work; jobs not yet answered stay unanswered. */
+  close(): Promise<void>;
+}
+
+interface Task<Job, Result> {
+  readonly job: Job;
+  attempts: number;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Member<Job, Result> {
+  readonly worker: Worker;
+  /** Tasks sent and not answered, the one in work first. */
+  tasks: Task<Job, Result>[];
+  ready: boolean;
+  /** What the worker died of, where it said so. */
+  error?: Error;
+}
+
+/**
+ * A pool of worker threads. Jobs are handed out as they are asked for, so that the workers have work queued while the
+ * calling thread is busy: whoever asks bounds how many are in flight. A worker that dies is replaced; the job that it
+ * was at is tried once more, then given up.
+ */
+export function startWorkerPool<Job, Result>(
+  options: WorkerPoolOptions<Job, Result>,
+): WorkerPool<Job, Result> {
+  let closed = false;
+  let broken: Error | undefined;
+
+  function send(task: Task<Job, Result>): void {
+    if (broken) {
+      task.reject(broken);
+      return;
+    }
+    const member = members.reduce((least, other) =>
+      other.tasks.length < least.tasks.length ? other : least,
+    );
+    member.tasks.push(task);
+    const { message, transfer } = options.pack(task.job);
+    member.worker.postMessage(message, transfer);
+  }
+
+  function start(): Member<Job, Result> {
+    const { url, workerData } = options;
+    const member: Member<Job, Result> = { worker: new Worker(url, { workerData }), tasks: [], ready: false };
+    member.worker.on('message', (message: 'ready' | Result) => {
+      if (message === 'ready') member.ready = true;
+      else member.tasks.shift()!.resolve(message);
+    });
+    member.worker.on('error', (error) => {
+      member.error = error as Error;
+    });
+    member.worker.on('exit', (code) => replace(member, member.error?.message ?? `exit code ${code}`));
+    return member;
+  }
+
+  function replace(dead: Member<Job, Result>, reason: string): void {
+    if (closed) return;
+    const [current, ...queued] = dead.tasks;
+    if (!dead.ready) {
+      // A worker that cannot start would die again: nothing is gained by trying with every job.
+      broken ??= new UserError(`the threads that ${options.purpose} do not start: ${reason}`);
+      for (const task of dead.tasks) task.reject(broken);
+      return;
+    }
+    members[members.indexOf(dead)] = start();
+    for (const task of queued) send(task);
+    if (!current) return;
+    current.attempts++;
+    if (current.attempts < MAX_ATTEMPTS) {
+      send(current);
+      return;
+    }
+    try {
+      current.resolve(options.giveUp(current.job, reason));
+    } catch (error) {
+      current.reject(error);
+    }
+  }
+
+  const members = Array.from({ length: options.workers }, start);
+  return {
+    run: (job) =>
+      new Promise((resolve, reject) => {
+        send({ job, attempts: 0, resolve, reject });
+      }),
+    close: async () => {
+      closed = true;
+      await Promise.all(members.map(({ worker }) => worker.terminate()));
+    },
+  };
+}

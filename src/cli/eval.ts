@@ -8,7 +8,7 @@ import { loadFrom, type ModelSource } from '../models/load.js';
 import { evaluateFolder, type Scorer } from '../node/evaluateFolder.js';
 import { openModel } from '../node/openModel.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
-import { type Command, checkNumbers } from './main.js';
+import { type Command, checkNumbers, UsageError } from './main.js';
 import { startProgress } from './progress.js';
 
 interface Args {
@@ -20,6 +20,7 @@ interface Args {
   backend: string;
   labels?: string;
   predictions?: string;
+  resume: boolean;
   strict: boolean;
   json: boolean;
 }
@@ -52,15 +53,24 @@ const builder: Command['builder'] = (yargs) =>
       describe: 'for pictures that lie flat: file with lines "FILE CLASS"',
     })
     .option('predictions', { type: 'string', describe: 'file to write with one JSON line a picture' })
+    .option('resume', {
+      type: 'boolean',
+      default: false,
+      describe: 'go on where a run was cut off: keep what --predictions holds',
+    })
     .option('strict', {
       type: 'boolean',
       default: false,
       describe: 'stop at the first picture that cannot be read',
     })
     .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
-    .check((args) => checkNumbers(args, { 'batch-size': 1, workers: 0 }))
+    .check((args) => {
+      if (args.resume && !args.predictions) throw new UsageError('--resume needs --predictions FILE');
+      return checkNumbers(args, { 'batch-size': 1, workers: 0 });
+    })
     .example('$0 deit-tiny/ imagenet/val', 'top-1, top-5 and loss')
-    .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl', 'and what it said of each picture');
+    .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl', 'and what it said of each picture')
+    .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl --resume', 'go on after a crash');
 
 function defaultWorkers(): number {
   return Math.min(16, availableParallelism());
@@ -114,6 +124,7 @@ async function evaluateWithProgress(
       preprocessing,
       batchSize: args.batchSize,
       predictions: args.predictions,
+      resume: args.resume,
       strict: args.strict,
       onProgress: (done) => progress.update(done),
       onFailure: (message) => console.error(`not read: ${message}`),

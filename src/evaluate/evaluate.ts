@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { VisionTransformer } from '../models/visionTransformer.js';
-import { addToTally, crossEntropy, emptyTally, type PicturePrediction, predictionOf } from './metrics.js';
+import { type PicturePrediction, predictionOf } from './metrics.js';
+import { type Accuracy, Scores } from './scores.js';
 
 /** A batch of pictures ready for a model; those that could not be read are named beside it. */
 export interface PreparedBatch {
@@ -28,24 +29,16 @@ export interface LabelledPicture {
   readonly label: number;
 }
 
-export interface EvaluationResult {
-  /** Number of pictures that were classified. */
-  images: number;
-  /** Percent of them whose most probable class is the truth, null if there are none. */
-  top1: number | null;
-  /** Percent of them with the truth among the five most probable classes. */
-  top5: number | null;
-  /** Mean cross-entropy in nats. */
-  loss: number | null;
+export interface EvaluationResult extends Accuracy {
   /** Number of pictures that could not be read. */
   failed: number;
-  /** Pictures classified in a second, reading included. */
+  /** Pictures classified in a second by this run, reading included. */
   imagesPerSecond: number;
 }
 
 export interface EvaluateHooks {
-  /** Called for each picture in order, before the next batch is taken. */
-  onPrediction?: (prediction: PicturePrediction, loss: number, logits: Float32Array) => void | Promise<void>;
+  /** Called for each picture that was not scored before, before the next batch is taken. */
+  onPrediction?: (prediction: PicturePrediction, logits: Float32Array) => void | Promise<void>;
   onFailure?: (file: string, message: string) => void | Promise<void>;
 }
 
@@ -60,42 +53,39 @@ export async function* scoreBatches(
   }
 }
 
-/** Measures accuracy (top-1, top-5, mean cross-entropy) from what a model said of each picture. */
+/**
+ * Measures accuracy (top-1, top-5, mean cross-entropy) from what a model said of each picture.
+ *
+ * @param scores what is known already, e.g. from a run that was cut off; new pictures are added to it
+ */
 export async function evaluate(
   pictures: readonly LabelledPicture[],
   batches: AsyncIterable<ScoredBatch>,
   hooks: EvaluateHooks = {},
+  scores: Scores = new Scores(pictures.length),
 ): Promise<EvaluationResult> {
-  const tally = emptyTally();
   let failed = 0;
+  let scored = 0;
   const start = performance.now();
-  for await (const batch of batches) {
-    for (const { index, message } of batch.failures) {
+  for await (const { indices, logits, failures } of batches) {
+    for (const { index, message } of failures) {
       failed++;
       await hooks.onFailure?.(pictures[index].file, message);
     }
-    if (batch.indices.length === 0) continue;
-    const { logits } = batch;
-    const classes = logits.length / batch.indices.length;
-    for (const [row, index] of batch.indices.entries()) {
+    const classes = logits.length / Math.max(1, indices.length);
+    for (const [row, index] of indices.entries()) {
+      if (scores.has(index)) continue;
       const { file, label } = pictures[index];
       const values = logits.subarray(row * classes, (row + 1) * classes);
       const prediction = predictionOf(file, label, values);
-      const loss = crossEntropy(values, label);
-      addToTally(tally, prediction, loss);
-      await hooks.onPrediction?.(prediction, loss, values);
+      // The record first: a picture counts only once it is written.
+      await hooks.onPrediction?.(prediction, values);
+      scores.add(index, prediction);
+      scored++;
     }
   }
   const seconds = (performance.now() - start) / 1000;
-  const share = (count: number) => (tally.images > 0 ? (100 * count) / tally.images : null);
-  return {
-    images: tally.images,
-    top1: share(tally.correct1),
-    top5: share(tally.correct5),
-    loss: tally.images > 0 ? tally.lossSum / tally.images : null,
-    failed,
-    imagesPerSecond: seconds > 0 ? tally.images / seconds : 0,
-  };
+  return { ...scores.accuracy(), failed, imagesPerSecond: seconds > 0 ? scored / seconds : 0 };
 }
 
 async function logitsOf(model: VisionTransformer, batch: PreparedBatch): Promise<Float32Array> {

@@ -8,4 +8,5 @@ export {
   type ScoredBatch,
   scoreBatches,
 } from './evaluate.js';
-export { crossEntropy, type PicturePrediction } from './metrics.js';
+export { crossEntropy, type PicturePrediction, predictionOf } from './metrics.js';
+export { type Accuracy, Scores } from './scores.js';

@@ -10,18 +10,8 @@ export interface PicturePrediction {
   top5: number[];
   /** Their logits. */
   logits: number[];
-}
-
-/** Sums over pictures; add to it in any order. */
-export interface Tally {
-  images: number;
-  correct1: number;
-  correct5: number;
-  lossSum: number;
-}
-
-export function emptyTally(): Tally {
-  return { images: 0, correct1: 0, correct5: 0, lossSum: 0 };
+  /** Cross-entropy in nats. */
+  loss: number;
 }
 
 /** Cross-entropy of one picture's logits [classes] in nats, with the class of the truth. */
@@ -35,12 +25,11 @@ export function crossEntropy(logits: ArrayLike<number>, label: number): number {
 
 export function predictionOf(file: string, label: number, logits: ArrayLike<number>): PicturePrediction {
   const top5 = topIndices(logits, 5);
-  return { file, label, top5, logits: top5.map((index) => logits[index]) };
-}
-
-export function addToTally(tally: Tally, prediction: PicturePrediction, loss: number): void {
-  tally.images++;
-  if (prediction.top5[0] === prediction.label) tally.correct1++;
-  if (prediction.top5.includes(prediction.label)) tally.correct5++;
-  tally.lossSum += loss;
+  return {
+    file,
+    label,
+    top5,
+    logits: top5.map((index) => logits[index]),
+    loss: crossEntropy(logits, label),
+  };
 }

@@ -1,10 +1,18 @@
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
-import { type EvaluationResult, evaluate, type ScoredBatch, scoreBatches } from '../evaluate/index.js';
+import {
+  type EvaluationResult,
+  evaluate,
+  predictionOf,
+  type ScoredBatch,
+  Scores,
+  scoreBatches,
+} from '../evaluate/index.js';
 import type { Preprocessing } from '../image/types.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { JsonLinesWriter } from './jsonLines.js';
 import { preparePictures } from './picturePipeline.js';
+import { type PredictionRecord, readPredictionRecord, requireSamePrediction } from './predictionRecord.js';
 import { scoreOnThreads } from './scorePool.js';
 import type { ValFolder } from './valFolder.js';
 
@@ -19,9 +27,11 @@ export interface EvaluateFolderOptions {
   batchSize: number;
   /** File for one JSON line a picture, written as they come. */
   predictions?: string;
+  /** Whether what `predictions` holds already is kept and counted, and only the other pictures are classified. */
+  resume?: boolean;
   /** Whether the first picture that cannot be read is an error. */
   strict: boolean;
-  /** Called with the number of pictures that are done, failed ones included. */
+  /** Called with the number of pictures that are done, failed and recorded ones included. */
   onProgress?: (done: number) => void;
   /** Called with one line for each picture that cannot be read. */
   onFailure?: (message: string) => void;
@@ -33,23 +43,81 @@ export async function evaluateFolder(
   folder: ValFolder,
   options: EvaluateFolderOptions,
 ): Promise<EvaluationResult> {
-  const files = folder.pictures.map(({ file }) => join(folder.root, file));
-  const predictions = options.predictions ? await JsonLinesWriter.create(options.predictions) : undefined;
-  let done = 0;
+  const { pictures } = folder;
+  const { predictions: path, batchSize } = options;
+  if (options.resume && !path)
+    throw new UserError('resuming needs the predictions file of the run that was cut off');
+  const record = options.resume ? await readPredictionRecord(path!, pictures) : undefined;
+  const places = record ? placesLeft(record, pictures.length, batchSize) : pictures.map((_, index) => index);
+  const files = places.map((index) => join(folder.root, pictures[index].file));
+  const scored = atPlaces(score(scorer, files, options), places);
+  const batches = record ? sameModel(scored, record, folder, path!) : scored;
+  const writer = path ? await JsonLinesWriter.append(path, record?.length ?? 0) : undefined;
+  let done = record?.count ?? 0;
   try {
-    return await evaluate(folder.pictures, score(scorer, files, options), {
-      async onPrediction(prediction) {
-        await predictions?.write(prediction);
+    const hooks = {
+      async onPrediction(prediction: unknown) {
+        await writer?.write(prediction);
         options.onProgress?.(++done);
       },
-      onFailure(_file, message) {
+      onFailure(_file: string, message: string) {
         if (options.strict) throw new UserError(`${message}; --strict stops here`);
         options.onFailure?.(message);
         options.onProgress?.(++done);
       },
-    });
+    };
+    return await evaluate(pictures, batches, hooks, record?.scores ?? new Scores(pictures.length));
   } finally {
-    await predictions?.close();
+    await writer?.close();
+  }
+}
+
+/**
+ * The pictures that are classified when a run goes on: whole batches, cut as the first run cut them, since the last
+ * bits of a logit may depend on a picture's place in its batch; and the batch of the last recorded picture once more,
+ * which shows that model and preset are the same.
+ */
+function placesLeft({ scores, last }: PredictionRecord, count: number, batchSize: number): number[] {
+  const places: number[] = [];
+  for (let start = 0; start < count; start += batchSize) {
+    const batch = Array.from({ length: Math.min(batchSize, count - start) }, (_, i) => start + i);
+    const checks = last !== undefined && batch.includes(last.index);
+    if (checks || batch.some((index) => !scores.has(index))) places.push(...batch);
+  }
+  return places;
+}
+
+/** The same batches, their indices no longer into the list of what is classified but into that of all pictures. */
+async function* atPlaces(
+  batches: AsyncIterable<ScoredBatch>,
+  places: readonly number[],
+): AsyncGenerator<ScoredBatch, void, undefined> {
+  for await (const { logits, indices, failures } of batches) {
+    yield {
+      logits,
+      indices: indices.map((index) => places[index]),
+      failures: failures.map((failure) => ({ ...failure, index: places[failure.index] })),
+    };
+  }
+}
+
+/** The same batches; throws at the last recorded picture if it comes out otherwise. */
+async function* sameModel(
+  batches: AsyncIterable<ScoredBatch>,
+  { last }: PredictionRecord,
+  { pictures }: ValFolder,
+  path: string,
+): AsyncGenerator<ScoredBatch, void, undefined> {
+  for await (const batch of batches) {
+    const { logits, indices } = batch;
+    const row = last ? indices.indexOf(last.index) : -1;
+    if (last && row >= 0) {
+      const classes = logits.length / indices.length;
+      const { file, label } = pictures[last.index];
+      const found = predictionOf(file, label, logits.subarray(row * classes, (row + 1) * classes));
+      requireSamePrediction(path, last.prediction, found);
+    }
+    yield batch;
   }
 }
 

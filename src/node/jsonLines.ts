@@ -1,5 +1,9 @@
+import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../errors.js';
+
+/** Longest line that is read, in bytes: far more than a prediction, far less than memory. */
+const MAX_LINE_BYTES = 2 ** 20;
 
 /** Writes one JSON value a line; each line is handed to the system whole before write resolves. */
 export class JsonLinesWriter {
@@ -10,11 +14,14 @@ export class JsonLinesWriter {
 
   /** Makes the file, or empties it. Throws a UserError if that cannot be. */
   static async create(path: string): Promise<JsonLinesWriter> {
-    try {
-      return new JsonLinesWriter(path, await open(path, 'w'));
-    } catch (error) {
-      throw new UserError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
-    }
+    return new JsonLinesWriter(path, await openFor(path, 'w'));
+  }
+
+  /** Goes on behind the first `length` bytes of the file, or makes it; what stands behind them is cut off. */
+  static async append(path: string, length: number): Promise<JsonLinesWriter> {
+    const file = await openFor(path, 'a');
+    await file.truncate(length);
+    return new JsonLinesWriter(path, file);
   }
 
   async write(value: unknown): Promise<void> {
@@ -24,11 +31,73 @@ export class JsonLinesWriter {
       while (done < bytes.length) done += (await this.file.write(bytes, done)).bytesWritten;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
-      throw new UserError(`${this.path}: writing failed (${code === 'ENOSPC' ? 'the disk is full' : code})`);
+      throw new UserError(
+        `${this.path}: writing failed (${code === 'ENOSPC' ? 'the disk is full' : code}); ` +
+          'what is written stays, and the same command with --resume goes on from there',
+      );
     }
   }
 
   close(): Promise<void> {
     return this.file.close();
+  }
+}
+
+async function openFor(path: string, flags: string): Promise<FileHandle> {
+  try {
+    return await open(path, flags);
+  } catch (error) {
+    throw new UserError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+/** A line of a file of JSON lines. */
+export interface JsonLine {
+  readonly value: unknown;
+  /** Number of the line, from 1. */
+  readonly number: number;
+  /** Bytes of the file up to the end of this line. */
+  readonly end: number;
+}
+
+/**
+ * The lines of a file, one at a time. A last line without its end, as a process leaves it that died while it wrote,
+ * is left out; a file that is not there has none. Throws a UserError for a whole line that is not JSON.
+ */
+export async function* readJsonLines(path: string): AsyncGenerator<JsonLine, void, undefined> {
+  let rest: Buffer = Buffer.alloc(0);
+  let number = 0;
+  let end = 0;
+  for await (const chunk of chunksOf(path)) {
+    let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10)) {
+      number++;
+      end += at + 1;
+      yield { value: parseLine(bytes.subarray(0, at), `${path}:${number}`), number, end };
+      bytes = bytes.subarray(at + 1);
+    }
+    rest = bytes;
+    if (rest.length > MAX_LINE_BYTES) {
+      throw new UserError(
+        `${path}:${number + 1}: a line of more than ${MAX_LINE_BYTES} bytes; not a file of JSON lines`,
+      );
+    }
+  }
+}
+
+async function* chunksOf(path: string): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    for await (const chunk of createReadStream(path)) yield chunk as Buffer;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') throw new UserError(`${path}: cannot be read (${code})`);
+  }
+}
+
+function parseLine(bytes: Buffer, place: string): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw new UserError(`${place}: not JSON; the file is damaged: repair it, or run without --resume`);
   }
 }

@@ -1,7 +1,7 @@
-/** deit-tfjs: vision transformers (ViT, DeiT, DeiT III) on TensorFlow.js. The whole public API, in Node and browsers. */
-import * as tf from '@tensorflow/tfjs-core';
-import { useBackend } from './backend.js';
-
+/**
+ * deit-tfjs: vision transformers (ViT, DeiT, DeiT III) on TensorFlow.js. The whole public API that Node and browsers
+ * share; started.ts is this with a backend that runs, src/node and src/browser add what one platform has.
+ */
 export { type Conversion, type ConvertOptions, type ConvertReport, convert } from '../converters/convert.js';
 export {
   type ByteSource,
@@ -34,7 +34,3 @@ export { DistilledVisionTransformer } from './models/distilledVisionTransformer.
 export { countFlops, countParameters } from './models/flops.js';
 export { type LoadOptions, load, loadFrom, openUrl } from './models/load.js';
 export { type FeatureOptions, type Features, VisionTransformer } from './models/visionTransformer.js';
-
-// createModel is synchronous and tfjs' WASM backend starts asynchronously. In Node nothing is to be fetched for it,
-// so it is started here; in a browser load() or useBackend() starts what the page chooses.
-if (tf.env().get('IS_NODE') && tf.engine().backendName == null) await useBackend('wasm');

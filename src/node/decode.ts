@@ -1,8 +1,14 @@
 import { open, stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { UserError } from '../errors.js';
+import {
+  describeOther,
+  jpegComponents,
+  opaqueGif,
+  pictureFormat,
+  SIGNATURE_BYTES,
+} from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
-import { describeOther, jpegComponents, opaqueGif, pictureFormat, SIGNATURE_BYTES } from './pictureFormat.js';
 import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.js';
 
 /**

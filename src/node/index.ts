@@ -6,7 +6,7 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { decodeImage } from './decode.js';
 import { openModel } from './openModel.js';
 
-export * from '../index.js';
+export * from '../started.js';
 export { decodeImage } from './decode.js';
 export { openFileSource } from './fileSource.js';
 export { writeFolder } from './folderSink.js';

@@ -38,9 +38,7 @@ const others: readonly Signature[] = [
 export const SIGNATURE_BYTES = 512;
 
 function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, SIGNATURE_BYTES)).toString(
-    'latin1',
-  );
+  return String.fromCharCode(...bytes.subarray(0, SIGNATURE_BYTES));
 }
 
 /** The format of a file by its first bytes, or undefined if it is none that is decoded. */
@@ -57,8 +55,8 @@ export function describeOther(bytes: Uint8Array): string {
   if (known) return known;
   if (/<svg[\s>]/i.test(head)) return 'an SVG drawing';
   if (/^(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)/i.test(head)) return 'an HTML or XML document';
-  const hex = Buffer.from(bytes.subarray(0, 4)).toString('hex');
-  return `a file that begins with the bytes ${hex}`;
+  const hex = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0'));
+  return `a file that begins with the bytes ${hex.join('')}`;
 }
 
 /**
@@ -66,6 +64,12 @@ export function describeOther(bytes: Uint8Array): string {
  * here because asking the decoder for it costs a fifth of the decoding.
  */
 export function jpegComponents(bytes: Uint8Array): number | undefined {
+  const at = jpegFrame(bytes);
+  return at === undefined ? undefined : bytes[at + 9];
+}
+
+/** Where a JPEG's frame header begins, or undefined if none is found. */
+function jpegFrame(bytes: Uint8Array): number | undefined {
   let at = 2;
   while (at + 9 < bytes.length && bytes[at] === 0xff) {
     const marker = bytes[at + 1]!;
@@ -75,7 +79,7 @@ export function jpegComponents(bytes: Uint8Array): number | undefined {
     }
     // SOF0…SOF15, less the three codes of that range that stand for something else: DHT, JPG, DAC.
     if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      return bytes[at + 9];
+      return at;
     }
     at += 2 + bytes[at + 2]! * 256 + bytes[at + 3]!;
   }
@@ -111,4 +115,47 @@ export function opaqueGif(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(bytes); // not slice, which on a Buffer shares the memory
   copy[at] = copy[at]! & ~1;
   return copy;
+}
+
+/** Width and height of a picture. */
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * The size that a JPEG's, PNG's, GIF's or WebP's header gives, from the bytes at the front of the file, or undefined
+ * if it is another format or the header is not among them.
+ */
+export function pictureSize(bytes: Uint8Array): PictureSize | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  switch (pictureFormat(bytes)) {
+    case 'JPEG': {
+      const at = jpegFrame(bytes);
+      return at === undefined ? undefined : { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
+    }
+    case 'PNG':
+      return bytes.length < 24 ? undefined : { width: view.getUint32(16), height: view.getUint32(20) };
+    case 'GIF':
+      if (bytes.length < 10) return undefined;
+      return { width: view.getUint16(6, true), height: view.getUint16(8, true) };
+    case 'WebP':
+      return bytes.length < 30 ? undefined : webpSize(view);
+    default:
+      return undefined;
+  }
+}
+
+/** By the WebP container specification: the first chunk is VP8X, VP8L or VP8, each with a header of its own. */
+function webpSize(view: DataView): PictureSize | undefined {
+  const chunk = String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset + 12, 4));
+  if (chunk === 'VP8X') {
+    const side = (at: number) => 1 + view.getUint16(at, true) + (view.getUint8(at + 2) << 16);
+    return { width: side(24), height: side(27) };
+  }
+  if (chunk === 'VP8L') {
+    const packed = view.getUint32(21, true);
+    return { width: 1 + (packed & 0x3fff), height: 1 + ((packed >>> 14) & 0x3fff) };
+  }
+  return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
 }

@@ -1,0 +1,58 @@
+/**
+ * Makes dist/browser from the compiled sources: deit-tfjs.js, which a page imports as a module with no bundler, and
+ * beside it the WASM binaries and what is loaded on demand. Run by `npm run build`, after tsc.
+ */
+import { copyFile, mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const outDir = join(root, 'dist/browser');
+const wasmFolder = dirname(
+  createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json'),
+);
+
+const WASM_FILES = [
+  'tfjs-backend-wasm.wasm',
+  'tfjs-backend-wasm-simd.wasm',
+  'tfjs-backend-wasm-threaded-simd.wasm',
+];
+
+await mkdir(outDir, { recursive: true });
+for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), join(outDir, file));
+
+/** unzipit asks for worker_threads where it finds Node; a page never does. */
+const noNodeModules = {
+  name: 'no-node-modules',
+  enforce: 'pre',
+  resolveId: (id) => (id.startsWith('node:') ? '\0no-node-module' : undefined),
+  load: (id) => (id === '\0no-node-module' ? 'export default {}' : undefined),
+};
+
+await build({
+  root,
+  configFile: false,
+  logLevel: 'warn',
+  base: './',
+  publicDir: false,
+  plugins: [noNodeModules],
+  build: {
+    outDir,
+    emptyOutDir: false,
+    target: 'es2022',
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000,
+    rolldownOptions: {
+      input: { 'deit-tfjs': join(root, 'dist/src/browser/index.js') },
+      preserveEntrySignatures: 'strict',
+      output: {
+        entryFileNames: '[name].js',
+        chunkFileNames: '[name].js',
+        assetFileNames: '[name][extname]',
+      },
+    },
+  },
+});

@@ -1,0 +1,121 @@
+/** Pictures as a page has them → the pixels that Pillow reads from the same file, as far as the browser gives them. */
+import { UserError } from '../errors.js';
+import { describeOther, opaqueGif, pictureFormat, pictureSize } from '../image/pictureFormat.js';
+import type { RgbImage } from '../image/types.js';
+import { readBitmap } from './readPixels.js';
+
+/** Kinds of picture that classify takes in a browser, beside pixels and tensors. */
+export type BrowserPicture =
+  | Blob
+  | ImageBitmap
+  | OffscreenCanvas
+  | HTMLImageElement
+  | HTMLCanvasElement
+  | HTMLVideoElement;
+
+/**
+ * Pixels of the largest picture that is decoded. The browser's own copy takes 4 bytes a pixel and the result 3, so
+ * that the largest costs 0.5 GB; a tab is not given much more.
+ */
+export const MAX_PIXELS = 2 ** 26;
+
+/** Leave the pixels as the file has them: no colour profile, no EXIF turn, colours not multiplied by alpha. */
+const AS_STORED: ImageBitmapOptions = {
+  colorSpaceConversion: 'none',
+  imageOrientation: 'none',
+  premultiplyAlpha: 'none',
+} as ImageBitmapOptions; // TypeScript's DOM types lack 'none' for imageOrientation
+
+/** Enough of a file for its header to be in it, also behind a large EXIF or colour profile. */
+const HEADER_BYTES = 2 ** 20;
+
+/** The decoder that src/browser adds to classify: undefined for what is no picture of the browser's. */
+export function decodeBrowserPicture(input: unknown): Promise<RgbImage> | undefined {
+  if (input instanceof Blob) return decodeBlob(input);
+  if (isA(input, 'ImageBitmap') || isA(input, 'OffscreenCanvas') || isA(input, 'HTMLCanvasElement')) {
+    return decodeDrawable(input as ImageBitmap);
+  }
+  if (isA(input, 'HTMLImageElement')) return decodeElement(input as HTMLImageElement);
+  if (isA(input, 'HTMLVideoElement')) return decodeVideo(input as HTMLVideoElement);
+  return undefined;
+}
+
+/** Whether a value is of a class that this page or worker has. */
+function isA(value: unknown, className: string): boolean {
+  const wanted = (globalThis as Record<string, unknown>)[className];
+  return typeof wanted === 'function' && value instanceof wanted;
+}
+
+/**
+ * The picture in a file's bytes. JPEG, PNG, WebP and GIF give Pillow's pixels; what else the browser reads (AVIF, BMP)
+ * gives the browser's.
+ */
+async function decodeBlob(blob: Blob): Promise<RgbImage> {
+  const name = blob instanceof File ? blob.name : 'picture';
+  const head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
+  const size = pictureSize(head);
+  if (size) checkSize(size.width, size.height, name);
+  const file = pictureFormat(head) === 'GIF' ? await withoutTransparency(blob) : blob;
+  let bitmap: ImageBitmap;
+  try {
+    bitmap = await createImageBitmap(file, AS_STORED);
+  } catch (error) {
+    throw new UserError(`${name}: ${unreadable(head)}`, { cause: error });
+  }
+  return readAndClose(bitmap, name);
+}
+
+async function withoutTransparency(gif: Blob): Promise<Blob> {
+  return new Blob([opaqueGif(new Uint8Array(await gif.arrayBuffer())) as Uint8Array<ArrayBuffer>]);
+}
+
+function unreadable(head: Uint8Array): string {
+  const format = pictureFormat(head);
+  if (format === 'TIFF') return 'browsers do not read TIFF; save it as PNG or JPEG';
+  if (format) return `a ${format} that cannot be decoded: the file is damaged or cut short`;
+  return `not a picture that this browser reads: expected JPEG, PNG, WebP or GIF, found ${describeOther(head)}`;
+}
+
+async function decodeElement(image: HTMLImageElement): Promise<RgbImage> {
+  const name = image.currentSrc.startsWith('data:') ? 'picture' : image.currentSrc || 'picture';
+  try {
+    await image.decode();
+  } catch (error) {
+    throw new UserError(`${name}: the <img> has no picture that could be loaded`, { cause: error });
+  }
+  checkSize(image.naturalWidth, image.naturalHeight, name);
+  return readAndClose(await createImageBitmap(image, AS_STORED), name);
+}
+
+async function decodeVideo(video: HTMLVideoElement): Promise<RgbImage> {
+  if (video.readyState < video.HAVE_CURRENT_DATA) {
+    throw new UserError('the <video> has no frame yet; wait for its "loadeddata" event');
+  }
+  checkSize(video.videoWidth, video.videoHeight, 'video');
+  return readAndClose(await createImageBitmap(video, AS_STORED), 'video');
+}
+
+async function decodeDrawable(source: ImageBitmap | HTMLCanvasElement | OffscreenCanvas): Promise<RgbImage> {
+  if (source.width === 0 || source.height === 0) {
+    throw new UserError(`the picture has ${source.width} × ${source.height} pixels; expected at least one`);
+  }
+  checkSize(source.width, source.height, 'picture');
+  return readBitmap(source, 'picture');
+}
+
+async function readAndClose(bitmap: ImageBitmap, name: string): Promise<RgbImage> {
+  try {
+    checkSize(bitmap.width, bitmap.height, name);
+    return readBitmap(bitmap, name);
+  } finally {
+    bitmap.close();
+  }
+}
+
+function checkSize(width: number, height: number, name: string): void {
+  if (width * height <= MAX_PIXELS) return;
+  const megapixels = (pixels: number) => `${Math.round(pixels / 1e6)} megapixels`;
+  throw new UserError(
+    `${name}: ${width} × ${height} is ${megapixels(width * height)}; at most ${megapixels(MAX_PIXELS)} are read in a browser; scale the picture down`,
+  );
+}

@@ -1,0 +1,11 @@
+/** deit-tfjs for browsers: everything of the isomorphic API, and what only a page or a web worker has. */
+import { addImageDecoder } from '../models/classify.js';
+import { decodeBrowserPicture } from './decode.js';
+import { locateWasmFiles } from './wasmFiles.js';
+
+export * as tf from '@tensorflow/tfjs-core';
+export * from '../index.js';
+export { type BrowserPicture, MAX_PIXELS } from './decode.js';
+
+locateWasmFiles();
+addImageDecoder(decodeBrowserPicture);

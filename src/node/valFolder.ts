@@ -64,7 +64,7 @@ async function within<T>(root: string, work: () => T): Promise<T> {
 }
 
 /** Paths of pictures below a folder, with forward slashes, sorted. */
-async function listPictures(folder: string): Promise<string[]> {
+export async function listPictures(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true });
   return entries
     .map((name) => name.replaceAll('\\', '/'))

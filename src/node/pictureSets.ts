@@ -2,10 +2,10 @@ import { access, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { compareCodePoints } from '../evaluate/index.js';
+import { describeOther, pictureFormat, SIGNATURE_BYTES } from '../image/pictureFormat.js';
 import { cifar10Set, type LevelSet, limited, mnistSet, type NamedBytes } from '../train/data/levelSets.js';
 import type { DataConfig, PictureSet } from '../train/data/types.js';
 import { decodeImage } from './decode.js';
-import { describeOther, pictureFormat, SIGNATURE_BYTES } from './pictureFormat.js';
 import { listPictures } from './valFolder.js';
 
 /** A set whose pictures are files of their own. */

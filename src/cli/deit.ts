@@ -6,7 +6,15 @@ import { main } from './main.js';
 import { modelsCommand } from './models.js';
 import { predictCommand } from './predict.js';
 import { summaryCommand } from './summary.js';
+import { workerCommand } from './worker.js';
 
-const commands = [evalCommand, predictCommand, modelsCommand, summaryCommand, attentionCommand];
+const commands = [
+  evalCommand,
+  predictCommand,
+  modelsCommand,
+  summaryCommand,
+  attentionCommand,
+  workerCommand,
+];
 
 process.exitCode = await main('deit', commands, hideBin(process.argv));

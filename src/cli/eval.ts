@@ -1,15 +1,14 @@
-import { availableParallelism, freemem } from 'node:os';
-import { useBackend } from '../backend.js';
 import type { EvaluationResult } from '../evaluate/index.js';
 import { preprocessingFor, presetNames } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
-import { countParameters } from '../models/flops.js';
 import { loadFrom, type ModelSource } from '../models/load.js';
 import { evaluateFolder, type Scorer } from '../node/evaluateFolder.js';
+import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openModel } from '../node/openModel.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
 import { startProgress } from './progress.js';
+import { chooseBackend, defaultWorkers, scoreThreads } from './threads.js';
 
 interface Args {
   model: string;
@@ -21,6 +20,7 @@ interface Args {
   labels?: string;
   predictions?: string;
   resume: boolean;
+  queue?: string;
   strict: boolean;
   json: boolean;
 }
@@ -41,7 +41,7 @@ const builder: Command['builder'] = (yargs) =>
     .option('workers', {
       type: 'number',
       default: defaultWorkers(),
-      describe: 'threads that decode; 0: none',
+      describe: 'threads of this machine; 0: none',
     })
     .option('backend', {
       type: 'string',
@@ -58,6 +58,10 @@ const builder: Command['builder'] = (yargs) =>
       default: false,
       describe: 'go on where a run was cut off: keep what --predictions holds',
     })
+    .option('queue', {
+      type: 'string',
+      describe: 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines',
+    })
     .option('strict', {
       type: 'boolean',
       default: false,
@@ -70,26 +74,27 @@ const builder: Command['builder'] = (yargs) =>
     })
     .example('$0 deit-tiny/ imagenet/val', 'top-1, top-5 and loss')
     .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl', 'and what it said of each picture')
-    .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl --resume', 'go on after a crash');
-
-function defaultWorkers(): number {
-  return Math.min(16, availableParallelism());
-}
+    .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl --resume', 'go on after a crash')
+    .example(
+      '$0 deit-tiny/ imagenet/val --queue redis://10.0.0.1',
+      'on every machine that runs `deit worker`',
+    );
 
 async function runEvaluation(args: Args): Promise<Report> {
-  const choice = await useBackend(args.backend);
-  for (const line of choice.passedOver) console.error(`backend passed over: ${line}`);
-  console.error(`backend: ${choice.description}`);
+  const backends = new Set<string>();
+  if (!args.queue) backends.add(await chooseBackend(args.backend));
   const opened = await openModel(args.model);
   try {
     const { config, labels, preprocessing: own } = opened.source;
     const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
     const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : own;
     console.error(`${folder.pictures.length} pictures, ${folder.matched}; preset ${preprocessing.preset}`);
-    const scorer = await chooseScorer(opened.source, choice.backend, args);
+    const scorer = args.queue
+      ? await queueScorer(opened.source, args.queue, backends)
+      : await chooseScorer(opened.source, [...backends][0], args);
     try {
       const result = await evaluateWithProgress(scorer, folder, preprocessing, args);
-      return { ...result, preset: preprocessing.preset, backend: choice.backend };
+      return { ...result, preset: preprocessing.preset, backend: [...backends].join(', ') };
     } finally {
       if ('model' in scorer) scorer.model.dispose();
     }
@@ -98,17 +103,21 @@ async function runEvaluation(args: Args): Promise<Report> {
   }
 }
 
-/** Memory of a thread beside its weights, in bytes: Node, decoded pictures, activations of a batch. */
-const THREAD_BYTES = 300e6;
+async function queueScorer(source: ModelSource, url: string, backends: Set<string>): Promise<Scorer> {
+  return {
+    queue: {
+      url,
+      fingerprint: await modelFingerprint(source),
+      classes: source.config.numClasses || source.config.embedDim,
+      log: (line) => console.error(line),
+      onBackend: (backend) => backends.add(backend),
+    },
+  };
+}
 
-/**
- * WASM runs one thread in Node, so it takes a model a thread to keep every core busy, as many as fit in half of the
- * free memory (each holds its weights twice: as they are and packed). Native TensorFlow has threads of its own.
- */
 async function chooseScorer(source: ModelSource, backend: string, args: Args): Promise<Scorer> {
-  const bytes = 2 * 4 * countParameters(source.config) + THREAD_BYTES;
-  const threads = Math.min(args.workers, Math.floor(freemem() / 2 / bytes));
-  if (backend === 'wasm' && threads > 1) return { modelPath: args.model, threads };
+  const threads = scoreThreads(source.config, backend, args.workers);
+  if (threads > 1) return { modelPath: args.model, threads };
   return { model: await loadFrom(source, { backend }), decodeThreads: args.workers };
 }
 

@@ -13,13 +13,18 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { JsonLinesWriter } from './jsonLines.js';
 import { preparePictures } from './picturePipeline.js';
 import { type PredictionRecord, readPredictionRecord, requireSamePrediction } from './predictionRecord.js';
+import type { QueueScoreOptions } from './queue/scoreOnQueue.js';
 import { scoreOnThreads } from './scorePool.js';
 import type { ValFolder } from './valFolder.js';
 
-/** What computes: a model in this thread with threads that decode for it, or threads with a model each. */
+/**
+ * What computes: a model in this thread with threads that decode for it, threads with a model each, or the workers of
+ * a queue.
+ */
 export type Scorer =
   | { readonly model: VisionTransformer; readonly decodeThreads: number }
-  | { readonly modelPath: string; readonly threads: number };
+  | { readonly modelPath: string; readonly threads: number }
+  | { readonly queue: Omit<QueueScoreOptions, 'preprocessing' | 'batchSize'> };
 
 export interface EvaluateFolderOptions {
   preprocessing: Preprocessing;
@@ -49,8 +54,8 @@ export async function evaluateFolder(
     throw new UserError('resuming needs the predictions file of the run that was cut off');
   const record = options.resume ? await readPredictionRecord(path!, pictures) : undefined;
   const places = record ? placesLeft(record, pictures.length, batchSize) : pictures.map((_, index) => index);
-  const files = places.map((index) => join(folder.root, pictures[index].file));
-  const scored = atPlaces(score(scorer, files, options), places);
+  const files = places.map((index) => pictures[index].file);
+  const scored = atPlaces(score(scorer, folder.root, files, options), places);
   const batches = record ? sameModel(scored, record, folder, path!) : scored;
   const writer = path ? await JsonLinesWriter.append(path, record?.length ?? 0) : undefined;
   let done = record?.count ?? 0;
@@ -123,9 +128,12 @@ async function* sameModel(
 
 function score(
   scorer: Scorer,
-  files: readonly string[],
+  root: string,
+  names: readonly string[],
   { preprocessing, batchSize }: EvaluateFolderOptions,
 ): AsyncIterable<ScoredBatch> {
+  if ('queue' in scorer) return onQueue(names, { ...scorer.queue, preprocessing, batchSize });
+  const files = names.map((name) => join(root, name));
   if ('threads' in scorer) {
     return scoreOnThreads(files, {
       model: scorer.modelPath,
@@ -136,4 +144,10 @@ function score(
   }
   const workers = scorer.decodeThreads;
   return scoreBatches(scorer.model, preparePictures(files, { preprocessing, batchSize, workers }));
+}
+
+/** The queue's client is large and few need it. */
+async function* onQueue(names: readonly string[], options: QueueScoreOptions): AsyncGenerator<ScoredBatch> {
+  const { scoreOnQueue } = await import('./queue/scoreOnQueue.js');
+  yield* scoreOnQueue(names, options);
 }

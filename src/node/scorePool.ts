@@ -1,10 +1,15 @@
 import { UserError } from '../errors.js';
 import type { ScoredBatch } from '../evaluate/index.js';
 import type { Preprocessing } from '../image/types.js';
-import type { PictureFailure } from './picturePipeline.js';
-import { startWorkerPool } from './workerPool.js';
+import { startWorkerPool, type WorkerPool } from './workerPool.js';
 
-/** What the threads need to load the model for themselves. */
+/** A batch for a worker: files `start` to `start + files.length` of some list. */
+export interface ScoreJob {
+  readonly start: number;
+  readonly files: readonly string[];
+  readonly preprocessing: Preprocessing;
+}
+
 export interface ScoreOptions {
   /** Path or URL of the model, as openModel takes it. */
   readonly model: string;
@@ -13,37 +18,21 @@ export interface ScoreOptions {
   readonly threads: number;
 }
 
-/** A batch for a worker: files `start` to `start + files.length` of the list. */
-export interface ScoreJob {
-  readonly start: number;
-  readonly files: readonly string[];
-}
-
-/** What a worker answers. */
-export interface ScoreResult extends ScoredBatch {
-  readonly failures: readonly PictureFailure[];
-}
-
 /** Batches that a worker has besides the one in work, so that it never waits for the main thread. */
 const QUEUED = 1;
 
 const workerUrl = new URL('./scoreWorker.js', import.meta.url);
 
 /**
- * Evaluates files on several threads, each with a model of its own on the WASM backend, which itself runs one thread
- * in Node. Batches come in the order of the list, and a bounded number is under way.
+ * Threads with a model each on the WASM backend, which itself runs one thread in Node.
+ *
+ * @param model path or URL of the model, as openModel takes it
  */
-export async function* scoreOnThreads(
-  files: readonly string[],
-  options: ScoreOptions,
-): AsyncGenerator<ScoredBatch, void, undefined> {
-  const { batchSize, threads } = options;
-  const batches = Math.ceil(files.length / batchSize);
-  const workers = Math.min(threads, batches);
-  const pool = startWorkerPool<ScoreJob, ScoreResult>({
-    workers,
+export function startScorePool(model: string, threads: number): WorkerPool<ScoreJob, ScoredBatch> {
+  return startWorkerPool<ScoreJob, ScoredBatch>({
+    workers: threads,
     url: workerUrl,
-    workerData: { model: options.model, preprocessing: options.preprocessing },
+    workerData: { model },
     purpose: 'run the model',
     pack: (message) => ({ message, transfer: [] }),
     giveUp: (job, reason) => {
@@ -53,11 +42,23 @@ export async function* scoreOnThreads(
       );
     },
   });
-  const begun: Promise<ScoreResult>[] = [];
+}
+
+/**
+ * Evaluates files on several threads. Batches come in the order of the list, and a bounded number is under way.
+ */
+export async function* scoreOnThreads(
+  files: readonly string[],
+  options: ScoreOptions,
+): AsyncGenerator<ScoredBatch, void, undefined> {
+  const { batchSize, preprocessing } = options;
+  const workers = Math.min(options.threads, Math.ceil(files.length / batchSize));
+  const pool = startScorePool(options.model, workers);
+  const begun: Promise<ScoredBatch>[] = [];
   let next = 0;
   const begin = () => {
     while (begun.length < workers * (1 + QUEUED) && next < files.length) {
-      const result = pool.run({ start: next, files: files.slice(next, next + batchSize) });
+      const result = pool.run({ start: next, files: files.slice(next, next + batchSize), preprocessing });
       result.catch(() => {}); // may fail before its turn; its turn meets it
       begun.push(result);
       next += batchSize;

@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+import { weightSpecs } from '../models/config.js';
+import type { ModelSource } from '../models/load.js';
+
+/**
+ * SHA-256, in hexadecimal, of what a model computes: its architecture and the float32 values of its weights. It is the
+ * same for a checkpoint and for the folder that was converted from it.
+ */
+export async function modelFingerprint({ config, readWeight }: ModelSource): Promise<string> {
+  const { name: _, dropPathRate: __, ...shape } = config;
+  const hash = createHash('sha256').update(
+    JSON.stringify(Object.entries(shape).sort(([a], [b]) => (a < b ? -1 : 1))),
+  );
+  for (const { name } of weightSpecs(config)) {
+    const values = await readWeight(name);
+    hash.update(name).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  return hash.digest('hex');
+}

@@ -9,7 +9,7 @@ export interface Window {
 }
 
 /** Python's `round`: to the nearest integer, halves to the even one. */
-function roundHalfToEven(value: number): number {
+export function roundHalfToEven(value: number): number {
   const below = Math.floor(value);
   const fraction = value - below;
   if (fraction !== 0.5) return Math.round(value);

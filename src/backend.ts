@@ -3,8 +3,11 @@ import '@tensorflow/tfjs-backend-wasm';
 import { UserError } from './errors.js';
 import { registerWasmKernels } from './kernels/wasm/index.js';
 
-/** Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used. */
-export type BackendActivator = () => Promise<string>;
+/**
+ * Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used, or,
+ * where it is one of several to choose from (`auto`), if there is a better one.
+ */
+export type BackendActivator = (asked: { readonly auto: boolean }) => Promise<string>;
 
 const activators = new Map<string, BackendActivator>();
 
@@ -37,12 +40,12 @@ export async function useBackend(name = 'auto'): Promise<BackendChoice> {
     const activate = activators.get(name);
     if (!activate)
       throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);
-    return { backend: name, description: await activate(), passedOver: [] };
+    return { backend: name, description: await activate({ auto: false }), passedOver: [] };
   }
   const passedOver: string[] = [];
   for (const candidate of backendNames().reverse()) {
     try {
-      const description = await activators.get(candidate)!();
+      const description = await activators.get(candidate)!({ auto: true });
       return { backend: candidate, description, passedOver };
     } catch (error) {
       passedOver.push(`${candidate}: ${(error as Error).message}`);

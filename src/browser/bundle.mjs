@@ -23,6 +23,9 @@ const WASM_FILES = [
 await mkdir(outDir, { recursive: true });
 for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), join(outDir, file));
 
+/** What a page fetches only where it tries a GPU; all else is one file. */
+const GPU_ONLY = /tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
+
 /** unzipit asks for worker_threads where it finds Node; a page never does. */
 const noNodeModules = {
   name: 'no-node-modules',
@@ -52,6 +55,7 @@ await build({
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',
         assetFileNames: '[name][extname]',
+        codeSplitting: { groups: [{ name: 'core', test: (id) => !GPU_ONLY.test(id) }] },
       },
     },
   },

@@ -1,5 +1,6 @@
 /** deit-tfjs for browsers: everything of the isomorphic API, and what only a page or a web worker has. */
 import { addImageDecoder } from '../models/classify.js';
+import { addBrowserBackends } from './backends.js';
 import { decodeBrowserPicture } from './decode.js';
 import { locateWasmFiles } from './wasmFiles.js';
 
@@ -8,4 +9,5 @@ export * from '../index.js';
 export { type BrowserPicture, MAX_PIXELS } from './decode.js';
 
 locateWasmFiles();
+addBrowserBackends();
 addImageDecoder(decodeBrowserPicture);

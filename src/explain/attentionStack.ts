@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { readValues } from '../backendLoss.js';
 import { UserError } from '../errors.js';
 import { gridSize, numPrefixTokens } from '../models/config.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -14,7 +15,7 @@ export async function attentionStack(model: VisionTransformer, x: tf.Tensor4D): 
   const { tokens, attention } = model.features(x, { attention: true });
   try {
     return {
-      layers: await Promise.all(attention.map((layer) => layer.data<'float32'>())),
+      layers: await Promise.all(attention.map(readValues)),
       heads: model.config.numHeads,
       tokens: tokens.shape[1],
       prefixTokens: numPrefixTokens(model.config),

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { checkBackend, readValues } from '../backendLoss.js';
 import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
 import type { TransformerBlock } from '../layers/index.js';
@@ -77,12 +78,14 @@ export class VisionTransformer {
         `${this.config.name}: predict takes a float32 tensor [batch, ${expected.join(', ')}], got [${x.shape}]`,
       );
     }
+    checkBackend();
     if (this.runtime) return this.runtime.predict(x);
     return tf.tidy(() => this.layersModel.apply(x, { training: false }) as tf.Tensor2D);
   }
 
   /** Tokens after the final norm, and on demand after each block and the attention weights. */
   features(x: tf.Tensor4D, options: FeatureOptions = {}): Features {
+    checkBackend();
     const result = tf.tidy(() => {
       const blocks: tf.Tensor3D[] = [];
       const attention: tf.Tensor4D[] = [];
@@ -112,7 +115,7 @@ export class VisionTransformer {
     const pixels = await toPixels(input, this.preprocessing);
     const logits = tf.tidy(() => tf.reshape(this.predict(tf.tensor4d(pixels, [1, height, width, 3])), [-1]));
     try {
-      return topPredictions(await logits.data<'float32'>(), options.topK ?? 5, this.labels);
+      return topPredictions(await readValues(logits), options.topK ?? 5, this.labels);
     } finally {
       logits.dispose();
     }

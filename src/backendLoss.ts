@@ -1,0 +1,69 @@
+/**
+ * Backends whose device goes away while they run: a lost WebGL context, a GPU that was reset. Their operations then
+ * give nothing or never end, with no error of tfjs' own. src/browser reports the loss; models ask here.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from './errors.js';
+
+/** No forward pass takes so long; a read that does waits for a device that says nothing any more. */
+const READ_TIMEOUT_MS = 120_000;
+
+interface Watch {
+  error: UserError | undefined;
+  /** Rejects when the device is lost. */
+  readonly lost: Promise<never>;
+}
+
+const watches = new Map<string, Watch>();
+
+/** Begins to watch a backend's device anew; the function that it gives reports the device as lost. */
+export function watchBackend(name: string): (reason: string) => void {
+  let reject!: (error: UserError) => void;
+  const lost = new Promise<never>((_, fail) => {
+    reject = fail;
+  });
+  lost.catch(() => {}); // a loss between two reads is reported by the next checkBackend
+  const watch: Watch = { error: undefined, lost };
+  watches.set(name, watch);
+  return (reason) => {
+    watch.error = new UserError(
+      `the ${name} backend lost its GPU (${reason}), and the model's weights with it; load the model again`,
+    );
+    reject(watch.error);
+  };
+}
+
+export function isLost(name: string): boolean {
+  return watches.get(name)?.error !== undefined;
+}
+
+/** Throws a UserError if the backend in use has lost its device. */
+export function checkBackend(): void {
+  const { error } = watches.get(tf.getBackend()) ?? {};
+  if (error) throw error;
+}
+
+/** A tensor's values; rejects with a UserError if its backend's device is lost before they are there. */
+export async function readValues(tensor: tf.Tensor): Promise<Float32Array> {
+  const name = tf.getBackend();
+  const watch = watches.get(name);
+  if (!watch) return tensor.data<'float32'>();
+  const giveUp = () =>
+    new UserError(
+      `the ${name} backend gave no result within ${READ_TIMEOUT_MS / 1000} s; load the model again on another backend`,
+    );
+  return withTimeout(Promise.race([tensor.data<'float32'>(), watch.lost]), READ_TIMEOUT_MS, giveUp);
+}
+
+/** What `promise` gives, unless that takes longer than `ms`. */
+export async function withTimeout<T>(promise: Promise<T>, ms: number, error: () => Error): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(error()), ms);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,2 @@
+/** The WebGL backend, fetched when it is first tried. */
+import '@tensorflow/tfjs-backend-webgl';

@@ -1,0 +1,2 @@
+/** The WebGPU backend, fetched when it is first tried. */
+import '@tensorflow/tfjs-backend-webgpu';

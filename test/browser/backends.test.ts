@@ -1,0 +1,100 @@
+/** Each backend in Chromium against PyTorch, the choice between them, memory, and a GPU that goes away. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+import { describeInBrowser, launchChromium } from './chromium.js';
+import { openPage, type WatchedPage } from './page.js';
+import { startServer, type TestServer } from './server.js';
+
+interface Reference {
+  imgSize: [number, number];
+  logits: number[];
+  features: number[];
+}
+const reference = JSON.parse(readFileSync('test/fixtures/models/models.json', 'utf8')) as Record<
+  string,
+  Reference
+>;
+const FILES = ['facebook.pth', 'facebook_deit3.pth', 'timm_distilled.safetensors', 'facebook_wide.pth'];
+
+function largestError(found: readonly number[], expected: readonly number[]): number {
+  expect(found.length).toBe(expected.length);
+  const scale = Math.max(...expected.map(Math.abs));
+  return Math.max(...expected.map((value, i) => Math.abs(found[i]! - value))) / scale;
+}
+
+/** Logits, and the first number of each token, of the input of make_models.py. */
+function runModel(page: Page, file: string, imgSize: [number, number], backend: string) {
+  return page.evaluate(
+    async ({ file, imgSize, backend }) => {
+      const { deit } = globalThis;
+      const { tf } = deit;
+      const bytes = await (await fetch(`/fixtures/models/${file}`)).arrayBuffer();
+      const model = await deit.load(bytes, { backend, convert: { numHeads: 2, imgSize } });
+      const [height, width] = imgSize;
+      const values = Float32Array.from({ length: height * width * 3 }, (_, i) => Math.sin(i * 0.37));
+      const x = tf.tensor4d(values, [1, height, width, 3]);
+      const logits = model.predict(x);
+      const { tokens, attention } = model.features(x, { attention: true });
+      const dim = tokens.shape[2];
+      const all = [...(await tokens.data())];
+      const result = {
+        backend: model.backend,
+        logits: [...(await logits.data())],
+        features: all.filter((_, i) => i % dim === 0),
+      };
+      tf.dispose([x, logits, tokens, attention]);
+      model.dispose();
+      return { ...result, tensors: tf.memory().numTensors };
+    },
+    { file, imgSize, backend },
+  );
+}
+
+describeInBrowser('backends', () => {
+  let browser: Browser;
+  let server: TestServer;
+  let watched: WatchedPage;
+  let page: Page;
+
+  beforeAll(async () => {
+    server = await startServer();
+    browser = await launchChromium();
+    watched = await openPage(browser, server);
+    page = watched.page;
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  test.each(['wasm', 'webgl', 'webgpu'])('%s: logits and tokens are PyTorch’s to 1e-5', async (backend) => {
+    for (const file of FILES) {
+      const { imgSize, logits, features } = reference[file]!;
+      const found = await runModel(page, file, imgSize, backend);
+      expect(found.backend).toBe(backend);
+      expect(largestError(found.logits, logits)).toBeLessThan(1e-5);
+      expect(largestError(found.features, features)).toBeLessThan(1e-5);
+      expect(found.tensors).toBe(0);
+    }
+    expect(watched.errors).toEqual([]);
+  });
+
+  test('auto passes over GPUs that are software, and says so', async () => {
+    const choice = await page.evaluate(() => globalThis.deit.useBackend());
+    expect(choice.backend).toBe('wasm');
+    expect(choice.description).toMatch(/own kernels/);
+    expect(choice.passedOver).toEqual([
+      expect.stringMatching(/^webgpu: only software rendering here \(.*\), which is slower than WASM$/),
+      expect.stringMatching(/^webgl: only software rendering here \(.*SwiftShader.*\), which is slower/),
+    ]);
+  });
+
+  test('an unknown backend is an error that lists those that are there', async () => {
+    const message = await page.evaluate(() =>
+      globalThis.deit.useBackend('cuda').catch((error: Error) => `${error.name}: ${error.message}`),
+    );
+    expect(message).toBe('UserError: no backend is named "cuda"; there are auto, wasm, webgl, webgpu');
+  });
+});

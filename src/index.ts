@@ -31,6 +31,7 @@ export { addImageDecoder, type ClassifyInput, type Prediction } from './models/c
 export type { VitConfig } from './models/config.js';
 export { createModel, type ModelOverrides, resolveConfig } from './models/create.js';
 export { DistilledVisionTransformer } from './models/distilledVisionTransformer.js';
+export { type FetchFile, type FetchOptions, fetchFile } from './models/fetchFile.js';
 export { countFlops, countParameters } from './models/flops.js';
-export { type LoadOptions, load, loadFrom, openUrl } from './models/load.js';
+export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
 export { type FeatureOptions, type Features, VisionTransformer } from './models/visionTransformer.js';

@@ -84,7 +84,9 @@ async function start(name: string, cpuForwardFlag: string): Promise<void> {
   } catch (error) {
     if (before) await tf.setBackend(before);
     if (error instanceof UserError) throw error;
-    throw new UserError(`the ${name} backend does not work here: ${(error as Error).message}`, { cause: error });
+    throw new UserError(`the ${name} backend does not work here: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -2,7 +2,7 @@
  * Makes dist/browser from the compiled sources: deit-tfjs.js, which a page imports as a module with no bundler, and
  * beside it the WASM binaries and what is loaded on demand. Run by `npm run build`, after tsc.
  */
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,20 @@ const WASM_FILES = [
   'tfjs-backend-wasm-threaded-simd.wasm',
 ];
 
+/** The worker's script imports the bundle that the page has already, where a bundler would make a second one. */
+const WORKER = "import { serveWorker } from './deit-tfjs.js';\n\nserveWorker();\n";
+const ownWorker = {
+  name: 'own-worker',
+  enforce: 'pre',
+  transform: {
+    filter: { id: /\/browser\/worker\/client\.js$/ },
+    handler: (code) => code.replace("new URL('./worker.js'", "new URL(/* @vite-ignore */ './worker.js'"),
+  },
+};
+
+await rm(outDir, { recursive: true, force: true });
 await mkdir(outDir, { recursive: true });
+await writeFile(join(outDir, 'worker.js'), WORKER);
 for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), join(outDir, file));
 
 /** What a page fetches only where it tries a GPU; all else is one file. */
@@ -40,7 +53,7 @@ await build({
   logLevel: 'warn',
   base: './',
   publicDir: false,
-  plugins: [noNodeModules],
+  plugins: [noNodeModules, ownWorker],
   build: {
     outDir,
     emptyOutDir: false,

@@ -40,6 +40,16 @@ export function decodeBrowserPicture(input: unknown): Promise<RgbImage> | undefi
   return undefined;
 }
 
+/** A picture that only a page can read (an element, a canvas) as a bitmap to be sent to a worker; undefined for others. */
+export async function sendablePicture(input: unknown): Promise<ImageBitmap | undefined> {
+  if (isA(input, 'HTMLImageElement')) return bitmapOfElement(input as HTMLImageElement);
+  if (isA(input, 'HTMLVideoElement')) return bitmapOfVideo(input as HTMLVideoElement);
+  if (!isA(input, 'OffscreenCanvas') && !isA(input, 'HTMLCanvasElement')) return undefined;
+  const canvas = input as HTMLCanvasElement | OffscreenCanvas;
+  checkDrawable(canvas);
+  return createImageBitmap(canvas, AS_STORED);
+}
+
 /** Whether a value is of a class that this page or worker has. */
 function isA(value: unknown, className: string): boolean {
   const wanted = (globalThis as Record<string, unknown>)[className];
@@ -77,30 +87,46 @@ function unreadable(head: Uint8Array): string {
 }
 
 async function decodeElement(image: HTMLImageElement): Promise<RgbImage> {
-  const name = image.currentSrc.startsWith('data:') ? 'picture' : image.currentSrc || 'picture';
+  return readAndClose(await bitmapOfElement(image), nameOf(image));
+}
+
+function nameOf({ currentSrc }: HTMLImageElement): string {
+  return currentSrc === '' || /^(data|blob):/.test(currentSrc) ? 'picture' : currentSrc;
+}
+
+async function bitmapOfElement(image: HTMLImageElement): Promise<ImageBitmap> {
+  const name = nameOf(image);
   try {
     await image.decode();
   } catch (error) {
     throw new UserError(`${name}: the <img> has no picture that could be loaded`, { cause: error });
   }
   checkSize(image.naturalWidth, image.naturalHeight, name);
-  return readAndClose(await createImageBitmap(image, AS_STORED), name);
+  return createImageBitmap(image, AS_STORED);
 }
 
 async function decodeVideo(video: HTMLVideoElement): Promise<RgbImage> {
+  return readAndClose(await bitmapOfVideo(video), 'video');
+}
+
+async function bitmapOfVideo(video: HTMLVideoElement): Promise<ImageBitmap> {
   if (video.readyState < video.HAVE_CURRENT_DATA) {
     throw new UserError('the <video> has no frame yet; wait for its "loadeddata" event');
   }
   checkSize(video.videoWidth, video.videoHeight, 'video');
-  return readAndClose(await createImageBitmap(video, AS_STORED), 'video');
+  return createImageBitmap(video, AS_STORED);
 }
 
 async function decodeDrawable(source: ImageBitmap | HTMLCanvasElement | OffscreenCanvas): Promise<RgbImage> {
-  if (source.width === 0 || source.height === 0) {
-    throw new UserError(`the picture has ${source.width} × ${source.height} pixels; expected at least one`);
-  }
-  checkSize(source.width, source.height, 'picture');
+  checkDrawable(source);
   return readBitmap(source, 'picture');
+}
+
+function checkDrawable({ width, height }: { width: number; height: number }): void {
+  if (width === 0 || height === 0) {
+    throw new UserError(`the picture has ${width} × ${height} pixels; expected at least one`);
+  }
+  checkSize(width, height, 'picture');
 }
 
 async function readAndClose(bitmap: ImageBitmap, name: string): Promise<RgbImage> {

@@ -1,23 +1,34 @@
 import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
-import { parseCheckpoint } from '../../converters/formats/index.js';
+import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { type BackendChoice, useBackend } from '../backend.js';
-import { UserError } from '../errors.js';
 import { buildModel } from './create.js';
+import { type FetchFile, type FetchOptions, fetchFile } from './fetchFile.js';
+import { countParameters } from './flops.js';
 import { openSavedModel, type SavedModel } from './savedModel.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { assignWeights } from './weights.js';
 
+/** How far a load is. */
+export interface LoadProgress {
+  /** Bytes of weights that have arrived over the network, or that were read from a checkpoint's bytes. */
+  readonly loadedBytes: number;
+  /** Bytes of all weights, or of the checkpoint file. */
+  readonly totalBytes: number;
+}
+
 export interface LoadOptions {
   /** `auto` (by default), or a name of backendNames(), which is then used or is an error. */
   backend?: string;
-  /** Called with the fraction of the weights that is loaded, 0…1. */
-  onProgress?: (fraction: number) => void;
+  /** Called with the fraction that is loaded, 0…1, and with the bytes behind it. */
+  onProgress?: (fraction: number, progress: LoadProgress) => void;
   /** Aborts the load. */
   signal?: AbortSignal;
   /** Called once with what runs the model and why. */
   onBackend?: (choice: BackendChoice) => void;
   /** For a checkpoint: how it is converted (see convert). */
   convert?: ConvertOptions;
+  /** Fetches the files behind a URL, e.g. with a cache or with headers; by default from the network. */
+  fetchFile?: FetchFile;
 }
 
 /** What a model can be built from: a converted folder that was opened, or a checkpoint that was mapped. */
@@ -26,29 +37,36 @@ export type ModelSource = SavedModel | Conversion;
 /**
  * Loads a model.
  *
- * @param source URL of a converted folder or of its model.json, or the bytes of a checkpoint (.pth, .safetensors).
- *   deit-tfjs/node takes paths of either too.
+ * @param source URL of a converted folder, of its model.json or of a checkpoint file, or the bytes of a checkpoint
+ *   (.pth, .safetensors). deit-tfjs/node takes paths of either too.
  * @throws UserError if it is neither, or the backend cannot be used
  */
 export async function load(
   source: string | URL | Uint8Array | ArrayBuffer | Blob,
   options: LoadOptions = {},
 ): Promise<VisionTransformer> {
-  if (typeof source === 'string' || source instanceof URL) {
-    return loadFrom(await openUrl(String(source), options.signal), options);
+  if (typeof source !== 'string' && !(source instanceof URL)) {
+    return loadFrom(convert(await parseCheckpoint(source), options.convert), options);
   }
-  return loadFrom(convert(await parseCheckpoint(source), options.convert), options);
+  const url = String(source);
+  if (isCheckpoint(url)) return loadCheckpoint(url, options);
+  const progress = new ByteProgress(options.onProgress);
+  const folder = await openUrl(url, { ...options, onBytes: (count) => progress.add(count) });
+  progress.start(folder.weightBytes);
+  return loadFrom(folder, { ...options, onProgress: undefined });
 }
 
 /** Builds a model on a backend and fills in its weights. */
 export async function loadFrom(source: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
+  options.signal?.throwIfAborted();
   const choice = await useBackend(options.backend);
   options.onBackend?.(choice);
   const model = buildModel(source.config, { labels: source.labels, preprocessing: source.preprocessing });
+  const totalBytes = 'weightBytes' in source ? source.weightBytes : 4 * countParameters(source.config);
   try {
     await assignWeights(model.layersModel, source.readWeight, (fraction) => {
       options.signal?.throwIfAborted();
-      options.onProgress?.(fraction);
+      options.onProgress?.(fraction, { loadedBytes: Math.round(fraction * totalBytes), totalBytes });
     });
   } catch (error) {
     model.dispose();
@@ -57,22 +75,58 @@ export async function loadFrom(source: ModelSource, options: LoadOptions = {}): 
   return model;
 }
 
+/** How a URL's files are fetched. */
+export type OpenUrlOptions = FetchOptions & Pick<LoadOptions, 'fetchFile'>;
+
 /** Opens a converted folder behind a URL, which may name its model.json. */
-export async function openUrl(url: string, signal?: AbortSignal): Promise<SavedModel> {
+export async function openUrl(url: string, options: OpenUrlOptions = {}): Promise<SavedModel> {
+  const { fetchFile: fetchFrom = fetchFile, signal, onBytes } = options;
   const folder = url.replace(/model\.json([?#].*)?$/, '').replace(/\/?$/, '/');
-  return openSavedModel({ name: url, read: (path) => fetchBytes(folder + path, signal) });
+  return openSavedModel({
+    name: url,
+    read: (path) =>
+      fetchFrom(folder + path, { signal, onBytes: path === 'model.json' ? undefined : onBytes }),
+  });
 }
 
-async function fetchBytes(url: string, signal?: AbortSignal): Promise<Uint8Array> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal });
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
-  } catch (error) {
-    if ((error as Error).name === 'AbortError') throw error;
-    throw new UserError(
-      `${url}: cannot be fetched (${(error as Error).message}); check the network and the address`,
-    );
+/** Whether a URL names a checkpoint file and not a folder. */
+function isCheckpoint(url: string): boolean {
+  return /\.(pth|pt|bin|safetensors)([?#].*)?$/i.test(url);
+}
+
+/** The download is what takes its time; filling in the weights follows at once. */
+async function loadCheckpoint(url: string, options: LoadOptions): Promise<VisionTransformer> {
+  const { fetchFile: fetchFrom = fetchFile, signal, onProgress } = options;
+  let loadedBytes = 0;
+  const bytes = await fetchFrom(url, {
+    signal,
+    onBytes: (count, totalBytes = 0) => {
+      loadedBytes += count;
+      if (totalBytes > 0) onProgress?.(loadedBytes / totalBytes, { loadedBytes, totalBytes });
+    },
+  });
+  const checkpoint = await parseCheckpoint(bytesSource(bytes, url));
+  const model = await loadFrom(convert(checkpoint, options.convert), { ...options, onProgress: undefined });
+  onProgress?.(1, { loadedBytes: bytes.length, totalBytes: bytes.length });
+  return model;
+}
+
+/** Counts the bytes of a folder's weights; their sum is known once its model.json was read. */
+class ByteProgress {
+  private loadedBytes = 0;
+  private totalBytes = 0;
+
+  constructor(private readonly report: LoadOptions['onProgress']) {}
+
+  start(totalBytes: number): void {
+    this.totalBytes = totalBytes;
+    this.add(0);
   }
-  throw new UserError(`${url}: the server answered ${response.status} ${response.statusText}`.trimEnd());
+
+  add(count: number): void {
+    this.loadedBytes += count;
+    if (this.totalBytes === 0) return;
+    const fraction = Math.min(1, this.loadedBytes / this.totalBytes);
+    this.report?.(fraction, { loadedBytes: this.loadedBytes, totalBytes: this.totalBytes });
+  }
 }

@@ -79,6 +79,7 @@ function storedWeights(manifest: tf.io.WeightsManifestConfig, files: ModelFiles)
       stored.set(spec.name, { spec, group, offset, length });
       offset += length;
     }
+    group.length = offset;
   }
   return stored;
 }
@@ -116,6 +117,8 @@ async function readStored({ spec, group, offset, length }: StoredWeight): Promis
 class ShardedBytes {
   private readonly starts: number[] = [0];
   private held: { index: number; bytes: Uint8Array } | undefined;
+  /** Sum of the weights' lengths: what all shards together should have. */
+  length = 0;
 
   constructor(
     private readonly files: ModelFiles,
@@ -141,14 +144,18 @@ class ShardedBytes {
   private async shard(index: number): Promise<Uint8Array> {
     if (this.held?.index === index) return this.held.bytes;
     const path = this.paths[index];
-    if (path === undefined) {
-      throw new UserError(
-        `${this.files.name}: the weight files are shorter than model.json says; copy the folder again`,
-      );
-    }
+    if (path === undefined) throw this.wrongLength('shorter');
     const bytes = await this.files.read(path);
     this.held = { index, bytes };
-    this.starts[index + 1] = this.starts[index] + bytes.length;
+    const end = this.starts[index] + bytes.length;
+    this.starts[index + 1] = end;
+    if (index === this.paths.length - 1 && end > this.length) throw this.wrongLength('longer');
     return bytes;
+  }
+
+  private wrongLength(than: 'shorter' | 'longer'): UserError {
+    return new UserError(
+      `${this.files.name}: the weight files are ${than} than model.json says; copy the folder again`,
+    );
   }
 }

@@ -1,0 +1,133 @@
+/**
+ * Downloaded files kept between visits, in the browser's Cache API. A kept file is used only if the server still has
+ * the same one, by ETag, or by date and length; where the server cannot be reached, the kept file serves. Each is
+ * checked against its SHA-256 when it is read.
+ */
+import { type FetchFile, readBody, request } from '../models/fetchFile.js';
+
+const CACHE = 'deit-tfjs';
+/** An address in the cache that no file has: the list of what is kept, last used last. */
+const INDEX = 'https://deit-tfjs.invalid/index.json';
+
+/** Room for the weights of DeiT-base at both sizes and some small models beside. */
+export const DEFAULT_CACHE_BYTES = 2 ** 30;
+
+interface Entry {
+  readonly url: string;
+  /** What told this file from another under the same address. */
+  readonly identity: string;
+  readonly bytes: number;
+  /** SHA-256 of the content, in hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** Fetches through the cache, which is kept below `maxBytes`: what was used longest ago goes first. */
+export function cachedFetch(maxBytes = DEFAULT_CACHE_BYTES): FetchFile {
+  return async (url, options = {}) => {
+    const cache = await openCache();
+    if (!cache) return readBody(url, await request(url, { signal: options.signal }), options);
+    const address = new URL(url, globalThis.location?.href).href;
+    const kept = await readKept(cache, address);
+    if (kept) {
+      const identity = await identityAt(address, options.signal);
+      if (identity === kept.entry.identity || identity === 'unreachable') {
+        options.onBytes?.(kept.bytes.length, kept.bytes.length);
+        await remember(cache, kept.entry, maxBytes);
+        return kept.bytes;
+      }
+    }
+    const response = await request(url, { signal: options.signal });
+    const identity = identityOf(response);
+    const bytes = await readBody(url, response, options);
+    if (identity)
+      await keep(
+        cache,
+        { url: address, identity, bytes: bytes.length, sha256: await sha256(bytes) },
+        bytes,
+        maxBytes,
+      );
+    return bytes;
+  };
+}
+
+/** Deletes every file that cachedFetch has kept. */
+export async function clearCache(): Promise<void> {
+  await globalThis.caches?.delete(CACHE);
+}
+
+/** Undefined where the browser gives none: a page without https, a private window. */
+async function openCache(): Promise<Cache | undefined> {
+  if (!globalThis.caches || !globalThis.crypto?.subtle) return undefined;
+  return caches.open(CACHE).catch(() => undefined);
+}
+
+async function readKept(
+  cache: Cache,
+  url: string,
+): Promise<{ entry: Entry; bytes: Uint8Array<ArrayBuffer> } | undefined> {
+  const entry = (await readIndex(cache)).find((each) => each.url === url);
+  const response = entry && (await cache.match(url));
+  if (!response) return undefined;
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  // The hash also finds a file of another tab, written between the index and the read.
+  return (await sha256(bytes)) === entry.sha256 ? { entry, bytes } : undefined;
+}
+
+/** What the server says now of the file; `unreachable` if it does not answer, undefined if the file must be fetched. */
+async function identityAt(url: string, signal?: AbortSignal): Promise<string | undefined> {
+  try {
+    // HEAD with no header of ours is asked of another site without a preflight.
+    const response = await fetch(url, { method: 'HEAD', cache: 'no-cache', signal });
+    return response.ok ? identityOf(response) : undefined;
+  } catch {
+    signal?.throwIfAborted();
+    return 'unreachable';
+  }
+}
+
+/** An ETag is not shown to other sites unless the server allows it; date and length are. */
+function identityOf({ headers }: Response): string | undefined {
+  const etag = headers.get('ETag');
+  if (etag) return etag;
+  const [date, length] = [headers.get('Last-Modified'), headers.get('Content-Length')];
+  return date && length ? `${date} ${length}` : undefined;
+}
+
+async function keep(
+  cache: Cache,
+  entry: Entry,
+  bytes: Uint8Array<ArrayBuffer>,
+  maxBytes: number,
+): Promise<void> {
+  if (entry.bytes > maxBytes) return;
+  try {
+    await remember(cache, entry, maxBytes);
+    await cache.put(entry.url, new Response(bytes, { headers: { 'Content-Length': String(bytes.length) } }));
+  } catch (error) {
+    // The disk or the site's quota is full: the model loads all the same, and the next visit fetches it again.
+    if ((error as Error).name !== 'QuotaExceededError') throw error;
+  }
+}
+
+/** Puts an entry at the end of the index, and lets go of the first ones until all fit. */
+async function remember(cache: Cache, entry: Entry, maxBytes: number): Promise<void> {
+  const entries = (await readIndex(cache)).filter(({ url }) => url !== entry.url);
+  entries.push(entry);
+  let total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+  while (total > maxBytes && entries.length > 1) {
+    const oldest = entries.shift()!;
+    await cache.delete(oldest.url);
+    total -= oldest.bytes;
+  }
+  await cache.put(INDEX, new Response(JSON.stringify(entries)));
+}
+
+async function readIndex(cache: Cache): Promise<Entry[]> {
+  const response = await cache.match(INDEX);
+  return response ? ((await response.json()) as Entry[]) : [];
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,235 @@
+/** The page's side: a model in a worker, called as one in the page. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { BackendChoice } from '../../backend.js';
+import { UserError } from '../../errors.js';
+import type { AttentionStack } from '../../explain/index.js';
+import type { Preprocessing } from '../../image/types.js';
+import type { ClassifyInput, Prediction } from '../../models/classify.js';
+import type { VitConfig } from '../../models/config.js';
+import type { FeatureOptions } from '../../models/visionTransformer.js';
+import { sendablePicture } from '../decode.js';
+import type { BrowserLoadOptions, BrowserModelSource } from '../load.js';
+import type {
+  FromWorker,
+  HeadLogits,
+  MethodName,
+  ModelDescription,
+  PlainFeatures,
+  PlainTensor,
+  SentPicture,
+  ToWorker,
+  WorkerMethods,
+} from './protocol.js';
+
+export interface WorkerLoadOptions extends Omit<BrowserLoadOptions, 'fetchFile'> {
+  /** The worker to use; it must run serveWorker(). By default a worker is started for the model. */
+  worker?: Worker;
+}
+
+interface CallOptions {
+  /** Gives the call up: its promise rejects at once. What the worker computes already, it computes to the end. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Loads a model in a web worker, so that the page stays live while it computes. Takes what load takes.
+ *
+ * @throws UserError as load does, and if the worker cannot be started
+ */
+export async function loadInWorker(
+  source: BrowserModelSource,
+  options: WorkerLoadOptions = {},
+): Promise<WorkerModel> {
+  const { worker = startWorker(), signal, onProgress, onBackend, ...request } = options;
+  const calls = new WorkerCalls(worker);
+  // A worker's relative addresses begin at its script, not at the page.
+  const sent =
+    typeof source === 'string' || source instanceof URL
+      ? new URL(source, globalThis.document?.baseURI ?? globalThis.location.href).href
+      : source;
+  try {
+    const description = await calls.call('load', [{ ...request, source: sent }], { signal, onProgress });
+    onBackend?.(description.backend);
+    return new WorkerModel(calls, description);
+  } catch (error) {
+    calls.end();
+    throw error;
+  }
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'deit-tfjs' });
+}
+
+/** A vision transformer in a web worker: the methods of VisionTransformer, with plain arrays for tensors. */
+export class WorkerModel {
+  readonly config: VitConfig;
+  readonly labels: readonly string[] | undefined;
+  readonly preprocessing: Preprocessing;
+  /** What runs the model, and why. */
+  readonly backend: BackendChoice;
+
+  constructor(
+    private readonly calls: WorkerCalls,
+    description: ModelDescription,
+  ) {
+    this.config = description.config;
+    this.labels = description.labels;
+    this.preprocessing = description.preprocessing;
+    this.backend = description.backend;
+  }
+
+  /** As VisionTransformer.classify. */
+  async classify(input: ClassifyInput, options: { topK?: number } & CallOptions = {}): Promise<Prediction[]> {
+    const { signal, topK } = options;
+    return this.onPicture('classify', input, [{ topK }], signal);
+  }
+
+  /** The logits of a picture, of a distilled model those of its two heads too. */
+  async logits(input: ClassifyInput, options: CallOptions = {}): Promise<HeadLogits> {
+    return this.onPicture('logits', input, [], options.signal);
+  }
+
+  /** The attention weights of every block for a picture, for attentionMap and rollout. */
+  async attention(input: ClassifyInput, options: CallOptions = {}): Promise<AttentionStack> {
+    return this.onPicture('attention', input, [], options.signal);
+  }
+
+  /** As VisionTransformer.predict. */
+  async predict(x: PlainTensor | tf.Tensor4D, options: CallOptions = {}): Promise<PlainTensor> {
+    return this.calls.call('predict', [await toPlain(x)], options);
+  }
+
+  /** As VisionTransformer.features. */
+  async features(
+    x: PlainTensor | tf.Tensor4D,
+    { signal, ...options }: FeatureOptions & CallOptions = {},
+  ): Promise<PlainFeatures> {
+    return this.calls.call('features', [await toPlain(x), options], { signal });
+  }
+
+  /** Ends the worker, and with it the model. Calls that have no answer yet reject. */
+  dispose(): void {
+    this.calls.end();
+  }
+
+  private async onPicture<Name extends 'classify' | 'logits' | 'attention'>(
+    method: Name,
+    input: ClassifyInput,
+    rest: unknown[],
+    signal: AbortSignal | undefined,
+  ): Promise<ReturnType<WorkerMethods[Name]>> {
+    signal?.throwIfAborted();
+    const { picture, transfer } = await sendable(input);
+    return this.calls.call(method, [picture, ...rest], { signal, transfer });
+  }
+}
+
+async function toPlain(x: PlainTensor | tf.Tensor4D): Promise<PlainTensor> {
+  return x instanceof tf.Tensor ? { data: await x.data<'float32'>(), shape: x.shape } : x;
+}
+
+/** What only a page has (elements, tensors) as something that can be sent. */
+async function sendable(input: ClassifyInput): Promise<{ picture: SentPicture; transfer: Transferable[] }> {
+  if (input instanceof tf.Tensor) {
+    const [height = 0, width = 0] = input.shape;
+    if (input.rank !== 3 || input.shape[2] !== 3) {
+      throw new UserError(`classify takes a tensor [height, width, 3] of levels 0…255, got [${input.shape}]`);
+    }
+    return { picture: { data: Uint8Array.from(await input.data()), width, height }, transfer: [] };
+  }
+  const bitmap = await sendablePicture(input);
+  if (bitmap) return { picture: bitmap, transfer: [bitmap] };
+  if (input instanceof Blob || input instanceof ImageBitmap) return { picture: input, transfer: [] };
+  const { data, width, height } = (input ?? {}) as { data: Uint8Array; width: number; height: number };
+  return { picture: { data, width, height }, transfer: [] };
+}
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+  onProgress: BrowserLoadOptions['onProgress'];
+}
+
+/** Calls to a worker and their answers. */
+class WorkerCalls {
+  private readonly pending = new Map<number, Pending>();
+  private next = 0;
+  /** Why no call can be made any more. */
+  private ended: Error | undefined;
+
+  constructor(private readonly worker: Worker) {
+    worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => this.receive(data));
+    worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      const what = event.message || 'its script cannot be loaded';
+      this.end(new UserError(`the worker failed (${what}); load the model again`));
+    });
+  }
+
+  call<Name extends MethodName>(
+    method: Name,
+    args: readonly unknown[],
+    options: CallOptions & { transfer?: Transferable[]; onProgress?: BrowserLoadOptions['onProgress'] } = {},
+  ): Promise<ReturnType<WorkerMethods[Name]>> {
+    const { signal, transfer = [], onProgress } = options;
+    if (this.ended) return Promise.reject(this.ended);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const id = this.next++;
+    return new Promise((resolve, reject) => {
+      const giveUp = () => {
+        this.post({ id, abort: true });
+        this.pending.delete(id);
+        reject(signal!.reason);
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
+      const settle =
+        <T>(then: (value: T) => void) =>
+        (value: T) => {
+          signal?.removeEventListener('abort', giveUp);
+          then(value);
+        };
+      this.pending.set(id, {
+        resolve: settle(resolve as (value: unknown) => void),
+        reject: settle(reject),
+        onProgress,
+      });
+      try {
+        this.post({ id, method, args }, transfer);
+      } catch (error) {
+        this.pending.delete(id);
+        reject(error);
+      }
+    });
+  }
+
+  /** Ends the worker; what waits is told why. */
+  end(reason: Error = new UserError('the model in the worker was disposed of; load it again')): void {
+    this.ended ??= reason;
+    this.worker.terminate();
+    for (const { reject } of this.pending.values()) reject(this.ended);
+    this.pending.clear();
+  }
+
+  private post(message: ToWorker, transfer: Transferable[] = []): void {
+    this.worker.postMessage(message, transfer);
+  }
+
+  private receive(message: FromWorker): void {
+    const waiting = this.pending.get(message.id);
+    if (!waiting) return;
+    if ('progress' in message) {
+      waiting.onProgress?.(...message.progress);
+      return;
+    }
+    this.pending.delete(message.id);
+    if ('error' in message) waiting.reject(errorFrom(message.error));
+    else waiting.resolve(message.value);
+  }
+}
+
+function errorFrom({ name, message }: { name: string; message: string }): Error {
+  if (name === 'UserError') return new UserError(message);
+  if (name === 'AbortError') return new DOMException(message, name);
+  return new Error(`in the worker: ${name}: ${message}`);
+}

@@ -1,0 +1,69 @@
+/** What a page and its worker say to each other: calls with a number each, and answers that carry it. */
+import type { ConvertOptions } from '../../../converters/convert.js';
+import type { BackendChoice } from '../../backend.js';
+import type { AttentionStack } from '../../explain/index.js';
+import type { Preprocessing, RgbImage } from '../../image/types.js';
+import type { PixelData, Prediction } from '../../models/classify.js';
+import type { VitConfig } from '../../models/config.js';
+import type { LoadProgress } from '../../models/load.js';
+import type { FeatureOptions } from '../../models/visionTransformer.js';
+
+/** A tensor as it travels: float32, row by row. */
+export interface PlainTensor {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** A picture as it travels. */
+export type SentPicture = Blob | ImageBitmap | PixelData | RgbImage;
+
+/** What a model is, beside its weights. */
+export interface ModelDescription {
+  readonly config: VitConfig;
+  readonly labels: readonly string[] | undefined;
+  readonly preprocessing: Preprocessing;
+  readonly backend: BackendChoice;
+}
+
+/** The logits of a picture, and of a distilled model's two heads, whose mean they are. */
+export interface HeadLogits {
+  readonly logits: Float32Array;
+  readonly head?: Float32Array;
+  readonly headDist?: Float32Array;
+}
+
+export interface PlainFeatures {
+  readonly tokens: PlainTensor;
+  readonly blocks: readonly PlainTensor[];
+  readonly attention: readonly PlainTensor[];
+}
+
+export interface LoadRequest {
+  readonly source: string | Uint8Array | ArrayBuffer | Blob;
+  readonly backend?: string;
+  readonly cache?: boolean | number;
+  readonly convert?: ConvertOptions;
+}
+
+/** What a worker does; each is a call and its answer. */
+export interface WorkerMethods {
+  load(request: LoadRequest): ModelDescription;
+  classify(picture: SentPicture, options: { topK?: number }): Prediction[];
+  logits(picture: SentPicture): HeadLogits;
+  attention(picture: SentPicture): AttentionStack;
+  predict(x: PlainTensor): PlainTensor;
+  features(x: PlainTensor, options: FeatureOptions): PlainFeatures;
+}
+
+export type MethodName = keyof WorkerMethods;
+
+/** From the page: a call, or the wish that one be given up. */
+export type ToWorker =
+  | { readonly id: number; readonly method: MethodName; readonly args: readonly unknown[] }
+  | { readonly id: number; readonly abort: true };
+
+/** From the worker: progress of a load, and at last its value or its error. */
+export type FromWorker =
+  | { readonly id: number; readonly progress: readonly [number, LoadProgress] }
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: { readonly name: string; readonly message: string } };

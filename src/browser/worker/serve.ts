@@ -1,0 +1,155 @@
+/** The worker's side: one model, called from a page. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { BackendChoice } from '../../backend.js';
+import { readValues } from '../../backendLoss.js';
+import { UserError } from '../../errors.js';
+import { attentionStack } from '../../explain/index.js';
+import { toPixels } from '../../models/classify.js';
+import { DistilledVisionTransformer } from '../../models/distilledVisionTransformer.js';
+import type { VisionTransformer } from '../../models/visionTransformer.js';
+import { load } from '../load.js';
+import type {
+  FromWorker,
+  LoadRequest,
+  PlainTensor,
+  SentPicture,
+  ToWorker,
+  WorkerMethods,
+} from './protocol.js';
+
+/** What a dedicated worker's global scope has; TypeScript's DOM types have it as Window. */
+interface WorkerScope {
+  addEventListener(type: 'message', listener: (event: MessageEvent<ToWorker>) => void): void;
+  postMessage(message: FromWorker, transfer: Transferable[]): void;
+}
+
+type Call = Extract<ToWorker, { method: string }>;
+type Asynchronous = {
+  [Name in keyof WorkerMethods]: (
+    ...args: Parameters<WorkerMethods[Name]>
+  ) => Promise<ReturnType<WorkerMethods[Name]>>;
+};
+
+/** Answers the calls of a page's WorkerModel. To be called once, at the worker's start. */
+export function serveWorker(scope = globalThis as unknown as WorkerScope): void {
+  const aborts = new Map<number, AbortController>();
+  let model: VisionTransformer | undefined;
+  let queue: Promise<unknown> = Promise.resolve();
+
+  const answer = async (call: Call, signal: AbortSignal) => {
+    const send = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
+    try {
+      signal.throwIfAborted();
+      const methods: Asynchronous = {
+        ...methodsOf(model),
+        load: async (request) => {
+          const loaded = await loadModel(request, signal, (...progress) => send({ id: call.id, progress }));
+          model = loaded.model;
+          return loaded.description;
+        },
+      };
+      const method = methods[call.method] as (...args: readonly unknown[]) => Promise<unknown>;
+      const value = await method(...call.args);
+      send({ id: call.id, value }, buffersOf(value));
+    } catch (error) {
+      const { name, message } = error as Error;
+      send({ id: call.id, error: { name, message } });
+    } finally {
+      aborts.delete(call.id);
+    }
+  };
+
+  scope.addEventListener('message', ({ data }) => {
+    if ('abort' in data) {
+      aborts.get(data.id)?.abort();
+      return;
+    }
+    const abort = new AbortController();
+    aborts.set(data.id, abort);
+    // One after the other: a picture that is decoded must not wait with its tensors among another's.
+    queue = queue.then(() => answer(data, abort.signal));
+  });
+}
+
+async function loadModel(
+  { source, ...options }: LoadRequest,
+  signal: AbortSignal,
+  onProgress: (...progress: Extract<FromWorker, { progress: unknown }>['progress']) => void,
+) {
+  let backend: BackendChoice | undefined;
+  const onBackend = (choice: BackendChoice) => {
+    backend = choice;
+  };
+  const model = await load(source, { ...options, signal, onProgress, onBackend });
+  const { config, labels, preprocessing } = model;
+  return { model, description: { config, labels, preprocessing, backend: backend! } };
+}
+
+function methodsOf(model: VisionTransformer | undefined): Omit<Asynchronous, 'load'> {
+  const loaded = () => {
+    if (!model) throw new UserError('the worker has no model yet; wait for loadInWorker');
+    return model;
+  };
+  return {
+    classify: (picture, options) => loaded().classify(picture, options),
+    attention: (picture) => onPicture(loaded(), picture, (x) => attentionStack(loaded(), x)),
+    logits: (picture) => onPicture(loaded(), picture, (x) => logitsOf(loaded(), x)),
+    predict: (x) => onTensor(x, (tensor) => takePlain(loaded().predict(tensor))),
+    features: (x, options) =>
+      onTensor(x, async (tensor) => {
+        const { tokens, blocks, attention } = loaded().features(tensor, options);
+        return {
+          tokens: await takePlain(tokens),
+          blocks: await Promise.all(blocks.map(takePlain)),
+          attention: await Promise.all(attention.map(takePlain)),
+        };
+      }),
+  };
+}
+
+async function logitsOf(model: VisionTransformer, x: tf.Tensor4D) {
+  if (!(model instanceof DistilledVisionTransformer))
+    return { logits: (await takePlain(model.predict(x))).data };
+  const heads = model.predictHeads(x);
+  const mean = tf.tidy(() => tf.div(tf.add(heads[0], heads[1]), 2));
+  const [head, headDist, logits] = await Promise.all([...heads, mean].map(takePlain));
+  return { logits: logits!.data, head: head!.data, headDist: headDist!.data };
+}
+
+/** A picture as a batch of one, freed after use. */
+async function onPicture<T>(
+  model: VisionTransformer,
+  picture: SentPicture,
+  use: (x: tf.Tensor4D) => Promise<T>,
+): Promise<T> {
+  const data = await toPixels(picture, model.preprocessing);
+  return onTensor({ data, shape: [1, ...model.preprocessing.crop, 3] }, use);
+}
+
+async function onTensor<T>({ data, shape }: PlainTensor, use: (x: tf.Tensor4D) => Promise<T>): Promise<T> {
+  const x = tf.tensor<tf.Rank.R4>(data, [...shape] as [number, number, number, number]);
+  try {
+    return await use(x);
+  } finally {
+    x.dispose();
+  }
+}
+
+/** A tensor's values and shape; the tensor is freed. */
+async function takePlain(tensor: tf.Tensor): Promise<PlainTensor> {
+  try {
+    return { data: await readValues(tensor), shape: tensor.shape };
+  } finally {
+    tensor.dispose();
+  }
+}
+
+/** The memory of all arrays in a value, to be handed over rather than copied. */
+function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): ArrayBuffer[] {
+  if (value instanceof Float32Array) {
+    if (value.buffer instanceof ArrayBuffer) found.add(value.buffer);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const each of Object.values(value)) buffersOf(each, found);
+  }
+  return [...found];
+}

@@ -1,0 +1,160 @@
+/** A model in a web worker: the same results as in the page, which stays live; abort, and a worker that dies. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+import { describeInBrowser, launchChromium } from './chromium.js';
+import { openPage, type WatchedPage } from './page.js';
+import { startServer, type TestServer } from './server.js';
+
+describeInBrowser('a model in a worker', () => {
+  let browser: Browser;
+  let server: TestServer;
+  let watched: WatchedPage;
+  let page: Page;
+
+  beforeAll(async () => {
+    server = await startServer({
+      routes: {
+        '/dying.js': (_, response) =>
+          response
+            .setHeader('Content-Type', 'text/javascript')
+            .end('addEventListener("message", () => { throw new Error("out of memory"); });'),
+      },
+    });
+    browser = await launchChromium();
+    watched = await openPage(browser, server);
+    page = watched.page;
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  test('gives what a model in the page gives, for every kind of picture', async () => {
+    const result = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      const { tf } = deit;
+      const url = '/examples/digits/deit_digits_distilled.pth';
+      const fractions: number[] = [];
+      const options = { backend: 'wasm', cache: false };
+      const here = await deit.load(url, options);
+      const there = await deit.loadInWorker(url, { ...options, onProgress: (f) => fractions.push(f) });
+      const blob = await (await fetch('/examples/digits/val/3/00018.png')).blob();
+      const image = new Image();
+      image.src = URL.createObjectURL(blob);
+      await image.decode();
+      const canvas = document.createElement('canvas');
+      canvas.width = image.naturalWidth;
+      canvas.height = image.naturalHeight;
+      const context = canvas.getContext('2d')!;
+      context.drawImage(image, 0, 0);
+      const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+      const tensor = tf.browser.fromPixels(pixels);
+      const bitmap = await createImageBitmap(blob);
+      const inputs = [blob, image, canvas, pixels, tensor, bitmap];
+      const pairs = [];
+      for (const input of inputs) pairs.push([await here.classify(input), await there.classify(input)]);
+      const [height, width] = here.preprocessing.crop;
+      const x = tf.fill([2, height, width, 3], 0.25) as ReturnType<typeof tf.tensor4d>;
+      const features = here.features(x, { attention: true });
+      const [y, z] = [here.predict(x), await there.predict(x)];
+      const away = await there.features(x, { attention: true, blocks: true });
+      const stack = await there.attention(blob);
+      const { logits, head, headDist } = await there.logits(blob);
+      return {
+        pairs,
+        fractions,
+        backend: there.backend.backend,
+        predicted: [[...(await y.data())], [...z.data]],
+        shapes: [y.shape, z.shape, features.tokens.shape, away.tokens.shape, away.attention[0]!.shape],
+        tokens: [[...(await features.tokens.data())], [...away.tokens.data]],
+        counts: [away.attention.length, away.blocks.length, here.config.depth],
+        map: deit.attentionMap(stack).data.length,
+        mean: [...logits].map((logit, i) => Math.abs(logit - (head![i]! + headDist![i]!) / 2)),
+      };
+    });
+    expect(result.backend).toBe('wasm');
+    expect(result.fractions.at(-1)).toBe(1);
+    for (const [here, there] of result.pairs) {
+      expect(here![0]!.index).toBe(3);
+      expect(there).toEqual(here);
+    }
+    expect(result.predicted[1]).toEqual(result.predicted[0]);
+    expect(result.tokens[1]).toEqual(result.tokens[0]);
+    const [y, z, tokens, tokensThere, attention] = result.shapes;
+    expect(z).toEqual(y);
+    expect(tokensThere).toEqual(tokens);
+    expect(attention!.slice(2)).toEqual([tokens![1], tokens![1]]);
+    expect(result.counts).toEqual([result.counts[2], result.counts[2], result.counts[2]]);
+    expect(result.map).toBe(tokens![1]! - 2);
+    expect(Math.max(...result.mean)).toBeLessThan(1e-5);
+    expect(watched.errors).toEqual([]);
+  });
+
+  test('the page stays live while the worker computes', async () => {
+    const { longest, computed } = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      const model = await deit.loadInWorker('/examples/digits/deit_digits_distilled.pth', {
+        backend: 'wasm',
+      });
+      const [height, width] = model.preprocessing.crop;
+      const x = { data: new Float32Array(400 * height * width * 3), shape: [400, height, width, 3] };
+      let longest = 0;
+      let last = performance.now();
+      const timer = setInterval(() => {
+        longest = Math.max(longest, performance.now() - last);
+        last = performance.now();
+      }, 5);
+      const start = performance.now();
+      await model.predict(x);
+      const computed = performance.now() - start;
+      clearInterval(timer);
+      model.dispose();
+      return { longest, computed };
+    });
+    expect(computed).toBeGreaterThan(200);
+    expect(longest).toBeLessThan(computed / 2);
+  });
+
+  test('errors, aborts, disposal and a dying worker all reject what waits', async () => {
+    const result = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      const told = (promise: Promise<unknown>) =>
+        promise.then(
+          () => 'done',
+          ({ name, message }: Error) => `${name}: ${message}`,
+        );
+      const url = '/examples/digits/deit_digits_distilled.pth';
+      const model = await deit.loadInWorker(url, { backend: 'wasm' });
+      const abort = new AbortController();
+      const aborted = told(model.classify(new Blob(['x']), { signal: abort.signal }));
+      abort.abort();
+      const pixels = { data: new Uint8Array(3 * 32 * 32), width: 32, height: 32 };
+      const results = {
+        notAPicture: await told(model.classify(new File(['hello'], 'a.txt'))),
+        wrongShape: await told(model.predict({ data: new Float32Array(12), shape: [1, 2, 2, 3] })),
+        aborted: await aborted,
+        stillWorks: await told(model.classify(pixels)),
+        notFound: await told(deit.loadInWorker('/nothing.pth', { cache: false })),
+        noScript: await told(
+          deit.loadInWorker(url, { worker: new Worker('/no-such.js', { type: 'module' }) }),
+        ),
+        dying: await told(deit.loadInWorker(url, { worker: new Worker('/dying.js') })),
+      };
+      const waiting = told(model.classify(pixels));
+      model.dispose();
+      return { ...results, waiting: await waiting, later: await told(model.classify(pixels)) };
+    });
+    expect(result).toEqual({
+      notAPicture: expect.stringMatching(/^UserError: a.txt: not a picture that this browser reads/),
+      wrongShape: expect.stringMatching(/^UserError: .*predict takes a float32 tensor/),
+      aborted: expect.stringMatching(/^AbortError/),
+      stillWorks: 'done',
+      notFound: expect.stringMatching(/^UserError: .*nothing.pth: the server answered 404/),
+      noScript: 'UserError: the worker failed (its script cannot be loaded); load the model again',
+      dying: 'UserError: the worker failed (Uncaught Error: out of memory); load the model again',
+      waiting: 'UserError: the model in the worker was disposed of; load it again',
+      later: 'UserError: the model in the worker was disposed of; load it again',
+    });
+  });
+});

@@ -109,6 +109,7 @@ async function queueScorer(source: ModelSource, url: string, backends: Set<strin
       url,
       fingerprint: await modelFingerprint(source),
       classes: source.config.numClasses || source.config.embedDim,
+      signal: interruption(),
       log: (line) => console.error(line),
       onBackend: (backend) => backends.add(backend),
     },
@@ -119,6 +120,14 @@ async function chooseScorer(source: ModelSource, backend: string, args: Args): P
   const threads = scoreThreads(source.config, backend, args.workers);
   if (threads > 1) return { modelPath: args.model, threads };
   return { model: await loadFrom(source, { backend }), decodeThreads: args.workers };
+}
+
+/** Aborts at the first Ctrl-C or SIGTERM; the second one ends the process as ever. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  return controller.signal;
 }
 
 async function evaluateWithProgress(

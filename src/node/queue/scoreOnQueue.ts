@@ -19,6 +19,8 @@ export interface QueueScoreOptions {
   readonly batchSize: number;
   /** Takes a line about the connection or the workers. */
   readonly log: (line: string) => void;
+  /** Ends the run when it aborts: what is outstanding is taken back. */
+  readonly signal?: AbortSignal;
   /** Called with the backend of each answer. */
   readonly onBackend?: (backend: string) => void;
 }
@@ -96,7 +98,7 @@ interface Board {
   close(): Promise<void>;
 }
 
-async function openBoard({ url, fingerprint, log }: QueueScoreOptions): Promise<Board> {
+async function openBoard({ url, fingerprint, log, signal }: QueueScoreOptions): Promise<Board> {
   const address = parseRedisUrl(url);
   await requireRedis(address);
   const name = queueName(fingerprint);
@@ -141,6 +143,15 @@ async function openBoard({ url, fingerprint, log }: QueueScoreOptions): Promise<
     );
   events.on('completed', ({ jobId, returnvalue }) => complete(jobId, returnvalue));
   events.on('failed', ({ jobId, failedReason }) => fail(jobId, failedReason));
+
+  const interrupt = () => {
+    for (const { reject } of outstanding.values()) {
+      reject(
+        new UserError('interrupted; the same command with --predictions and --resume goes on from here'),
+      );
+    }
+  };
+  signal?.addEventListener('abort', interrupt);
 
   async function lookAt(item: Outstanding): Promise<void> {
     const job: Job | undefined = await queue.getJob(item.id);
@@ -190,6 +201,7 @@ async function openBoard({ url, fingerprint, log }: QueueScoreOptions): Promise<
       });
     },
     async close() {
+      signal?.removeEventListener('abort', interrupt);
       clearInterval(looks);
       clearInterval(announcing);
       const ids = [...outstanding.keys()];

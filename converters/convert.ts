@@ -11,7 +11,8 @@ import { inferArchitecture, inputName, tensorShape } from './architecture.js';
 import { type FoundModel, findVisionTransformer } from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
 import { resamplePosEmbed } from './resamplePosEmbed.js';
-import { concatenate, toTfjsLayout } from './tensorLayout.js';
+import { concatenate, torchShape, toTfjsLayout } from './tensorLayout.js';
+import { torchName } from './torchName.js';
 
 export interface ConvertOptions {
   /** Name of the model, which is then checked, or `auto`, by default, to tell it from the tensors' shapes. */
@@ -83,8 +84,9 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
 
 /** Training scripts keep their arguments beside the weights; shapes do not tell the number of heads. */
 function storedNumHeads({ metadata }: Checkpoint): number | undefined {
-  const stored = metadata['args.num_heads'];
-  return typeof stored === 'number' ? stored : undefined;
+  // safetensors keeps texts only.
+  const stored = Number(metadata['args.num_heads']);
+  return Number.isSafeInteger(stored) && stored > 0 ? stored : undefined;
 }
 
 function targetConfig(source: VitConfig, options: ConvertOptions): VitConfig {
@@ -99,12 +101,6 @@ function targetConfig(source: VitConfig, options: ConvertOptions): VitConfig {
       ? source.name
       : source.name.replace(/_\d+(x\d+)?$/, `_${inputName({ imgSize })}`);
   return { ...source, name, imgSize, numClasses: options.numClasses ?? source.numClasses };
-}
-
-/** PyTorch's name of a weight: `kernel` and `gamma` are `weight` there, `beta` is `bias`. */
-function torchName(name: string): string {
-  if (/\.ls[12]\.gamma$/.test(name)) return name;
-  return name.replace(/\.(kernel|gamma)$/, '.weight').replace(/\.beta$/, '.bias');
 }
 
 /** Every tensor must have PyTorch's shape for the architecture: the first that has not is named. */
@@ -128,11 +124,6 @@ function checkShapes(found: FoundModel, source: VitConfig, file: string): void {
   const extra = [...found.tensors.keys()].find((name) => !expected.has(name));
   if (extra)
     throw new UserError(`${file}: ${found.tensors.get(extra)![0].name} has no place in ${source.name}`);
-}
-
-/** tfjs' [in, out] or [p, p, C, D] → PyTorch's [out, in] or [D, C, p, p]. */
-function torchShape(shape: readonly number[]): number[] {
-  return shape.length === 2 ? [shape[1], shape[0]] : [shape[3], shape[2], shape[0], shape[1]];
 }
 
 function checkLabels(

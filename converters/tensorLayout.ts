@@ -45,3 +45,24 @@ export function transpose(values: Float32Array, rows: number, columns: number): 
   }
   return out;
 }
+
+/** The way back from toTfjsLayout: `shape` is PyTorch's, [out, in] or [D, C, p, p]. */
+export function toTorchLayout(values: Float32Array, shape: readonly number[]): Float32Array {
+  if (shape.length === 2) return transpose(values, shape[1], shape[0]);
+  const [dim, channels, height, width] = shape;
+  const area = height * width;
+  const out = new Float32Array(values.length);
+  for (let d = 0; d < dim; d++) {
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < area; i++) {
+        out[(d * channels + c) * area + i] = values[(i * channels + c) * dim + d];
+      }
+    }
+  }
+  return out;
+}
+
+/** tfjs' shape [in, out] or [p, p, C, D] → PyTorch's [out, in] or [D, C, p, p]. */
+export function torchShape(shape: readonly number[]): number[] {
+  return shape.length === 2 ? [shape[1], shape[0]] : [shape[3], shape[2], shape[0], shape[1]];
+}

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { UserError } from './errors.js';
-import { registerWasmKernels } from './kernels/wasm/index.js';
+import { registerConvolutionGradient, registerWasmKernels } from './kernels/wasm/index.js';
 
 /**
  * Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used, or,
@@ -69,6 +69,7 @@ const WASM_DESCRIPTIONS = {
 
 addBackend('wasm', async () => {
   await activate('wasm');
+  registerConvolutionGradient();
   const { simd } = await registerWasmKernels();
   return WASM_DESCRIPTIONS[simd];
 });

@@ -35,3 +35,4 @@ export { type FetchFile, type FetchOptions, fetchFile } from './models/fetchFile
 export { countFlops, countParameters } from './models/flops.js';
 export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
 export { type FeatureOptions, type Features, VisionTransformer } from './models/visionTransformer.js';
+export * from './train/index.js';

@@ -2,10 +2,12 @@
 import { hideBin } from 'yargs/helpers';
 import { attentionCommand } from './attention.js';
 import { evalCommand } from './eval.js';
+import { exportCommand } from './export.js';
 import { main } from './main.js';
 import { modelsCommand } from './models.js';
 import { predictCommand } from './predict.js';
 import { summaryCommand } from './summary.js';
+import { trainCommand } from './train.js';
 import { workerCommand } from './worker.js';
 
 const commands = [
@@ -15,6 +17,8 @@ const commands = [
   summaryCommand,
   attentionCommand,
   workerCommand,
+  trainCommand,
+  exportCommand,
 ];
 
 process.exitCode = await main('deit', commands, hideBin(process.argv));

@@ -2,6 +2,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
+import { asUserError } from './fileErrors.js';
 
 /** A sink for one folder, which appears whole when `write` has done its work, or not at all. */
 export async function writeFolder(target: string, write: (sink: OutputSink) => Promise<void>): Promise<void> {
@@ -72,16 +73,4 @@ async function swap(fresh: string, folder: string): Promise<void> {
     throw error;
   }
   if (hadOld) await rm(old, { recursive: true, force: true });
-}
-
-const REASONS: Record<string, string> = {
-  ENOSPC: 'the disk is full; free some space or choose another output folder',
-  EACCES: 'no permission to write there; choose another output folder',
-  EPERM: 'no permission to write there; choose another output folder',
-  EROFS: 'the disk is read-only; choose another output folder',
-};
-
-function asUserError(error: unknown, target: string): unknown {
-  const reason = REASONS[(error as NodeJS.ErrnoException).code ?? ''];
-  return reason ? new UserError(`${target}: ${reason}`) : error;
 }

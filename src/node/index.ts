@@ -11,6 +11,10 @@ export { decodeImage } from './decode.js';
 export { openFileSource } from './fileSource.js';
 export { writeFolder } from './folderSink.js';
 export { type OpenedModel, openCheckpoint, openModel } from './openModel.js';
+export { saveLayersModel } from './saveLayersModel.js';
+export { openTeacher } from './train/openTeacher.js';
+export { type RunHooks, type RunResult, runTraining } from './train/run.js';
+export { openEvalData, openTrainData } from './trainData.js';
 
 addImageDecoder((input) => {
   if (typeof input === 'string' || input instanceof Uint8Array) return decodeImage(input);

@@ -10,18 +10,24 @@ export class JsonLinesWriter {
   private constructor(
     private readonly path: string,
     private readonly file: FileHandle,
+    private length: number,
   ) {}
 
   /** Makes the file, or empties it. Throws a UserError if that cannot be. */
   static async create(path: string): Promise<JsonLinesWriter> {
-    return new JsonLinesWriter(path, await openFor(path, 'w'));
+    return new JsonLinesWriter(path, await openFor(path, 'w'), 0);
   }
 
   /** Goes on behind the first `length` bytes of the file, or makes it; what stands behind them is cut off. */
   static async append(path: string, length: number): Promise<JsonLinesWriter> {
     const file = await openFor(path, 'a');
     await file.truncate(length);
-    return new JsonLinesWriter(path, file);
+    return new JsonLinesWriter(path, file, length);
+  }
+
+  /** Length of what is written, in bytes: what append takes. */
+  get bytes(): number {
+    return this.length;
   }
 
   async write(value: unknown): Promise<void> {
@@ -29,6 +35,7 @@ export class JsonLinesWriter {
     try {
       let done = 0;
       while (done < bytes.length) done += (await this.file.write(bytes, done)).bytesWritten;
+      this.length += bytes.length;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       throw new UserError(

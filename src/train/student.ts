@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -15,6 +15,8 @@ export interface Student {
    * @param seed gives the seeds of drop path's masks, one a call
    */
   forward(x: tf.Tensor4D, seed: () => number): StudentLogits;
+  /** As at inference: logits, float32 [B, classes]; the mean of the heads of a distilled model. */
+  predict(x: tf.Tensor4D): tf.Tensor2D;
 }
 
 /** Which weights learn: all, those of the heads and the last `blocks`, or attention's alone. */
@@ -25,18 +27,37 @@ export interface Trainable {
   readonly attentionOnly: boolean;
 }
 
-/** A vision transformer as a student. */
-export function studentOf(model: VisionTransformer, trainable: Trainable): Student {
+/**
+ * A vision transformer as a student.
+ *
+ * @param joint whether the heads of a distilled model learn together, by the mean of their logits (timm, with
+ *   distilled_training off): without a teacher its second head would never learn, and be half of the answer
+ */
+export function studentOf(model: VisionTransformer, trainable: Trainable, joint = false): Student {
   const weights = namedWeights(model.layersModel);
   const forward = (x: tf.Tensor4D, dropPathSeed: () => number): StudentLogits => {
     const options = { training: true, dropPathSeed };
-    if (model instanceof DistilledVisionTransformer) {
+    if (model instanceof DistilledVisionTransformer && !joint) {
       const [head, dist] = model.predictHeads(x, options);
       return { head, dist };
     }
     return { head: model.layersModel.apply(x, options) as tf.Tensor2D };
   };
-  return { weights, trainable: [...weights.keys()].filter((name) => learns(name, trainable)), forward };
+  const names = [...weights.keys()].filter((name) => learns(name, trainable));
+  return { weights, trainable: names, forward, predict: (x) => model.predict(x) };
+}
+
+/** Any tf.LayersModel that ends in logits as a student without distillation, e.g. a convnet that is to teach. */
+export function studentOfLayersModel(model: tfl.LayersModel): Student {
+  const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
+  const trainable = model.trainableWeights.map((weight) => weight.originalName);
+  const apply = (x: tf.Tensor4D, training: boolean) => model.apply(x, { training }) as tf.Tensor2D;
+  return {
+    weights,
+    trainable,
+    forward: (x) => ({ head: apply(x, true) }),
+    predict: (x) => tf.tidy(() => apply(x, false)),
+  };
 }
 
 function learns(name: string, { frozenBlocks, attentionOnly }: Trainable): boolean {

@@ -1,3 +1,4 @@
+export { registerConvolutionGradient } from './convolutionGradient.js';
 export { probeSimd, type SimdSupport } from './featureProbe.js';
 export {
   countPackedWeights,

@@ -1,0 +1,31 @@
+import { stateDictChunks } from '../../converters/write/stateDict.js';
+import { UserError } from '../errors.js';
+import { writeFileAtomically } from '../node/atomicFile.js';
+import { openModel } from '../node/openModel.js';
+import type { Command } from './main.js';
+
+/** `deit export`: any MODEL back into PyTorch. */
+export const exportCommand: Command = {
+  command: 'export <model> <file>',
+  describe: "Write a model as facebookresearch/deit's state_dict, in safetensors",
+  builder: (yargs) =>
+    yargs
+      .positional('model', {
+        type: 'string',
+        demandOption: true,
+        describe: 'converted folder, its URL, or a checkpoint',
+      })
+      .positional('file', { type: 'string', demandOption: true, describe: 'file to make or replace' })
+      .example('$0 run/best deit.safetensors', 'PyTorch: load_state_dict(safetensors.torch.load_file(…))'),
+  handler: async (raw) => {
+    const { model, file } = raw as unknown as { model: string; file: string };
+    if (!file.endsWith('.safetensors')) throw new UserError(`${file}: should end in .safetensors`);
+    const opened = await openModel(model);
+    try {
+      await writeFileAtomically(file, stateDictChunks(opened.source));
+    } finally {
+      await opened.close();
+    }
+    console.log(file);
+  },
+};

@@ -1,0 +1,144 @@
+import type { Options } from 'yargs';
+import { useBackend } from '../backend.js';
+import { UserError } from '../errors.js';
+import { readTrainConfig } from '../node/train/readConfig.js';
+import { type RunResult, runTraining } from '../node/train/run.js';
+import { storedConfig } from '../node/train/runFolder.js';
+import { GROUPS } from '../train/config.js';
+import { FIELDS, type Field } from '../train/configFields.js';
+import { expected, resolveTrainConfig } from '../train/resolveConfig.js';
+import { type Command, UsageError } from './main.js';
+import { startTrainProgress } from './trainProgress.js';
+
+interface Args {
+  config?: string;
+  resume: boolean;
+  json: boolean;
+  [field: string]: unknown;
+}
+
+/** `deit train`: a student, from scratch or from another model, under a teacher or without one. */
+export const trainCommand: Command = {
+  command: 'train [config]',
+  describe: 'Train a model, alone or under a teacher',
+  builder: (yargs) =>
+    yargs
+      .parserConfiguration({ 'dot-notation': false, 'camel-case-expansion': false })
+      .positional('config', {
+        type: 'string',
+        describe: 'configuration: a .json, .ts or .js file, or a name of configs/train',
+      })
+      .option('resume', { type: 'boolean', default: false, describe: 'go on with the run in --output' })
+      .option('json', { type: 'boolean', default: false, describe: 'print the result as one JSON object' })
+      .options(fieldOptions())
+      .example('$0 digits --data.path mnist --val.path mnist --output run', 'a recipe of configs/train')
+      .example('$0 my.json --optimizer.lr 1e-3 --output run2', 'any field may be given anew')
+      .example('$0 --resume --output run', 'go on where it was broken off'),
+  handler: async (raw) => {
+    const args = raw as unknown as Args;
+    const config = await configOf(args);
+    const choice = await useBackend(config.backend);
+    for (const line of choice.passedOver) console.error(`backend passed over: ${line}`);
+    console.error(`backend: ${choice.description}`);
+    const interrupt = catchInterrupt();
+    const progress = startTrainProgress();
+    try {
+      const result = await runTraining(config, {
+        resume: args.resume,
+        shouldStop: () => interrupt.asked,
+        ...progress,
+      });
+      progress.stop();
+      print(result, args.json);
+    } finally {
+      progress.stop();
+      interrupt.release();
+    }
+  },
+};
+
+/** An option for every field; each is a text here, parsed by parseField. */
+function fieldOptions(): Record<string, Options> {
+  const group = 'Fields of the configuration:';
+  const ofField = ([path, { describe }]: [string, Field]): [string, Options] => [
+    path,
+    { type: 'string', requiresArg: true, group, describe },
+  ];
+  const ofGroup = (path: string): [string, Options] => [
+    path,
+    { choices: ['none'], group, describe: 'leave it out' },
+  ];
+  return Object.fromEntries([...Object.entries(FIELDS).map(ofField), ...Object.keys(GROUPS).map(ofGroup)]);
+}
+
+async function configOf(args: Args) {
+  const fields: Record<string, unknown> = {};
+  for (const [path, field] of Object.entries(FIELDS)) {
+    if (args[path] !== undefined) fields[path] = parseField(path, field, args[path]);
+  }
+  for (const group of Object.keys(GROUPS)) if (args[group] !== undefined) fields[group] = null;
+  if (args.config !== undefined) {
+    const { given, name } = await readTrainConfig(args.config);
+    return resolveTrainConfig(given, fields, name);
+  }
+  if (!args.resume || typeof fields.output !== 'string') {
+    throw new UsageError('give a configuration, or --resume with --output for a run that was begun');
+  }
+  return resolveTrainConfig(await storedConfig(fields.output), fields, fields.output);
+}
+
+/** A field's value from the command line; what is of the wrong kind is wrong usage, what is out of range is found later. */
+export function parseField(path: string, field: Field, given: unknown): unknown {
+  const wrong = () => new UsageError(`--${path} should be ${expected(field)}, got ${given}`);
+  if (Array.isArray(given)) throw new UsageError(`--${path} is given ${given.length} times`);
+  const text = String(given);
+  if (field.nullable && (text === 'none' || text === 'null')) return null;
+  const number = (part: string) => {
+    const value = Number(part);
+    if (part.trim() === '' || Number.isNaN(value)) throw wrong();
+    return value;
+  };
+  switch (field.kind) {
+    case 'text':
+      return text;
+    case 'flag':
+      if (text !== 'true' && text !== 'false') throw wrong();
+      return text === 'true';
+    case 'range':
+      return text.split(',').map(number);
+    default:
+      return number(text);
+  }
+}
+
+/** Ctrl-C asks the run to save and stop; a second one ends the process at once. */
+function catchInterrupt() {
+  const state = { asked: false, release: () => {} };
+  const onSignal = () => {
+    if (state.asked) process.exit(130);
+    state.asked = true;
+    console.error('stopping after this step; once more ends at once, from the last checkpoint');
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  state.release = () => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  };
+  return state;
+}
+
+function print(result: RunResult, json: boolean): void {
+  if (json) console.log(JSON.stringify(result));
+  const { end, epochs, steps, best, output } = result;
+  if (end === 'stopped') {
+    throw new UserError(
+      `stopped and saved after step ${steps}; deit train --resume --output ${output} goes on from there`,
+    );
+  }
+  if (json) return;
+  console.log(
+    `${epochs} epochs, ${steps} steps; best top-1 ${best!.top1.toFixed(3)} % after epoch ${best!.epoch + 1}` +
+      `${best!.ema ? ', by the running mean' : ''}: ${output}/best, ${output}/best.safetensors`,
+  );
+}

@@ -1,0 +1,28 @@
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { asUserError } from './fileErrors.js';
+
+/** Writes a file beside its place, makes sure that it is on the disk and renames it: it is there whole, or as it was. */
+export async function writeFileAtomically(
+  path: string,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  const beside = join(dirname(path), `.${basename(path)}.partial-${process.pid}`);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(beside, 'w');
+    try {
+      for await (const chunk of chunks) {
+        let done = 0;
+        while (done < chunk.length) done += (await file.write(chunk, done)).bytesWritten;
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw asUserError(error, path);
+  }
+}

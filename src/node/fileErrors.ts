@@ -1,0 +1,15 @@
+import { UserError } from '../errors.js';
+
+const REASONS: Record<string, string> = {
+  ENOSPC: 'the disk is full; free some space or choose another output folder',
+  EDQUOT: 'the disk quota is used up; free some space or choose another output folder',
+  EACCES: 'no permission to write there; choose another output folder',
+  EPERM: 'no permission to write there; choose another output folder',
+  EROFS: 'the disk is read-only; choose another output folder',
+};
+
+/** A failure to write as a UserError that names what was written, where the cause is the user's to mend. */
+export function asUserError(error: unknown, target: string): unknown {
+  const reason = REASONS[(error as NodeJS.ErrnoException).code ?? ''];
+  return reason ? new UserError(`${target}: ${reason}`) : error;
+}

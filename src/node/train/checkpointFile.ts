@@ -1,0 +1,51 @@
+import { readSafetensors } from '../../../converters/formats/safetensors.js';
+import { safetensorsChunks } from '../../../converters/write/safetensors.js';
+import { UserError } from '../../errors.js';
+import type { Best, Position, Snapshot, SnapshotTensor } from '../../train/snapshot.js';
+import { writeFileAtomically } from '../atomicFile.js';
+import { openFileSource } from '../fileSource.js';
+
+/** What stands beside the tensors. */
+interface Progress {
+  readonly version: 1;
+  readonly position: Position;
+  readonly best: Best | null;
+  /** Length of metrics.jsonl at the time. */
+  readonly metricsBytes: number;
+}
+
+const KEY = 'deit_train';
+
+/** Writes a snapshot as one safetensors file, whole or not at all. */
+export async function writeCheckpoint(path: string, snapshot: Snapshot, metricsBytes: number): Promise<void> {
+  const { position, best, tensors } = snapshot;
+  const progress: Progress = { version: 1, position, best, metricsBytes };
+  const writable = [...tensors].map(([name, { shape, values }]) => ({ name, shape, read: () => values }));
+  await writeFileAtomically(path, safetensorsChunks(writable, { [KEY]: JSON.stringify(progress) }));
+}
+
+/** Reads what writeCheckpoint wrote. Throws a UserError if it is damaged or something else. */
+export async function readCheckpoint(path: string): Promise<{ snapshot: Snapshot; metricsBytes: number }> {
+  const source = await openFileSource(path);
+  try {
+    const { tensors: stored, metadata } = await readSafetensors(source);
+    const { position, best, metricsBytes } = parseProgress(metadata[KEY], path);
+    const tensors = new Map<string, SnapshotTensor>();
+    for (const [name, tensor] of stored) {
+      tensors.set(name, { shape: tensor.shape, values: await tensor.read() });
+    }
+    return { snapshot: { position, best, tensors }, metricsBytes };
+  } finally {
+    await source.close();
+  }
+}
+
+function parseProgress(text: unknown, path: string): Progress {
+  try {
+    const progress = JSON.parse(String(text)) as Progress;
+    if (progress.version === 1 && Number.isInteger(progress.position.step)) return progress;
+  } catch {
+    // Falls through to the error.
+  }
+  throw new UserError(`${path}: is no checkpoint of a training run (it has no ${KEY} in its metadata)`);
+}

@@ -1,0 +1,83 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { UserError } from '../../errors.js';
+import { asUserError } from '../fileErrors.js';
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  readonly since: string;
+}
+
+/** Locks that this very process holds: another process may once have had its number. */
+const held = new Set<string>();
+
+/**
+ * Takes a folder for this process: train.lock in it says who has it. A lock whose process is gone (killed, the machine
+ * restarted) is taken over.
+ *
+ * @returns gives the folder free again
+ * @throws UserError that names the process which has the folder
+ */
+export async function lockFolder(folder: string): Promise<() => Promise<void>> {
+  const path = resolve(folder, 'train.lock');
+  const own: Owner = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
+  const text = JSON.stringify(own);
+  while (true) {
+    try {
+      await writeFile(path, text, { flag: 'wx' });
+      held.add(path);
+      return async () => {
+        held.delete(path);
+        await rm(path, { force: true });
+      };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw asUserError(error, path);
+    }
+    await removeStale(path);
+  }
+}
+
+/** Removes a lock whose process is gone; a lock that is held is an error. */
+async function removeStale(path: string): Promise<void> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return;
+  const owner = parse(text);
+  if (owner && owner.host !== hostname()) {
+    throw new UserError(
+      `${path}: a run on the machine ${owner.host} (process ${owner.pid}) has this folder since ${owner.since}; ` +
+        'choose another output folder, or delete the file if that run is gone',
+    );
+  }
+  const alive = owner && (owner.pid === process.pid ? held.has(path) : isAlive(owner.pid));
+  if (owner && alive) {
+    throw new UserError(
+      `${path}: process ${owner.pid} is training into this folder since ${owner.since}; choose another output folder`,
+    );
+  }
+  // Moved, not deleted: if another process took the folder meanwhile, it is its lock that was moved, and goes back.
+  const aside = `${path}.stale-${process.pid}`;
+  await rename(path, aside).catch(() => undefined);
+  const moved = await readFile(aside, 'utf8').catch(() => undefined);
+  if (moved !== undefined && moved !== text) await rename(aside, path);
+  else await rm(aside, { force: true });
+}
+
+function parse(text: string): Owner | undefined {
+  try {
+    const owner = JSON.parse(text) as Owner;
+    return Number.isInteger(owner.pid) ? owner : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,167 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../../errors.js';
+import { preprocessingFor } from '../../image/index.js';
+import type { Preprocessing } from '../../image/types.js';
+import type { VitConfig } from '../../models/config.js';
+import { buildModel, resolveConfig } from '../../models/create.js';
+import type { VisionTransformer } from '../../models/visionTransformer.js';
+import { assignWeights } from '../../models/weights.js';
+import type { TrainConfig } from '../../train/config.js';
+import type { EvalData, TrainData } from '../../train/data/types.js';
+import { freshWeights, startFrom } from '../../train/startModel.js';
+import { studentOf } from '../../train/student.js';
+import { fitTeacher, type Teacher } from '../../train/teacher.js';
+import type { TrainSetup } from '../../train/trainer.js';
+import { type OpenedModel, openModel } from '../openModel.js';
+import { openEvalData, openTrainData } from '../trainData.js';
+import { openTeacher } from './openTeacher.js';
+
+/** Everything that a run works on, open. */
+export interface Prepared extends TrainSetup {
+  readonly model: VisionTransformer;
+  /** What to tell the user of it, a line each. */
+  readonly notes: readonly string[];
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data, builds the student and opens its teacher, on the current backend. All that can be known before the
+ * first step to be wrong is a UserError here, and nothing stays open then.
+ */
+export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
+  const open: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const one of open.reverse().splice(0)) await one();
+  };
+  try {
+    const start = config.init.from === null ? undefined : await openModel(config.init.from);
+    if (start) open.push(() => start.close());
+    const shape = studentShape(config, start?.source.config);
+    const preprocessing = preprocessingFor(config.preset, shape.imgSize);
+    const { data, val } = await openData(config, preprocessing, open);
+    const { classNames } = data;
+    const student = { ...shape, numClasses: classNames.length };
+    checkDistillation(config, student);
+    const teacher = await openFittingTeacher(config, { imgSize: student.imgSize, classNames, preprocessing });
+    if (teacher) open.push(() => teacher.dispose());
+    const model = buildModel(student, { labels: classNames, preprocessing });
+    open.push(() => model.dispose());
+    const changes = await fillIn(model, config, start);
+    const joint = student.distilled && config.distillation.type === 'none';
+    const notes = [
+      `student ${student.name}: ${model.layersModel.countParams().toLocaleString('en')} weights, ` +
+        `input ${student.imgSize.join('×')}, ${classNames.length} classes`,
+      ...changes,
+      `training: ${data.length} pictures, ${data.name}; validation: ${val.length}, ${val.name}`,
+      ...(joint ? ['no teacher: both heads learn from the labels, by the mean of their logits'] : []),
+      ...(teacher ? [`teacher ${teacher.name}, ${config.distillation.type} distillation`] : []),
+    ];
+    return {
+      config,
+      model,
+      student: studentOf(model, config.train, joint),
+      imgSize: student.imgSize,
+      teacher,
+      data,
+      val,
+      notes,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The student's shape before its number of classes is known. */
+function studentShape(config: TrainConfig, source: VitConfig | undefined): VitConfig {
+  const { name, imgSize, ...fields } = config.model;
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+  const size = imgSize === null ? {} : { imgSize };
+  if (source) {
+    for (const [field, value] of Object.entries(given)) {
+      if (field === 'dropPathRate' || source[field as keyof VitConfig] === value) continue;
+      throw new UserError(
+        `${config.init.from}: its ${field} is ${source[field as keyof VitConfig]}, model.${field} says ${value}; ` +
+          `leave model.${field} out`,
+      );
+    }
+    return resolveConfig({ ...source, ...given }, size);
+  }
+  const { train } = config;
+  const shape = resolveConfig(name ?? {}, { ...given, ...size });
+  if (train.frozenBlocks > shape.depth) {
+    throw new UserError(`train.frozenBlocks is ${train.frozenBlocks}, the student has ${shape.depth} blocks`);
+  }
+  return shape;
+}
+
+async function openData(
+  config: TrainConfig,
+  preprocessing: Preprocessing,
+  open: (() => Promise<void> | void)[],
+): Promise<{ data: TrainData; val: EvalData }> {
+  const { augment, seed, workers } = config;
+  const data = await openTrainData({ data: config.data, augment, preprocessing, seed, workers });
+  open.push(() => data.close());
+  const val = await openEvalData({ data: config.val, preprocessing, workers });
+  open.push(() => val.close());
+  const missing = val.classNames.find((name) => !data.classNames.includes(name));
+  if (missing !== undefined) {
+    throw new UserError(`${val.name}: has the class "${missing}", which ${data.name} has not`);
+  }
+  if (String(val.classNames) !== String(data.classNames)) {
+    throw new UserError(
+      `${val.name}: has ${val.classNames.length} of the ${data.classNames.length} classes of ${data.name}; ` +
+        'give every class its folder with pictures',
+    );
+  }
+  return { data, val };
+}
+
+function checkDistillation(config: TrainConfig, student: VitConfig): void {
+  if (config.distillation.type === 'none' || student.distilled) return;
+  throw new UserError(
+    `distillation needs a student with a distillation token, ${student.name} has none; ` +
+      'set model.distilled, or take a model whose name has "distilled" in it',
+  );
+}
+
+async function openFittingTeacher(
+  config: TrainConfig,
+  student: Parameters<typeof fitTeacher>[1],
+): Promise<Teacher | undefined> {
+  if (config.distillation.teacher === null) return undefined;
+  const teacher = await openTeacher(config.distillation.teacher);
+  try {
+    return fitTeacher(teacher, student);
+  } catch (error) {
+    teacher.dispose();
+    throw error;
+  }
+}
+
+/** Gives the model its first weights; tells what is fresh. */
+async function fillIn(
+  model: VisionTransformer,
+  config: TrainConfig,
+  start: OpenedModel | undefined,
+): Promise<string[]> {
+  const { scheme, from } = config.init;
+  if (!start) {
+    await assignWeights(model.layersModel, freshWeights(model.config, scheme, config.seed));
+    return [];
+  }
+  const options = { scheme, seed: config.seed, name: from! };
+  const { readWeight, changes } = startFrom(start.source, model.config, options);
+  await assignWeights(model.layersModel, readWeight);
+  return [`starts from ${from}`, ...changes];
+}
+
+/** Reads a model's weights from the backend, to be written. */
+export function weightReaderOf(setup: Pick<TrainSetup, 'student'>): (name: string) => Promise<Float32Array> {
+  return async (name) => {
+    const values = await (setup.student.weights.get(name)!.read() as tf.Tensor).data();
+    return Float32Array.from(values);
+  };
+}

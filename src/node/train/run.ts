@@ -1,0 +1,201 @@
+import { readFile, rm } from 'node:fs/promises';
+import { type WritableModel, writeLayersModel } from '../../../converters/write/layersModel.js';
+import { stateDictChunks } from '../../../converters/write/stateDict.js';
+import { countParameters } from '../../models/flops.js';
+import type { TrainConfig } from '../../train/config.js';
+import type { Best } from '../../train/snapshot.js';
+import {
+  type EpochRecord,
+  type StepRecord,
+  type TrainEnd,
+  Trainer,
+  type TrainHooks,
+} from '../../train/trainer.js';
+import { writeFileAtomically } from '../atomicFile.js';
+import { writeFolder } from '../folderSink.js';
+import { JsonLinesWriter } from '../jsonLines.js';
+import { readCheckpoint, writeCheckpoint } from './checkpointFile.js';
+import { EventFile } from './eventFile.js';
+import { type CurvePoint, learningCurve } from './learningCurve.js';
+import { type Prepared, prepareTraining, weightReaderOf } from './prepare.js';
+import { checkRoom, openRunFolder, type RunFolder } from './runFolder.js';
+
+/** What the caller sees and says of a run. */
+export interface RunHooks {
+  onNote?(line: string): void;
+  /** Called once before the first step. */
+  onStart?(run: { steps: number; done: number; picturesPerStep: number }): void;
+  onStep?(record: StepRecord): void;
+  onEvaluate?(done: number, total: number): void;
+  onEpoch?(record: EpochRecord): void;
+  shouldStop?(): boolean;
+}
+
+export interface RunResult {
+  readonly end: TrainEnd;
+  readonly epochs: number;
+  readonly steps: number;
+  readonly best: Best | null;
+  readonly output: string;
+}
+
+/**
+ * A whole training run into an output folder, on the current backend.
+ *
+ * @param resume go on from the folder's checkpoint, if it has one
+ */
+export async function runTraining(
+  config: TrainConfig,
+  { resume = false, ...hooks }: RunHooks & { resume?: boolean } = {},
+): Promise<RunResult> {
+  const folder = await openRunFolder(config, resume);
+  try {
+    const prepared = await prepareTraining(config);
+    try {
+      return await trainInto(folder, prepared, config, hooks);
+    } finally {
+      await prepared.close();
+    }
+  } finally {
+    await folder.release();
+  }
+}
+
+async function trainInto(
+  folder: RunFolder,
+  prepared: Prepared,
+  config: TrainConfig,
+  hooks: RunHooks,
+): Promise<RunResult> {
+  for (const note of prepared.notes) hooks.onNote?.(note);
+  await checkRoom(folder.path, bytesWritten(prepared, config));
+  const trainer = new Trainer(prepared);
+  const logs = await openLogs(folder, trainer, hooks);
+  try {
+    const total = trainer.stepsPerEpoch * config.schedule.epochs;
+    const picturesPerStep = config.batchSize * config.accumulate;
+    hooks.onStart?.({ steps: total, done: trainer.at.step, picturesPerStep });
+    const end = await trainer.run(trainHooks(folder, prepared, logs, hooks));
+    if (end === 'done') await writeModel(folder.file('last'), writable(prepared));
+    await writeCurve(folder, prepared);
+    const { epoch, step } = trainer.at;
+    return { end, epochs: epoch, steps: step, best: trainer.bestSoFar, output: folder.path };
+  } finally {
+    trainer.dispose();
+    await logs.close();
+  }
+}
+
+/** Checkpoint, best and last model, each as layers model and state_dict, and a checkpoint that is being written. */
+function bytesWritten({ model, student }: Prepared, config: TrainConfig): number {
+  const weights = 4 * countParameters(model.config);
+  const trained = student.trainable.reduce((sum, name) => {
+    const shape = student.weights.get(name)!.shape as number[];
+    return sum + 4 * shape.reduce((a, b) => a * b, 1);
+  }, 0);
+  const checkpoint = weights + (config.emaDecay === null ? 2 : 3) * trained;
+  return 2 * checkpoint + 6 * weights;
+}
+
+interface Logs {
+  readonly metrics: JsonLinesWriter;
+  readonly events: EventFile;
+  close(): Promise<void>;
+}
+
+/** Restores the trainer from a checkpoint, if there is one, and opens the logs behind what it has seen. */
+async function openLogs(folder: RunFolder, trainer: Trainer, hooks: RunHooks): Promise<Logs> {
+  let metricsBytes = 0;
+  if (folder.resumes) {
+    const stored = await readCheckpoint(folder.file('checkpoint'));
+    trainer.restore(stored.snapshot);
+    metricsBytes = stored.metricsBytes;
+    const { step, epoch, batch } = trainer.at;
+    hooks.onNote?.(`goes on after step ${step} (epoch ${epoch}, ${batch} batches of it done)`);
+  } else {
+    await rm(folder.file('tensorboard'), { recursive: true, force: true });
+  }
+  const metrics = await JsonLinesWriter.append(folder.file('metrics'), metricsBytes);
+  const events = await EventFile.create(folder.file('tensorboard'), trainer.at.step + 1);
+  return {
+    metrics,
+    events,
+    close: async () => {
+      await metrics.close();
+      await events.close();
+    },
+  };
+}
+
+function trainHooks(folder: RunFolder, prepared: Prepared, logs: Logs, hooks: RunHooks): TrainHooks {
+  return {
+    shouldStop: hooks.shouldStop,
+    onEvaluate: hooks.onEvaluate,
+    onStep: async (record) => {
+      await logStep(logs, record);
+      hooks.onStep?.(record);
+    },
+    onEpoch: async (record) => {
+      await logEpoch(logs, record);
+      hooks.onEpoch?.(record);
+    },
+    saveBest: () => writeModel(folder.file('best'), writable(prepared)),
+    save: async (snapshot) => {
+      await writeCheckpoint(folder.file('checkpoint'), snapshot, logs.metrics.bytes);
+    },
+  };
+}
+
+async function logStep({ metrics, events }: Logs, record: StepRecord): Promise<void> {
+  const { step, epoch, loss, base, teacher, learningRate, gradNorm } = record;
+  await metrics.write({ kind: 'step', step, epoch, loss, base, teacher, learningRate, gradNorm });
+  await events.scalars(step, {
+    'train/loss': loss,
+    'train/loss_labels': base,
+    'train/loss_teacher': teacher,
+    'train/learning_rate': learningRate,
+    'train/gradient_norm': gradNorm,
+  });
+}
+
+async function logEpoch({ metrics, events }: Logs, record: EpochRecord): Promise<void> {
+  const { epoch, step, trainLoss, learningRate, val, ema, best } = record;
+  await metrics.write({ kind: 'epoch', epoch, step, trainLoss, learningRate, val, ema, best });
+  await events.scalars(step, {
+    'epoch/train_loss': trainLoss,
+    'val/loss': val.loss,
+    'val/top1': val.top1,
+    'val/top5': val.top5,
+    'val_ema/loss': ema?.loss,
+    'val_ema/top1': ema?.top1,
+    'val_ema/top5': ema?.top5,
+  });
+}
+
+function writable(prepared: Prepared): WritableModel {
+  const { config, labels, preprocessing } = prepared.model;
+  return { config, labels, preprocessing, readWeight: weightReaderOf(prepared) };
+}
+
+/** A model as a folder (tfjs layers model) and beside it as NAME.safetensors (facebookresearch/deit's state_dict). */
+async function writeModel(folder: string, model: WritableModel): Promise<void> {
+  await writeFolder(folder, (sink) => writeLayersModel(model, sink));
+  await writeFileAtomically(`${folder}.safetensors`, stateDictChunks(model));
+}
+
+async function writeCurve(folder: RunFolder, { model }: Prepared): Promise<void> {
+  const lines = (await readFile(folder.file('metrics'), 'utf8')).split('\n').filter(Boolean);
+  const epochs = lines
+    .map((line) => JSON.parse(line))
+    .filter(({ kind }) => kind === 'epoch') as EpochRecord[];
+  if (epochs.length === 0) return;
+  const points: CurvePoint[] = epochs.map(({ epoch, trainLoss, val, ema }) => ({
+    epoch,
+    trainLoss,
+    valLoss: val.loss,
+    top1: val.top1,
+    emaTop1: ema?.top1,
+  }));
+  const svg = learningCurve(points, model.config.name);
+  await writeFileAtomically(folder.file('curve'), [new TextEncoder().encode(svg)]);
+}

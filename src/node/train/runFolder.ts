@@ -1,0 +1,125 @@
+import { mkdir, readdir, readFile, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../errors.js';
+import type { TrainConfig } from '../../train/config.js';
+import { FIELDS } from '../../train/configFields.js';
+import { writeFileAtomically } from '../atomicFile.js';
+import { asUserError } from '../fileErrors.js';
+import { lockFolder } from './lock.js';
+
+/** What a run leaves in its output folder. */
+export const FILES = {
+  config: 'config.json',
+  /** All that --resume needs. */
+  checkpoint: 'checkpoint.safetensors',
+  metrics: 'metrics.jsonl',
+  tensorboard: 'tensorboard',
+  curve: 'learning-curve.svg',
+  /** A layers model each, and the same as a state_dict in NAME.safetensors. */
+  best: 'best',
+  last: 'last',
+} as const;
+
+/** Fields that may change between a run and its continuation. */
+const MAY_CHANGE =
+  /^(output|workers|backend|evalBatchSize|saveEverySteps|data\.path|val\.path|distillation\.teacher|init\.from)$/;
+
+/** An output folder that is this process' own. */
+export interface RunFolder {
+  readonly path: string;
+  file(name: keyof typeof FILES): string;
+  /** Whether there is a checkpoint to go on from. */
+  readonly resumes: boolean;
+  /** Gives the folder free. */
+  release(): Promise<void>;
+}
+
+/** The configuration of the run in a folder. */
+export async function storedConfig(folder: string): Promise<unknown> {
+  const path = join(folder, FILES.config);
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new UserError(`${path}: no such file, so there is no run to go on with; give a configuration`);
+  });
+  return JSON.parse(text);
+}
+
+/**
+ * Makes or opens the output folder, locks it and checks that it is empty, or holds this very run if it is to go on.
+ */
+export async function openRunFolder(config: TrainConfig, resume: boolean): Promise<RunFolder> {
+  const folder = config.output;
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' || code === 'ENOTDIR') {
+      throw new UserError(`${folder}: is or lies in a file; choose another output folder`);
+    }
+    throw asUserError(error, folder);
+  }
+  const release = await lockFolder(folder);
+  try {
+    const names = (await readdir(folder)).filter((name) => name !== 'train.lock');
+    await removeLeftovers(folder, names);
+    const hasRun = names.includes(FILES.config);
+    if (hasRun && !resume) {
+      throw new UserError(
+        `${folder}: holds a run; go on with it by --resume, or choose another output folder`,
+      );
+    }
+    if (!hasRun && names.some((name) => !name.startsWith('.'))) {
+      throw new UserError(
+        `${folder}: holds files that are no training run; choose a new or empty output folder`,
+      );
+    }
+    if (hasRun) checkSameRun(await storedConfig(folder), config, folder);
+    const text = new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`);
+    await writeFileAtomically(join(folder, FILES.config), [text]);
+    return {
+      path: folder,
+      file: (name) => join(folder, FILES[name]),
+      resumes: hasRun && names.includes(FILES.checkpoint),
+      release,
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** What a killed run was writing. */
+async function removeLeftovers(folder: string, names: string[]): Promise<void> {
+  for (const name of names.filter((name) => /^\..*\.partial-\d+/.test(name))) {
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function checkSameRun(stored: unknown, config: TrainConfig, folder: string): void {
+  for (const field of Object.keys(FIELDS)) {
+    if (MAY_CHANGE.test(field)) continue;
+    const [before, now] = [stored, config].map((tree) => JSON.stringify(valueAt(tree, field)));
+    if (before === now) continue;
+    throw new UserError(
+      `${folder}: the run there has ${field} ${before}, not ${now}; --resume goes on with the same run: ` +
+        'leave the field as it was, or choose another output folder',
+    );
+  }
+}
+
+function valueAt(tree: unknown, path: string): unknown {
+  return path
+    .split('.')
+    .reduce((node, key) => (node as Record<string, unknown> | null | undefined)?.[key] ?? null, tree);
+}
+
+/** Throws a UserError if a disk has not the room for what a run writes. */
+export async function checkRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  const mib = (count: number) => `${Math.ceil(count / 2 ** 20)} MiB`;
+  throw new UserError(
+    `${folder}: the run needs ${mib(bytes)} for its checkpoints, the disk has ${mib(free)} free; ` +
+      'free some space or choose another output folder',
+  );
+}

@@ -1,0 +1,32 @@
+/** Training a student, under a teacher or without one. Runs in Node and in the browser. */
+export { DEFAULT_CONFIG, type PartialConfig, type TrainConfig } from './config.js';
+export type {
+  AugmentConfig,
+  DataConfig,
+  EvalData,
+  MixConfig,
+  PictureBatch,
+  TrainData,
+} from './data/types.js';
+export { type Distillation, distillationLoss, softTargetCrossEntropy } from './loss.js';
+export { resolveTrainConfig } from './resolveConfig.js';
+export type { Best, Position, Snapshot } from './snapshot.js';
+export { freshWeights, type Start, startFrom } from './startModel.js';
+export { type Student, studentOf, studentOfLayersModel } from './student.js';
+export {
+  fitTeacher,
+  type Graph,
+  type Teacher,
+  teacherOfGraphModel,
+  teacherOfLayersModel,
+  teacherOfModel,
+} from './teacher.js';
+export {
+  type Accuracy as TrainAccuracy,
+  type EpochRecord,
+  type StepRecord,
+  type TrainEnd,
+  Trainer,
+  type TrainHooks,
+  type TrainSetup,
+} from './trainer.js';

@@ -1,0 +1,95 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../errors.js';
+import type { ByWeight, OptimizerState } from './optimizer/index.js';
+import type { Student } from './student.js';
+
+/** A place in a run. */
+export interface Position {
+  /** Epochs that are done. */
+  readonly epoch: number;
+  /** Batches of the epoch after them that are done. */
+  readonly batch: number;
+  /** Steps that are done, over all epochs. */
+  readonly step: number;
+  /** Sum of the epoch's losses so far. */
+  readonly lossSum: number;
+}
+
+/** The best evaluation so far. */
+export interface Best {
+  readonly epoch: number;
+  readonly top1: number;
+  /** Whether it was the running mean of the weights. */
+  readonly ema: boolean;
+}
+
+export interface SnapshotTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** All that a run needs to go on as if nothing had been. Its random choices are seeded by the position. */
+export interface Snapshot {
+  readonly position: Position;
+  readonly best: Best | null;
+  /** `weights/NAME`, `optimizer/SLOT/NAME`, `ema/NAME`. */
+  readonly tensors: ReadonlyMap<string, SnapshotTensor>;
+}
+
+/** What changes in training. */
+export interface Trained {
+  readonly student: Student;
+  readonly optimizerState: OptimizerState;
+  readonly ema: ByWeight | undefined;
+}
+
+export async function takeSnapshot(
+  trained: Trained,
+  position: Position,
+  best: Best | null,
+): Promise<Snapshot> {
+  const tensors = new Map<string, SnapshotTensor>();
+  for (const [name, tensor] of trainedTensors(trained)) {
+    // A copy: some backends give a view of their own memory.
+    tensors.set(name, { shape: tensor.shape, values: Float32Array.from(await tensor.data()) });
+  }
+  return { position, best, tensors };
+}
+
+/** Puts a snapshot's values in place. Throws a UserError, with nothing changed, if it is of another run. */
+export function writeSnapshot(snapshot: Snapshot, trained: Trained): void {
+  const names = new Map(trainedTensors(trained));
+  for (const [name, { shape }] of names) {
+    const found = snapshot.tensors.get(name);
+    if (!found) throw new UserError(`the checkpoint has no ${name}; it is of another run`);
+    if (String(found.shape) !== String(shape)) {
+      throw new UserError(
+        `the checkpoint's ${name} has shape [${found.shape}], expected [${shape}]; it is of another run`,
+      );
+    }
+  }
+  const read = (name: string) => {
+    const { values, shape } = snapshot.tensors.get(name)!;
+    return tf.tensor(values, [...shape], 'float32');
+  };
+  const replace = (prefix: string, byWeight: ByWeight) => {
+    for (const name of Object.keys(byWeight)) {
+      byWeight[name].dispose();
+      byWeight[name] = read(`${prefix}/${name}`);
+    }
+  };
+  tf.tidy(() => {
+    for (const [name, weight] of trained.student.weights) weight.write(read(`weights/${name}`));
+  });
+  for (const [slot, byWeight] of Object.entries(trained.optimizerState))
+    replace(`optimizer/${slot}`, byWeight);
+  if (trained.ema) replace('ema', trained.ema);
+}
+
+function* trainedTensors({ student, optimizerState, ema }: Trained): Generator<[string, tf.Tensor]> {
+  for (const [name, weight] of student.weights) yield [`weights/${name}`, weight.read()];
+  for (const [slot, byWeight] of Object.entries(optimizerState)) {
+    for (const [name, tensor] of Object.entries(byWeight)) yield [`optimizer/${slot}/${name}`, tensor];
+  }
+  for (const [name, tensor] of Object.entries(ema ?? {})) yield [`ema/${name}`, tensor];
+}

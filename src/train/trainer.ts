@@ -1,0 +1,367 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../errors.js';
+import { predictionOf } from '../evaluate/metrics.js';
+import { Scores } from '../evaluate/scores.js';
+import { mixBatch } from './augment/mix.js';
+import type { TrainConfig } from './config.js';
+import type { EvalData, PictureBatch, TrainData } from './data/types.js';
+import { initialEma, updateEma, withEma } from './ema.js';
+import {
+  adamW,
+  type ByWeight,
+  type GradientStep,
+  globalNorm,
+  type OptimizerState,
+} from './optimizer/index.js';
+import { cosineWithWarmup, epochTime } from './schedule.js';
+import { STREAMS, seedFrom } from './seeds.js';
+import { type Best, type Position, type Snapshot, takeSnapshot, writeSnapshot } from './snapshot.js';
+import { applyGradients, computeGradients, disposeGradients, initialState } from './step.js';
+import type { Student } from './student.js';
+import type { Teacher } from './teacher.js';
+
+/** What a training run works on. The caller owns and frees it. */
+export interface TrainSetup {
+  readonly config: Pick<
+    TrainConfig,
+    | 'optimizer'
+    | 'schedule'
+    | 'distillation'
+    | 'mix'
+    | 'labelSmoothing'
+    | 'batchSize'
+    | 'accumulate'
+    | 'emaDecay'
+    | 'evalBatchSize'
+    | 'saveEverySteps'
+    | 'seed'
+  >;
+  readonly student: Student;
+  /** Input size, [height, width]. */
+  readonly imgSize: readonly [number, number];
+  /** Checked by fitTeacher; needed unless distillation is `none`. */
+  readonly teacher?: Teacher;
+  readonly data: TrainData;
+  readonly val: EvalData;
+}
+
+/** What a step did. */
+export interface StepRecord {
+  readonly step: number;
+  readonly epoch: number;
+  /** Batches of the epoch that are done. */
+  readonly batch: number;
+  readonly loss: number;
+  readonly base: number;
+  readonly teacher: number | undefined;
+  readonly learningRate: number;
+  /** Norm of the gradients before clipping. */
+  readonly gradNorm: number;
+  readonly pictures: number;
+}
+
+/** Accuracy on the validation pictures: percent, percent, nats. */
+export interface Accuracy {
+  readonly top1: number;
+  readonly top5: number;
+  readonly loss: number;
+}
+
+/** What an epoch came to. */
+export interface EpochRecord {
+  readonly epoch: number;
+  readonly step: number;
+  /** Mean training loss of its steps. */
+  readonly trainLoss: number;
+  readonly learningRate: number;
+  readonly val: Accuracy;
+  /** Of the weights' running mean, if there is one. */
+  readonly ema: Accuracy | undefined;
+  /** Whether this is the best epoch so far by top-1, of the weights or of their mean. */
+  readonly best: boolean;
+}
+
+/** What the surroundings do. All are awaited. */
+export interface TrainHooks {
+  onStep?(record: StepRecord): void | Promise<void>;
+  /** Called in evaluation with the number of pictures done. */
+  onEvaluate?(done: number, total: number): void;
+  onEpoch?(record: EpochRecord): void | Promise<void>;
+  /** The student's weights, or their mean, are the best so far: called with them in place. */
+  saveBest?(record: EpochRecord): Promise<void>;
+  /** A checkpoint is due. */
+  save?(snapshot: Snapshot): Promise<void>;
+  /** Asked after every step: true saves and ends the run. */
+  shouldStop?(): boolean;
+}
+
+/** `stopped`: on request, with a checkpoint saved. */
+export type TrainEnd = 'done' | 'stopped';
+
+/** Learning rate in an epoch, or at a step. */
+export function learningRateAt(
+  config: TrainSetup['config'],
+  position: Position,
+  stepsPerEpoch: number,
+): number {
+  const { optimizer, schedule, batchSize, accumulate } = config;
+  const { epochs, warmupEpochs, minLr, warmupLr, per } = schedule;
+  const scale = optimizer.lrBatch === null ? 1 : (batchSize * accumulate) / optimizer.lrBatch;
+  const time = per === 'epoch' ? epochTime(position.epoch) : position.step / stepsPerEpoch;
+  const lr = optimizer.lr * scale;
+  return cosineWithWarmup({ duration: epochs, lr, minLr, warmup: warmupEpochs, warmupLr }, time);
+}
+
+/**
+ * Trains a student. Every random choice is seeded by (seed, purpose, place in the run), so a run that goes on from a
+ * snapshot gives the same numbers to the bit as one that was never broken off.
+ */
+export class Trainer {
+  readonly stepsPerEpoch: number;
+  private readonly optimizer: GradientStep;
+  private optimizerState: OptimizerState;
+  private ema: ByWeight | undefined;
+  private position: Position = { epoch: 0, batch: 0, step: 0, lossSum: 0 };
+  private best: Best | null = null;
+
+  constructor(private readonly setup: TrainSetup) {
+    const { config, student, data } = setup;
+    const batches = data.batchesPerEpoch(config.batchSize);
+    this.stepsPerEpoch = Math.floor(batches / config.accumulate);
+    if (this.stepsPerEpoch < 1) {
+      throw new UserError(
+        `${data.name}: ${data.length} pictures are fewer than the ${config.batchSize * config.accumulate} of one step; ` +
+          'lower batchSize or accumulate',
+      );
+    }
+    if (student.trainable.length === 0) throw new UserError('no weight is left to train');
+    this.optimizer = adamW(config.optimizer);
+    this.optimizerState = initialState(this.optimizer, student);
+    this.ema = config.emaDecay === null ? undefined : initialEma(student);
+  }
+
+  /** Where the run stands. */
+  get at(): Position {
+    return this.position;
+  }
+
+  /** Best epoch so far. */
+  get bestSoFar(): Best | null {
+    return this.best;
+  }
+
+  /** Goes on from a snapshot of a run with the same configuration and data. */
+  restore(snapshot: Snapshot): void {
+    const { student } = this.setup;
+    const { optimizerState, ema } = this;
+    writeSnapshot(snapshot, { student, optimizerState, ema });
+    this.position = snapshot.position;
+    this.best = snapshot.best;
+  }
+
+  snapshot(): Promise<Snapshot> {
+    const { student } = this.setup;
+    const { optimizerState, ema, position, best } = this;
+    return takeSnapshot({ student, optimizerState, ema }, position, best);
+  }
+
+  /** Trains to the end, or until hooks.shouldStop; a checkpoint is saved either way. */
+  async run(hooks: TrainHooks = {}): Promise<TrainEnd> {
+    const { epochs } = this.setup.config.schedule;
+    const stopHere = async () => {
+      if (!hooks.shouldStop?.()) return false;
+      await hooks.save?.(await this.snapshot());
+      return true;
+    };
+    if (await stopHere()) return 'stopped';
+    while (this.position.epoch < epochs) {
+      if (!(await this.trainEpoch(hooks))) return 'stopped';
+      if (!(await this.endEpoch(hooks))) return 'stopped';
+    }
+    return 'done';
+  }
+
+  dispose(): void {
+    for (const slot of Object.values(this.optimizerState)) tf.dispose(slot);
+    if (this.ema) tf.dispose(this.ema);
+    this.optimizerState = {};
+    this.ema = undefined;
+  }
+
+  /** What is left of the epoch's steps; false if it was stopped. */
+  private async trainEpoch(hooks: TrainHooks): Promise<boolean> {
+    const { config, data } = this.setup;
+    const { epoch, batch: start } = this.position;
+    const last = this.stepsPerEpoch * config.accumulate;
+    if (start >= last) return true;
+    const options = { batchSize: config.batchSize, start };
+    const batches = data.batches(epoch, options)[Symbol.asyncIterator]();
+    try {
+      while (this.position.batch < last) {
+        await hooks.onStep?.(await this.step(batches));
+        if (hooks.shouldStop?.()) {
+          await hooks.save?.(await this.snapshot());
+          return false;
+        }
+        const due = config.saveEverySteps !== null && this.position.step % config.saveEverySteps === 0;
+        // At the end of an epoch the checkpoint comes after its evaluation.
+        if (due && this.position.batch < last) await hooks.save?.(await this.snapshot());
+      }
+    } finally {
+      await batches.return?.();
+    }
+    return true;
+  }
+
+  private async step(batches: AsyncIterator<PictureBatch>): Promise<StepRecord> {
+    const { config, student, data } = this.setup;
+    const { epoch, batch: first, step, lossSum } = this.position;
+    const learningRate = learningRateAt(config, this.position, this.stepsPerEpoch);
+    const sums = { loss: 0, base: 0, teacher: 0, pictures: 0 };
+    let gradients: ByWeight | undefined;
+    for (let i = 0; i < config.accumulate; i++) {
+      const next = await batches.next();
+      if (next.done) throw new Error(`${data.name} ended at batch ${first + i} of epoch ${epoch}`);
+      const part = await this.forwardAndBack(next.value, first + i);
+      gradients = accumulate(gradients, part.gradients);
+      sums.loss += part.loss / config.accumulate;
+      sums.base += part.base / config.accumulate;
+      sums.teacher += (part.teacher ?? 0) / config.accumulate;
+      sums.pictures += next.value.indices.length;
+    }
+    const mean = averaged(gradients!, config.accumulate);
+    const norm = globalNorm(mean);
+    const gradNorm = (await norm.data())[0];
+    norm.dispose();
+    if (!Number.isFinite(gradNorm)) {
+      tf.dispose(mean);
+      throw new UserError(
+        `step ${step} (epoch ${epoch}, batch ${first}): the gradients are not finite (norm ${gradNorm}), though the ` +
+          `loss is ${sums.loss}; ${ADVICE}`,
+      );
+    }
+    this.optimizerState = applyGradients(student, this.optimizer, mean, {
+      state: this.optimizerState,
+      count: step + 1,
+      learningRate,
+    });
+    tf.dispose(mean);
+    if (this.ema) this.ema = updateEma(this.ema, student, config.emaDecay!);
+    const batch = first + config.accumulate;
+    this.position = { epoch, batch, step: step + 1, lossSum: lossSum + sums.loss };
+    const { loss, base, pictures } = sums;
+    const teacher = config.distillation.type === 'none' ? undefined : sums.teacher;
+    return { step: step + 1, epoch, batch, loss, base, teacher, learningRate, gradNorm, pictures };
+  }
+
+  /** Gradients of one batch; its losses are read, and must be finite. */
+  private async forwardAndBack(pictures: PictureBatch, batch: number) {
+    const { config, student, imgSize, teacher, data } = this.setup;
+    const { epoch, step } = this.position;
+    const numClasses = data.classNames.length;
+    const count = pictures.labels.length;
+    const mixing = { ...config.mix, numClasses, smoothing: config.labelSmoothing };
+    const mixed = mixBatch(pictures, imgSize, mixing, seedFrom(config.seed, STREAMS.mix, epoch, batch));
+    const images = tf.tensor4d(mixed.pixels, [count, ...imgSize, 3]);
+    const targets = tf.tensor2d(mixed.targets, [count, numClasses]);
+    const teacherLogits = config.distillation.type === 'none' ? undefined : teacher!.predict(images);
+    let masks = 0;
+    const dropPathSeed = () => seedFrom(config.seed, STREAMS.dropPath, epoch, batch, masks++);
+    const inputs = { images, targets, teacherLogits };
+    const gradients = computeGradients(student, inputs, config.distillation, dropPathSeed);
+    const { byWeight } = gradients;
+    const [loss, base, taught] = await Promise.all(
+      [gradients.total, gradients.base, gradients.teacher].map(async (scalar) => (await scalar?.data())?.[0]),
+    );
+    disposeGradients({ ...gradients, byWeight: {} });
+    tf.dispose(teacherLogits ? [images, targets, teacherLogits] : [images, targets]);
+    if (!Number.isFinite(loss)) {
+      tf.dispose(byWeight);
+      throw new UserError(
+        `step ${step} (epoch ${epoch}, batch ${batch}): the loss is ${loss} (labels ${base}` +
+          `${taught === undefined ? '' : `, teacher ${taught}`}); pictures of the batch: ` +
+          `${described(data, pictures.indices)}; ${ADVICE}`,
+      );
+    }
+    return { loss: loss!, base: base!, teacher: taught, gradients: byWeight };
+  }
+
+  /** Evaluates, keeps the best, saves; false if it was stopped before that was done. */
+  private async endEpoch(hooks: TrainHooks): Promise<boolean> {
+    const { student, config } = this.setup;
+    const { epoch, step, lossSum } = this.position;
+    const val = await this.evaluate(hooks);
+    const ema = val && this.ema ? await withEma(this.ema, student, () => this.evaluate(hooks)) : undefined;
+    if (!val || (this.ema && !ema)) {
+      await hooks.save?.(await this.snapshot());
+      return false;
+    }
+    const ofMean = ema !== undefined && ema.top1 > val.top1;
+    const top1 = ofMean ? ema.top1 : val.top1;
+    const best = this.best === null || top1 > this.best.top1;
+    const learningRate = learningRateAt(config, { ...this.position, step: step - 1 }, this.stepsPerEpoch);
+    const trainLoss = lossSum / this.stepsPerEpoch;
+    const record: EpochRecord = { epoch, step, trainLoss, learningRate, val, ema, best };
+    if (best) {
+      this.best = { epoch, top1, ema: ofMean };
+      const save = async () => hooks.saveBest?.(record);
+      await (ofMean ? withEma(this.ema!, student, save) : save());
+    }
+    await hooks.onEpoch?.(record);
+    this.position = { epoch: epoch + 1, batch: 0, step, lossSum: 0 };
+    await hooks.save?.(await this.snapshot());
+    return !hooks.shouldStop?.() || epoch + 1 === config.schedule.epochs;
+  }
+
+  /** Accuracy on the validation pictures, or undefined if the run is to stop. */
+  private async evaluate(hooks: TrainHooks): Promise<Accuracy | undefined> {
+    const { student, val, imgSize, config } = this.setup;
+    const scores = new Scores(val.length);
+    let done = 0;
+    for await (const { pixels, labels, indices } of val.batches(config.evalBatchSize)) {
+      const logits = tf.tidy(() => student.predict(tf.tensor4d(pixels, [labels.length, ...imgSize, 3])));
+      const values = await logits.data();
+      const classes = logits.shape[1];
+      logits.dispose();
+      for (const [row, label] of labels.entries()) {
+        const own = values.subarray(row * classes, (row + 1) * classes);
+        scores.add(indices[row], predictionOf('', label, own));
+      }
+      done += labels.length;
+      hooks.onEvaluate?.(done, val.length);
+      if (hooks.shouldStop?.()) return undefined;
+    }
+    const { top1, top5, loss } = scores.accuracy();
+    return { top1: top1!, top5: top5!, loss: loss! };
+  }
+}
+
+const ADVICE = 'nothing of this step was kept; lower optimizer.lr or set optimizer.clipGrad, then --resume';
+
+function accumulate(sum: ByWeight | undefined, part: ByWeight): ByWeight {
+  if (!sum) return part;
+  const next: ByWeight = {};
+  for (const [name, gradient] of Object.entries(part)) {
+    next[name] = tf.add(sum[name], gradient);
+    tf.dispose([sum[name], gradient]);
+  }
+  return next;
+}
+
+function averaged(sum: ByWeight, count: number): ByWeight {
+  if (count === 1) return sum;
+  const mean: ByWeight = {};
+  for (const [name, gradient] of Object.entries(sum)) {
+    mean[name] = tf.div(gradient, count);
+    gradient.dispose();
+  }
+  return mean;
+}
+
+/** How many pictures an error names. */
+const NAMED = 4;
+
+function described(data: TrainData, indices: Int32Array): string {
+  const names = [...indices.subarray(0, NAMED)].map((index) => data.describe(index));
+  return names.join(', ') + (indices.length > NAMED ? ` and ${indices.length - NAMED} more` : '');
+}

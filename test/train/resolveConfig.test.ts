@@ -1,0 +1,105 @@
+import { expect, test } from '@jest/globals';
+import { trainConfigs } from '../../configs/train/index.js';
+import { DEFAULT_CONFIG } from '../../src/train/config.js';
+import { FIELDS } from '../../src/train/configFields.js';
+import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
+
+const NEEDED = { data: { path: 'a' }, val: { path: 'b' }, output: 'c' };
+const resolve = (given: object, fields = {}) =>
+  resolveTrainConfig({ ...NEEDED, ...given }, fields, 'my.json');
+
+/** Paths of a tree's leaves. */
+function paths(tree: object, prefix = ''): string[] {
+  return Object.entries(tree).flatMap(([key, value]) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? paths(value, `${prefix}${key}.`)
+      : [`${prefix}${key}`],
+  );
+}
+
+test('every field has a description and every description a field', () => {
+  const fields = Object.keys(FIELDS).filter((path) => !path.startsWith('augment.affine.'));
+  expect(paths({ ...DEFAULT_CONFIG, augment: { ...DEFAULT_CONFIG.augment, affine: {} } }).sort()).toEqual(
+    fields.sort(),
+  );
+});
+
+test('the defaults are the recipe of facebookresearch/deit', () => {
+  const { optimizer, schedule, mix, augment, labelSmoothing, emaDecay } = resolve({});
+  expect({ optimizer, schedule, mix, augment, labelSmoothing, emaDecay }).toEqual({
+    optimizer: {
+      lr: 5e-4,
+      lrBatch: 512,
+      weightDecay: 0.05,
+      beta1: 0.9,
+      beta2: 0.999,
+      eps: 1e-8,
+      clipGrad: null,
+    },
+    schedule: { epochs: 300, minLr: 1e-5, warmupEpochs: 5, warmupLr: 1e-6, per: 'epoch' },
+    mix: { mixup: 0.8, cutmix: 1, prob: 1, switchProb: 0.5 },
+    augment: {
+      randomResizedCrop: { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] },
+      affine: null,
+      hflip: 0.5,
+      colorJitter: 0.3,
+      randAugment: 'rand-m9-mstd0.5-inc1',
+      randomErasing: 0.25,
+      repeats: 3,
+    },
+    labelSmoothing: 0.1,
+    emaDecay: 0.99996,
+  });
+});
+
+test('fields go over the file, groups come and go', () => {
+  const given = { augment: { randomResizedCrop: null }, optimizer: { lr: 1 } };
+  expect(resolve(given, { 'optimizer.lr': 2 }).optimizer.lr).toBe(2);
+  expect(resolve(given).augment.randomResizedCrop).toBeNull();
+  const back = resolve(given, { 'augment.randomResizedCrop.scale': [0.5, 1] });
+  expect(back.augment.randomResizedCrop).toEqual({ scale: [0.5, 1], ratio: [3 / 4, 4 / 3] });
+  expect(resolve({}, { 'augment.randomResizedCrop': null }).augment.randomResizedCrop).toBeNull();
+  expect(resolve({}).augment.randomResizedCrop).not.toBeNull();
+});
+
+test.each([
+  [[], 'my.json: it should be an object of fields, is []'],
+  [{ optimizer: 3 }, 'my.json: optimizer should be an object of fields, is 3'],
+  [{ lr: 3 }, 'my.json: there is no field lr; did you mean optimizer.lr?'],
+  [
+    { optimizer: { rate: 3 } },
+    'my.json: there is no field optimizer.rate; there are lr, lrBatch, weightDecay,',
+  ],
+  [{ batchSize: 0 }, 'my.json: batchSize should be a whole number of at least 1, is 0'],
+  [{ batchSize: '8' }, 'my.json: batchSize should be a whole number of at least 1, is "8"'],
+  [{ optimizer: { lr: Number.NaN } }, 'my.json: optimizer.lr should be a number above 0, is null'],
+  [{ distillation: { type: 'firm' } }, 'distillation.type should be one of none, soft, hard, is "firm"'],
+  [
+    { distillation: { type: 'soft' } },
+    'distillation.type is soft, so distillation.teacher must name a model',
+  ],
+  [{ distillation: { teacher: 't' } }, 'distillation.teacher is given, but distillation.type is none'],
+  [
+    { augment: { affine: { scale: [2, 1] } } },
+    'augment.affine.scale should be two numbers of at least 0, the smaller',
+  ],
+  [
+    { schedule: { epochs: 3, warmupEpochs: 3 } },
+    'schedule.warmupEpochs (3) must be below schedule.epochs (3)',
+  ],
+  [
+    { model: { name: 'deit_tiny_patch16_224' }, init: { from: 'x' } },
+    'model.name and init.from both give a shape',
+  ],
+  [{ output: '' }, 'output is empty (--output FOLDER)'],
+  [{ data: { path: '' } }, 'data.path is empty (--data.path FOLDER)'],
+])('%j is refused: %s', (given, message) => {
+  const tree = Array.isArray(given) ? given : { ...NEEDED, ...given };
+  expect(() => resolveTrainConfig(tree, {}, 'my.json')).toThrow(message);
+});
+
+test.each(Object.keys(trainConfigs))('the recipe %s is a configuration', (name) => {
+  const fields = { 'data.path': 'a', 'val.path': 'b', output: 'c' };
+  const teacher = trainConfigs[name].distillation?.type ? { 'distillation.teacher': 't' } : {};
+  expect(resolveTrainConfig(trainConfigs[name], { ...fields, ...teacher }, name).output).toBe('c');
+});

@@ -1,4 +1,5 @@
 import type { EvaluationResult } from '../evaluate/index.js';
+import type { EvaluationRecord } from '../evaluate/report/record.js';
 import { preprocessingFor, presetNames } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
 import { loadFrom, type ModelSource } from '../models/load.js';
@@ -21,12 +22,13 @@ interface Args {
   predictions?: string;
   resume: boolean;
   queue?: string;
+  report?: string;
   strict: boolean;
   json: boolean;
 }
 
 /** What `deit eval --json` prints. */
-type Report = EvaluationResult & { preset: string; backend: string };
+type Summary = EvaluationResult & { preset: string; backend: string };
 
 const builder: Command['builder'] = (yargs) =>
   yargs
@@ -62,6 +64,10 @@ const builder: Command['builder'] = (yargs) =>
       type: 'string',
       describe: 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines',
     })
+    .option('report', {
+      type: 'string',
+      describe: 'HTML file to write: calibration, classes, worst mistakes',
+    })
     .option('strict', {
       type: 'boolean',
       default: false,
@@ -70,6 +76,10 @@ const builder: Command['builder'] = (yargs) =>
     .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
     .check((args) => {
       if (args.resume && !args.predictions) throw new UsageError('--resume needs --predictions FILE');
+      if (args.resume && args.report !== undefined)
+        throw new UsageError(
+          '--report shows a whole run, and --resume only classifies what is left; use one',
+        );
       return checkNumbers(args, { 'batch-size': 1, workers: 0 });
     })
     .example('$0 deit-tiny/ imagenet/val', 'top-1, top-5 and loss')
@@ -78,9 +88,11 @@ const builder: Command['builder'] = (yargs) =>
     .example(
       '$0 deit-tiny/ imagenet/val --queue redis://10.0.0.1',
       'on every machine that runs `deit worker`',
-    );
+    )
+    .example('$0 deit-tiny/ imagenet/val --report report.html', 'and where it goes wrong');
 
-async function runEvaluation(args: Args): Promise<Report> {
+async function runEvaluation(args: Args): Promise<Summary> {
+  const report = args.report === undefined ? undefined : await startReport(args.report);
   const backends = new Set<string>();
   if (!args.queue) backends.add(await chooseBackend(args.backend));
   const opened = await openModel(args.model);
@@ -92,11 +104,18 @@ async function runEvaluation(args: Args): Promise<Report> {
     const scorer = args.queue
       ? await queueScorer(opened.source, args.queue, backends)
       : await chooseScorer(opened.source, [...backends][0], args);
+    let model = 'model' in scorer ? scorer.model : undefined;
     try {
-      const result = await evaluateWithProgress(scorer, folder, preprocessing, args);
-      return { ...result, preset: preprocessing.preset, backend: [...backends].join(', ') };
+      const result = await evaluateWithProgress(scorer, folder, preprocessing, args, report?.record);
+      const summary = { ...result, preset: preprocessing.preset, backend: [...backends].join(', ') };
+      if (report) {
+        model ??= await loadFrom(opened.source, { backend: args.backend });
+        await report.write({ name: args.model, model, folder, preprocessing, summary });
+        console.error(`report: ${args.report}`);
+      }
+      return summary;
     } finally {
-      if ('model' in scorer) scorer.model.dispose();
+      model?.dispose();
     }
   } finally {
     await opened.close();
@@ -114,6 +133,11 @@ async function queueScorer(source: ModelSource, url: string, backends: Set<strin
       onBackend: (backend) => backends.add(backend),
     },
   };
+}
+
+/** The report's plots are a large library, which only this option loads. */
+async function startReport(path: string) {
+  return (await import('../node/report.js')).startReport(path);
 }
 
 async function chooseScorer(source: ModelSource, backend: string, args: Args): Promise<Scorer> {
@@ -135,6 +159,7 @@ async function evaluateWithProgress(
   folder: ValFolder,
   preprocessing: Preprocessing,
   args: Args,
+  report: EvaluationRecord | undefined,
 ): Promise<EvaluationResult> {
   const progress = startProgress({ label: 'eval', total: folder.pictures.length, unit: 'pictures' });
   try {
@@ -143,6 +168,7 @@ async function evaluateWithProgress(
       batchSize: args.batchSize,
       predictions: args.predictions,
       resume: args.resume,
+      report,
       strict: args.strict,
       onProgress: (done) => progress.update(done),
       onFailure: (message) => console.error(`not read: ${message}`),
@@ -152,14 +178,14 @@ async function evaluateWithProgress(
   }
 }
 
-function print(report: Report, json: boolean): void {
-  if (json) return void console.log(JSON.stringify(report));
-  const { images, top1, top5, loss, failed, imagesPerSecond } = report;
+function print(summary: Summary, json: boolean): void {
+  if (json) return void console.log(JSON.stringify(summary));
+  const { images, top1, top5, loss, failed, imagesPerSecond } = summary;
   const figure = (value: number | null, digits: number) => (value === null ? '–' : value.toFixed(digits));
   console.log(
     `top-1 ${figure(top1, 3)} %  top-5 ${figure(top5, 3)} %  loss ${figure(loss, 4)}  ` +
       `(${images} pictures${failed > 0 ? `, ${failed} not read` : ''}; ${imagesPerSecond.toFixed(1)} pictures/s; ` +
-      `preset ${report.preset}, ${report.backend})`,
+      `preset ${summary.preset}, ${summary.backend})`,
   );
 }
 

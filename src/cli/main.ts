@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { UserError } from '../errors.js';
+import { packageVersion } from '../node/version.js';
 
 /** A command with its options' types forgotten, so that commands of all kinds fit in one list. */
 // biome-ignore lint/suspicious/noExplicitAny: yargs' own type for a command of any options
@@ -45,11 +45,6 @@ function parser(program: string, commands: readonly Command[], argv: string[]): 
   // A program of one command (deit-convert) has it as its default, which takes the place of a list of commands.
   const isDefault = commands.some(({ command }) => String(command).startsWith('$0'));
   return isDefault ? cli : cli.demandCommand(1, 'say which command');
-}
-
-function packageVersion(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 function report(program: string, error: Error, debug: boolean): void {

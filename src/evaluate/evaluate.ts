@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { type PicturePrediction, predictionOf } from './metrics.js';
 import { type Accuracy, Scores } from './scores.js';
@@ -16,6 +17,8 @@ export interface PreparedBatch {
 export interface ScoredBatch {
   /** float32 [indices.length, classes]. */
   readonly logits: Float32Array;
+  /** The logits of the class head and of the distillation head, where they were asked for and there are two. */
+  readonly heads?: readonly Float32Array[];
   /** Index (into the list of all pictures) of each row of `logits`. */
   readonly indices: readonly number[];
   readonly failures: PreparedBatch['failures'];
@@ -38,18 +41,23 @@ export interface EvaluationResult extends Accuracy {
 
 export interface EvaluateHooks {
   /** Called for each picture that was not scored before, before the next batch is taken. */
-  onPrediction?: (prediction: PicturePrediction, logits: Float32Array) => void | Promise<void>;
+  onPrediction?: (
+    prediction: PicturePrediction,
+    logits: Float32Array,
+    heads: readonly Float32Array[],
+  ) => void | Promise<void>;
   onFailure?: (file: string, message: string) => void | Promise<void>;
 }
 
-/** Runs a model over prepared batches, one after another. */
+/** Runs a model over prepared batches, one after another; `heads` asks for both heads' logits of a distilled model. */
 export async function* scoreBatches(
   model: VisionTransformer,
   batches: AsyncIterable<PreparedBatch>,
+  { heads = false } = {},
 ): AsyncGenerator<ScoredBatch, void, undefined> {
   for await (const batch of batches) {
     const { indices, failures } = batch;
-    yield { logits: await logitsOf(model, batch), indices, failures };
+    yield { ...(await logitsOf(model, batch, heads)), indices, failures };
   }
 }
 
@@ -67,7 +75,7 @@ export async function evaluate(
   let failed = 0;
   let scored = 0;
   const start = performance.now();
-  for await (const { indices, logits, failures } of batches) {
+  for await (const { indices, logits, heads = [], failures } of batches) {
     for (const { index, message } of failures) {
       failed++;
       await hooks.onFailure?.(pictures[index].file, message);
@@ -76,10 +84,11 @@ export async function evaluate(
     for (const [row, index] of indices.entries()) {
       if (scores.has(index)) continue;
       const { file, label } = pictures[index];
-      const values = logits.subarray(row * classes, (row + 1) * classes);
+      const rowOf = (all: Float32Array) => all.subarray(row * classes, (row + 1) * classes);
+      const values = rowOf(logits);
       const prediction = predictionOf(file, label, values);
       // The record first: a picture counts only once it is written.
-      await hooks.onPrediction?.(prediction, values);
+      await hooks.onPrediction?.(prediction, values, heads.map(rowOf));
       scores.add(index, prediction);
       scored++;
     }
@@ -88,15 +97,27 @@ export async function evaluate(
   return { ...scores.accuracy(), failed, imagesPerSecond: seconds > 0 ? scored / seconds : 0 };
 }
 
-async function logitsOf(model: VisionTransformer, batch: PreparedBatch): Promise<Float32Array> {
-  if (batch.indices.length === 0) return new Float32Array();
+async function logitsOf(
+  model: VisionTransformer,
+  batch: PreparedBatch,
+  heads: boolean,
+): Promise<Pick<ScoredBatch, 'logits' | 'heads'>> {
+  if (batch.indices.length === 0) return { logits: new Float32Array() };
   const [height, width] = model.config.imgSize;
-  const logits = tf.tidy(() =>
-    model.predict(tf.tensor4d(batch.data, [batch.indices.length, height, width, 3])),
-  );
+  const outputs = tf.tidy(() => {
+    const x = tf.tensor4d(batch.data, [batch.indices.length, height, width, 3]);
+    const both = heads && model instanceof DistilledVisionTransformer ? model.predictHeads(x) : [];
+    return both.length > 0 ? [meanOf(both), ...both] : [model.predict(x)];
+  });
   try {
-    return (await logits.data<'float32'>()) as Float32Array;
+    const [logits, ...rest] = await Promise.all(outputs.map((output) => output.data<'float32'>()));
+    return rest.length > 0 ? { logits: logits!, heads: rest } : { logits: logits! };
   } finally {
-    logits.dispose();
+    tf.dispose(outputs);
   }
+}
+
+/** As the model's last layer gives it. */
+function meanOf([first, second]: readonly tf.Tensor2D[]): tf.Tensor2D {
+  return tf.mul(tf.add(first!, second!), 0.5);
 }

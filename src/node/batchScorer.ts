@@ -14,13 +14,13 @@ export function batchScorer(
   workers: number,
 ): (job: ScoreJob) => Promise<ScoredBatch> {
   let last: Promise<unknown> = Promise.resolve();
-  return ({ start, files, preprocessing }) => {
+  return ({ start, files, preprocessing, heads }) => {
     const prepared = only(preparePictures(files, { preprocessing, batchSize: files.length, workers }));
     const answer = last.then(async () => {
       const batch = await prepared;
-      const { logits, indices, failures } = await only(scoreBatches(model, one(batch)));
+      const { failures, indices, ...scored } = await only(scoreBatches(model, one(batch), { heads }));
       const moved = failures.map(({ index, message }) => ({ index: start + index, message }));
-      return { logits, indices: indices.map((index) => start + index), failures: moved };
+      return { ...scored, indices: indices.map((index) => start + index), failures: moved };
     });
     last = answer.catch(() => {}); // the caller hears of it; the next batch goes on
     return answer;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import {
+  type EvaluateHooks,
   type EvaluationResult,
   evaluate,
   predictionOf,
@@ -8,6 +9,7 @@ import {
   Scores,
   scoreBatches,
 } from '../evaluate/index.js';
+import type { EvaluationRecord } from '../evaluate/report/index.js';
 import type { Preprocessing } from '../image/types.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { JsonLinesWriter } from './jsonLines.js';
@@ -34,6 +36,8 @@ export interface EvaluateFolderOptions {
   predictions?: string;
   /** Whether what `predictions` holds already is kept and counted, and only the other pictures are classified. */
   resume?: boolean;
+  /** Gathers what a report shows of the pictures that are classified. */
+  report?: EvaluationRecord;
   /** Whether the first picture that cannot be read is an error. */
   strict: boolean;
   /** Called with the number of pictures that are done, failed and recorded ones included. */
@@ -60,13 +64,15 @@ export async function evaluateFolder(
   const writer = path ? await JsonLinesWriter.append(path, record?.length ?? 0) : undefined;
   let done = record?.count ?? 0;
   try {
-    const hooks = {
-      async onPrediction(prediction: unknown) {
+    const hooks: EvaluateHooks = {
+      async onPrediction(prediction, logits, heads) {
+        options.report?.add(prediction.file, prediction.label, logits, heads);
         await writer?.write(prediction);
         options.onProgress?.(++done);
       },
-      onFailure(_file: string, message: string) {
+      onFailure(_file, message) {
         if (options.strict) throw new UserError(`${message}; --strict stops here`);
+        options.report?.failures.push(message);
         options.onFailure?.(message);
         options.onProgress?.(++done);
       },
@@ -97,9 +103,10 @@ async function* atPlaces(
   batches: AsyncIterable<ScoredBatch>,
   places: readonly number[],
 ): AsyncGenerator<ScoredBatch, void, undefined> {
-  for await (const { logits, indices, failures } of batches) {
+  for await (const { logits, heads, indices, failures } of batches) {
     yield {
       logits,
+      heads,
       indices: indices.map((index) => places[index]),
       failures: failures.map((failure) => ({ ...failure, index: places[failure.index] })),
     };
@@ -130,20 +137,22 @@ function score(
   scorer: Scorer,
   root: string,
   names: readonly string[],
-  { preprocessing, batchSize }: EvaluateFolderOptions,
+  { preprocessing, batchSize, report }: EvaluateFolderOptions,
 ): AsyncIterable<ScoredBatch> {
   if ('queue' in scorer) return onQueue(names, { ...scorer.queue, preprocessing, batchSize });
   const files = names.map((name) => join(root, name));
+  const heads = report !== undefined;
   if ('threads' in scorer) {
     return scoreOnThreads(files, {
       model: scorer.modelPath,
       preprocessing,
       batchSize,
       threads: scorer.threads,
+      heads,
     });
   }
   const workers = scorer.decodeThreads;
-  return scoreBatches(scorer.model, preparePictures(files, { preprocessing, batchSize, workers }));
+  return scoreBatches(scorer.model, preparePictures(files, { preprocessing, batchSize, workers }), { heads });
 }
 
 /** The queue's client is large and few need it. */

@@ -8,6 +8,8 @@ export interface ScoreJob {
   readonly start: number;
   readonly files: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** Whether a distilled model gives both heads' logits too. */
+  readonly heads?: boolean;
 }
 
 export interface ScoreOptions {
@@ -16,6 +18,8 @@ export interface ScoreOptions {
   readonly preprocessing: Preprocessing;
   readonly batchSize: number;
   readonly threads: number;
+  /** Whether a distilled model gives both heads' logits too. */
+  readonly heads?: boolean;
 }
 
 /** Batches that a worker has besides the one in work, so that it never waits for the main thread. */
@@ -51,14 +55,19 @@ export async function* scoreOnThreads(
   files: readonly string[],
   options: ScoreOptions,
 ): AsyncGenerator<ScoredBatch, void, undefined> {
-  const { batchSize, preprocessing } = options;
+  const { batchSize, preprocessing, heads } = options;
   const workers = Math.min(options.threads, Math.ceil(files.length / batchSize));
   const pool = startScorePool(options.model, workers);
   const begun: Promise<ScoredBatch>[] = [];
   let next = 0;
   const begin = () => {
     while (begun.length < workers * (1 + QUEUED) && next < files.length) {
-      const result = pool.run({ start: next, files: files.slice(next, next + batchSize), preprocessing });
+      const result = pool.run({
+        start: next,
+        files: files.slice(next, next + batchSize),
+        preprocessing,
+        heads,
+      });
       result.catch(() => {}); // may fail before its turn; its turn meets it
       begun.push(result);
       next += batchSize;

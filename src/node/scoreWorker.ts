@@ -23,6 +23,9 @@ await opened.close();
 const score = batchScorer(model, 0);
 port.on('message', async (job: ScoreJob) => {
   const result = await score(job);
-  port.postMessage(result, [result.logits.buffer as ArrayBuffer]);
+  port.postMessage(
+    result,
+    [result.logits, ...(result.heads ?? [])].map(({ buffer }) => buffer as ArrayBuffer),
+  );
 });
 port.postMessage('ready');

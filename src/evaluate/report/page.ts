@@ -1,0 +1,257 @@
+import type { EvaluationResult } from '../evaluate.js';
+import { expectedCalibrationError } from './calibration.js';
+import { html, Markup } from './html.js';
+import {
+  type ClassAccuracy,
+  classBars,
+  classHistogram,
+  confidenceHistogram,
+  confusionMatrix,
+  reliabilityDiagram,
+  shorten,
+} from './plots.js';
+import type { Counts, EvaluationRecord, Mistake, Vote } from './record.js';
+import { style } from './style.js';
+
+/** Time that a picture takes in one stage. */
+export interface Stage {
+  readonly name: string;
+  readonly milliseconds: number;
+}
+
+/** What a report tells of. */
+export interface ReportContents {
+  /** The model as it was named, and its architecture's name. */
+  readonly model: string;
+  readonly architecture: string;
+  readonly folder: string;
+  readonly preset: string;
+  /** What computed, one line. */
+  readonly backend: string;
+  readonly labels: readonly string[] | undefined;
+  readonly result: EvaluationResult;
+  readonly record: EvaluationRecord;
+  /** Pictures of the record's mistakes as data: URLs, by file. */
+  readonly thumbnails: ReadonlyMap<string, string>;
+  /** Read one after another, one picture at a time. */
+  readonly stages: readonly Stage[];
+  /** Pictures of which `stages` is the median. */
+  readonly stagesOf: number;
+  readonly made: Date;
+  /** Release of this program. */
+  readonly version: string;
+}
+
+/** Up to this many classes each has a bar of its own, and the confusion matrix is drawn. */
+const FEW_CLASSES = 20;
+const CONFUSIONS_TOLD = 20;
+const FAILURES_TOLD = 100;
+const VOTERS = ['mean', 'class head', 'distillation head'];
+const CLASSIFIERS = ['mean of both heads', 'class head', 'distillation head'];
+
+/**
+ * A report of an evaluation: one page that needs nothing beside it.
+ *
+ * @param document makes the elements of the plots (linkedom's, or a browser's)
+ */
+export function reportPage(contents: ReportContents, document: Document): string {
+  const { model, folder, record } = contents;
+  const name = (index: number) => contents.labels?.[index] ?? String(index);
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>${model} on ${folder}</title>
+<style>${new Markup(style)}</style>
+</head>
+<body>
+<header>
+<h1>${model}</h1>
+<p class="soft">${heading(contents)}</p>
+</header>
+<main>
+${tiles(contents)}
+${record.counts.length > 1 ? headsSection(record) : undefined}
+${record.counts.length > 0 ? calibrationSection(record, document) : undefined}
+${record.classes.size > 0 ? classSection(record, name, document) : undefined}
+${confusionSection(record, name)}
+${mistakeSection(contents, name)}
+${stageSection(contents)}
+${failureSection(record)}
+</main>
+<footer>Made by deit-tfjs ${contents.version} on ${contents.made.toISOString().slice(0, 16).replace('T', ' ')} UTC.</footer>
+</body>
+</html>
+`.text;
+}
+
+function heading({ architecture, folder, preset, backend }: ReportContents): string {
+  return `${architecture} on ${folder}; preset ${preset}; ${backend}`;
+}
+
+const figure = (value: number | null, digits: number) =>
+  value === null || Number.isNaN(value) ? '–' : value.toFixed(digits);
+const percent = (share: number, digits = 1) => `${figure(100 * share, digits)} %`;
+
+function tiles({ result, record }: ReportContents): Markup {
+  const { images, top1, top5, loss, failed, imagesPerSecond } = result;
+  const ece = record.counts[0] ? expectedCalibrationError(record.counts[0].bins) : null;
+  const tile = (title: string, value: string, unit = '') =>
+    html`<div><dt>${title}</dt><dd>${value}<small>${unit && ` ${unit}`}</small></dd></div>`;
+  return html`<dl class="tiles">
+${tile('top-1', figure(top1, 2), '%')}
+${tile('top-5', figure(top5, 2), '%')}
+${tile('loss', figure(loss, 4), 'nats')}
+${tile('calibration error', figure(ece && 100 * ece, 2), '%')}
+${tile(failed > 0 ? `pictures, ${failed} not read` : 'pictures', images.toLocaleString('en'))}
+${tile('speed', figure(imagesPerSecond, 1), 'pictures/s')}
+</dl>`;
+}
+
+function headsSection({ counts, headsAgree }: EvaluationRecord): Markup {
+  const row = (count: Counts, i: number) => html`<tr><th scope="row">${CLASSIFIERS[i]}</th>
+<td class="n">${percent(count.correct1 / count.images, 2)}</td><td class="n">${percent(count.correct5 / count.images, 2)}</td>
+<td class="n">${figure(count.lossSum / count.images, 4)}</td><td class="n">${percent(expectedCalibrationError(count.bins), 2)}</td></tr>`;
+  return html`<section><h2>The two heads</h2>
+<p class="soft">Both heads name the same class for ${percent(headsAgree / counts[0]!.images)} of the pictures. The
+model's answer is the mean of their logits.</p>
+<div class="card scroll"><table><thead><tr><th></th><th class="n">top-1</th><th class="n">top-5</th><th class="n">loss</th>
+<th class="n">calibration error</th></tr></thead><tbody>${counts.map(row)}</tbody></table></div></section>`;
+}
+
+function calibrationSection({ counts }: EvaluationRecord, document: Document): Markup {
+  const { bins } = counts[0]!;
+  const row = ({ from, to, images, correct, confidenceSum }: Counts['bins'][number]) =>
+    html`<tr><td>${from.toFixed(3)}–${to.toFixed(3)}</td><td class="n">${images}</td>
+<td class="n">${images ? percent(correct / images) : '–'}</td><td class="n">${images ? percent(confidenceSum / images) : '–'}</td></tr>`;
+  return html`<section><h2>Calibration</h2>
+<p class="soft">The expected calibration error is ${percent(expectedCalibrationError(bins), 2)}: the mean distance
+between confidence and accuracy over ${bins.length} bins of equal width (Guo et al. 2017).</p>
+<div class="pair">
+<figure class="card"><figcaption>Accuracy of the pictures in each bin of confidence, and its gap to the confidence (orange). On the
+dashed line both would be equal.</figcaption>${reliabilityDiagram(document, bins)}</figure>
+<figure class="card"><figcaption>How many pictures are in each bin.</figcaption>${confidenceHistogram(document, bins)}
+<details><summary>The bins as a table</summary><table><thead><tr><th>confidence</th><th class="n">pictures</th>
+<th class="n">accuracy</th><th class="n">mean confidence</th></tr></thead><tbody>${bins.map(row)}</tbody></table></details></figure>
+</div></section>`;
+}
+
+function classSection(record: EvaluationRecord, name: (index: number) => string, document: Document): Markup {
+  const rows = [...record.classes].map(([index, { images, correct1, correct5 }]) => ({
+    index,
+    label: name(index),
+    images,
+    accuracy: (100 * correct1) / images,
+    top5: (100 * correct5) / images,
+  }));
+  const byAccuracy = rows.toSorted((a, b) => a.accuracy - b.accuracy || a.index - b.index);
+  const row = ({ label, images, accuracy, top5 }: (typeof rows)[number]) =>
+    html`<tr><td>${label}</td><td class="n">${images}</td><td class="n">${figure(accuracy, 1)} %</td><td class="n">${figure(top5, 1)} %</td></tr>`;
+  const few = rows.length <= FEW_CLASSES;
+  return html`<section><h2>Accuracy by class</h2>
+<div class="pair">${few ? undefined : histogram(rows, document)}${bars(byAccuracy, document)}${few ? matrix(record, name, document) : undefined}</div>
+<details><summary>All ${rows.length} classes as a table, hardest first</summary><div class="scroll"><table><thead><tr><th>class</th>
+<th class="n">pictures</th><th class="n">top-1</th><th class="n">top-5</th></tr></thead><tbody>${byAccuracy.map(row)}</tbody></table></div></details></section>`;
+}
+
+function histogram(classes: readonly ClassAccuracy[], document: Document): Markup {
+  return html`<figure class="card"><figcaption>How many classes reach which accuracy.</figcaption>${classHistogram(document, classes)}</figure>`;
+}
+
+/** @param classes hardest first */
+function bars(classes: readonly ClassAccuracy[], document: Document): Markup {
+  const all = classes.length <= FEW_CLASSES;
+  const caption = all ? 'Every class, hardest first.' : `The ${FEW_CLASSES} hardest classes.`;
+  return html`<figure class="card"><figcaption>${caption}</figcaption>${classBars(document, classes.slice(0, FEW_CLASSES), caption)}</figure>`;
+}
+
+function matrix(
+  record: EvaluationRecord,
+  name: (index: number) => string,
+  document: Document,
+): Markup | undefined {
+  const confusions = record.confusions();
+  const present = new Set([...record.classes.keys(), ...confusions.map(({ predicted }) => predicted)]);
+  if (present.size > FEW_CLASSES) return undefined;
+  const order = [...present].sort((a, b) => a - b);
+  const right = [...record.classes].map(([label, { correct1 }]) => ({
+    label,
+    predicted: label,
+    count: correct1,
+  }));
+  const cells = [...right, ...confusions].map(({ label, predicted, count }) => ({
+    label: order.indexOf(label),
+    predicted: order.indexOf(predicted),
+    count,
+    share: count / record.classes.get(label)!.images,
+  }));
+  return html`<figure class="card"><figcaption>Confusion matrix: a row is a true class.</figcaption>${confusionMatrix(document, order.map(name), cells)}</figure>`;
+}
+
+function confusionSection(record: EvaluationRecord, name: (index: number) => string): Markup | undefined {
+  const confusions = record.confusions();
+  if (confusions.length === 0) return undefined;
+  const row = ({ label, predicted, count }: (typeof confusions)[number]) =>
+    html`<tr><td>${shorten(name(label), 40)}</td><td>${shorten(name(predicted), 40)}</td><td class="n">${count}</td>
+<td class="n">${percent(count / record.classes.get(label)!.images)}</td></tr>`;
+  return html`<section><h2>Most confused</h2>
+<p class="soft">${confusions.length} pairs of classes are confused${confusions.length > CONFUSIONS_TOLD ? `; the ${CONFUSIONS_TOLD} most frequent:` : ':'}</p>
+<div class="card scroll"><table><thead><tr><th>truth</th><th>taken for</th><th class="n">pictures</th>
+<th class="n">of the true class</th></tr></thead><tbody>${confusions.slice(0, CONFUSIONS_TOLD).map(row)}</tbody></table></div></section>`;
+}
+
+function mistakeSection(
+  { record, thumbnails }: ReportContents,
+  name: (index: number) => string,
+): Markup | undefined {
+  if (record.mistakes.length === 0) return undefined;
+  const item = (mistake: Mistake) => {
+    const thumbnail = thumbnails.get(mistake.file);
+    return html`<li class="card">${thumbnail ? html`<img src="${thumbnail}" alt="" width="112" height="112">` : html`<span></span>`}
+<div><h3>${shorten(name(mistake.votes[0]!.top[0]!.index), 40)} <span class="soft">instead of</span> ${shorten(name(mistake.label), 40)}</h3>
+<p class="file">${mistake.file}, loss ${figure(mistake.loss, 2)}</p>${votes(mistake, name)}</div></li>`;
+  };
+  return html`<section><h2>Worst mistakes</h2>
+<p class="soft">Wrong answers with the highest loss: where the model gave the truth the least probability. A picture is
+shown as the model sees it, cropped.</p>
+<ol class="mistakes">${record.mistakes.map(item)}</ol></section>`;
+}
+
+/** What each head names and how sure it is; of a model with one head, its three most probable classes. */
+function votes({ votes: all, label }: Mistake, name: (index: number) => string): Markup {
+  const kind = (index: number) => (index === label ? 'right' : 'wrong');
+  if (all.length === 1) {
+    const { top, truth } = all[0]!;
+    const row = ({ index, probability }: Vote['top'][number]) =>
+      html`<dt class="n">${percent(probability)}</dt><dd class="${kind(index)} wide">${shorten(name(index))}</dd>`;
+    const tail = html`<dt class="n">${percent(truth)}</dt><dd class="soft wide">the truth</dd>`;
+    return html`<dl class="votes">${top.map(row)}${top.some(({ index }) => index === label) ? undefined : tail}</dl>`;
+  }
+  const row = ({ top, truth }: Vote, i: number) => {
+    const { index, probability } = top[0]!;
+    return html`<dt>${VOTERS[i]}</dt><dd class="${kind(index)}">${shorten(name(index))} ${percent(probability)}</dd><dd class="soft n">truth ${percent(truth)}</dd>`;
+  };
+  return html`<dl class="votes">${all.map(row)}</dl>`;
+}
+
+function stageSection({ stages, stagesOf, result, backend }: ReportContents): Markup | undefined {
+  if (stages.length === 0) return undefined;
+  const total = stages.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  const row = ({ name, milliseconds }: Stage, i: number) =>
+    html`<tr><th scope="row"><span class="swatch stage${i}"></span>${name}</th><td class="n">${figure(milliseconds, 1)} ms</td><td class="n">${percent(milliseconds / total, 0)}</td></tr>`;
+  return html`<section><h2>Time per stage</h2>
+<p class="soft">One picture after another in one thread, nothing beside it; the median of ${stagesOf} pictures. The
+evaluation itself ran at ${figure(result.imagesPerSecond, 1)} pictures/s (${backend}).</p>
+<div class="card"><div class="stages" aria-hidden="true">${stages.map(({ milliseconds }, i) => html`<span class="stage${i}" style="flex:${milliseconds}"></span>`)}</div>
+<table><tbody>${stages.map(row)}</tbody></table></div></section>`;
+}
+
+function failureSection({ failures }: EvaluationRecord): Markup | undefined {
+  if (failures.length === 0) return undefined;
+  return html`<section><h2>Not read</h2>
+<p class="soft">These pictures are in no figure above.</p>
+<ul>${failures.slice(0, FAILURES_TOLD).map((line) => html`<li>${line}</li>`)}</ul>
+${failures.length > FAILURES_TOLD ? html`<p>and ${failures.length - FAILURES_TOLD} more</p>` : undefined}</section>`;
+}

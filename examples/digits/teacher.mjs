@@ -24,8 +24,8 @@ export function makeTeacher(seed) {
     name: 'digits_convnet',
     layers: [
       ...stage(16, 5, 2, { inputShape: [28, 28, 3] }),
-      ...stage(32, 3, 1),
-      ...stage(48, 3, 2),
+      ...stage(32, 3, 2),
+      ...stage(48, 3, 1),
       ...stage(64, 3, 2),
       tfl.layers.flatten(),
       tfl.layers.dense({ units: 10, kernelInitializer: kernelInitializer() }),

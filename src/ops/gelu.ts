@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel } from './dispatch.js';
+import { GELU_GRADIENT } from './kernelNames.js';
 
 const SQRT_HALF = Math.SQRT1_2;
 const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
@@ -8,11 +10,12 @@ export function gelu<T extends tf.Tensor>(x: T): T {
   return tf.tidy(() => tf.mul(x, normalCdf(x)) as T);
 }
 
-/** d gelu(x) / dx = Φ(x) + x φ(x). */
-export function geluGrad<T extends tf.Tensor>(x: T): T {
+/** dy · d gelu(x) / dx = dy · (Φ(x) + x φ(x)). It has no gradient itself. */
+export function geluGrad<T extends tf.Tensor>(x: T, dy: T): T {
+  if (hasKernel(GELU_GRADIENT)) return tf.engine().runKernel(GELU_GRADIENT, { x, dy }) as T;
   return tf.tidy(() => {
     const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), INV_SQRT_2PI);
-    return tf.add(normalCdf(x), tf.mul(x, density)) as T;
+    return tf.mul(dy, tf.add(normalCdf(x), tf.mul(x, density))) as T;
   });
 }
 

@@ -25,5 +25,8 @@ export const ATTENTION = 'DeitAttention';
  */
 export const ATTENTION_GRADIENT = 'DeitAttentionGradient';
 
+/** The exact GELU's. Inputs: x, dy of one shape; output dy · (Φ(x) + x φ(x)). */
+export const GELU_GRADIENT = 'DeitGeluGradient';
+
 /** Inputs: x [B, H, W, C], kernel [p, p, C, D], bias [D]; output [B, H/p · W/p, D], patches row by row. */
 export const PATCH_EMBED = 'DeitPatchEmbed';

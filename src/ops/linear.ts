@@ -39,7 +39,12 @@ export function linear<T extends tf.Tensor>(x: T, kernel: tf.Tensor2D, options: 
 
 /** x · kernel + bias, its leading axes flattened into one. */
 function preActivation(x: tf.Tensor, kernel: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
-  const y = tf.matMul(tf.reshape(x, [-1, kernel.shape[0]]) as tf.Tensor2D, kernel);
+  const rows = tf.reshape(x, [-1, kernel.shape[0]]) as tf.Tensor2D;
+  if (hasKernel(LINEAR)) {
+    const inputs: tf.NamedTensorMap = bias ? { x: rows, kernel, bias } : { x: rows, kernel };
+    return tf.engine().runKernel(LINEAR, inputs, { activation: 'none' }) as tf.Tensor2D;
+  }
+  const y = tf.matMul(rows, kernel);
   return (bias ? tf.add(y, bias) : y) as tf.Tensor2D;
 }
 
@@ -53,7 +58,7 @@ function linearGradient(activation: 'none' | 'gelu') {
     const z =
       activation === 'gelu' || scale ? preActivation(x, kernel, inputs.bias as tf.Tensor1D) : undefined;
     const dActivated = (scale ? tf.mul(dOut, scale) : dOut) as tf.Tensor2D;
-    const dz = activation === 'gelu' ? tf.mul(dActivated, geluGrad(z as tf.Tensor2D)) : dActivated;
+    const dz = activation === 'gelu' ? geluGrad(z as tf.Tensor2D, dActivated) : dActivated;
     return {
       x: () => tf.reshape(matrixProduct(dz as tf.Tensor2D, kernel, false, true), x.shape),
       kernel: () =>

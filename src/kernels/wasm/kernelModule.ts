@@ -61,6 +61,8 @@ export interface KernelExports {
     scratch: number,
   ): void;
   attentionGradientScratchBytes(tokens: number): number;
+  geluGradient(x: number, dy: number, count: number, dx: number, scratch: number): void;
+  geluGradientScratchBytes(): number;
 }
 
 /** The binaries for one instruction set: for memory of one thread, and, where pages can share it, for shared memory. */

@@ -1,6 +1,13 @@
 /** The kernels of src/ops/kernelNames.ts as TensorFlow.js calls them: shapes checked, addresses handed on. */
 import * as tf from '@tensorflow/tfjs-core';
-import { ATTENTION, ATTENTION_GRADIENT, LAYER_NORM, LINEAR, PATCH_EMBED } from '../../ops/kernelNames.js';
+import {
+  ATTENTION,
+  ATTENTION_GRADIENT,
+  GELU_GRADIENT,
+  LAYER_NORM,
+  LINEAR,
+  PATCH_EMBED,
+} from '../../ops/kernelNames.js';
 import type { KernelExports } from './kernelModule.js';
 import type { PackedWeights } from './packedWeights.js';
 import { addressOf, type WasmBackend, withScratch } from './wasmBackend.js';
@@ -20,6 +27,7 @@ export const KERNELS: Record<string, Kernel> = {
   [LAYER_NORM]: layerNorm,
   [ATTENTION]: attention,
   [ATTENTION_GRADIENT]: attentionGradient,
+  [GELU_GRADIENT]: geluGradient,
   [PATCH_EMBED]: patchEmbed,
 };
 
@@ -124,6 +132,19 @@ function attentionGradient(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttr
     );
   });
   return gradient;
+}
+
+function geluGradient(runtime: Runtime, inputs: Inputs): tf.TensorInfo {
+  const { backend, kernels } = runtime;
+  const { x, dy } = checkFloats(GELU_GRADIENT, inputs);
+  check(GELU_GRADIENT, sizeOf(x) === sizeOf(dy), 'x and dy of one shape', inputs);
+  const dx = makeOutput(runtime, x.shape);
+  if (sizeOf(x) === 0) return dx;
+  withScratch(backend, kernels.geluGradientScratchBytes(), (scratch) => {
+    const from = addressOf(backend, x);
+    kernels.geluGradient(from, addressOf(backend, dy), sizeOf(x), addressOf(backend, dx), scratch);
+  });
+  return dx;
 }
 
 function patchEmbed(runtime: Runtime, inputs: Inputs): tf.TensorInfo {

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import { probeSimd, registerWasmKernels, unregisterWasmKernels } from '../../../src/kernels/wasm/index.js';
-import { ATTENTION, LAYER_NORM, LINEAR, PATCH_EMBED } from '../../../src/ops/kernelNames.js';
+import { ATTENTION, GELU_GRADIENT, LAYER_NORM, LINEAR, PATCH_EMBED } from '../../../src/ops/kernelNames.js';
 import * as reference from './reference.js';
 import { randomNormals, relativeError } from './reference.js';
 
@@ -27,6 +27,16 @@ describe.each(builds)('WASM kernels, %s', (simd) => {
   });
 
   afterAll(unregisterWasmKernels);
+
+  test.each([1, 7, 4001])('the gradient of GELU at %i places from -12 to 12', (count) => {
+    const x = Float32Array.from({ length: count }, (_, i) => (count === 1 ? 0 : (24 * i) / (count - 1) - 12));
+    const dy = randomNormals(count, 1);
+    const dx = run(GELU_GRADIENT, { x: tf.tensor1d(x), dy: tf.tensor1d(dy) });
+    for (let i = 0; i < count; i++) {
+      const error = Math.abs(dx[i] - dy[i] * reference.geluSlope(x[i]));
+      expect(error).toBeLessThan(1e-6 * Math.max(1, Math.abs(dy[i])));
+    }
+  });
 
   const shapes = [
     [1, 1, 1],

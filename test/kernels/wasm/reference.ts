@@ -37,6 +37,12 @@ export function gelu(x: number): number {
   return 0.5 * x * (1 + erf(x / Math.SQRT2));
 }
 
+/** d gelu(x) / dx. */
+export function geluSlope(x: number): number {
+  const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+  return 0.5 * (1 + erf(x / Math.SQRT2)) + x * density;
+}
+
 export interface LinearOperands {
   x: Float32Array;
   kernel: Float32Array;

@@ -87,7 +87,21 @@ export function exp(x: v128, constants: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function gelu(x: v128, constants: usize): v128 {
-  const a = f32x4.pmin(v128.and(x, v128.load(constants, 18 * 16)), v128.load(constants, 17 * 16));
+  const a = clampedMagnitude(x, constants);
+  return f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), f32x4.mul(a, exp2(logTail(a, constants), constants)));
+}
+
+/** min(|x|, 6), where logTail holds. */
+// @ts-ignore: decorator
+@inline
+export function clampedMagnitude(x: v128, constants: usize): v128 {
+  return f32x4.pmin(v128.and(x, v128.load(constants, 18 * 16)), v128.load(constants, 17 * 16));
+}
+
+/** log2 Φ(-a) for 0 ≤ a ≤ 6. */
+// @ts-ignore: decorator
+@inline
+export function logTail(a: v128, constants: usize): v128 {
   const a2 = f32x4.mul(a, a);
   const a4 = f32x4.mul(a2, a2);
   const p76 = madd(v128.load(constants, 9 * 16), a, v128.load(constants, 10 * 16));
@@ -95,6 +109,5 @@ export function gelu(x: v128, constants: usize): v128 {
   const p32 = madd(v128.load(constants, 13 * 16), a, v128.load(constants, 14 * 16));
   const p10 = madd(v128.load(constants, 15 * 16), a, v128.load(constants, 16 * 16));
   const high = madd(madd(v128.load(constants, 8 * 16), a2, p76), a2, p54);
-  const p = madd(high, a4, madd(p32, a2, p10));
-  return f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), f32x4.mul(a, exp2(p, constants)));
+  return madd(high, a4, madd(p32, a2, p10));
 }

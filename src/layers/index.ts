@@ -6,4 +6,7 @@ export { LayerNorm, type LayerNormArgs } from './layerNorm.js';
 export { LayerScale, type LayerScaleArgs } from './layerScale.js';
 export { Mlp, type MlpArgs } from './mlp.js';
 export { PatchEmbed, type PatchEmbedArgs } from './patchEmbed.js';
+export { PooledHead, type PooledHeadArgs } from './pooledHead.js';
+export { RegnetBlock, type RegnetBlockArgs } from './regnetBlock.js';
+export { RegnetStem, type RegnetStemArgs } from './regnetStem.js';
 export { Tokens, type TokensArgs } from './tokens.js';

@@ -1,4 +1,5 @@
 export { attention, attentionWeights } from './attention.js';
+export { convolve3x3, groupedConvolve3x3, halved, spatialMean } from './convolution.js';
 export { dropPath } from './dropPath.js';
 export { gelu } from './gelu.js';
 export { layerNorm } from './layerNorm.js';

@@ -1,0 +1,245 @@
+import { imagenetLabels } from '../configs/imagenet.js';
+import { UserError } from '../src/errors.js';
+import { hasDownsample, type RegnetBlockConfig } from '../src/layers/regnetShape.js';
+import { type RegnetConfig, type RegnetStage, regnetBlocks } from '../src/models/regnetConfig.js';
+import type { WeightReader } from '../src/models/weights.js';
+import type { Checkpoint, CheckpointTensor } from './formats/types.js';
+import { type RegnetNaming, regnetNamings } from './keymaps/regnet.js';
+import { toTfjsLayout } from './tensorLayout.js';
+
+/** Epsilon of every batch norm in RegNets (torch's default; timm's, torchvision's and pycls'). */
+const EPSILON = 1e-5;
+
+/** A RegNet's checkpoint as a model: its shape, and its weights on demand. */
+export interface RegnetConversion {
+  readonly config: RegnetConfig;
+  readonly labels: readonly string[] | undefined;
+  readonly naming: RegnetNaming['name'];
+  /** Gives a weight in tfjs' layout, batch norm folded in; throws a UserError on values that are not finite. */
+  readonly readWeight: WeightReader;
+}
+
+/** Tensors of the network by their names there, the prefix taken off. */
+interface Found {
+  readonly file: string;
+  readonly naming: RegnetNaming;
+  readonly prefix: string;
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+}
+
+/** Whether a checkpoint holds a RegNet. */
+export function isRegnet(checkpoint: Checkpoint): boolean {
+  return locate(checkpoint) !== undefined;
+}
+
+/**
+ * Maps a RegNetX or RegNetY checkpoint in timm's naming (which facebookresearch/deit's teacher file has) or torchvision's
+ * to a model. The architecture is told from the shapes, all of which are checked here.
+ *
+ * @throws UserError if it holds no RegNet, or a tensor is missing or of another shape
+ */
+export function convertRegnet(checkpoint: Checkpoint): RegnetConversion {
+  const found = locate(checkpoint);
+  if (!found) {
+    const stems = regnetNamings.map(({ stem }) => `${stem[0]}.weight`).join(' or ');
+    throw new UserError(`${checkpoint.name}: no RegNet in it: expected ${stems}`);
+  }
+  const config = inferConfig(found);
+  checkShapes(found, config);
+  return {
+    config,
+    labels: config.numClasses === 1000 ? imagenetLabels : undefined,
+    naming: found.naming.name,
+    readWeight: weightReader(found, config),
+  };
+}
+
+function locate({ name: file, tensors }: Checkpoint): Found | undefined {
+  for (const naming of regnetNamings) {
+    const stem = `${naming.stem[0]}.weight`;
+    const first = `${naming.block(1, 1)}.${naming.conv1[0]}.weight`;
+    for (const name of tensors.keys()) {
+      if (name !== stem && !name.endsWith(`.${stem}`)) continue;
+      const prefix = name.slice(0, -stem.length);
+      if (!tensors.has(prefix + first)) continue;
+      const own = [...tensors].filter(([key]) => key.startsWith(prefix));
+      return { file, naming, prefix, tensors: new Map(own.map(([key, t]) => [key.slice(prefix.length), t])) };
+    }
+  }
+  return undefined;
+}
+
+function tensor(found: Found, name: string): CheckpointTensor {
+  const tensor = found.tensors.get(name);
+  if (tensor) return tensor;
+  throw new UserError(
+    `${found.file}: the tensor ${found.prefix}${name} is missing (a RegNet in ${found.naming.name} naming)`,
+  );
+}
+
+function inferConfig(found: Found): RegnetConfig {
+  const { naming } = found;
+  const shape = (name: string) => tensor(found, `${name}.weight`).shape;
+  const [stemWidth] = shape(naming.stem[0]);
+  const stages: RegnetStage[] = [];
+  const has = (stage: number, block: number) =>
+    found.tensors.has(`${naming.block(stage, block)}.${naming.conv1[0]}.weight`);
+  for (let stage = 1; has(stage, 1); stage++) {
+    let depth = 1;
+    while (has(stage, depth + 1)) depth++;
+    const [width, groupWidth] = shape(`${naming.block(stage, 1)}.${naming.conv2[0]}`);
+    const squeeze = (block: number) => shape(`${naming.block(stage, block)}.${naming.squeeze}`)[0];
+    const squeezes = found.tensors.has(`${naming.block(stage, 1)}.${naming.squeeze}.weight`);
+    stages.push({
+      depth,
+      width,
+      groupWidth,
+      squeeze: squeezes ? [squeeze(1), squeeze(Math.min(2, depth))] : null,
+    });
+  }
+  const config = { numClasses: shape(naming.head)[0], stemWidth, stages };
+  return { name: nameOf(config), ...config };
+}
+
+/** DeiT's teacher, by its blocks and widths; any other RegNet is named by its letter and them. */
+function nameOf({ stages }: Omit<RegnetConfig, 'name'>): string {
+  const kind = stages.every(({ squeeze }) => squeeze) ? 'regnety' : 'regnetx';
+  const said = stages.map(({ depth, width }) => `${depth}x${width}`).join('_');
+  return kind === 'regnety' && said === '2x224_4x448_11x1232_1x3024' ? 'regnety_160' : `${kind}_${said}`;
+}
+
+/** A convolution with its batch norm: their names, and PyTorch's shape of the kernel. */
+interface Convolution {
+  readonly conv: string;
+  readonly norm: string;
+  readonly shape: readonly number[];
+}
+
+/** Where the parts of a block are. */
+function convolutionsOf({ naming }: Found, block: RegnetBlockConfig): Record<string, Convolution> {
+  const [stage, place] = block.name.match(/\d+/g)!.map(Number);
+  const prefix = naming.block(stage, place);
+  const { inputWidth, width, groupWidth } = block;
+  const at = ([conv, norm]: readonly [string, string], shape: readonly number[]): Convolution => ({
+    conv: `${prefix}.${conv}`,
+    norm: `${prefix}.${norm}`,
+    shape,
+  });
+  return {
+    conv1: at(naming.conv1, [width, inputWidth, 1, 1]),
+    conv2: at(naming.conv2, [width, groupWidth, 3, 3]),
+    conv3: at(naming.conv3, [width, width, 1, 1]),
+    ...(hasDownsample(block) ? { downsample: at(naming.downsample, [width, inputWidth, 1, 1]) } : {}),
+  };
+}
+
+/** Squeeze-and-excitation's two layers: their names, and PyTorch's shape of the kernel. */
+function squeezesOf(
+  { naming }: Found,
+  { name, width, squeeze }: RegnetBlockConfig,
+): Record<string, Convolution> {
+  if (squeeze === null) return {};
+  const [stage, place] = name.match(/\d+/g)!.map(Number);
+  const prefix = naming.block(stage, place);
+  const at = (layer: string, shape: readonly number[]) => ({ conv: `${prefix}.${layer}`, norm: '', shape });
+  return {
+    'se.fc1': at(naming.squeeze, [squeeze, width, 1, 1]),
+    'se.fc2': at(naming.excite, [width, squeeze, 1, 1]),
+  };
+}
+
+function checkShapes(found: Found, config: RegnetConfig): void {
+  const expect = (name: string, want: readonly number[]) => {
+    const have = tensor(found, name).shape;
+    if (String(want) === String(have)) return;
+    throw new UserError(
+      `${found.file}: ${found.prefix}${name} should have shape [${want.join(', ')}], has [${have.join(', ')}]`,
+    );
+  };
+  const withNorm = ({ conv, norm, shape }: Convolution) => {
+    expect(`${conv}.weight`, shape);
+    for (const part of ['weight', 'bias', 'running_mean', 'running_var'])
+      expect(`${norm}.${part}`, [shape[0]]);
+  };
+  withNorm(stemOf(found, config));
+  for (const block of regnetBlocks(config)) {
+    if (block.width % block.groupWidth !== 0) {
+      throw new UserError(
+        `${found.file}: ${block.name} has ${block.width} channels in groups of ${block.groupWidth}`,
+      );
+    }
+    for (const part of Object.values(convolutionsOf(found, block))) withNorm(part);
+    for (const { conv, shape } of Object.values(squeezesOf(found, block))) {
+      expect(`${conv}.weight`, shape);
+      expect(`${conv}.bias`, [shape[0]]);
+    }
+  }
+  const width = config.stages[config.stages.length - 1].width;
+  expect(`${found.naming.head}.weight`, [config.numClasses, width]);
+  expect(`${found.naming.head}.bias`, [config.numClasses]);
+}
+
+function stemOf({ naming }: Found, { stemWidth }: RegnetConfig): Convolution {
+  return { conv: naming.stem[0], norm: naming.stem[1], shape: [stemWidth, 3, 3, 3] };
+}
+
+function weightReader(found: Found, config: RegnetConfig): WeightReader {
+  const blocks = new Map(regnetBlocks(config).map((block) => [block.name, block]));
+  return async (name) => {
+    const [, place, part, kind, group] = /^(?:(s\d+\.b\d+)\.)?(.+)\.(kernel|bias)(\d*)$/.exec(name)!;
+    if (place === undefined) {
+      if (part === 'stem') return folded(found, stemOf(found, config), kind);
+      return plain(found, found.naming.head, kind);
+    }
+    const block = blocks.get(place)!;
+    const squeeze = squeezesOf(found, block)[part];
+    if (squeeze) return plain(found, squeeze.conv, kind);
+    const groupRows =
+      group === '' ? undefined : { from: Number(group) * block.groupWidth, count: block.groupWidth };
+    return folded(found, convolutionsOf(found, block)[part], kind, groupRows);
+  };
+}
+
+/** A layer without batch norm. A convolution of 1 × 1 is a matrix. */
+async function plain(found: Found, layer: string, kind: string): Promise<Float32Array> {
+  if (kind === 'bias') return values(found, `${layer}.bias`);
+  const kernel = await values(found, `${layer}.weight`);
+  return toTfjsLayout(kernel, tensor(found, `${layer}.weight`).shape.slice(0, 2));
+}
+
+/**
+ * A convolution with its batch norm folded in: norm(x · k) = x · (k · s) + (shift − mean · s), s = scale / √(variance + ε),
+ * in double precision.
+ *
+ * @param rows of the output channels; all of them by default
+ */
+async function folded(
+  found: Found,
+  { conv, norm, shape }: Convolution,
+  kind: string,
+  rows = { from: 0, count: shape[0] },
+): Promise<Float32Array> {
+  const [gamma, variance] = [
+    await values(found, `${norm}.weight`),
+    await values(found, `${norm}.running_var`),
+  ];
+  const scale = Float64Array.from(gamma, (value, i) => value / Math.sqrt(variance[i] + EPSILON));
+  if (kind === 'bias') {
+    const [beta, mean] = [await values(found, `${norm}.bias`), await values(found, `${norm}.running_mean`)];
+    return beta.map((value, i) => value - mean[i] * scale[i]);
+  }
+  const kernel = await values(found, `${conv}.weight`);
+  const length = kernel.length / shape[0];
+  const part = kernel.slice(rows.from * length, (rows.from + rows.count) * length);
+  for (let i = 0; i < part.length; i++) part[i] *= scale[rows.from + Math.floor(i / length)];
+  return toTfjsLayout(part, shape[2] === 1 ? [rows.count, shape[1]] : [rows.count, ...shape.slice(1)]);
+}
+
+async function values(found: Found, name: string): Promise<Float32Array> {
+  const read = await tensor(found, name).read();
+  const bad = read.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
+  if (bad === 0) return read;
+  throw new UserError(
+    `${found.file}: ${found.prefix}${name} has ${bad} of ${read.length} values that are NaN or infinite`,
+  );
+}

@@ -9,6 +9,7 @@ import {
   SIGNATURE_BYTES,
 } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
+import { withDeadline } from './deadline.js';
 import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.js';
 
 /**
@@ -26,6 +27,9 @@ export const MAX_FILE_BYTES = MAX_PIXELS * 6 + 2 ** 20;
 
 /** The kinds of samples that the decoder hands over. */
 type PixelKind = 'rgb8' | 'rgb16' | 'grey16' | 'cmyk';
+
+/** How long the reading of a file may take, in milliseconds: a file system that does not answer must not hold a run. */
+const READ_MS = 60_000;
 
 /**
  * The decoder on `bytes`, set to leave the pixels as the file has them: no colour profile applied, no turning by
@@ -124,11 +128,11 @@ function reason(error: unknown): string {
     return `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the picture down`;
   }
   const lines = message
-    .replace('Input buffer has corrupt header: ', '')
+    .replace(/Input buffer has corrupt header: ?/, '')
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  return `cannot be decoded: ${[...new Set(lines)].join('; ')}`;
+  return `cannot be decoded: ${[...new Set(lines)].join('; ') || 'its header is corrupt'}`;
 }
 
 /**
@@ -141,8 +145,12 @@ function reason(error: unknown): string {
  */
 export async function decodeImage(input: string | Uint8Array, name?: string): Promise<RgbImage> {
   const label = name ?? (typeof input === 'string' ? input : 'picture');
+  const late = () =>
+    new UserError(
+      `${label}: not read within ${READ_MS / 1000} s; check the disk or the file server that it is on`,
+    );
   try {
-    const read = typeof input === 'string' ? await readPicture(input) : input;
+    const read = typeof input === 'string' ? await withDeadline(readPicture(input), READ_MS, late) : input;
     requirePicture(read, label);
     const bytes = pictureFormat(read) === 'GIF' ? opaqueGif(read) : read;
     return await decodePixels(bytes, await pixelKind(bytes, label));

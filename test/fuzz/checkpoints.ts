@@ -1,5 +1,5 @@
 /**
- * Hostile checkpoints: npm run fuzz -- [CASES] [SEED]
+ * Hostile checkpoints: npm run fuzz -- [CASES] [SEED] [--json]
  *
  * Every case must end in a result or in one UserError of one line, within 2 s and 512 MB beyond the input. Prints a
  * table, and exits 1 if a column that should be zero is not. Failing inputs are kept in the system's temporary folder.
@@ -35,10 +35,11 @@ const count = argument(2, DEFAULT_CASES);
 const seed = argument(3, 1);
 for (const bomb of [...SMALL_BOMBS, ...LARGE_BOMBS]) await runBomb(bomb);
 for (let first = 0; first < count; ) first = await runCases(first);
-console.log(table.toMarkdown());
-console.log(
-  `\nseed ${seed}; all cases but the bombs ran in one process, which grew by ${Math.ceil(processBytes / 2 ** 20)} MB`,
-);
+if (process.argv.includes('--json')) console.log(JSON.stringify(table.total(processBytes)));
+else
+  console.log(
+    `${table.toMarkdown()}\n\nseed ${seed}; all cases but the bombs ran in one process, which grew by ${Math.ceil(processBytes / 2 ** 20)} MB`,
+  );
 if (kept === 0) rmSync(folder, { recursive: true });
 process.exitCode = table.isClean() && processBytes <= MAX_BYTES ? 0 : 1;
 

@@ -11,9 +11,21 @@ interface Row {
   largest: number;
 }
 
+/** All cases of a run. */
+export interface FuzzTotal {
+  readonly cases: number;
+  readonly crashes: number;
+  readonly hangs: number;
+  readonly slowestMs: number;
+  readonly bytes: number;
+}
+
 /** Counts by kind of case. */
 export class FuzzTable {
   readonly #rows = new Map<string, Row>();
+
+  /** @param maxBytes memory that a case may take beyond its input */
+  constructor(private readonly maxBytes = MAX_BYTES) {}
 
   count(kind: string, ending: Ending, milliseconds: number): void {
     const row = this.#row(kind);
@@ -29,7 +41,7 @@ export class FuzzTable {
   /** No crash, no hang, no case beyond the memory. */
   isClean(): boolean {
     return [...this.#rows.values()].every(
-      ({ endings, largest }) => endings.crash === 0 && endings.hang === 0 && largest <= MAX_BYTES,
+      ({ endings, largest }) => endings.crash === 0 && endings.hang === 0 && largest <= this.maxBytes,
     );
   }
 
@@ -38,14 +50,31 @@ export class FuzzTable {
       '| kind | cases | results | clear errors | crashes | hangs | slowest (ms) | most memory (MB) |',
       '|---|---|---|---|---|---|---|---|',
     ];
+    for (const [kind, row] of this.#rows) lines.push(markdownLine(kind, row));
+    return [...lines, markdownLine('all', this.#sum())].join('\n');
+  }
+
+  /** The last line of the table as numbers; `bytes` is memory that was measured over many cases. */
+  total(bytes = 0): FuzzTotal {
+    const { endings, slowest, largest } = this.#sum();
+    const { result, error, crash, hang } = endings;
+    return {
+      cases: result + error + crash + hang,
+      crashes: crash,
+      hangs: hang,
+      slowestMs: slowest,
+      bytes: Math.max(bytes, largest),
+    };
+  }
+
+  #sum(): Row {
     const total = newRow();
-    for (const [kind, row] of this.#rows) {
-      lines.push(markdownLine(kind, row));
+    for (const row of this.#rows.values()) {
       for (const ending of Object.keys(row.endings) as Ending[]) total.endings[ending] += row.endings[ending];
       total.slowest = Math.max(total.slowest, row.slowest);
       total.largest = Math.max(total.largest, row.largest);
     }
-    return [...lines, markdownLine('all', total)].join('\n');
+    return total;
   }
 
   #row(kind: string): Row {

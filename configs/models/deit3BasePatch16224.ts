@@ -26,5 +26,6 @@ export const deit3BasePatch16224: ModelCard = {
   },
   aliases: ['deit_3_base_224'],
   preset: 'deit3',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_3_base_224_1k.pth',
   published: { official: { top1: 83.8, top5: null } },
 };

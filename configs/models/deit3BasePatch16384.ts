@@ -26,5 +26,6 @@ export const deit3BasePatch16384: ModelCard = {
   },
   aliases: ['deit_3_base_384'],
   preset: 'deit3',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_3_base_384_1k.pth',
   published: { official: { top1: 85.0, top5: null } },
 };

@@ -26,5 +26,6 @@ export const deit3HugePatch14224: ModelCard = {
   },
   aliases: ['deit_3_huge_224'],
   preset: 'deit3',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_3_huge_224_1k.pth',
   published: { official: { top1: 85.2, top5: null } },
 };

@@ -26,5 +26,6 @@ export const deit3LargePatch16224: ModelCard = {
   },
   aliases: ['deit_3_large_224'],
   preset: 'deit3',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_3_large_224_1k.pth',
   published: { official: { top1: 84.9, top5: null } },
 };

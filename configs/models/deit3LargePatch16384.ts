@@ -26,5 +26,6 @@ export const deit3LargePatch16384: ModelCard = {
   },
   aliases: ['deit_3_large_384'],
   preset: 'deit3',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_3_large_384_1k.pth',
   published: { official: { top1: 85.8, top5: null } },
 };

@@ -26,5 +26,6 @@ export const deit3MediumPatch16224: ModelCard = {
   },
   aliases: ['deit_3_medium_224'],
   preset: 'deit3',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_3_medium_224_1k.pth',
   published: { official: { top1: null, top5: null } },
 };

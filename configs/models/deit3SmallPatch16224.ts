@@ -26,5 +26,6 @@ export const deit3SmallPatch16224: ModelCard = {
   },
   aliases: ['deit_3_small_224'],
   preset: 'deit3',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_3_small_224_1k.pth',
   published: { official: { top1: 81.4, top5: null } },
 };

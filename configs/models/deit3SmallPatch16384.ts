@@ -26,5 +26,6 @@ export const deit3SmallPatch16384: ModelCard = {
   },
   aliases: ['deit_3_small_384'],
   preset: 'deit3',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_3_small_384_1k.pth',
   published: { official: { top1: 83.4, top5: null } },
 };

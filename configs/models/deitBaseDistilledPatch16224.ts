@@ -26,5 +26,6 @@ export const deitBaseDistilledPatch16224: ModelCard = {
   },
   aliases: ['deit-base-distilled_pt-16xb64_in1k'],
   preset: 'deit',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_base_distilled_patch16_224-df68dfff.pth',
   published: { official: { top1: 83.372, top5: 96.482 }, mmpretrain: { top1: 83.33, top5: 96.49 } },
 };

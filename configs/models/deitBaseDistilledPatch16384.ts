@@ -26,5 +26,6 @@ export const deitBaseDistilledPatch16384: ModelCard = {
   },
   aliases: ['deit-base-distilled_ft-16xb32_in1k-384px'],
   preset: 'deit',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_base_distilled_patch16_384-d0272ac0.pth',
   published: { official: { top1: 85.224, top5: 97.186 }, mmpretrain: { top1: 85.55, top5: 97.35 } },
 };

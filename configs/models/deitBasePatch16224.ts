@@ -26,5 +26,6 @@ export const deitBasePatch16224: ModelCard = {
   },
   aliases: ['deit-base_pt-16xb64_in1k'],
   preset: 'deit',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_base_patch16_224-b5f2ef4d.pth',
   published: { official: { top1: 81.846, top5: 95.594 }, mmpretrain: { top1: 81.79, top5: 95.59 } },
 };

@@ -26,5 +26,6 @@ export const deitBasePatch16384: ModelCard = {
   },
   aliases: ['deit-base_ft-16xb32_in1k-384px'],
   preset: 'deit',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_base_patch16_384-8de9b5d1.pth',
   published: { official: { top1: 82.89, top5: 96.222 }, mmpretrain: { top1: 83.04, top5: 96.31 } },
 };

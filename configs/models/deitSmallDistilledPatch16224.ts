@@ -26,5 +26,6 @@ export const deitSmallDistilledPatch16224: ModelCard = {
   },
   aliases: ['deit-small-distilled_pt-4xb256_in1k'],
   preset: 'deit',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_small_distilled_patch16_224-649709d9.pth',
   published: { official: { top1: 81.164, top5: 95.376 }, mmpretrain: { top1: 81.17, top5: 95.4 } },
 };

@@ -26,5 +26,6 @@ export const deitSmallPatch16224: ModelCard = {
   },
   aliases: ['deit-small_pt-4xb256_in1k'],
   preset: 'deit',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_small_patch16_224-cd65a155.pth',
   published: { official: { top1: 79.854, top5: 94.968 }, mmpretrain: { top1: 79.83, top5: 94.95 } },
 };

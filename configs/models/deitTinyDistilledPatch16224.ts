@@ -26,5 +26,6 @@ export const deitTinyDistilledPatch16224: ModelCard = {
   },
   aliases: ['deit-tiny-distilled_pt-4xb256_in1k'],
   preset: 'deit',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_tiny_distilled_patch16_224-b40b3cf7.pth',
   published: { official: { top1: 74.476, top5: 91.92 }, mmpretrain: { top1: 74.51, top5: 91.9 } },
 };

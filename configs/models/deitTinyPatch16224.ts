@@ -26,5 +26,6 @@ export const deitTinyPatch16224: ModelCard = {
   },
   aliases: ['deit-tiny_pt-4xb256_in1k'],
   preset: 'deit',
+  checkpoint: 'https://dl.fbaipublicfiles.com/deit/deit_tiny_patch16_224-a1311bcf.pth',
   published: { official: { top1: 72.202, top5: 91.124 }, mmpretrain: { top1: 72.13, top5: 91.13 } },
 };

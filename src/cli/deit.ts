@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { hideBin } from 'yargs/helpers';
 import { attentionCommand } from './attention.js';
+import { downloadCommand } from './download.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
 import { main } from './main.js';
@@ -15,6 +16,7 @@ const commands = [
   predictCommand,
   modelsCommand,
   summaryCommand,
+  downloadCommand,
   attentionCommand,
   workerCommand,
   trainCommand,

@@ -1,3 +1,4 @@
+import type { Argv } from 'yargs';
 import type { EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
 import { preprocessingFor, presetNames } from '../image/index.js';
@@ -30,7 +31,7 @@ interface Args {
 /** What `deit eval --json` prints. */
 type Summary = EvaluationResult & { preset: string; backend: string };
 
-const builder: Command['builder'] = (yargs) =>
+const builder = (program: string) => (yargs: Argv) =>
   yargs
     .positional('model', {
       type: 'string',
@@ -82,14 +83,14 @@ const builder: Command['builder'] = (yargs) =>
         );
       return checkNumbers(args, { 'batch-size': 1, workers: 0 });
     })
-    .example('$0 deit-tiny/ imagenet/val', 'top-1, top-5 and loss')
-    .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl', 'and what it said of each picture')
-    .example('$0 deit-tiny/ imagenet/val --predictions out.jsonl --resume', 'go on after a crash')
+    .example(`${program} deit-tiny/ imagenet/val`, 'top-1, top-5 and loss')
+    .example(`${program} deit-tiny/ imagenet/val --predictions out.jsonl`, 'and what it said of each picture')
+    .example(`${program} deit-tiny/ imagenet/val --predictions out.jsonl --resume`, 'go on after a crash')
     .example(
-      '$0 deit-tiny/ imagenet/val --queue redis://10.0.0.1',
+      `${program} deit-tiny/ imagenet/val --queue redis://10.0.0.1`,
       'on every machine that runs `deit worker`',
     )
-    .example('$0 deit-tiny/ imagenet/val --report report.html', 'and where it goes wrong');
+    .example(`${program} deit-tiny/ imagenet/val --report report.html`, 'and where it goes wrong');
 
 async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
@@ -193,7 +194,7 @@ function print(summary: Summary, json: boolean): void {
 export const evalCommand: Command = {
   command: 'eval <model> <val-dir>',
   describe: 'Measure accuracy on a folder of labelled pictures',
-  builder,
+  builder: builder('$0 eval'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
     print(await runEvaluation(args), args.json);
@@ -201,4 +202,8 @@ export const evalCommand: Command = {
 };
 
 /** The same as a program of its own, `deit-eval`. */
-export const evalProgram: Command = { ...evalCommand, command: '$0 <model> <val-dir>' };
+export const evalProgram: Command = {
+  ...evalCommand,
+  command: '$0 <model> <val-dir>',
+  builder: builder('$0'),
+};

@@ -9,22 +9,23 @@ export interface Progress {
 /** Lines on a stream that is no terminal come at most this often. */
 const LINE_INTERVAL_MS = 10_000;
 
+interface Work {
+  label: string;
+  /** In the progress' unit; 0 if nobody knows. */
+  total: number;
+  unit: string;
+  /** What was done before, by default 0: it counts as done, not as speed. */
+  from?: number;
+}
+
 /**
  * Shows how far some long work is, on stderr: a bar with rate and time left on a terminal, plain lines elsewhere.
  */
-export function startProgress({
-  label,
-  total,
-  unit,
-}: {
-  label: string;
-  total: number;
-  unit: string;
-}): Progress {
-  return process.stderr.isTTY ? bar(label, total, unit) : lines(label, total, unit);
+export function startProgress(work: Work): Progress {
+  return process.stderr.isTTY && work.total > 0 ? bar(work) : lines(work);
 }
 
-function bar(label: string, total: number, unit: string): Progress {
+function bar({ label, total, unit, from = 0 }: Work): Progress {
   const start = performance.now();
   const shown = new cliProgress.SingleBar({
     format: `${label} [{bar}] {percentage}% | {shown}/{shownTotal} ${unit} | {rate} ${unit}/s | {eta_formatted} left`,
@@ -33,29 +34,29 @@ function bar(label: string, total: number, unit: string): Progress {
     etaBuffer: 50,
     clearOnComplete: true,
   });
-  shown.start(total, 0, { rate: '–', shown: number(0), shownTotal: number(total) });
+  shown.start(total, from, { rate: '–', shown: number(from), shownTotal: number(total) });
   return {
     update(done) {
       const seconds = (performance.now() - start) / 1000;
-      shown.update(done, { rate: number(done / Math.max(seconds, 1e-3)), shown: number(done) });
+      shown.update(done, { rate: number((done - from) / Math.max(seconds, 1e-3)), shown: number(done) });
     },
     stop: () => shown.stop(),
   };
 }
 
-function lines(label: string, total: number, unit: string): Progress {
+function lines({ label, total, unit, from = 0 }: Work): Progress {
   const start = performance.now();
   let last = start;
   return {
     update(done) {
       const now = performance.now();
-      if (now - last < LINE_INTERVAL_MS || done >= total) return;
+      if (now - last < LINE_INTERVAL_MS || (total > 0 && done >= total)) return;
       last = now;
-      const rate = done / ((now - start) / 1000);
+      const rate = (done - from) / ((now - start) / 1000);
       const left = Math.round((total - done) / Math.max(rate, 1e-9));
-      console.error(
-        `${label}: ${number(done)}/${number(total)} ${unit}, ${number(rate)} ${unit}/s, ${left} s left`,
-      );
+      const of = total > 0 ? `/${number(total)}` : '';
+      const rest = total > 0 ? `, ${left} s left` : '';
+      console.error(`${label}: ${number(done)}${of} ${unit}, ${number(rate)} ${unit}/s${rest}`);
     },
     stop: () => {},
   };

@@ -13,6 +13,8 @@ export interface ModelCard {
   readonly aliases: readonly string[];
   /** Name of the preprocessing preset with which its authors evaluated it. */
   readonly preset: string;
+  /** URL of the checkpoint that its authors published; none is known of some. */
+  readonly checkpoint?: string;
   readonly published: {
     /** Printed by the authors' own evaluation (facebookresearch/deit --eval, or its README). */
     readonly official: Accuracy;

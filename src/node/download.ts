@@ -1,0 +1,279 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { UserError } from '../errors.js';
+import { hashPrefix, sha256File } from './hash.js';
+import { type FileVersion, megabytes, PartialFile } from './partialFile.js';
+
+export interface DownloadOptions {
+  /** Waits before new tries when a connection was lost, in ms, until one brings bytes; as many tries are made. */
+  readonly pauses?: readonly number[];
+  /** A connection on which nothing comes for this long counts as lost, in ms. */
+  readonly stallMs?: number;
+  /** Called with the bytes that are there and, if the server says, how many there will be. */
+  readonly onProgress?: (done: number, total: number | null) => void;
+  /** Called with one line whenever something was tried again. */
+  readonly onNotice?: (message: string) => void;
+}
+
+export interface Downloaded {
+  readonly path: string;
+  readonly bytes: number;
+  /** In hexadecimal, of the whole file. */
+  readonly sha256: string;
+  /** Whether the file's name has the hash's first digits and they are right; false: there are none to check. */
+  readonly hashChecked: boolean;
+  /** Bytes that an earlier run had left. */
+  readonly resumedFrom: number;
+  /** Whether the whole file was there already. */
+  readonly existed: boolean;
+}
+
+const PAUSES_MS = [1000, 2000, 4000, 8000, 16000];
+const STALL_MS = 30_000;
+
+/** The connection ended before the file did: worth another try. */
+class LostConnection extends Error {
+  constructor(
+    message: string,
+    /** Whether the server has answered at all. */
+    readonly answered: boolean,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Downloads a file. What comes is kept beside `target` and gets its name when it is whole and its SHA-256 begins with
+ * the digits at the end of the name in the URL (as torch.hub has them). A lost connection is taken up again where it
+ * was lost, in this run and in later ones, as far as the server gives ranges.
+ *
+ * @param target path of the file; one that is there already is checked, never replaced
+ * @throws UserError if the server cannot be reached or has no such file, the hash is wrong, or the disk is full
+ */
+export async function downloadFile(
+  url: string,
+  target: string,
+  options: DownloadOptions = {},
+): Promise<Downloaded> {
+  const expected = hashPrefix(new URL(url).pathname);
+  const there = await stat(target).catch(() => undefined);
+  if (there) return checkExisting(target, expected, there);
+  await mkdir(dirname(target), { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new UserError(`${dirname(target)}: cannot be made (${error.code}); choose a place with --out`);
+  });
+  const partial = await PartialFile.find(target);
+  // Without a hash to check at the end, only the server can say that both halves are of one file.
+  if (!expected && !partial.version?.validator) await partial.discard();
+  const resumedFrom = partial.size;
+  try {
+    await receiveAll(url, partial, options);
+    let sha256 = await sha256File(partial.path);
+    if (expected && !sha256.startsWith(expected) && resumedFrom > 0) {
+      options.onNotice?.('the hash is wrong; what an earlier run had left is thrown away');
+      await partial.discard();
+      await receiveAll(url, partial, options);
+      sha256 = await sha256File(partial.path);
+    }
+    if (expected && !sha256.startsWith(expected)) {
+      await partial.discard();
+      throw new UserError(
+        `${url}: SHA-256 should begin with ${expected} as its name says, is ${sha256.slice(0, expected.length)}…; ` +
+          'what the server sends is damaged or another file, nothing was kept',
+      );
+    }
+    await partial.finish();
+    return {
+      path: target,
+      bytes: partial.size,
+      sha256,
+      hashChecked: expected !== undefined,
+      resumedFrom,
+      existed: false,
+    };
+  } finally {
+    if (partial.size > 0) await partial.close();
+    else await partial.discard();
+  }
+}
+
+async function checkExisting(
+  target: string,
+  expected: string | undefined,
+  info: { size: number; isFile(): boolean },
+): Promise<Downloaded> {
+  if (!info.isFile()) throw new UserError(`${target}: is there and is no file; choose a place with --out`);
+  const sha256 = await sha256File(target);
+  if (expected && !sha256.startsWith(expected)) {
+    throw new UserError(
+      `${target}: is there already, but its SHA-256 is ${sha256.slice(0, expected.length)}…, not ${expected}; ` +
+        'remove it or choose another place with --out',
+    );
+  }
+  return {
+    path: target,
+    bytes: info.size,
+    sha256,
+    hashChecked: expected !== undefined,
+    resumedFrom: 0,
+    existed: true,
+  };
+}
+
+/** Takes up lost connections until the file is whole. */
+async function receiveAll(url: string, partial: PartialFile, options: DownloadOptions): Promise<void> {
+  const pauses = options.pauses ?? PAUSES_MS;
+  let tries = 0;
+  let answered = partial.size > 0;
+  for (;;) {
+    const before = partial.size;
+    try {
+      if (await receive(url, partial, options)) return;
+    } catch (error) {
+      if (!(error instanceof LostConnection)) throw error;
+      answered ||= error.answered;
+      if (!answered) {
+        throw new UserError(
+          `${url}: cannot be reached (${error.message}); check the network, or download it elsewhere and put it at ${partial.target}`,
+        );
+      }
+      if (partial.size > before) tries = 0;
+      if (tries === pauses.length) throw new UserError(gaveUp(url, partial, error.message));
+      options.onNotice?.(`${error.message}; goes on from ${megabytes(partial.size)} MB`);
+      await pause(pauses[tries++]);
+    }
+  }
+}
+
+function gaveUp(url: string, partial: PartialFile, reason: string): string {
+  const total = partial.version?.total;
+  const of = total ? ` of ${megabytes(total)}` : '';
+  return (
+    `${url}: ${reason}, and further tries brought nothing more than ${megabytes(partial.size)}${of} MB; ` +
+    'run the same command again to go on from there'
+  );
+}
+
+/** One request. Gives true when the file is whole, false when it is to be asked for from its beginning. */
+async function receive(url: string, partial: PartialFile, options: DownloadOptions): Promise<boolean> {
+  const stall = stallGuard(options.stallMs ?? STALL_MS);
+  const { onProgress } = options;
+  try {
+    const response = await ask(url, partial, stall.signal);
+    const plan = planFor(response, partial);
+    if (plan === 'whole') return true;
+    if (plan === 'restart') {
+      await response.body?.cancel();
+      await partial.discard();
+      return false;
+    }
+    if (plan === 'from the beginning') await partial.restart(versionOf(response));
+    await partial.requireRoom();
+    const total = partial.version?.total ?? null;
+    onProgress?.(partial.size, total);
+    for await (const chunk of chunks(response)) {
+      stall.alive();
+      await partial.append(chunk);
+      onProgress?.(partial.size, total);
+    }
+    if (total !== null && partial.size < total) throw new LostConnection('the connection was closed', true);
+    return true;
+  } finally {
+    stall.stop();
+  }
+}
+
+/** Asks for what is missing. */
+async function ask(url: string, partial: PartialFile, signal: AbortSignal): Promise<Response> {
+  const headers: Record<string, string> = { 'accept-encoding': 'identity' };
+  if (partial.size > 0) {
+    headers.range = `bytes=${partial.size}-`;
+    const { validator } = partial.version ?? {};
+    if (validator) headers['if-range'] = validator;
+  }
+  try {
+    return await fetch(url, { headers, signal });
+  } catch (error) {
+    throw new LostConnection(networkReason(error), false);
+  }
+}
+
+/** What an answer means for what is there. Throws if it is no answer to work with. */
+function planFor(
+  response: Response,
+  partial: PartialFile,
+): 'append' | 'from the beginning' | 'restart' | 'whole' {
+  const { status } = response;
+  const total = partial.version?.total ?? null;
+  if (status === 200) return 'from the beginning'; // also the answer of a server that gives no ranges
+  const asked = partial.size > 0;
+  const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
+  const size = range && range[2] !== '*' ? Number(range[2]) : null;
+  if (status === 206 && asked) {
+    const sameFile = total === null || size === null || size === total;
+    return range && Number(range[1]) === partial.size && sameFile ? 'append' : 'restart';
+  }
+  if (status === 416 && asked) return size === partial.size ? 'whole' : 'restart';
+  const answer = `the server answered ${status} ${response.statusText}`.trimEnd();
+  if (status >= 500 || status === 408 || status === 429) throw new LostConnection(answer, true);
+  throw new UserError(`${response.url}: ${answer}; the file is not there, or may not be had`);
+}
+
+function versionOf({ headers }: Response): FileVersion {
+  const etag = headers.get('etag');
+  const strong = etag?.startsWith('W/') ? null : etag;
+  const length = headers.get('content-length');
+  // A body that was packed in spite of our asking has another length than the file.
+  const total = length !== null && !headers.has('content-encoding') ? Number(length) : null;
+  return { validator: strong ?? headers.get('last-modified'), total };
+}
+
+async function* chunks(response: Response): AsyncGenerator<Uint8Array> {
+  const reader = response.body!.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error) => {
+        throw new LostConnection(networkReason(error), true);
+      });
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // The rest of a body that is not read on must not keep the connection.
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/** Aborts when nothing has come for a while. */
+function stallGuard(ms: number) {
+  const controller = new AbortController();
+  const timer = setTimeout(
+    () => controller.abort(new Error(`nothing came for ${Math.round(ms / 1000)} s`)),
+    ms,
+  );
+  return {
+    signal: controller.signal,
+    alive: () => void timer.refresh(),
+    stop: () => clearTimeout(timer),
+  };
+}
+
+const REASONS: Record<string, string> = {
+  ENOTFOUND: 'the host is not found',
+  EAI_AGAIN: 'the host is not found: no network, or no name server',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was cut',
+  UND_ERR_SOCKET: 'the connection was cut',
+  ETIMEDOUT: 'the host does not answer',
+  UND_ERR_CONNECT_TIMEOUT: 'the host does not answer',
+  ENETUNREACH: 'there is no network',
+  EHOSTUNREACH: 'there is no way to the host',
+};
+
+/** Why fetch failed, in words; undici keeps the reason in `cause`, several in an AggregateError. */
+function networkReason(error: unknown): string {
+  const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException & { errors?: Error[] } };
+  const inner = cause?.errors?.[0] ?? cause;
+  const code = (inner as NodeJS.ErrnoException | undefined)?.code ?? '';
+  return REASONS[code] ?? inner?.message ?? message;
+}

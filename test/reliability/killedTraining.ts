@@ -1,0 +1,116 @@
+/**
+ * Kills a training run with SIGKILL at random moments and resumes it, until it is done; its results must be those of an
+ * unbroken run to the bit.
+ *
+ *     npm run build && node dist/test/reliability/killedTraining.js [KILLS]      (10 by default, some two minutes)
+ */
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { writeDigits } from '../node/train/digitsFolder.js';
+import { startDeit } from './deit.js';
+
+/** Files that must come out alike. */
+const RESULTS = ['last.safetensors', 'best.safetensors', 'checkpoint.safetensors', 'metrics.jsonl'];
+
+/** A run of a few seconds with every random choice that there is. */
+const FIELDS: Record<string, string> = {
+  'data.format': 'mnist',
+  'val.format': 'mnist',
+  'model.imgSize': '28',
+  'model.patchSize': '7',
+  'model.embedDim': '32',
+  'model.depth': '3',
+  'model.numHeads': '2',
+  'model.dropPathRate': '0.2',
+  'augment.affine.degrees': '10',
+  'optimizer.clipGrad': '1',
+  'schedule.epochs': '4',
+  'schedule.warmupEpochs': '1',
+  emaDecay: '0.9',
+  batchSize: '8',
+  accumulate: '2',
+  saveEverySteps: '2',
+  workers: '1',
+};
+
+export interface KilledTraining {
+  readonly kills: number;
+  /** Kills before the process had made its first checkpoint or started to train. */
+  readonly early: number;
+  /** Names of results that differ from the unbroken run's: none. */
+  readonly different: string[];
+  /** Seconds after its start at which each process was killed. */
+  readonly after: number[];
+}
+
+/** @param random uniform on [0, 1): when to kill */
+export async function killTraining(kills: number, random: () => number): Promise<KilledTraining> {
+  const digits = await writeDigits(320, 40);
+  const folder = await mkdtemp(join(tmpdir(), 'deit-killed-'));
+  const args = Object.entries({ ...FIELDS, 'data.path': digits, 'val.path': digits });
+  const train = (output: string, resume: boolean) =>
+    startDeit(
+      'train',
+      join(folder, 'config.json'),
+      ...args.flatMap(([field, value]) => [`--${field}`, value]),
+      '--output',
+      join(folder, output),
+      ...(resume ? ['--resume'] : []),
+    );
+  await writeEmptyConfig(folder);
+  const start = performance.now();
+  const whole = await train('whole', false).ended;
+  const seconds = (performance.now() - start) / 1000;
+  if (whole.code !== 0) throw new Error(whole.err);
+
+  const after: number[] = [];
+  let early = 0;
+  for (let resume = false; after.length < kills; resume = true) {
+    const run = train('killed', resume);
+    const moment = random() * seconds;
+    const ended = await Promise.race([run.ended, sleep(1000 * moment)]);
+    // Done before its moment: it starts again from nothing, to be killed as often as was asked for.
+    if (ended) throw new Error(ended.code === 0 ? 'the run was done too early' : ended.err);
+    run.child.kill('SIGKILL');
+    await run.ended;
+    if (!(await exists(join(folder, 'killed', 'checkpoint.safetensors')))) early++;
+    after.push(moment);
+  }
+  const last = await train('killed', true).ended;
+  if (last.code !== 0) throw new Error(last.err);
+  const different = [];
+  for (const name of RESULTS) {
+    const [a, b] = await Promise.all(
+      ['whole', 'killed'].map((output) => readFile(join(folder, output, name))),
+    );
+    if (!a.equals(b)) different.push(name);
+  }
+  return { kills, early, different, after };
+}
+
+async function writeEmptyConfig(folder: string): Promise<void> {
+  const { writeFile } = await import('node:fs/promises');
+  await writeFile(join(folder, 'config.json'), '{}');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return readFile(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const kills = Number(process.argv[2] ?? 10);
+  const { early, different, after } = await killTraining(kills, Math.random);
+  console.log(
+    `killed ${kills} times, after ${after.map((s) => s.toFixed(2)).join(', ')} s (${early} before the first checkpoint): ` +
+      (different.length === 0
+        ? 'every result equals the unbroken run’s'
+        : `different: ${different.join(', ')}`),
+  );
+  process.exitCode = different.length === 0 ? 0 : 1;
+}

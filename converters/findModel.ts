@@ -1,4 +1,5 @@
 import { UserError } from '../src/errors.js';
+import { isRegnet } from './convertRegnet.js';
 import type { Checkpoint, CheckpointTensor } from './formats/types.js';
 import { facebook } from './keymaps/facebook.js';
 import { type KeyMap, keyMaps, type Sources } from './keymaps/index.js';
@@ -146,6 +147,8 @@ function checkComplete(checkpoint: Checkpoint, found: FoundModel): void {
 
 function describeMissing(checkpoint: Checkpoint): string {
   if (checkpoint.tensors.size === 0) return 'holds no tensors';
+  if (isRegnet(checkpoint))
+    return 'holds a RegNet, which serves as a teacher (deit train, loadRegnet), no vision transformer';
   const first = [...checkpoint.tensors.keys()].slice(0, 3).join(', ');
   return (
     `no vision transformer in it: expected patch_embed.proj.weight (facebook, timm), ` +

@@ -3,6 +3,7 @@
  * share; started.ts is this with a backend that runs, src/node and src/browser add what one platform has.
  */
 export { type Conversion, type ConvertOptions, type ConvertReport, convert } from '../converters/convert.js';
+export { convertRegnet, isRegnet, type RegnetConversion } from '../converters/convertRegnet.js';
 export {
   type ByteSource,
   blobSource,
@@ -34,5 +35,7 @@ export { DistilledVisionTransformer } from './models/distilledVisionTransformer.
 export { type FetchFile, type FetchOptions, fetchFile } from './models/fetchFile.js';
 export { countFlops, countParameters } from './models/flops.js';
 export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
+export { loadRegnet, type Regnet } from './models/regnet.js';
+export type { RegnetConfig } from './models/regnetConfig.js';
 export { type FeatureOptions, type Features, VisionTransformer } from './models/visionTransformer.js';
 export * from './train/index.js';

@@ -20,6 +20,7 @@ export {
   teacherOfGraphModel,
   teacherOfLayersModel,
   teacherOfModel,
+  teacherOfRegnet,
 } from './teacher.js';
 export {
   type Accuracy as TrainAccuracy,

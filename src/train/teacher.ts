@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { imagenetLabels, imagenetSynsets } from '../../configs/imagenet.js';
 import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
+import type { Regnet } from '../models/regnet.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 
 /** What a student learns from. It sees the student's own augmented batches and runs without gradient. */
@@ -31,6 +33,19 @@ export function teacherOfModel(model: VisionTransformer): Teacher {
     normalization: model.preprocessing,
     predict: (x) => model.predict(x),
     dispose: () => model.dispose(),
+  };
+}
+
+/** A RegNet as a teacher, as the paper has it; for a student of any input size. */
+export function teacherOfRegnet(model: Regnet): Teacher {
+  return {
+    name: model.config.name,
+    numClasses: model.config.numClasses,
+    imgSize: null,
+    labels: model.labels,
+    normalization: model.preprocessing,
+    predict: model.predict,
+    dispose: model.dispose,
   };
 }
 
@@ -109,7 +124,10 @@ export function fitTeacher(teacher: Teacher, student: TaughtStudent): Teacher {
       `has ${classes} classes, the training data ${classNames.length}; take one trained on the same classes`,
     );
   }
-  const other = teacher.labels?.findIndex((label, i) => label !== classNames[i]) ?? -1;
+  // Folders of ImageNet are named by synset, its classes by words.
+  const synsets = classes === 1000 && imagenetSynsets.every((synset, i) => synset === classNames[i]);
+  const labels = synsets && String(teacher.labels) === String(imagenetLabels) ? undefined : teacher.labels;
+  const other = labels?.findIndex((label, i) => label !== classNames[i]) ?? -1;
   if (other >= 0) {
     fail(
       `class ${other} is "${teacher.labels![other]}" there and "${classNames[other]}" in the training data`,

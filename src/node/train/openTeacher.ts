@@ -9,8 +9,10 @@ import {
   teacherOfGraphModel,
   teacherOfLayersModel,
   teacherOfModel,
+  teacherOfRegnet,
 } from '../../train/teacher.js';
 import { openModel } from '../openModel.js';
+import { openRegnet } from '../openRegnet.js';
 
 interface ModelJson {
   format?: string;
@@ -20,12 +22,14 @@ interface ModelJson {
 }
 
 /**
- * Opens a teacher on the current backend: one of our models (folder, URL, checkpoint), or a folder of any
- * tf.LayersModel or tf.GraphModel.
+ * Opens a teacher on the current backend: one of our models (folder, URL, checkpoint), a checkpoint of a RegNet, or a
+ * folder of any tf.LayersModel or tf.GraphModel.
  */
 export async function openTeacher(path: string): Promise<Teacher> {
   const folder = path.endsWith('model.json') ? dirname(path) : path;
   const json = await readModelJson(join(folder, 'model.json'));
+  const regnet = json === undefined ? await openRegnet(path) : undefined;
+  if (regnet) return teacherOfRegnet(regnet);
   if (json === undefined || json.userDefinedMetadata?.deit) return openOurs(path);
   const isGraph = json.format === 'graph-model' || 'node' in (json.modelTopology ?? {});
   const handler = tf.io.fromMemory(await artifacts(folder, json));

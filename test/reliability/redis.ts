@@ -30,6 +30,11 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** Id of the server's process. */
+  get pid(): number {
+    return this.child!.pid!;
+  }
+
   private async run(): Promise<void> {
     const args = [
       '--port',

@@ -22,7 +22,12 @@ export function contrast(image: RgbImage, factor: number): RgbImage {
 /** ImageEnhance.Color: against the picture in grey. */
 export function color(image: RgbImage, factor: number): RgbImage {
   const grey = new Uint8Array(image.width * image.height * 3);
-  for (const [i, level] of luma(image).entries()) grey.fill(level, 3 * i, 3 * i + 3);
+  const levels = luma(image);
+  for (let i = 0; i < levels.length; i++) {
+    grey[3 * i] = levels[i];
+    grey[3 * i + 1] = levels[i];
+    grey[3 * i + 2] = levels[i];
+  }
   return blend({ ...image, data: grey }, image, factor);
 }
 

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { UserError } from './errors.js';
-import { registerConvolutionGradient, registerWasmKernels } from './kernels/wasm/index.js';
+import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } from './kernels/wasm/index.js';
 
 /**
  * Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used, or,
@@ -61,15 +61,14 @@ export async function activate(name: string): Promise<void> {
   if (!done || tf.getBackend() !== name) throw new UserError(`the ${name} backend does not start here`);
 }
 
-const WASM_DESCRIPTIONS = {
-  relaxed: 'wasm: own kernels, SIMD with fused multiply-add',
-  simd: 'wasm: own kernels, SIMD',
-  none: 'wasm: plain ops',
-};
+function describeKernels({ simd, threads, reason }: WasmKernels): string {
+  if (simd === 'none') return `wasm: plain ops, several times slower: ${reason}`;
+  const instructions = simd === 'relaxed' ? 'SIMD with fused multiply-add' : 'SIMD';
+  return `wasm: own kernels, ${instructions}${threads > 1 ? `, ${threads} threads` : ''}`;
+}
 
 addBackend('wasm', async () => {
   await activate('wasm');
   registerConvolutionGradient();
-  const { simd } = await registerWasmKernels();
-  return WASM_DESCRIPTIONS[simd];
+  return describeKernels(await registerWasmKernels());
 });

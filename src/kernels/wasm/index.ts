@@ -4,5 +4,6 @@ export {
   countPackedWeights,
   registerWasmKernels,
   unregisterWasmKernels,
+  type WasmKernelOptions,
   type WasmKernels,
 } from './register.js';

@@ -5,7 +5,10 @@ import relaxedSimdShared from './generated/relaxedSimdShared.js';
 import simd from './generated/simd.js';
 import simdShared from './generated/simdShared.js';
 
-/** The functions of assembly/index.ts; every address is in bytes, 0 for an operand that is not there. */
+/**
+ * The functions of assembly/index.ts; every address is in bytes, 0 for an operand that is not there. What concerns
+ * threads (see threads.ts) is left out where there is one.
+ */
 export interface KernelExports {
   linear(
     x: number,
@@ -36,7 +39,7 @@ export interface KernelExports {
     y: number,
     scratch: number,
   ): void;
-  linearScratchBytes(m: number, k: number, unit: number): number;
+  linearScratchBytes(m: number, k: number, unit: number, threads?: number): number;
   packedBytes(k: number, n: number): number;
   packWeights(w: number, k: number, n: number, packed: number): void;
   layerNorm(x: number, m: number, d: number, gamma: number, beta: number, epsilon: number, y: number): void;
@@ -49,7 +52,7 @@ export interface KernelExports {
     y: number,
     scratch: number,
   ): void;
-  attentionScratchBytes(tokens: number, headSize: number): number;
+  attentionScratchBytes(tokens: number, headSize: number, threads?: number): number;
   attentionGradient(
     qkv: number,
     dy: number,
@@ -65,29 +68,24 @@ export interface KernelExports {
   geluGradientScratchBytes(): number;
 }
 
-/** The binaries for one instruction set: for memory of one thread, and, where pages can share it, for shared memory. */
-export interface KernelModules {
-  plain: WebAssembly.Module;
-  shared?: WebAssembly.Module;
+/** The binary for an instruction set, and for memory of one thread or shared by several. */
+export function compileKernels(
+  support: Exclude<SimdSupport, 'none'>,
+  shared: boolean,
+): Promise<WebAssembly.Module> {
+  const binary = {
+    relaxed: shared ? relaxedSimdShared : relaxedSimd,
+    simd: shared ? simdShared : simd,
+  }[support];
+  return WebAssembly.compile(decodeBase64(binary));
 }
 
-export async function compileKernels(support: Exclude<SimdSupport, 'none'>): Promise<KernelModules> {
-  const [plain, shared] = support === 'relaxed' ? [relaxedSimd, relaxedSimdShared] : [simd, simdShared];
-  const modules: KernelModules = { plain: await WebAssembly.compile(decodeBase64(plain)) };
-  if (globalThis.crossOriginIsolated) modules.shared = await WebAssembly.compile(decodeBase64(shared));
-  return modules;
+export function isShared(memory: WebAssembly.Memory): boolean {
+  return typeof SharedArrayBuffer === 'function' && memory.buffer instanceof SharedArrayBuffer;
 }
 
-/** The kernels on `memory`; undefined if it is shared and no module for that was compiled. */
-export function instantiateKernels(
-  modules: KernelModules,
-  memory: WebAssembly.Memory,
-): KernelExports | undefined {
-  const isShared = typeof SharedArrayBuffer === 'function' && memory.buffer instanceof SharedArrayBuffer;
-  const module = isShared ? modules.shared : modules.plain;
-  if (!module) return undefined;
-  const instance = new WebAssembly.Instance(module, { env: { memory } });
-  return instance.exports as unknown as KernelExports;
+export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports;
 }
 
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> {

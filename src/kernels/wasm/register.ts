@@ -1,28 +1,40 @@
 /** Puts the kernels at the service of the ops: registers them for the WASM backend, by the engine's abilities. */
 import * as tf from '@tensorflow/tfjs-core';
 import { probeSimd, type SimdSupport } from './featureProbe.js';
-import { compileKernels, instantiateKernels, type KernelModules } from './kernelModule.js';
+import { compileKernels, instantiateKernels, isShared } from './kernelModule.js';
 import { KERNELS, type Runtime } from './kernels.js';
 import { packWeightsOf } from './packedWeights.js';
-import { memoryOf, type WasmBackend } from './wasmBackend.js';
+import { CONTROL_BYTES, defaultThreads, startTeam } from './threads.js';
+import { allocate, memoryOf, onBackendDispose, type WasmBackend } from './wasmBackend.js';
 
 const BACKEND = 'wasm';
 
 export interface WasmKernels {
   /** The instructions that the kernels use; `none`: no kernel is registered, the plain ops run. */
   simd: SimdSupport;
+  /** Threads that share each kernel's work: more than one only where the backend's memory is shared. */
+  threads: number;
+  /** Why no kernel is registered. */
+  reason?: string;
+}
+
+export interface WasmKernelOptions {
+  /** Use no more than these instructions; by default all that the engine has. */
+  simd?: SimdSupport;
+  /** Where the backend's memory is shared (in cross-origin isolated pages), how many threads; see defaultThreads. */
+  threads?: number;
 }
 
 let registered: Promise<WasmKernels> | undefined;
-let runtimes = new Map<WasmBackend, Runtime>();
+let runtimes = new Map<WasmBackend, OpenRuntime>();
 
 /**
  * Registers the kernels of src/ops/kernelNames.ts for the backend `wasm`. To be called once the backend is ready
- * (`await tf.setBackend('wasm')`); calls after the first change nothing until `unregisterWasmKernels`.
- * @param options.simd use no more than these instructions; by default all that the engine has
+ * (`await tf.setBackend('wasm')`); calls after the first change nothing until `unregisterWasmKernels`. A backend that
+ * takes the place of another (tf.removeBackend, tf.registerBackend) gets kernels of its own when first used.
  */
-export function registerWasmKernels(options: { simd?: SimdSupport } = {}): Promise<WasmKernels> {
-  registered ??= register(options.simd ?? 'relaxed').catch((error) => {
+export function registerWasmKernels(options: WasmKernelOptions = {}): Promise<WasmKernels> {
+  registered ??= register(options).catch((error) => {
     registered = undefined;
     throw error;
   });
@@ -35,7 +47,7 @@ export async function unregisterWasmKernels(): Promise<void> {
   registered = undefined;
   if (!kernels || kernels.simd === 'none') return;
   for (const name of Object.keys(KERNELS)) tf.unregisterKernel(name, BACKEND);
-  for (const { weights } of runtimes.values()) weights.release();
+  for (const runtime of runtimes.values()) runtime.close();
   runtimes = new Map();
 }
 
@@ -46,25 +58,38 @@ export function countPackedWeights(): number {
   return count;
 }
 
-async function register(most: SimdSupport): Promise<WasmKernels> {
-  const simd = lesser(most, probeSimd());
-  if (simd === 'none') return { simd };
-  const modules = await compileKernels(simd);
+async function register(options: WasmKernelOptions): Promise<WasmKernels> {
+  const simd = lesser(options.simd ?? 'relaxed', probeSimd());
+  if (simd === 'none') return { simd, threads: 1, reason: 'no WebAssembly SIMD' };
+  const plain = await compileKernels(simd, false);
   const backend = tf.findBackend(BACKEND) as WasmBackend | null;
-  if (backend && !runtimeOf(backend, modules)) return { simd: 'none' };
+  const memory = backend && memoryOf(backend);
+  if (backend && !memory)
+    return { simd: 'none', threads: 1, reason: 'the memory of the backend is not to be found' };
+  const shared = memory && isShared(memory) ? await compileKernels(simd, true) : undefined;
+  const open = (backend: WasmBackend) =>
+    runtimeOf(backend, plain, shared, options.threads ?? defaultThreads());
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     tf.registerKernel({
       kernelName,
       backendName: BACKEND,
-      kernelFunc: ({ inputs, attrs, backend }) => {
-        const runtime = runtimeOf(backend as WasmBackend, modules);
-        if (!runtime)
-          throw new Error(`${kernelName}: the memory of the WASM backend cannot be shared with its kernels`);
-        return kernel(runtime, inputs as Record<string, tf.TensorInfo>, attrs ?? {});
-      },
+      kernelFunc: ({ inputs, attrs, backend }) =>
+        kernel(open(backend as WasmBackend), inputs as Record<string, tf.TensorInfo>, attrs ?? {}),
     });
   }
-  return { simd };
+  const threads = backend ? await withinSeconds(WORKERS_START_SECONDS, open(backend).ready, 1) : 1;
+  return { simd, threads };
+}
+
+/** How long to wait for workers; those that start later help all the same. */
+const WORKERS_START_SECONDS = 5;
+
+function withinSeconds<T>(seconds: number, promise: Promise<T>, otherwise: T): Promise<T> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(resolve, seconds * 1000, otherwise);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 function lesser(a: SimdSupport, b: SimdSupport): SimdSupport {
@@ -72,14 +97,59 @@ function lesser(a: SimdSupport, b: SimdSupport): SimdSupport {
   return order[Math.min(order.indexOf(a), order.indexOf(b))]!;
 }
 
-/** The kernels on the memory of this backend, made when first needed; undefined if its memory cannot be used. */
-function runtimeOf(backend: WasmBackend, modules: KernelModules): Runtime | undefined {
+/** The kernels on the memory of a backend, and what has to be ended with them. */
+interface OpenRuntime extends Runtime {
+  /** Number of threads once all workers have started or failed to. */
+  ready: Promise<number>;
+  close(): void;
+}
+
+/** The kernels on the memory of this backend, made when first needed. */
+function runtimeOf(
+  backend: WasmBackend,
+  plain: WebAssembly.Module,
+  shared: WebAssembly.Module | undefined,
+  threads: number,
+): OpenRuntime {
   const known = runtimes.get(backend);
   if (known) return known;
   const memory = memoryOf(backend);
-  const kernels = memory && instantiateKernels(modules, memory);
-  if (!kernels) return undefined;
-  const runtime = { backend, kernels, weights: packWeightsOf(backend, kernels) };
+  if (!memory) throw new Error('WASM kernels: the memory of the WASM backend is not to be found');
+  const runtime = isShared(memory)
+    ? openShared(backend, memory, shared, threads)
+    : openPlain(backend, instantiateKernels(plain, memory));
   runtimes.set(backend, runtime);
+  onBackendDispose(backend, () => {
+    runtimes.get(backend)?.close();
+    runtimes.delete(backend);
+  });
   return runtime;
+}
+
+function openPlain(backend: WasmBackend, kernels: Runtime['kernels']): OpenRuntime {
+  const weights = packWeightsOf(backend, kernels);
+  return { backend, kernels, weights, ready: Promise.resolve(1), close: () => weights.release() };
+}
+
+function openShared(
+  backend: WasmBackend,
+  memory: WebAssembly.Memory,
+  module: WebAssembly.Module | undefined,
+  threads: number,
+): OpenRuntime {
+  if (!module)
+    throw new Error('WASM kernels: registered for memory of one thread, the backend has shared memory');
+  const control = allocate(backend, CONTROL_BYTES);
+  if (!control) throw new Error('WASM kernels: no room for the threads’ control block');
+  const team = startTeam(instantiateKernels(module, memory), module, memory, control.start, threads);
+  const runtime = openPlain(backend, team.kernels);
+  return {
+    ...runtime,
+    ready: team.ready,
+    close() {
+      runtime.close();
+      team.close();
+      backend.wasm._free(control.block);
+    },
+  };
 }

@@ -22,6 +22,16 @@ export function memoryOf(backend: WasmBackend): WebAssembly.Memory | undefined {
   return backend.wasm.asm?.memory ?? backend.wasm.wasmMemory;
 }
 
+/** Calls `act` once, before the backend is disposed. */
+export function onBackendDispose(backend: WasmBackend, act: () => void): void {
+  const { dispose } = backend;
+  backend.dispose = function (this: WasmBackend) {
+    backend.dispose = dispose;
+    act();
+    dispose.call(this);
+  };
+}
+
 /** The address of a tensor; 0 for none. */
 export function addressOf(backend: WasmBackend, tensor: tf.TensorInfo | undefined): number {
   return tensor ? backend.dataIdMap.get(tensor.dataId).memoryOffset : 0;

@@ -23,7 +23,7 @@ const builds = probeSimd() === 'relaxed' ? (['relaxed', 'simd'] as const) : (['s
 describe.each(builds)('WASM kernels, %s', (simd) => {
   beforeAll(async () => {
     await tf.setBackend('wasm');
-    expect(await registerWasmKernels({ simd })).toEqual({ simd });
+    expect(await registerWasmKernels({ simd })).toEqual({ simd, threads: 1 });
   });
 
   afterAll(unregisterWasmKernels);

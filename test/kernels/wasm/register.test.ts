@@ -41,7 +41,11 @@ test('the engine’s abilities are found by validating one instruction', () => {
 
 test('without SIMD nothing is registered', async () => {
   await unregisterWasmKernels();
-  expect(await registerWasmKernels({ simd: 'none' })).toEqual({ simd: 'none' });
+  expect(await registerWasmKernels({ simd: 'none' })).toEqual({
+    simd: 'none',
+    threads: 1,
+    reason: 'no WebAssembly SIMD',
+  });
   for (const name of NAMES) expect(tf.getKernel(name, 'wasm')).toBeUndefined();
   await unregisterWasmKernels();
 });

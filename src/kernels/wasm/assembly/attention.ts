@@ -1,5 +1,5 @@
 /**
- * softmax(q kᵀ / √d) v, one head at a time, 8 queries at a time.
+ * softmax(q kᵀ / √d) v, one head at a time, 8 queries at a time. Threads share heads, or ranges of a head's queries.
  *
  * The scores are computed transposed, a row of 8 queries for each key: softmax then runs down the rows with no sums
  * across lanes, and the rows are, as they lie, the right operand of the product with v. No mask is needed where the
@@ -7,13 +7,19 @@
  */
 import { multiplyTile, ROWS } from './micro';
 import { packColumnPanels, packRows, packTransposed, unpackTransposed } from './pack';
+import { take, threadsOf } from './queue';
 import { CONSTANTS_BYTES, exp, storeConstants } from './simd';
 
 /** Bytes of scratch memory that `attention` needs. */
-export function attentionScratchBytes(t: i32, d: i32): usize {
+export function attentionScratchBytes(t: i32, d: i32, threads: i32): usize {
+  return <usize>max(threads, 1) * threadBytes(t, d);
+}
+
+function threadBytes(t: i32, d: i32): usize {
   const tokens = <usize>roundUp(t);
   const dims = <usize>roundUp(d);
-  return CONSTANTS_BYTES + ((tokens * <usize>d + dims * <usize>t + (tokens + <usize>d + dims + 1) * 8) << 2);
+  const floats = tokens * <usize>d + dims * <usize>t + (tokens + <usize>d + dims + 1) * 8;
+  return (CONSTANTS_BYTES + (floats << 2) + 63) & ~63;
 }
 
 /** Up to a whole number of panels of ROWS. */
@@ -24,23 +30,39 @@ function roundUp(rows: i32): i32 {
 /**
  * @param qkv [b, t, 3, heads, d]
  * @param y [b, t, heads, d]
- * @param scratch attentionScratchBytes(t, d) bytes
+ * @param scratch attentionScratchBytes(t, d, threads) bytes
+ * @param queue of the threads that are called with the same arguments, each its own `thread` from 0 on
  */
-export function attention(qkv: usize, b: i32, t: i32, heads: i32, d: i32, y: usize, scratch: usize): void {
+export function attention(
+  qkv: usize, b: i32, t: i32, heads: i32, d: i32, y: usize, scratch: usize, queue: usize, thread: i32,
+): void {
   const width = <usize>(heads * d) << 2;
-  storeConstants(scratch);
-  for (let batch = 0; batch < b; batch++) {
-    for (let head = 0; head < heads; head++) {
-      const offset = <usize>(head * d) << 2;
-      attendHead(qkv + offset, width, t, d, y + offset, scratch);
-    }
-    qkv += 3 * width * <usize>t;
-    y += width * <usize>t;
+  const own = scratch + <usize>thread * threadBytes(t, d);
+  const parts = partsOfHead(b * heads, t, threadsOf(queue));
+  const queries = ((t + 8 * parts - 1) / (8 * parts)) * 8;
+  const all = b * heads * parts;
+  storeConstants(own);
+  for (let chunk = take(queue, -1); chunk < all; chunk = take(queue, chunk)) {
+    const first = (chunk % parts) * queries;
+    const head = (chunk / parts) % heads;
+    const row = <usize>(chunk / parts / heads) * <usize>t * width;
+    const offset = <usize>(head * d) << 2;
+    attendHead(qkv + 3 * row + offset, width, t, d, first, min(first + queries, t), y + row + offset, own);
   }
 }
 
-/** One head. Rows of qkv hold q, k and v, `width` bytes each; rows of y are `width` bytes. */
-function attendHead(qkv: usize, width: usize, t: i32, d: i32, y: usize, scratch: usize): void {
+/** Into how many ranges of queries a head is cut, so that few heads keep all threads busy to the end. */
+function partsOfHead(heads: i32, t: i32, threads: i32): i32 {
+  if (threads < 2) return 1;
+  return min(max(4 * threads / heads, 1), (t + 31) / 32);
+}
+
+/**
+ * Queries `first` to `end` of one head. Rows of qkv hold q, k and v, `width` bytes each; rows of y are `width` bytes.
+ */
+function attendHead(
+  qkv: usize, width: usize, t: i32, d: i32, first: i32, end: i32, y: usize, scratch: usize,
+): void {
   const stride: usize = 3 * width;
   const tokens = roundUp(t);
   const keys = scratch + CONSTANTS_BYTES;
@@ -57,8 +79,8 @@ function attendHead(qkv: usize, width: usize, t: i32, d: i32, y: usize, scratch:
   packColumnPanels(qkv + 2 * width, stride, t, d, values);
 
   const factor: f32 = <f32>1 / sqrt<f32>(<f32>d);
-  for (let query = 0; query < t; query += 8) {
-    const valid = min(8, t - query);
+  for (let query = first; query < end; query += 8) {
+    const valid = min(8, end - query);
     packTransposed(qkv + stride * <usize>query, stride, valid, d, factor, queries);
     for (let key = 0; key < t; key += ROWS) {
       multiplyTile(keys + (<usize>(key * d) << 2), queries, d, scores + (<usize>key << 5));

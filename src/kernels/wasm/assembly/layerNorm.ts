@@ -1,7 +1,25 @@
+import { take } from './queue';
 import { sumLanes } from './simd';
 
-/** y [m, d] = (x - mean) / sqrt(variance + epsilon) * gamma + beta, over each row of x [m, d]. */
-export function layerNorm(x: usize, m: i32, d: i32, gamma: usize, beta: usize, epsilon: f32, y: usize): void {
+/** Rows that a thread takes at a time. */
+const CHUNK_ROWS: i32 = 16;
+
+/**
+ * y [m, d] = (x - mean) / sqrt(variance + epsilon) * gamma + beta, over each row of x [m, d].
+ * @param queue of the threads that are called with the same arguments, each its own `thread` from 0 on
+ */
+export function layerNorm(
+  x: usize, m: i32, d: i32, gamma: usize, beta: usize, epsilon: f32, y: usize, queue: usize, thread: i32,
+): void {
+  const chunks = (m + CHUNK_ROWS - 1) / CHUNK_ROWS;
+  for (let chunk = take(queue, -1); chunk < chunks; chunk = take(queue, chunk)) {
+    const row = chunk * CHUNK_ROWS;
+    const offset = <usize>row * <usize>d << 2;
+    normalizeRows(x + offset, min(CHUNK_ROWS, m - row), d, gamma, beta, epsilon, y + offset);
+  }
+}
+
+function normalizeRows(x: usize, m: i32, d: i32, gamma: usize, beta: usize, epsilon: f32, y: usize): void {
   const bytes = <usize>d << 2;
   const vectorBytes = (<usize>d & ~3) << 2;
   for (let row = 0; row < m; row++) {

@@ -2,17 +2,64 @@
  * y [m, n] = activation(x [m, k] · w [k, n] + bias) * scale + residual
  *
  * Blocks of x are packed into panels of ROWS rows; against them go panels of 8 columns of w, each held in the
- * first-level cache while the panels of the block stream past it.
+ * first-level cache while the panels of the block stream past it. Threads share both: first the packing, then the
+ * columns.
  */
 import { finishTile, Target } from './finish';
 import { COLS, multiplyTile, ROWS, TILE_BYTES } from './micro';
 import { copyPadded, packColumns, packRows, packRowsAt } from './pack';
+import { finish, take, waitFor } from './queue';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
 /** Depth of a block: a panel of w is then 24 kB. Measured against 192 to 3072: 1 to 4 % faster than half of it. */
 const BLOCK_DEPTH: i32 = 768;
 /** Most rows of a block: about 600 kB with BLOCK_DEPTH, and the 198 rows of a 224-pixel picture in one block. */
 const BLOCK_ROWS: i32 = 204 - (204 % ROWS);
+/** Rows that a thread packs at a time. */
+const PACK_ROWS: i32 = 4 * ROWS;
+/** Columns that a thread computes at a time: 64 bytes of a row, so that few lines of the cache have two writers. */
+const CHUNK_COLS: i32 = 2 * COLS;
+
+/** One product, or the projection of patches. Addresses; 0 for operands that are not there. */
+// @ts-ignore: decorator
+@unmanaged
+class Product {
+  x: usize;
+  /** For patches: where they lie in x. */
+  patches: Patches | null;
+  m: i32;
+  k: i32;
+  n: i32;
+  w: usize;
+  packed: bool;
+  bias: usize;
+  scale: usize;
+  residual: usize;
+  residualRows: i32;
+  gelu: bool;
+  y: usize;
+  /** The packed rows of the block at hand, the same for all threads. */
+  panels: usize;
+  /** The last columns of the block where they are fewer than 8, likewise: [rows][8]. */
+  edge: usize;
+  /** The thread's own scratch memory. */
+  own: usize;
+}
+
+/** Patches of pictures [h, width, c]. */
+// @ts-ignore: decorator
+@unmanaged
+class Patches {
+  size: i32;
+  h: i32;
+  /** Patches down and across a picture. */
+  down: i32;
+  across: i32;
+  /** Bytes of a row of the picture. */
+  line: usize;
+  /** Values in a row of a patch. */
+  unit: i32;
+}
 
 /** Bytes of a [k, n] matrix in packed form. */
 export function packedBytes(k: i32, n: i32): usize {
@@ -27,22 +74,33 @@ export function packWeights(w: usize, k: i32, n: i32, packed: usize): void {
   }
 }
 
-// Scratch memory, in this order. The last panel of a matrix whose n is not a multiple of 8 is computed as a matrix
-// of its own, 8 wide, and copied to its place.
+// Scratch memory: the panels of a block and the edge, and for each thread what follows, in this order. The last columns
+// of a matrix whose n is not a multiple of 8 are computed as a matrix of its own, 8 wide, and copied to its place.
 const TARGET: usize = TILE_BYTES;
-const CONSTANTS: usize = TARGET + 64;
+const PRODUCT: usize = TARGET + 64;
+const PATCHES: usize = PRODUCT + 64;
+const CONSTANTS: usize = PATCHES + 64;
 const EDGE_BIAS: usize = CONSTANTS + CONSTANTS_BYTES;
 const EDGE_SCALE: usize = EDGE_BIAS + 32;
 const EDGE_RESIDUAL: usize = EDGE_SCALE + 32;
-const EDGE_OUTPUT: usize = EDGE_RESIDUAL + <usize>BLOCK_ROWS * 32;
-const COLUMN_PANEL: usize = EDGE_OUTPUT + <usize>BLOCK_ROWS * 32;
+const COLUMN_PANEL: usize = EDGE_RESIDUAL + <usize>BLOCK_ROWS * 32;
+/** Bytes of the edge. */
+const EDGE: usize = (<usize>BLOCK_ROWS * 32 + 63) & ~63;
+
+function threadBytes(depth: i32): usize {
+  return (COLUMN_PANEL + (<usize>depth << 5) + 63) & ~63;
+}
+
+function panelBytes(m: i32, depth: i32): usize {
+  return (((<usize>blockRows(m) * <usize>depth) << 2) + 63) & ~63;
+}
 
 /**
  * Bytes of scratch memory that `linear` (unit 1) and `patchEmbed` (unit: values in one row of a patch) need.
  */
-export function linearScratchBytes(m: i32, k: i32, unit: i32): usize {
-  const depth = <usize>blockDepth(k, unit);
-  return COLUMN_PANEL + (depth << 5) + ((<usize>blockRows(m) * depth) << 2);
+export function linearScratchBytes(m: i32, k: i32, unit: i32, threads: i32): usize {
+  const depth = blockDepth(k, unit);
+  return panelBytes(m, depth) + EDGE + <usize>max(threads, 1) * threadBytes(depth);
 }
 
 /** Rows of each block, even over the blocks, and whole panels. */
@@ -60,71 +118,233 @@ function blockDepth(k: i32, unit: i32): i32 {
   return ((units + blocks - 1) / blocks) * unit;
 }
 
-/** The packed rows of one block times every panel of w. */
-function multiplyBlock(
-  panels: usize, firstRow: i32, rows: i32, firstK: i32, depth: i32, k: i32, n: i32,
-  w: usize, packed: bool, bias: usize, scale: usize, residual: usize, residualRows: i32, gelu: bool,
-  y: usize, scratch: usize,
+/**
+ * @param w [k, n] row by row, or what packWeights made of it where `packed`
+ * @param bias [n], or 0
+ * @param scale [n], or 0
+ * @param residual [residualRows, n], repeated over the rows of y, or 0
+ * @param y [m, n]
+ * @param scratch linearScratchBytes(m, k, 1, threads) bytes
+ * @param queue of the threads that are called with the same arguments, each its own `thread` from 0 on
+ */
+export function linear(
+  x: usize, m: i32, k: i32, n: i32, w: usize, packed: bool, bias: usize, scale: usize,
+  residual: usize, residualRows: i32, gelu: bool, y: usize, scratch: usize, queue: usize, thread: i32,
 ): void {
-  const target = changetype<Target>(scratch + TARGET);
-  target.constants = scratch + CONSTANTS;
-  const first = firstK == 0;
-  const last = firstK + depth == k;
-  for (let column = 0; column < n; column += COLS) {
+  const depth = blockDepth(k, 1);
+  const product = productAt(scratch, m, depth, thread);
+  product.x = x;
+  product.patches = null;
+  product.m = m;
+  product.k = k;
+  product.n = n;
+  product.w = w;
+  product.packed = packed;
+  product.bias = bias;
+  product.scale = scale;
+  product.residual = residual;
+  product.residualRows = residualRows;
+  product.gelu = gelu;
+  product.y = y;
+  multiply(product, depth, queue);
+}
+
+/**
+ * Patches of x [b, h, width, c], each a row of patch * patch * c values, times w [patch * patch * c, n], plus bias.
+ * @param y [b, h / patch, width / patch, n]
+ * @param scratch linearScratchBytes(b * h / patch * width / patch, patch * patch * c, patch * c, threads) bytes
+ * @param queue as for linear
+ */
+export function patchEmbed(
+  x: usize, b: i32, h: i32, width: i32, c: i32, patch: i32, n: i32, w: usize, packed: bool, bias: usize,
+  y: usize, scratch: usize, queue: usize, thread: i32,
+): void {
+  const unit = patch * c;
+  const k = patch * unit;
+  const down = h / patch;
+  const across = width / patch;
+  const m = b * down * across;
+  const depth = blockDepth(k, unit);
+  const product = productAt(scratch, m, depth, thread);
+  const patches = changetype<Patches>(product.own + PATCHES);
+  patches.size = patch;
+  patches.h = h;
+  patches.down = down;
+  patches.across = across;
+  patches.line = <usize>(width * c) << 2;
+  patches.unit = unit;
+  product.x = x;
+  product.patches = patches;
+  product.m = m;
+  product.k = k;
+  product.n = n;
+  product.w = w;
+  product.packed = packed;
+  product.bias = bias;
+  product.scale = 0;
+  product.residual = 0;
+  product.residualRows = 1;
+  product.gelu = false;
+  product.y = y;
+  multiply(product, depth, queue);
+}
+
+/** The product of a thread, its scratch memory set up. */
+function productAt(scratch: usize, m: i32, depth: i32, thread: i32): Product {
+  const edge = scratch + panelBytes(m, depth);
+  const own = edge + EDGE + <usize>thread * threadBytes(depth);
+  const product = changetype<Product>(own + PRODUCT);
+  product.panels = scratch;
+  product.edge = edge;
+  product.own = own;
+  storeConstants(own + CONSTANTS);
+  return product;
+}
+
+/** Takes part in a product until nothing is left to do. */
+function multiply(product: Product, depth: i32, queue: usize): void {
+  const m = product.m;
+  const k = product.k;
+  const height = blockRows(m);
+  const columnChunks = (product.n + CHUNK_COLS - 1) / CHUNK_COLS;
+  let ticket = take(queue, -1);
+  let start = 0;
+  for (let row = 0; row < m; row += height) {
+    const rows = min(height, m - row);
+    const packChunks = (rows + PACK_ROWS - 1) / PACK_ROWS;
+    for (let from = 0; from < k; from += depth) {
+      const size = min(depth, k - from);
+      // The panels may be written once every chunk of the block before is done, and read once they all are written.
+      if (ticket < start + packChunks) waitFor(queue, start);
+      for (; ticket < start + packChunks; ticket = take(queue, ticket)) {
+        const first = (ticket - start) * PACK_ROWS;
+        packBlock(product, row, rows, first, min(first + PACK_ROWS, rows), from, size);
+        finish(queue);
+      }
+      start += packChunks;
+      if (ticket < start + columnChunks) waitFor(queue, start);
+      for (; ticket < start + columnChunks; ticket = take(queue, ticket)) {
+        const first = (ticket - start) * CHUNK_COLS;
+        multiplyBlock(product, row, rows, first, min(first + CHUNK_COLS, product.n), from, size);
+        finish(queue);
+      }
+      start += columnChunks;
+    }
+  }
+}
+
+/** Packs rows `first` to `end` of the block of `rows` rows at `row`, of each `depth` values from `from` on. */
+function packBlock(product: Product, row: i32, rows: i32, first: i32, end: i32, from: i32, depth: i32): void {
+  const patches = product.patches;
+  const k = product.k;
+  for (let i = first; i < end; i += ROWS) {
+    const panel = product.panels + ((<usize>i * <usize>depth) << 2);
+    if (patches) {
+      packPatches(product.x, patches, row + i, row + rows - 1, from, depth, panel);
+    } else {
+      const start = product.x + ((<usize>(row + i) * <usize>k + <usize>from) << 2);
+      packRows(start, <usize>k << 2, min(ROWS, rows - i), depth, panel);
+    }
+  }
+}
+
+/** One panel of the patches from `index` on, the last of them `last`. */
+function packPatches(
+  x: usize, patches: Patches, index: i32, last: i32, from: i32, depth: i32, panel: usize,
+): void {
+  const unit = patches.unit;
+  const line = patches.line;
+  const p0 = patchAddress(x, patches, index);
+  const p1 = patchAddress(x, patches, min(index + 1, last));
+  const p2 = patchAddress(x, patches, min(index + 2, last));
+  const p3 = patchAddress(x, patches, min(index + 3, last));
+  const p4 = patchAddress(x, patches, min(index + 4, last));
+  const p5 = patchAddress(x, patches, min(index + 5, last));
+  let skip = <usize>(from / unit) * line;
+  for (let done = 0; done < depth; done += unit) {
+    packRowsAt(p0 + skip, p1 + skip, p2 + skip, p3 + skip, p4 + skip, p5 + skip, unit, panel);
+    panel += <usize>(unit * ROWS) << 2;
+    skip += line;
+  }
+}
+
+/** Where the first row of patch `index` begins. */
+function patchAddress(x: usize, patches: Patches, index: i32): usize {
+  const column = index % patches.across;
+  const rest = index / patches.across;
+  const image = rest / patches.down;
+  const top = (rest % patches.down) * patches.size;
+  return x + <usize>(image * patches.h + top) * patches.line + (<usize>(column * patches.unit) << 2);
+}
+
+/** The packed rows of one block times columns `first` to `end` of w. */
+function multiplyBlock(
+  product: Product, firstRow: i32, rows: i32, first: i32, end: i32, firstK: i32, depth: i32,
+): void {
+  const n = product.n;
+  const k = product.k;
+  const w = product.w;
+  const own = product.own;
+  const panels = product.panels;
+  const target = changetype<Target>(own + TARGET);
+  target.constants = own + CONSTANTS;
+  target.gelu = product.gelu;
+  const starts = firstK == 0;
+  const ends = firstK + depth == k;
+  for (let column = first; column < end; column += COLS) {
     const offset = <usize>column << 2;
     let panel = w + offset * <usize>k + (<usize>firstK << 5);
-    if (!packed) {
-      panel = scratch + COLUMN_PANEL;
+    if (!product.packed) {
+      panel = own + COLUMN_PANEL;
       packColumns(w + ((<usize>firstK * <usize>n) << 2) + offset, <usize>n << 2, n - column, depth, panel);
     }
-    target.gelu = gelu;
     if (column + COLS <= n) {
-      target.row = y + ((<usize>firstRow * <usize>n) << 2) + offset;
+      target.row = product.y + ((<usize>firstRow * <usize>n) << 2) + offset;
       target.stride = <usize>n << 2;
-      target.bias = bias ? bias + offset : 0;
-      target.scale = scale ? scale + offset : 0;
-      target.residual = residual ? residual + offset : 0;
-      target.residualRow = residual ? firstRow % residualRows : 0;
-      target.residualRows = residualRows;
+      target.bias = product.bias ? product.bias + offset : 0;
+      target.scale = product.scale ? product.scale + offset : 0;
+      target.residual = product.residual ? product.residual + offset : 0;
+      target.residualRow = product.residual ? firstRow % product.residualRows : 0;
+      target.residualRows = product.residualRows;
     } else {
-      setEdgeTarget(target, n - column, bias, scale, residual, residualRows, firstRow, rows, n, scratch);
+      setEdgeTarget(target, product, n - column, firstRow, rows);
     }
     for (let row = 0; row < rows; row += ROWS) {
-      multiplyTile(panels + ((<usize>row * <usize>depth) << 2), panel, depth, scratch);
-      finishTile(scratch, min(ROWS, rows - row), target, first, last);
+      multiplyTile(panels + ((<usize>row * <usize>depth) << 2), panel, depth, own);
+      finishTile(own, min(ROWS, rows - row), target, starts, ends);
     }
-    if (last && column + COLS > n) {
-      copyEdge(scratch + EDGE_OUTPUT, rows, n - column, y + ((<usize>firstRow * <usize>n) << 2) + offset, n);
+    if (ends && column + COLS > n) {
+      const to = product.y + ((<usize>firstRow * <usize>n) << 2) + offset;
+      copyEdge(product.edge, rows, n - column, to, n);
     }
   }
 }
 
 /** The last columns, fewer than 8: their bias, scale and residual are copied out of the matrices and padded. */
-function setEdgeTarget(
-  target: Target, valid: i32, bias: usize, scale: usize, residual: usize, residualRows: i32,
-  firstRow: i32, rows: i32, n: i32, scratch: usize,
-): void {
+function setEdgeTarget(target: Target, product: Product, valid: i32, firstRow: i32, rows: i32): void {
+  const own = product.own;
+  const n = product.n;
   const offset = <usize>(n - valid) << 2;
-  target.row = scratch + EDGE_OUTPUT;
+  target.row = product.edge;
   target.stride = 32;
   target.bias = 0;
   target.scale = 0;
   target.residual = 0;
   target.residualRow = 0;
   target.residualRows = rows;
-  if (bias) {
-    target.bias = scratch + EDGE_BIAS;
-    copyPadded(bias + offset, valid, target.bias);
+  if (product.bias) {
+    target.bias = own + EDGE_BIAS;
+    copyPadded(product.bias + offset, valid, target.bias);
   }
-  if (scale) {
-    target.scale = scratch + EDGE_SCALE;
-    copyPadded(scale + offset, valid, target.scale);
+  if (product.scale) {
+    target.scale = own + EDGE_SCALE;
+    copyPadded(product.scale + offset, valid, target.scale);
   }
-  if (residual) {
-    target.residual = scratch + EDGE_RESIDUAL;
+  if (product.residual) {
+    target.residual = own + EDGE_RESIDUAL;
     for (let row = 0; row < rows; row++) {
-      const from = <usize>((firstRow + row) % residualRows) * <usize>n;
-      copyPadded(residual + (from << 2) + offset, valid, target.residual + (<usize>row << 5));
+      const from = <usize>((firstRow + row) % product.residualRows) * <usize>n;
+      copyPadded(product.residual + (from << 2) + offset, valid, target.residual + (<usize>row << 5));
     }
   }
 }
@@ -135,89 +355,4 @@ function copyEdge(from: usize, rows: i32, valid: i32, to: usize, n: i32): void {
     from += 32;
     to += <usize>n << 2;
   }
-}
-
-/**
- * @param w [k, n] row by row, or what packWeights made of it where `packed`
- * @param bias [n], or 0
- * @param scale [n], or 0
- * @param residual [residualRows, n], repeated over the rows of y, or 0
- * @param y [m, n]
- * @param scratch linearScratchBytes(m, k, 1) bytes
- */
-export function linear(
-  x: usize, m: i32, k: i32, n: i32, w: usize, packed: bool, bias: usize, scale: usize,
-  residual: usize, residualRows: i32, gelu: bool, y: usize, scratch: usize,
-): void {
-  const depth = blockDepth(k, 1);
-  const height = blockRows(m);
-  const panels = scratch + COLUMN_PANEL + (<usize>depth << 5);
-  storeConstants(scratch + CONSTANTS);
-  for (let row = 0; row < m; row += height) {
-    const rows = min(height, m - row);
-    for (let from = 0; from < k; from += depth) {
-      const size = min(depth, k - from);
-      for (let i = 0; i < rows; i += ROWS) {
-        const start = x + ((<usize>(row + i) * <usize>k + <usize>from) << 2);
-        packRows(start, <usize>k << 2, min(ROWS, rows - i), size, panels + ((<usize>i * <usize>size) << 2));
-      }
-      multiplyBlock(
-        panels, row, rows, from, size, k, n, w, packed, bias, scale, residual, residualRows, gelu, y, scratch,
-      );
-    }
-  }
-}
-
-/**
- * Patches of x [b, h, width, c], each a row of patch * patch * c values, times w [patch * patch * c, n], plus bias.
- * @param y [b, h / patch, width / patch, n]
- * @param scratch linearScratchBytes(b * h / patch * width / patch, patch * patch * c, patch * c) bytes
- */
-export function patchEmbed(
-  x: usize, b: i32, h: i32, width: i32, c: i32, patch: i32, n: i32, w: usize, packed: bool, bias: usize,
-  y: usize, scratch: usize,
-): void {
-  const unit = patch * c;
-  const k = patch * unit;
-  const down = h / patch;
-  const across = width / patch;
-  const m = b * down * across;
-  const depth = blockDepth(k, unit);
-  const height = blockRows(m);
-  const panels = scratch + COLUMN_PANEL + (<usize>depth << 5);
-  const line = <usize>(width * c) << 2;
-  for (let row = 0; row < m; row += height) {
-    const rows = min(height, m - row);
-    for (let from = 0; from < k; from += depth) {
-      const size = min(depth, k - from);
-      for (let i = 0; i < rows; i += ROWS) {
-        const end = row + rows - 1;
-        let p0 = patchAddress(x, row + i, h, line, unit, down, across, patch);
-        let p1 = patchAddress(x, min(row + i + 1, end), h, line, unit, down, across, patch);
-        let p2 = patchAddress(x, min(row + i + 2, end), h, line, unit, down, across, patch);
-        let p3 = patchAddress(x, min(row + i + 3, end), h, line, unit, down, across, patch);
-        let p4 = patchAddress(x, min(row + i + 4, end), h, line, unit, down, across, patch);
-        let p5 = patchAddress(x, min(row + i + 5, end), h, line, unit, down, across, patch);
-        let to = panels + ((<usize>i * <usize>size) << 2);
-        let skip = <usize>(from / unit) * line;
-        for (let done = 0; done < size; done += unit) {
-          packRowsAt(p0 + skip, p1 + skip, p2 + skip, p3 + skip, p4 + skip, p5 + skip, unit, to);
-          to += <usize>(unit * ROWS) << 2;
-          skip += line;
-        }
-      }
-      multiplyBlock(panels, row, rows, from, size, k, n, w, packed, bias, 0, 0, 1, false, y, scratch);
-    }
-  }
-}
-
-/** Where the first row of patch `index` begins. */
-function patchAddress(
-  x: usize, index: i32, h: i32, line: usize, unit: i32, down: i32, across: i32, patch: i32,
-): usize {
-  const column = index % across;
-  const rest = index / across;
-  const image = rest / down;
-  const top = (rest % down) * patch;
-  return x + <usize>(image * h + top) * line + (<usize>(column * unit) << 2);
 }

@@ -47,13 +47,29 @@ const noNodeModules = {
   load: (id) => (id === '\0no-node-module' ? 'export default {}' : undefined),
 };
 
+/**
+ * tfjs hands its threads the text of this module's function. A minifier shortens the name of the variable outside of
+ * it and drops the question whether that is defined, so that the text alone would fail.
+ */
+const noOuterVariable = {
+  name: 'no-outer-variable',
+  enforce: 'pre',
+  transform: {
+    filter: { id: /tfjs-backend-wasm-threaded-simd\.js$/ },
+    handler: (code) =>
+      code
+        .replace('typeof _scriptDir !== "undefined" && _scriptDir', 'false')
+        .replace('Module["mainScriptUrlOrBlob"]||_scriptDir', 'Module["mainScriptUrlOrBlob"]'),
+  },
+};
+
 await build({
   root,
   configFile: false,
   logLevel: 'warn',
   base: './',
   publicDir: false,
-  plugins: [noNodeModules, ownWorker],
+  plugins: [noNodeModules, ownWorker, noOuterVariable],
   build: {
     outDir,
     emptyOutDir: false,

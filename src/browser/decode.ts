@@ -61,7 +61,16 @@ function isA(value: unknown, className: string): boolean {
  * gives the browser's.
  */
 async function decodeBlob(blob: Blob): Promise<RgbImage> {
-  const name = blob instanceof File ? blob.name : 'picture';
+  return readAndClose(await pictureBitmap(blob), nameOfBlob(blob));
+}
+
+/**
+ * The picture in a file's bytes as a bitmap, as the model will see it: not turned by EXIF, without its colour profile.
+ *
+ * @throws UserError if it is no picture, damaged, or has more than MAX_PIXELS
+ */
+export async function pictureBitmap(blob: Blob): Promise<ImageBitmap> {
+  const name = nameOfBlob(blob);
   const head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
   const size = pictureSize(head);
   if (size) checkSize(size.width, size.height, name);
@@ -69,10 +78,16 @@ async function decodeBlob(blob: Blob): Promise<RgbImage> {
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(file, AS_STORED);
+    checkSize(bitmap.width, bitmap.height, name);
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(`${name}: ${unreadable(head)}`, { cause: error });
   }
-  return readAndClose(bitmap, name);
+  return bitmap;
+}
+
+function nameOfBlob(blob: Blob): string {
+  return blob instanceof File ? blob.name : 'picture';
 }
 
 async function withoutTransparency(gif: Blob): Promise<Blob> {

@@ -1,4 +1,6 @@
-import { type LoadOptions, load as loadIsomorphic } from '../models/load.js';
+import { UserError } from '../errors.js';
+import { type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
+import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { cachedFetch } from './cache.js';
 
@@ -7,20 +9,39 @@ export interface BrowserLoadOptions extends LoadOptions {
   cache?: boolean | number;
 }
 
-/** What load takes in a browser: an address, or the bytes of a checkpoint, e.g. a dropped File. */
-export type BrowserModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
+/**
+ * What load takes in a browser: an address, the bytes of a checkpoint, e.g. a dropped File, or the files of a
+ * converted folder, e.g. of one that was dropped.
+ */
+export type BrowserModelSource = string | URL | Uint8Array | ArrayBuffer | Blob | readonly File[];
 
 /**
  * Loads a model.
  *
  * @param source URL of a converted folder, of its model.json or of a checkpoint file, or the bytes of a checkpoint
- *   (.pth, .safetensors), e.g. a File that was dropped on the page
+ *   (.pth, .safetensors), e.g. a File that was dropped on the page, or the files of a converted folder
  * @throws UserError if it is neither, it cannot be fetched, or the backend cannot be used
  */
-export function load(
+export async function load(
   source: BrowserModelSource,
   { cache = true, ...options }: BrowserLoadOptions = {},
 ): Promise<VisionTransformer> {
+  if (isFileList(source)) return loadFrom(await openFiles(source), options);
   if (options.fetchFile || cache === false) return loadIsomorphic(source, options);
   return loadIsomorphic(source, { ...options, fetchFile: cachedFetch(cache === true ? undefined : cache) });
+}
+
+function isFileList(source: BrowserModelSource): source is readonly File[] {
+  return Array.isArray(source);
+}
+
+/** Opens a converted folder by its files, which lie beside its model.json. */
+function openFiles(files: readonly File[]): Promise<SavedModel> {
+  const byName = new Map(files.map((file) => [file.name, file]));
+  const read = async (path: string) => {
+    const file = byName.get(path);
+    if (!file) throw new UserError(`${path}: is not among the files; give the whole folder of deit-convert`);
+    return new Uint8Array(await file.arrayBuffer());
+  };
+  return openSavedModel({ name: 'the folder', read });
 }

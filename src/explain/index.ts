@@ -4,5 +4,5 @@ export { attentionStack } from './attentionStack.js';
 export { heatColormap } from './colormap.js';
 export { mapToGrey, type OverlayOptions, overlay } from './overlay.js';
 export { rollout } from './rollout.js';
-export { seenPart } from './seenPart.js';
+export { seenPart, seenWindow } from './seenPart.js';
 export type { AttentionStack, PatchMap, PrefixToken } from './types.js';

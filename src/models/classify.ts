@@ -38,7 +38,8 @@ export async function toPixels(input: ClassifyInput, preprocessing: Preprocessin
   return preprocess(await toRgb(input), preprocessing);
 }
 
-async function toRgb(input: ClassifyInput): Promise<RgbImage> {
+/** Any input of classify → RGB bytes. */
+export async function toRgb(input: ClassifyInput): Promise<RgbImage> {
   if (input instanceof tf.Tensor) return tensorToRgb(input);
   for (const decode of decoders) {
     const image = decode(input);

@@ -25,11 +25,21 @@ export interface ModelDescription {
   readonly backend: BackendChoice;
 }
 
+/** Milliseconds that a picture took in each stage. */
+export interface StageTimes {
+  readonly decode: number;
+  /** Resize, crop, normalise. */
+  readonly preprocess: number;
+  /** The forward pass, until its values are back from the device. */
+  readonly model: number;
+}
+
 /** The logits of a picture, and of a distilled model's two heads, whose mean they are. */
 export interface HeadLogits {
   readonly logits: Float32Array;
   readonly head?: Float32Array;
   readonly headDist?: Float32Array;
+  readonly times: StageTimes;
 }
 
 export interface PlainFeatures {
@@ -39,7 +49,7 @@ export interface PlainFeatures {
 }
 
 export interface LoadRequest {
-  readonly source: string | Uint8Array | ArrayBuffer | Blob;
+  readonly source: string | Uint8Array | ArrayBuffer | Blob | readonly File[];
   readonly backend?: string;
   readonly cache?: boolean | number;
   readonly convert?: ConvertOptions;

@@ -4,12 +4,14 @@ import type { BackendChoice } from '../../backend.js';
 import { readValues } from '../../backendLoss.js';
 import { UserError } from '../../errors.js';
 import { attentionStack } from '../../explain/index.js';
-import { toPixels } from '../../models/classify.js';
+import { preprocess } from '../../image/index.js';
+import { toPixels, toRgb } from '../../models/classify.js';
 import { DistilledVisionTransformer } from '../../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { load } from '../load.js';
 import type {
   FromWorker,
+  HeadLogits,
   LoadRequest,
   PlainTensor,
   SentPicture,
@@ -93,7 +95,7 @@ function methodsOf(model: VisionTransformer | undefined): Omit<Asynchronous, 'lo
   return {
     classify: (picture, options) => loaded().classify(picture, options),
     attention: (picture) => onPicture(loaded(), picture, (x) => attentionStack(loaded(), x)),
-    logits: (picture) => onPicture(loaded(), picture, (x) => logitsOf(loaded(), x)),
+    logits: (picture) => timedLogits(loaded(), picture),
     predict: (x) => onTensor(x, (tensor) => takePlain(loaded().predict(tensor))),
     features: (x, options) =>
       onTensor(x, async (tensor) => {
@@ -107,7 +109,24 @@ function methodsOf(model: VisionTransformer | undefined): Omit<Asynchronous, 'lo
   };
 }
 
-async function logitsOf(model: VisionTransformer, x: tf.Tensor4D) {
+async function timedLogits(model: VisionTransformer, picture: SentPicture): Promise<HeadLogits> {
+  const start = performance.now();
+  const image = await toRgb(picture);
+  const decoded = performance.now();
+  const data = preprocess(image, model.preprocessing);
+  const prepared = performance.now();
+  const logits = await onTensor({ data, shape: [1, ...model.preprocessing.crop, 3] }, (x) =>
+    logitsOf(model, x),
+  );
+  const times = {
+    decode: decoded - start,
+    preprocess: prepared - decoded,
+    model: performance.now() - prepared,
+  };
+  return { ...logits, times };
+}
+
+async function logitsOf(model: VisionTransformer, x: tf.Tensor4D): Promise<Omit<HeadLogits, 'times'>> {
   if (!(model instanceof DistilledVisionTransformer))
     return { logits: (await takePlain(model.predict(x))).data };
   const heads = model.predictHeads(x);

@@ -1,0 +1,90 @@
+/** The camera: its frames go through the model one after another until one is kept. */
+import { byId } from './elements.js';
+
+const video = byId<HTMLVideoElement>('video');
+const button = byId<HTMLButtonElement>('camera');
+const shoot = byId<HTMLButtonElement>('shoot');
+
+export interface CameraUser {
+  /** Looks at a frame; the next comes when this is done. */
+  onFrame(video: HTMLVideoElement): Promise<void>;
+  onPicture(file: File): void;
+  onStop(): void;
+  onFailure(error: unknown): void;
+}
+
+let stream: MediaStream | undefined;
+let count = 0;
+
+export function listenForCamera(user: CameraUser): void {
+  button.addEventListener('click', () => {
+    if (stream) {
+      stopCamera();
+      user.onStop();
+    } else void start(user);
+  });
+  shoot.addEventListener('click', async () => {
+    const file = await frame();
+    stopCamera();
+    user.onPicture(file);
+  });
+}
+
+async function start(user: CameraUser): Promise<void> {
+  try {
+    if (!navigator.mediaDevices?.getUserMedia)
+      throw new Error('This page has no access to cameras: it must be served over https or from localhost.');
+    stream = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: 'environment', width: { ideal: 1280 } },
+    });
+    video.srcObject = stream;
+    await video.play();
+  } catch (error) {
+    stopCamera();
+    user.onFailure(explain(error as Error));
+    return;
+  }
+  show(true);
+  const mine = stream;
+  while (stream === mine) {
+    await user.onFrame(video);
+    await new Promise(requestAnimationFrame);
+  }
+}
+
+/** Turns the camera off; its light goes out. */
+export function stopCamera(): void {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+  stream = undefined;
+  video.srcObject = null;
+  show(false);
+}
+
+function show(on: boolean): void {
+  video.hidden = !on;
+  shoot.hidden = !on;
+  button.setAttribute('aria-pressed', String(on));
+  button.textContent = on ? 'Camera off' : 'Camera';
+}
+
+function explain(error: Error): Error {
+  if (error.name === 'NotAllowedError')
+    return new Error(
+      'The camera was not allowed. Allow it in the browser’s address bar, or choose a picture.',
+    );
+  if (error.name === 'NotFoundError')
+    return new Error('No camera was found. Choose or paste a picture instead.');
+  if (error.name === 'NotReadableError')
+    return new Error('The camera is in use by another program. Close it there and try again.');
+  return error;
+}
+
+async function frame(): Promise<File> {
+  const canvas = document.createElement('canvas');
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  canvas.getContext('2d')!.drawImage(video, 0, 0);
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
+  count++;
+  return new File([blob!], `camera ${count}.png`, { type: 'image/png' });
+}

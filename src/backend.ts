@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { UserError } from './errors.js';
 import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } from './kernels/wasm/index.js';
+import type { Runtime, VisionTransformer } from './models/visionTransformer.js';
 
 /**
  * Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used, or,
@@ -9,11 +10,22 @@ import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } fr
  */
 export type BackendActivator = (asked: { readonly auto: boolean }) => Promise<string>;
 
+/** Makes what runs a whole model on a backend, faster than layer by layer. */
+export type RuntimeFactory = (model: VisionTransformer) => Promise<Runtime>;
+
 const activators = new Map<string, BackendActivator>();
+const runtimes = new Map<string, RuntimeFactory>();
 
 /** Adds a backend, before those that are there: `auto` tries the last added first. */
-export function addBackend(name: string, activate: BackendActivator): void {
+export function addBackend(name: string, activate: BackendActivator, runtime?: RuntimeFactory): void {
   activators.set(name, activate);
+  if (runtime) runtimes.set(name, runtime);
+}
+
+/** Gives a model whose weights are filled in the runtime of the current backend, where that has one. */
+export async function attachRuntime(model: VisionTransformer): Promise<void> {
+  const runtime = await runtimes.get(tf.getBackend())?.(model);
+  if (runtime) model.useRuntime(runtime);
 }
 
 /** Names that useBackend takes beside `auto`. */

@@ -7,6 +7,7 @@ import { exportCommand } from './export.js';
 import { main } from './main.js';
 import { modelsCommand } from './models.js';
 import { predictCommand } from './predict.js';
+import { setupNativeCommand } from './setupNative.js';
 import { summaryCommand } from './summary.js';
 import { trainCommand } from './train.js';
 import { workerCommand } from './worker.js';
@@ -21,6 +22,7 @@ const commands = [
   workerCommand,
   trainCommand,
   exportCommand,
+  setupNativeCommand,
 ];
 
 process.exitCode = await main('deit', commands, hideBin(process.argv));

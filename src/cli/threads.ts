@@ -1,5 +1,6 @@
 import { availableParallelism, freemem } from 'node:os';
 import { useBackend } from '../backend.js';
+import '../node/native/backend.js';
 import type { VitConfig } from '../models/config.js';
 import { countParameters } from '../models/flops.js';
 

@@ -1,6 +1,6 @@
 import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
-import { type BackendChoice, useBackend } from '../backend.js';
+import { attachRuntime, type BackendChoice, useBackend } from '../backend.js';
 import { buildModel } from './create.js';
 import { type FetchFile, type FetchOptions, fetchFile } from './fetchFile.js';
 import { countParameters } from './flops.js';
@@ -68,6 +68,7 @@ export async function loadFrom(source: ModelSource, options: LoadOptions = {}): 
       options.signal?.throwIfAborted();
       options.onProgress?.(fraction, { loadedBytes: Math.round(fraction * totalBytes), totalBytes });
     });
+    await attachRuntime(model);
   } catch (error) {
     model.dispose();
     throw error;

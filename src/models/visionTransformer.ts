@@ -45,6 +45,8 @@ export class VisionTransformer {
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
   private runtime: Runtime | undefined;
+  /** Where the weights lay when the runtime was given: an assigned weight lies elsewhere. */
+  private runtimeWeights: readonly object[] = [];
 
   constructor(
     readonly config: VitConfig,
@@ -61,10 +63,31 @@ export class VisionTransformer {
     return tf.getBackend();
   }
 
-  /** Hands prediction to a faster runtime with the same weights; training and features stay with the layers. */
+  /**
+   * Hands prediction to a faster runtime with the same weights; training and features stay with the layers. Once a
+   * weight is changed, by training or setWeights, the runtime is disposed and the layers predict again.
+   */
   useRuntime(runtime: Runtime): void {
-    this.runtime?.dispose();
+    this.dropRuntime();
     this.runtime = runtime;
+    this.runtimeWeights = this.weightData();
+  }
+
+  private dropRuntime(): void {
+    this.runtime?.dispose();
+    this.runtime = undefined;
+  }
+
+  private weightData(): object[] {
+    return this.layersModel.weights.map((weight) => weight.read().dataId);
+  }
+
+  /** The runtime, unless a weight has changed since it was given. */
+  private currentRuntime(): Runtime | undefined {
+    if (this.runtime && this.weightData().some((data, i) => data !== this.runtimeWeights[i])) {
+      this.dropRuntime();
+    }
+    return this.runtime;
   }
 
   /**
@@ -79,7 +102,8 @@ export class VisionTransformer {
       );
     }
     checkBackend();
-    if (this.runtime) return this.runtime.predict(x);
+    const runtime = this.currentRuntime();
+    if (runtime) return runtime.predict(x);
     return tf.tidy(() => this.layersModel.apply(x, { training: false }) as tf.Tensor2D);
   }
 
@@ -123,8 +147,7 @@ export class VisionTransformer {
 
   /** Frees the weights. */
   dispose(): void {
-    this.runtime?.dispose();
-    this.runtime = undefined;
+    this.dropRuntime();
     this.layersModel.dispose();
   }
 }

@@ -4,6 +4,7 @@ import { addImageDecoder } from '../models/classify.js';
 import { type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { decodeImage } from './decode.js';
+import './native/backend.js';
 import { openModel } from './openModel.js';
 
 export * from '../started.js';

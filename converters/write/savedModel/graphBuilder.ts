@@ -40,10 +40,22 @@ export function tensorShape(dims: readonly number[]) {
   return { dim: dims.map((size) => ({ size: BigInt(size) })) };
 }
 
-/** Collects the nodes of a TensorFlow graph. Each method adds one node and gives its name. */
+/** A weight of a graph that is written without values: fed to `input`, it is stored when `assign` runs. */
+export interface Assignment {
+  readonly weight: Weight;
+  readonly input: string;
+  readonly assign: string;
+}
+
+/** Collects the nodes of a TensorFlow graph. Each method adds what it names and gives the name of the result. */
 export class GraphBuilder {
   readonly nodes: GraphNode[] = [];
+  /** How each weight gets its values, by its name; empty where weights are constants. */
+  readonly assignments = new Map<string, Assignment>();
   readonly #names = new Set<string>();
+
+  /** @param weights `constants` have their values in the graph, `variables` are assigned once it is loaded. */
+  constructor(readonly weights: 'constants' | 'variables' = 'constants') {}
 
   /** Adds a node; a name that is taken gets a number behind it. */
   op(op: string, name: string, input: string[], attr: Record<string, Attr> = { T: floatType }): string {
@@ -52,8 +64,9 @@ export class GraphBuilder {
     return unique;
   }
 
-  /** A float32 constant whose values are loaded when the graph is written. */
+  /** A float32 weight; the values of a constant are loaded when the graph is written. */
   weight(name: string, weight: Weight): string {
+    if (this.weights === 'variables') return this.#variable(name, weight);
     const unique = this.#uniqueName(name);
     const def = create(NodeDefSchema, { name: unique, op: 'Const', attr: { dtype: floatType } });
     this.nodes.push({ def, weight });
@@ -65,9 +78,34 @@ export class GraphBuilder {
     return this.#constant(name, DataType.DT_FLOAT, [], new Float32Array([value]));
   }
 
+  /** A float32 scalar that can be fetched, given once the nodes `before` have run. */
+  done(name: string, before: readonly string[]): string {
+    return this.#constant(
+      name,
+      DataType.DT_FLOAT,
+      [],
+      new Float32Array([1]),
+      before.map((node) => `^${node}`),
+    );
+  }
+
   /** An int32 constant, a vector unless `dims` says otherwise. */
   ints(name: string, values: readonly number[], dims: readonly number[] = [values.length]): string {
     return this.#constant(name, DataType.DT_INT32, dims, new Int32Array(values));
+  }
+
+  #variable(name: string, weight: Weight): string {
+    const dtype = floatType;
+    const dims = shape(weight.shape);
+    const handle = this.op('VarHandleOp', `${name}/handle`, [], {
+      dtype,
+      shape: dims,
+      shared_name: string(name),
+    });
+    const input = this.op('Placeholder', `${name}/value`, [], { dtype, shape: dims });
+    const assign = this.op('AssignVariableOp', `${name}/assign`, [handle, input], { dtype });
+    this.assignments.set(name, { weight, input, assign });
+    return this.op('ReadVariableOp', name, [handle], { dtype });
   }
 
   #constant(
@@ -75,13 +113,14 @@ export class GraphBuilder {
     dtype: DataType,
     dims: readonly number[],
     values: Float32Array | Int32Array,
+    input: string[] = [],
   ): string {
     const tensor = create(TensorProtoSchema, {
       dtype,
       tensorShape: tensorShape(dims),
       tensorContent: new Uint8Array(values.buffer),
     });
-    return this.op('Const', name, [], {
+    return this.op('Const', name, input, {
       dtype: { value: { case: 'type', value: dtype } },
       value: { value: { case: 'tensor', value: tensor } },
     });

@@ -1,12 +1,14 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { UserError } from '../../../src/errors.js';
 import { type VitConfig, weightSpecs } from '../../../src/models/config.js';
 import type { WeightReader } from '../../../src/models/weights.js';
 import type { OutputSink } from '../sink.js';
 import { encodeSavedModel } from './encode.js';
-import { tensorShape } from './graphBuilder.js';
-import { DataType, MetaGraphDefSchema } from './tensorflow_pb.js';
-import { buildVitGraph } from './vitGraph.js';
+import { type Assignment, GraphBuilder, tensorShape, type Weight } from './graphBuilder.js';
+import { DataType, MetaGraphDefSchema, type SignatureDefSchema } from './tensorflow_pb.js';
+import { buildVitGraph, type VitGraph } from './vitGraph.js';
+
+export type { Weight };
 
 /** Names by which TensorFlow Serving and tf.node.loadSavedModel find the graph, its input and its output. */
 export const SAVED_MODEL = {
@@ -33,23 +35,81 @@ export async function writeSavedModel(
   readWeight: WeightReader,
   sink: OutputSink,
 ): Promise<void> {
-  const { nodes, input, output } = buildVitGraph(config, checkSizes(config, readWeight));
-  const tensorInfo = ({ name, shape }: typeof input) => ({
-    name: `${name}:0`,
-    dtype: DataType.DT_FLOAT,
-    tensorShape: tensorShape(shape),
-  });
-  const metaGraph = create(MetaGraphDefSchema, {
-    metaInfoDef: { tags: [SAVED_MODEL.tag] },
-    signatureDef: {
-      [SAVED_MODEL.signature]: {
-        inputs: { [SAVED_MODEL.input]: tensorInfo(input) },
-        outputs: { [SAVED_MODEL.output]: tensorInfo(output) },
-        methodName: 'tensorflow/serving/predict',
-      },
-    },
-  });
-  await sink.write('saved_model.pb', encodeSavedModel(metaGraph, nodes));
+  const graph = buildVitGraph(config, checkSizes(config, readWeight));
+  const signatures = { [SAVED_MODEL.signature]: predictSignature(graph) };
+  await sink.write('saved_model.pb', encodeSavedModel(metaGraph(signatures), graph.nodes));
+}
+
+/** Weights that one signature of a graph without values assigns together: by the names of its inputs. */
+export interface WeightGroup {
+  readonly signature: string;
+  readonly inputs: Readonly<Record<string, Weight>>;
+  /** Name of the signature's output, a scalar without meaning. */
+  readonly output: string;
+}
+
+/**
+ * Writes the graph of writeSavedModel with variables for its weights and without their values, some 200 kB: for the
+ * process that holds the weights already and runs the graph itself. Nothing of the weights is then copied while
+ * TensorFlow reads and rewrites the graph, which costs constants ten times their size in memory.
+ *
+ * @returns what must be assigned once, after loading, before the first prediction
+ */
+export async function writeGraphWithoutValues(
+  config: VitConfig,
+  readWeight: WeightReader,
+  sink: OutputSink,
+): Promise<readonly WeightGroup[]> {
+  const builder = new GraphBuilder('variables');
+  const graph = buildVitGraph(config, checkSizes(config, readWeight), builder);
+  const signatures: Record<string, Signature> = { [SAVED_MODEL.signature]: predictSignature(graph) };
+  const groups: WeightGroup[] = [];
+  for (const [group, members] of groupByBlock(builder)) {
+    const done = builder.done(
+      `assigned/${group}`,
+      members.map(({ assign }) => assign),
+    );
+    const signature = `assign/${group}`;
+    signatures[signature] = {
+      inputs: Object.fromEntries(
+        members.map(({ input, weight }) => [input, tensorInfo(input, weight.shape)]),
+      ),
+      outputs: { done: tensorInfo(done, []) },
+      methodName: signature,
+    };
+    const inputs = Object.fromEntries(members.map(({ input, weight }) => [input, weight]));
+    groups.push({ signature, inputs, output: 'done' });
+  }
+  await sink.write('saved_model.pb', encodeSavedModel(metaGraph(signatures), builder.nodes));
+  return groups;
+}
+
+/** Assignments by what their weights' names begin with: a block is the largest group. */
+function groupByBlock({ assignments }: GraphBuilder): Map<string, Assignment[]> {
+  const groups = new Map<string, Assignment[]>();
+  for (const [name, assignment] of assignments) {
+    const [group] = /^blocks\/\d+|^[^/]+/.exec(name)!;
+    groups.set(group, [...(groups.get(group) ?? []), assignment]);
+  }
+  return groups;
+}
+
+type Signature = MessageInitShape<typeof SignatureDefSchema>;
+
+function metaGraph(signatureDef: Record<string, Signature>) {
+  return create(MetaGraphDefSchema, { metaInfoDef: { tags: [SAVED_MODEL.tag] }, signatureDef });
+}
+
+function predictSignature({ input, output }: VitGraph): Signature {
+  return {
+    inputs: { [SAVED_MODEL.input]: tensorInfo(input.name, input.shape) },
+    outputs: { [SAVED_MODEL.output]: tensorInfo(output.name, output.shape) },
+    methodName: 'tensorflow/serving/predict',
+  };
+}
+
+function tensorInfo(name: string, shape: readonly number[]) {
+  return { name: `${name}:0`, dtype: DataType.DT_FLOAT, tensorShape: tensorShape(shape) };
 }
 
 /** A reader that throws a UserError if a weight has another number of values than the model needs. */

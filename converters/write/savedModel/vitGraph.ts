@@ -55,8 +55,7 @@ export interface VitGraph {
  * Tokens are kept as a matrix [B·T, D], so that every product is a plain MatMul which TensorFlow fuses with its bias
  * and activation. The last block computes only the rows that the heads read.
  */
-export function buildVitGraph(config: VitConfig, read: WeightReader): VitGraph {
-  const g = new GraphBuilder();
+export function buildVitGraph(config: VitConfig, read: WeightReader, g = new GraphBuilder()): VitGraph {
   const imageShape = [-1, config.imgSize[0], config.imgSize[1], config.inChans];
   const images = g.op('Placeholder', 'images', [], { dtype: T, shape: shape(imageShape) });
   let tokens = embed(g, config, read, images);

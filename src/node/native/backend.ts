@@ -1,0 +1,16 @@
+import { activate, addBackend } from '../../backend.js';
+import { graphRuntime } from './graphRuntime.js';
+import { loadTfjsNode } from './tfjsNode.js';
+
+/** Adds native TensorFlow, on the CPU or CUDA, as the backend `tensorflow`; importing this module is enough. */
+addBackend(
+  'tensorflow',
+  async () => {
+    const { tfjsNode, name } = await loadTfjsNode();
+    await activate('tensorflow');
+    const { isUsingGpuDevice, binding } = tfjsNode.backend();
+    const device = isUsingGpuDevice ? 'CUDA' : 'CPU';
+    return `tensorflow: ${binding.TF_Version} on ${device} (${name} ${tfjsNode.version['tfjs-node']})`;
+  },
+  async (model) => graphRuntime((await loadTfjsNode()).tfjsNode, model),
+);

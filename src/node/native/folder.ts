@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Release of @tensorflow/tfjs-node that goes with the other tfjs packages of this one. */
+export const TFJS_NODE_VERSION = '4.22.0';
+
+/** Release of TensorFlow that setup-native takes: the last with wheels for one Python and one CUDA on every platform. */
+export const TENSORFLOW_VERSION = '2.15.1';
+
+/** What setup-native leaves beside what it installed; written last, so that its presence says that all is there. */
+export interface NativeManifest {
+  readonly tfjsNode: string;
+  readonly tensorflow: string;
+  readonly cuda: boolean;
+}
+
+const MANIFEST = 'native.json';
+
+/**
+ * Where setup-native installs: $DEIT_NATIVE_DIR, or a folder among the user's caches. Not in node_modules: that may be
+ * read-only or npx's own, `npm ci` empties it, and as a dependency tfjs-node would run its own installer again.
+ */
+export function nativeFolder(env: NodeJS.ProcessEnv = process.env): string {
+  if (env.DEIT_NATIVE_DIR) return resolve(env.DEIT_NATIVE_DIR);
+  const caches =
+    env.XDG_CACHE_HOME || join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
+  return join(caches, 'deit-tfjs', 'native');
+}
+
+/** The manifest of a folder, or undefined if setup-native has not finished there. */
+export async function readManifest(folder: string): Promise<NativeManifest | undefined> {
+  try {
+    return JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')) as NativeManifest;
+  } catch {
+    return undefined;
+  }
+}
+
+export function manifestFile(folder: string): string {
+  return join(folder, MANIFEST);
+}

@@ -1,0 +1,80 @@
+import { mkdir, readdir, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { UserError } from '../../../errors.js';
+import { type Command, type RunOptions, run } from './commands.js';
+import { extract, withWheel } from './wheels.js';
+
+/** N-API level of the binding: what it is compiled for runs in Node 12.22 and everything later. */
+const NAPI_VERSION = 8;
+
+/** Names by which the binding asks for TensorFlow's two libraries, and what the wheel calls them. */
+const LIBRARIES = {
+  'libtensorflow.so': 'libtensorflow_cc.so.2',
+  'libtensorflow_framework.so': 'libtensorflow_framework.so.2',
+};
+
+/** Headers that the binding includes, and those that these include. */
+const HEADERS = /^tensorflow\/include\/((tensorflow|tsl)\/(c|core\/platform|platform)\/.*\.h)$/;
+
+/** Takes TensorFlow's C library and its headers out of the wheel, to where the binding looks for them. */
+export async function extractTensorflow(wheel: string, tfjsNode: string): Promise<void> {
+  const lib = join(tfjsNode, 'deps', 'lib');
+  await withWheel(wheel, async (files) => {
+    for (const name of Object.values(LIBRARIES)) {
+      const entry = files.get(`tensorflow/${name}`);
+      if (!entry) throw new UserError(`${basename(wheel)}: has no ${name}; another release of TensorFlow?`);
+      await extract(entry, join(lib, name));
+    }
+    for (const entry of files.values()) {
+      const [, header] = HEADERS.exec(entry.name) ?? [];
+      if (header) await extract(entry, join(tfjsNode, 'deps', 'include', header));
+    }
+  });
+  for (const [link, target] of Object.entries(LIBRARIES)) await symlink(target, join(lib, link));
+}
+
+/** Takes NVIDIA's libraries out of a wheel, to where TensorFlow's library looks first: beside itself. */
+export async function extractCuda(wheel: string, tfjsNode: string): Promise<void> {
+  await withWheel(wheel, async (files) => {
+    for (const entry of files.values()) {
+      if (/^nvidia\/\w+\/lib\/[^/]+\.so\.[\d.]+$/.test(entry.name)) {
+        await extract(entry, join(tfjsNode, 'deps', 'lib', basename(entry.name)));
+      }
+    }
+  });
+}
+
+/**
+ * Compiles the binding, as tfjs-node's binding.gyp says, but by the compiler itself: node-gyp would need make, Python
+ * and a download of Node's headers for the same two files. The headers are those of the node-api-headers package.
+ */
+export async function compileBinding(
+  compiler: Command,
+  tfjsNode: string,
+  nodeApiHeaders: string,
+  options: RunOptions,
+): Promise<void> {
+  const folder = join('lib', `napi-v${NAPI_VERSION}`);
+  await mkdir(join(tfjsNode, folder), { recursive: true });
+  const includes = [nodeApiHeaders, 'deps/include', '.'].map((path) => `-I${path}`);
+  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'];
+  const output = join(folder, 'tfjs_binding.node');
+  const mode = ['-std=c++17', '-O2', '-w', '-shared', '-fPIC', `-DNAPI_VERSION=${NAPI_VERSION}`];
+  const libraries = ['-Ldeps/lib', ...(await cudaLinks(tfjsNode)), '-ltensorflow', '-ltensorflow_framework'];
+  const runpath = '-Wl,-rpath,$ORIGIN/../../deps/lib';
+  await run(compiler, [...mode, ...includes, ...sources, '-o', output, ...libraries, runpath], {
+    ...options,
+    cwd: tfjsNode,
+  });
+}
+
+/**
+ * NVIDIA's libraries as libraries of the binding itself: they look for each other in the folders of their wheels, but
+ * what is loaded already is found by its name.
+ */
+async function cudaLinks(tfjsNode: string): Promise<string[]> {
+  const names = await readdir(join(tfjsNode, 'deps', 'lib'));
+  const wanted = /^lib(cudart|cublasLt|cublas|nvJitLink|cusparse|cusolver|cufft|curand|cudnn|nccl)\.so\./;
+  const found = names.filter((name) => wanted.test(name));
+  return found.length === 0 ? [] : ['-Wl,--no-as-needed', ...found.map((name) => `-l:${name}`)];
+}

@@ -1,0 +1,202 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { UserError } from '../../../errors.js';
+import { asUserError } from '../../fileErrors.js';
+import {
+  manifestFile,
+  type NativeManifest,
+  nativeFolder,
+  TENSORFLOW_VERSION,
+  TFJS_NODE_VERSION,
+} from '../folder.js';
+import { compileBinding, extractCuda, extractTensorflow } from './binding.js';
+import type { CheckResult } from './check.js';
+import { type RunOptions, run } from './commands.js';
+import { type Platform, thisPlatform } from './platform.js';
+import { findTools, type Tools } from './tools.js';
+import { cudaRequirements, downloadWheel, tensorflowRequirement } from './wheels.js';
+
+export interface SetupOptions {
+  readonly cuda: boolean;
+  /** Install CUDA's libraries though no driver is found, e.g. while an image is built for a machine that has one. */
+  readonly force: boolean;
+  /** Called with one line for each step. */
+  readonly log: (line: string) => void;
+  /** Stops the work and undoes it. */
+  readonly signal?: AbortSignal;
+}
+
+export interface SetupResult extends CheckResult {
+  readonly folder: string;
+}
+
+/** Disk that the work takes at its height, in bytes: wheels, what is unpacked, tfjs-node's dependencies. */
+const DISK_BYTES = { cpu: 1.5e9, cuda: 9e9 };
+
+/** Node's own C headers for the binding, as a package of the Node.js project. */
+const NODE_API_HEADERS_VERSION = '1.9.0';
+
+/**
+ * Installs @tensorflow/tfjs-node in nativeFolder(), with TensorFlow's library out of its Python wheel: all that its
+ * own installer does, from the npm and Python registries alone. It is built in a folder beside, checked there against
+ * WASM, and takes its place when all is well; else nothing is left of it, and what was there before stays.
+ *
+ * @throws UserError that says what is missing or what failed
+ */
+export async function setupNative(options: SetupOptions): Promise<SetupResult> {
+  const platform = thisPlatform(options.cuda);
+  if (options.cuda && !options.force) requireNvidiaDriver();
+  const tools = await findTools();
+  const folder = nativeFolder();
+  await requireReplaceable(folder);
+  await removeLeftovers(folder);
+  const fresh = partialFolder(folder, process.pid);
+  try {
+    await mkdir(fresh, { recursive: true });
+    await requireDisk(fresh, options.cuda);
+    await build(fresh, platform, tools, options);
+    options.log('check: a forward pass on TensorFlow and on WASM');
+    const checked = await check(fresh, options);
+    const manifest: NativeManifest = {
+      tfjsNode: TFJS_NODE_VERSION,
+      tensorflow: TENSORFLOW_VERSION,
+      cuda: options.cuda,
+    };
+    await writeFile(manifestFile(fresh), JSON.stringify(manifest));
+    await takePlace(fresh, folder);
+    return { ...checked, folder, from: folder };
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true });
+    if (options.signal?.aborted) throw new UserError('interrupted; nothing is installed');
+    throw asUserError(error, folder);
+  }
+}
+
+const partialFolder = (folder: string, pid: number | string) => `${folder}.partial-${pid}`;
+
+/** Only what setup-native made is replaced: DEIT_NATIVE_DIR may name anything. */
+async function requireReplaceable(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  if (names.length === 0 || existsSync(manifestFile(folder))) return;
+  throw new UserError(`${folder}: holds other files; set DEIT_NATIVE_DIR to a new folder`);
+}
+
+/** Removes what runs left behind that were killed before they could undo their work. */
+async function removeLeftovers(folder: string): Promise<void> {
+  const prefix = basename(partialFolder(folder, ''));
+  for (const name of await readdir(dirname(folder)).catch(() => [])) {
+    if (!name.startsWith(prefix) || isRunning(Number(name.slice(prefix.length)))) continue;
+    await rm(join(dirname(folder), name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The old folder steps aside first, and comes back if the new one cannot take its place. */
+async function takePlace(fresh: string, folder: string): Promise<void> {
+  const old = `${fresh}-old`;
+  const hadOld = existsSync(folder);
+  if (hadOld) await rename(folder, old);
+  try {
+    await rename(fresh, folder);
+  } catch (error) {
+    if (hadOld) await rename(old, folder);
+    throw error;
+  }
+  await rm(old, { recursive: true, force: true });
+}
+
+/** Removes what setupNative installed; resolves to whether there was anything. */
+export async function removeNative(folder = nativeFolder()): Promise<boolean> {
+  if (!existsSync(manifestFile(folder))) return false;
+  await rm(folder, { recursive: true, force: true });
+  return true;
+}
+
+async function build(folder: string, platform: Platform, tools: Tools, options: SetupOptions): Promise<void> {
+  const { cuda, log, signal } = options;
+  const running: RunOptions = { cwd: folder, signal };
+  log(`npm: @tensorflow/tfjs-node ${TFJS_NODE_VERSION}`);
+  await writeFile(join(folder, 'package.json'), '{ "private": true }');
+  const packages = [
+    `@tensorflow/tfjs-node@${TFJS_NODE_VERSION}`,
+    `node-api-headers@${NODE_API_HEADERS_VERSION}`,
+  ];
+  await run(tools.npm, ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], running);
+  const tfjsNode = join(folder, 'node_modules', '@tensorflow', 'tfjs-node');
+
+  const downloads = join(folder, 'wheels');
+  const fetch = (requirement: string) => {
+    log(`pip: ${requirement}`);
+    return downloadWheel(tools.pip, requirement, downloads, platform, running);
+  };
+  const wheel = await fetch(tensorflowRequirement(platform, cuda));
+  await extractTensorflow(wheel, tfjsNode);
+  for (const requirement of cuda ? await cudaRequirements(wheel) : []) {
+    const library = await fetch(requirement);
+    await extractCuda(library, tfjsNode);
+    await rm(library);
+  }
+  await rm(downloads, { recursive: true });
+
+  log(`${tools.compiler.join(' ')}: the binding`);
+  await compileBinding(
+    tools.compiler,
+    tfjsNode,
+    join(folder, 'node_modules', 'node-api-headers', 'include'),
+    running,
+  );
+}
+
+/** Largest difference from WASM, relative to the largest logit, that is float32 summed in another order. */
+const TOLERANCE = 1e-5;
+
+async function check(folder: string, { cuda, force, signal }: SetupOptions): Promise<CheckResult> {
+  // The folder counts as installed for the check alone.
+  const manifest: NativeManifest = { tfjsNode: TFJS_NODE_VERSION, tensorflow: TENSORFLOW_VERSION, cuda };
+  await writeFile(manifestFile(folder), JSON.stringify(manifest));
+  const program = fileURLToPath(new URL('./check.js', import.meta.url));
+  const env = { ...process.env, DEIT_NATIVE_DIR: folder };
+  const output = await run([process.execPath], [program], { cwd: folder, env, signal });
+  const result = JSON.parse(output.trim().split('\n').at(-1)!) as CheckResult;
+  if (!(result.difference <= TOLERANCE)) {
+    throw new UserError(
+      `TensorFlow ${result.tensorflow} computes other logits than WASM: they differ by ${result.difference.toExponential(1)}`,
+    );
+  }
+  if (cuda && !result.cuda && !force) {
+    throw new UserError(
+      'CUDA was asked for, but TensorFlow finds no GPU that it can use; is the driver recent enough for CUDA 12.2 (525 or later)?',
+    );
+  }
+  return result;
+}
+
+/** CUDA needs NVIDIA's driver, which no package here brings: asked before gigabytes are downloaded. */
+function requireNvidiaDriver(): void {
+  if (existsSync('/proc/driver/nvidia/version') || existsSync('/dev/nvidiactl') || existsSync('/dev/dxg'))
+    return;
+  throw new UserError(
+    'CUDA was asked for, but this machine has no NVIDIA driver (no /proc/driver/nvidia, no /dev/nvidiactl); ' +
+      'install the driver, or leave out --cuda, or give --force to install for another machine',
+  );
+}
+
+async function requireDisk(folder: string, cuda: boolean): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const needed = cuda ? DISK_BYTES.cuda : DISK_BYTES.cpu;
+  if (bavail * bsize >= needed) return;
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  throw new UserError(
+    `${dirname(folder)}: ${gigabytes(needed)} are needed there and ${gigabytes(bavail * bsize)} are free; ` +
+      'make room, or set DEIT_NATIVE_DIR to a folder on another disk',
+  );
+}

@@ -1,0 +1,41 @@
+import { UserError } from '../../../errors.js';
+import { type Command, findProgram, run } from './commands.js';
+
+/** The programs that setup-native needs. */
+export interface Tools {
+  readonly npm: Command;
+  readonly pip: Command;
+  readonly compiler: Command;
+}
+
+/** Finds the programs. Throws a UserError that names all that are missing, and how to get them. */
+export async function findTools(env: NodeJS.ProcessEnv = process.env): Promise<Tools> {
+  const npm = await findProgram(['npm'], env);
+  const pip = await findPip(env);
+  const compiler = await findProgram(env.CXX ? [env.CXX] : ['c++', 'g++', 'clang++'], env);
+  if (npm && pip && compiler) return { npm: [npm], pip, compiler: [compiler] };
+  const missing = [
+    ...(npm ? [] : ['npm (it comes with Node)']),
+    ...(pip ? [] : ['pip, which downloads TensorFlow (Debian and Ubuntu: apt-get install python3-pip)']),
+    ...(compiler ? [] : ['a C++ compiler (Debian and Ubuntu: apt-get install g++; or name yours in CXX)']),
+  ];
+  throw new UserError(`setup-native needs ${missing.join(', and ')}: not found on the PATH`);
+}
+
+/** pip as a module of Python or as a program: not every Python has it. */
+async function findPip(env: NodeJS.ProcessEnv): Promise<Command | undefined> {
+  for (const python of ['python3', 'python']) {
+    if (!(await findProgram([python], env))) continue;
+    const pip: Command = [python, '-m', 'pip'];
+    if (await works(pip, env)) return pip;
+  }
+  const program = await findProgram(['pip3', 'pip'], env);
+  return program && (await works([program], env)) ? [program] : undefined;
+}
+
+function works(pip: Command, env: NodeJS.ProcessEnv): Promise<boolean> {
+  return run(pip, ['--version'], { env }).then(
+    () => true,
+    () => false,
+  );
+}

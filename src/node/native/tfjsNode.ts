@@ -1,0 +1,134 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import util from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../../errors.js';
+import { nativeFolder, readManifest } from './folder.js';
+
+/** A graph that TensorFlow has loaded (tfjs-node's TFSavedModel). */
+export interface NativeGraph {
+  predict(inputs: tf.Tensor | tf.NamedTensorMap): tf.Tensor | tf.NamedTensorMap;
+  dispose(): void;
+}
+
+/** What is used of @tensorflow/tfjs-node. */
+export interface TfjsNode {
+  readonly version: Readonly<Record<string, string>>;
+  readonly node: {
+    loadSavedModel(path: string, tags: string[], signature: string): Promise<NativeGraph>;
+  };
+  backend(): tf.KernelBackend & {
+    readonly isUsingGpuDevice: boolean;
+    readonly binding: { readonly TF_Version: string };
+  };
+}
+
+/** tfjs-node as it was found. */
+export interface FoundTfjsNode {
+  readonly tfjsNode: TfjsNode;
+  /** Its package, and the folder that it was found from. */
+  readonly name: string;
+  readonly from: string;
+}
+
+const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
+
+/** tfjs-node, loaded once: its import registers the backend, and cannot be taken back. */
+let found: Promise<FoundTfjsNode> | undefined;
+
+/**
+ * Loads @tensorflow/tfjs-node or -gpu: the one that the program has loaded already, else the one that setup-native
+ * installed, else one that the program or this package can import.
+ *
+ * @throws UserError if there is none, or none that can be loaded
+ */
+export function loadTfjsNode(): Promise<FoundTfjsNode> {
+  found ??= findTfjsNode();
+  found.catch(() => {
+    found = undefined;
+  });
+  return found;
+}
+
+async function findTfjsNode(): Promise<FoundTfjsNode> {
+  const candidates = await installedPackages();
+  const loaded = candidates.find(({ entry, require }) => require.cache[entry]?.loaded);
+  if (!loaded && tf.findBackendFactory('tensorflow')) {
+    throw new UserError(
+      'a copy of tfjs-node is loaded that cannot be found from here; install it in the project',
+    );
+  }
+  const failures: string[] = [];
+  for (const { require, entry, name, version, from } of loaded ? [loaded] : candidates) {
+    try {
+      checkVersion(version);
+      return { tfjsNode: withoutChatter(() => require(entry) as TfjsNode), name, from };
+    } catch (error) {
+      const [line] = (error as Error).message.split('\n');
+      failures.push(`${name} in ${from} cannot be loaded (${line.trim()})`);
+    }
+  }
+  const remedy = '`deit setup-native` installs it';
+  throw new UserError(
+    failures.length > 0
+      ? `${failures.join('; ')}; ${remedy}`
+      : `native TensorFlow is not installed; ${remedy}`,
+  );
+}
+
+/** A package of tfjs works with others of the same release, patches aside. */
+function checkVersion(version: string): void {
+  const minor = (text: string) => text.split('.').slice(0, 2).join('.');
+  if (minor(version) === minor(tf.version_core)) return;
+  throw new Error(`it is release ${version}, but @tensorflow/tfjs-core here is ${tf.version_core}`);
+}
+
+interface Candidate {
+  readonly name: string;
+  readonly from: string;
+  /** Path of its main module. */
+  readonly entry: string;
+  readonly version: string;
+  readonly require: NodeJS.Require;
+}
+
+async function installedPackages(): Promise<Candidate[]> {
+  const own = nativeFolder();
+  const roots = [process.cwd(), fileURLToPath(new URL('.', import.meta.url))];
+  if (await readManifest(own)) roots.unshift(own);
+  return roots.flatMap((from) => {
+    const require = createRequire(join(from, 'package.json'));
+    return PACKAGES.flatMap((name) => {
+      try {
+        const { version } = require(`${name}/package.json`) as { version: string };
+        return [{ name, from, entry: require.resolve(name), version, require }];
+      } catch {
+        return [];
+      }
+    });
+  });
+}
+
+/** What tfjs says when a second copy of it sets the same platform again. */
+const CHATTER = /^Platform node has already been set/;
+
+/**
+ * Imports tfjs-node. tfjs-node 4.22.0 calls two functions of node:util that Node 23 took away, and TensorFlow writes
+ * what processor it found to stderr unless told otherwise (level 1: warnings and errors alone).
+ */
+function withoutChatter<T>(load: () => T): T {
+  const legacy = util as unknown as Record<string, unknown>;
+  legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  legacy.isArray ??= Array.isArray;
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
+  const { warn } = console;
+  console.warn = (...args: unknown[]) => {
+    if (!CHATTER.test(String(args[0]))) warn(...args);
+  };
+  try {
+    return load();
+  } finally {
+    console.warn = warn;
+  }
+}

@@ -11,6 +11,8 @@ import {
 } from '../../converters/formats/index.js';
 import { resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
 import { loadFrom } from '../../src/models/load.js';
+import '../../src/node/native/backend.js';
+import { showNativeTensorflow, testedNativeFolder } from '../native.js';
 
 const FOLDER = 'test/fixtures/models';
 const readJson = (name: string) => JSON.parse(readFileSync(`${FOLDER}/${name}`, 'utf8'));
@@ -40,10 +42,13 @@ const options = (name: string) => ({
   ...(name === 'facebook_wide.pth' ? { imgSize: [16, 32] as const } : {}),
 });
 
-describe('logits and tokens equal PyTorch’s to 1e-5', () => {
+showNativeTensorflow();
+const backends = testedNativeFolder ? ['wasm', 'tensorflow'] : ['wasm'];
+
+describe.each(backends)('logits and tokens equal PyTorch’s to 1e-5 on %s', (backend) => {
   test.each(Object.keys(reference))('%s', async (name) => {
     const { imgSize, logits, features } = reference[name];
-    const model = await loadFrom(convert(await open(name), options(name)), { backend: 'wasm' });
+    const model = await loadFrom(convert(await open(name), options(name)), { backend });
     const x = input(...imgSize);
     const y = model.predict(x);
     expect(largestError(y.dataSync(), logits)).toBeLessThan(1e-5);

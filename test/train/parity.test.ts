@@ -16,6 +16,10 @@ import { adamW } from '../../src/train/optimizer/index.js';
 import { cosineWithWarmup, epochTime } from '../../src/train/schedule.js';
 import { applyGradients, computeGradients, disposeGradients, initialState } from '../../src/train/step.js';
 import { type Student, studentOf } from '../../src/train/student.js';
+import '../../src/node/native/backend.js';
+import { showNativeTensorflow, testedNativeFolder } from '../native.js';
+
+showNativeTensorflow();
 
 /** test/fixtures/make_train_step.py: a tiny distilled model trained by PyTorch as facebookresearch/deit does it. */
 const FIXTURES = new URL('../../../test/fixtures/train/', import.meta.url);
@@ -112,6 +116,7 @@ const BACKENDS: Record<string, () => Promise<unknown>> = {
     await unregisterWasmKernels();
   },
   cpu: () => tf.setBackend('cpu'),
+  ...(testedNativeFolder ? { 'native TensorFlow': () => useBackend('tensorflow') } : {}),
 };
 
 describe.each(Object.keys(BACKENDS))('training on %s as PyTorch does it', (backend) => {

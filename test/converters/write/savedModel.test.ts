@@ -1,7 +1,7 @@
 import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { beforeAll, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs';
-import { writeSavedModel } from '../../../converters/write/savedModel/index.js';
+import { writeGraphWithoutValues, writeSavedModel } from '../../../converters/write/savedModel/index.js';
 import {
   DataType,
   type GraphDef,
@@ -149,6 +149,28 @@ test('weights are written one after the other, never the model at once', async (
   const largestWeight =
     4 * Math.max(...weightSpecs(config).map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
   expect(sink.largestChunk).toBeLessThanOrEqual(largestWeight);
+});
+
+test('without values: a small file whose every variable is assigned by one signature', async () => {
+  const sink = new MemorySink();
+  const groups = await writeGraphWithoutValues(config, reader(config), sink);
+  const bytes = sink.files.get('saved_model.pb')!;
+  expect(bytes.length).toBeLessThan(100_000);
+  const { signatureDef, graphDef } = fromBinary(SavedModelSchema, bytes).metaGraphs[0]!;
+  const nodes = new Map(graphDef!.node.map((node) => [node.name, node]));
+  const assigned = groups.flatMap(({ signature, inputs, output }) => {
+    const { inputs: declared, outputs } = signatureDef[signature]!;
+    expect(Object.keys(declared).sort()).toEqual(Object.keys(inputs).sort());
+    const done = nodes.get(outputs[output]!.name.replace(/:0$/, ''))!;
+    return done.input.map((name) => nodes.get(name.slice(1))!);
+  });
+  const handles = graphDef!.node.filter(({ op }) => op === 'VarHandleOp').map(({ name }) => name);
+  expect(handles.length).toBeGreaterThan(20);
+  expect(assigned.map(({ input }) => input[0]).sort()).toEqual(handles.sort());
+  for (const { op, input } of assigned) {
+    expect(op).toBe('AssignVariableOp');
+    expect(nodes.get(input[1]!)!.attr.shape).toEqual(nodes.get(input[0]!)!.attr.shape);
+  }
 });
 
 test('a model that does not fit into a SavedModel is refused before a weight is read', async () => {

@@ -26,6 +26,8 @@ export interface SetupOptions {
   readonly log: (line: string) => void;
   /** Stops the work and undoes it. */
   readonly signal?: AbortSignal;
+  /** Where programs are looked for and what names the folder; by default this process' own. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export interface SetupResult extends CheckResult {
@@ -48,8 +50,8 @@ const NODE_API_HEADERS_VERSION = '1.9.0';
 export async function setupNative(options: SetupOptions): Promise<SetupResult> {
   const platform = thisPlatform(options.cuda);
   if (options.cuda && !options.force) requireNvidiaDriver();
-  const tools = await findTools();
-  const folder = nativeFolder();
+  const tools = await findTools(options.env);
+  const folder = nativeFolder(options.env);
   await requireReplaceable(folder);
   await removeLeftovers(folder);
   const fresh = partialFolder(folder, process.pid);
@@ -122,8 +124,8 @@ export async function removeNative(folder = nativeFolder()): Promise<boolean> {
 }
 
 async function build(folder: string, platform: Platform, tools: Tools, options: SetupOptions): Promise<void> {
-  const { cuda, log, signal } = options;
-  const running: RunOptions = { cwd: folder, signal };
+  const { cuda, log, signal, env = process.env } = options;
+  const running: RunOptions = { cwd: folder, signal, env };
   log(`npm: @tensorflow/tfjs-node ${TFJS_NODE_VERSION}`);
   await writeFile(join(folder, 'package.json'), '{ "private": true }');
   const packages = [
@@ -159,13 +161,16 @@ async function build(folder: string, platform: Platform, tools: Tools, options: 
 /** Largest difference from WASM, relative to the largest logit, that is float32 summed in another order. */
 const TOLERANCE = 1e-5;
 
-async function check(folder: string, { cuda, force, signal }: SetupOptions): Promise<CheckResult> {
+async function check(folder: string, { cuda, force, signal, env }: SetupOptions): Promise<CheckResult> {
   // The folder counts as installed for the check alone.
   const manifest: NativeManifest = { tfjsNode: TFJS_NODE_VERSION, tensorflow: TENSORFLOW_VERSION, cuda };
   await writeFile(manifestFile(folder), JSON.stringify(manifest));
   const program = fileURLToPath(new URL('./check.js', import.meta.url));
-  const env = { ...process.env, DEIT_NATIVE_DIR: folder };
-  const output = await run([process.execPath], [program], { cwd: folder, env, signal });
+  const output = await run([process.execPath], [program], {
+    cwd: folder,
+    env: { ...(env ?? process.env), DEIT_NATIVE_DIR: folder },
+    signal,
+  });
   const result = JSON.parse(output.trim().split('\n').at(-1)!) as CheckResult;
   if (!(result.difference <= TOLERANCE)) {
     throw new UserError(

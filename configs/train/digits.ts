@@ -20,7 +20,7 @@ export const digits: PartialConfig = {
   val: { format: 'mnist', split: 'test' },
   augment: {
     randomResizedCrop: null,
-    affine: { degrees: 10, translate: 0.05, scale: [0.9, 1.1] },
+    affine: { degrees: 8, translate: 0.05, scale: [0.92, 1.08] },
     hflip: 0,
     colorJitter: 0,
     randAugment: null,
@@ -30,9 +30,9 @@ export const digits: PartialConfig = {
   mix: { mixup: 0, cutmix: 0 },
   labelSmoothing: 0,
   distillation: { type: 'hard', alpha: 0.5 },
-  optimizer: { lr: 3e-3, lrBatch: null, weightDecay: 0.05 },
-  schedule: { epochs: 8, warmupEpochs: 1, warmupLr: 1e-5, minLr: 1e-5, per: 'step' },
-  batchSize: 128,
+  optimizer: { lr: 2e-3, lrBatch: null, weightDecay: 0.05 },
+  schedule: { epochs: 5, warmupEpochs: 0.4, warmupLr: 1e-5, minLr: 1e-6, per: 'step' },
+  batchSize: 64,
   evalBatchSize: 250,
   emaDecay: null,
 };

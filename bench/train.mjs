@@ -1,0 +1,200 @@
+/**
+ * A training step (forward, backward, AdamW; hard distillation) here and in PyTorch eager, turn by turn in one run, from
+ * the same weights on the same batch; the losses of the first step are compared.
+ *
+ *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny] [--rounds 15] [--backends wasm,tensorflow]
+ *       [--threads 1,2]
+ *
+ * PYTHON has torch and safetensors. --threads: PyTorch's. WASM has one thread.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { safetensorsChunks } from '../dist/converters/write/safetensors.js';
+import { stateDictChunks } from '../dist/converters/write/stateDict.js';
+import * as deit from '../dist/src/node/index.js';
+import { adamW } from '../dist/src/train/optimizer/index.js';
+import { freshWeights } from '../dist/src/train/startModel.js';
+import { applyGradients, computeGradients, disposeGradients, initialState } from '../dist/src/train/step.js';
+import { makePictures, toPlanes } from './lib/models.mjs';
+import { median } from './lib/race.mjs';
+
+const MODELS = {
+  digits: {
+    shape: {
+      name: 'digits',
+      imgSize: [28, 28],
+      patchSize: 7,
+      embedDim: 64,
+      depth: 4,
+      numHeads: 4,
+      numClasses: 10,
+    },
+    batch: 128,
+  },
+  tiny: {
+    shape: {
+      name: 'tiny',
+      imgSize: [224, 224],
+      patchSize: 16,
+      embedDim: 192,
+      depth: 12,
+      numHeads: 3,
+      numClasses: 1000,
+    },
+    batch: 8,
+  },
+};
+const LR = 1e-4;
+const WEIGHT_DECAY = 0.05;
+const WARM_UP = 3;
+
+/** The batch: pictures, targets and the teacher's logits. */
+function makeBatch({ imgSize: [side], numClasses }, batch) {
+  const pictures = makePictures(batch, side);
+  const targets = new Float32Array(batch * numClasses);
+  for (let i = 0; i < batch; i++) targets[i * numClasses + ((7 * i) % numClasses)] = 1;
+  const teacher = Float32Array.from({ length: batch * numClasses }, (_, i) => Math.sin(i));
+  return { pictures, targets, teacher };
+}
+
+/** Steps of our own on a backend: each call is one step and gives its loss. */
+async function ours(backend, { shape, batch }, given) {
+  await deit.useBackend(backend);
+  const model = deit.createModel({ ...shape, distilled: true });
+  const read = freshWeights(model.config, 'deit', 1);
+  const student = deit.studentOf(model, { frozenBlocks: 0, attentionOnly: false });
+  for (const [name, weight] of student.weights) {
+    const values = await read(name);
+    tf.tidy(() => weight.write(tf.tensor(values, weight.shape)));
+  }
+  const [height, width] = shape.imgSize;
+  const inputs = {
+    images: tf.tensor4d(given.pictures, [batch, height, width, 3]),
+    targets: tf.tensor2d(given.targets, [batch, shape.numClasses]),
+    teacherLogits: tf.tensor2d(given.teacher, [batch, shape.numClasses]),
+  };
+  const optimizer = adamW({ beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: WEIGHT_DECAY, clipGrad: null });
+  let state = initialState(optimizer, student);
+  let count = 0;
+  const use = async () => {
+    if (tf.getBackend() !== backend) await tf.setBackend(backend);
+  };
+  return {
+    name: `deit-tfjs, ${backend}`,
+    async step() {
+      await use();
+      const start = performance.now();
+      const gradients = computeGradients(student, inputs, { type: 'hard', alpha: 0.5, tau: 1 }, () => 1);
+      state = applyGradients(student, optimizer, gradients.byWeight, {
+        state,
+        count: ++count,
+        learningRate: LR,
+      });
+      const [loss] = await gradients.total.data();
+      disposeGradients(gradients);
+      return { loss, ms: performance.now() - start };
+    },
+    async close() {
+      await use();
+      model.dispose();
+      tf.dispose(Object.values(inputs));
+      for (const slot of Object.values(state)) tf.dispose(slot);
+    },
+  };
+}
+
+/** The same in PyTorch, a process that makes a step for each line that it is sent. */
+async function pytorch(python, threads, { shape, batch }, given) {
+  const folder = await mkdtemp(join(tmpdir(), 'deit-bench-train-'));
+  const config = deit.resolveConfig({ ...shape, distilled: true });
+  const model = { config, readWeight: freshWeights(config, 'deit', 1) };
+  await writeFile(join(folder, 'weights.safetensors'), stateDictChunks(model));
+  const [side] = shape.imgSize;
+  const tensor = (name, dims, values) => ({ name, shape: dims, read: () => values });
+  const tensors = [
+    tensor('images', [batch, 3, side, side], toPlanes(given.pictures, batch, side)),
+    tensor('targets', [batch, shape.numClasses], given.targets),
+    tensor('teacher', [batch, shape.numClasses], given.teacher),
+  ];
+  await writeFile(join(folder, 'batch.safetensors'), safetensorsChunks(tensors));
+  await writeFile(
+    join(folder, 'shape.json'),
+    JSON.stringify({ ...shape, lr: LR, weightDecay: WEIGHT_DECAY, threads }),
+  );
+  const script = fileURLToPath(new URL('./lib/train_step.py', import.meta.url));
+  const child = spawn(python, [script, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${python} ended; it needs torch and safetensors`);
+    return JSON.parse(value);
+  };
+  const { version } = await next();
+  return {
+    name: `PyTorch ${version}, ${threads} thread${threads > 1 ? 's' : ''}`,
+    step() {
+      child.stdin.write('step\n');
+      return next();
+    },
+    async close() {
+      child.stdin.end();
+      await once(child, 'exit');
+    },
+  };
+}
+
+async function measure(name, { python, backends, threads, rounds }) {
+  const given = makeBatch(MODELS[name].shape, MODELS[name].batch);
+  const contenders = [];
+  for (const backend of backends) contenders.push(await ours(backend, MODELS[name], given));
+  for (const count of threads) contenders.push(await pytorch(python, count, MODELS[name], given));
+  const times = contenders.map(() => []);
+  const losses = [];
+  for (let round = -WARM_UP; round < rounds; round++) {
+    for (const [i, contender] of contenders.entries()) {
+      const { loss, ms } = await contender.step();
+      if (round === -WARM_UP) losses[i] = loss;
+      if (round >= 0) times[i].push(ms);
+    }
+  }
+  for (const contender of contenders) await contender.close();
+  return contenders.map(({ name: who }, i) => ({
+    model: name,
+    batch: MODELS[name].batch,
+    who,
+    median: median(times[i]),
+    least: Math.min(...times[i]),
+    firstLoss: losses[i],
+  }));
+}
+
+const { values } = parseArgs({
+  options: {
+    python: { type: 'string', default: 'python3' },
+    models: { type: 'string', default: 'digits,tiny' },
+    backends: { type: 'string', default: 'wasm' },
+    threads: { type: 'string', default: '1,2' },
+    rounds: { type: 'string', default: '15' },
+  },
+});
+for (const name of values.models.split(',')) {
+  const results = await measure(name, {
+    python: values.python,
+    backends: values.backends.split(','),
+    threads: values.threads.split(',').map(Number),
+    rounds: Number(values.rounds),
+  });
+  console.log(`${name}, batches of ${results[0].batch}: ms a step, median (least); the first step's loss`);
+  for (const { who, median: ms, least, firstLoss } of results) {
+    console.log(
+      `  ${who.padEnd(28)} ${ms.toFixed(1).padStart(8)} (${least.toFixed(1)})   ${firstLoss.toFixed(6)}`,
+    );
+  }
+}

@@ -10,6 +10,9 @@ import { toTfjsLayout } from './tensorLayout.js';
 /** Epsilon of every batch norm in RegNets (torch's default; timm's, torchvision's and pycls'). */
 const EPSILON = 1e-5;
 
+/** Pixels that RegNets were trained on and are evaluated with. */
+const IMG_SIZE = [224, 224] as const;
+
 /** A RegNet's checkpoint as a model: its shape, and its weights on demand. */
 export interface RegnetConversion {
   readonly config: RegnetConfig;
@@ -103,7 +106,7 @@ function inferConfig(found: Found): RegnetConfig {
       squeeze: squeezes ? [squeeze(1), squeeze(Math.min(2, depth))] : null,
     });
   }
-  const config = { numClasses: shape(naming.head)[0], stemWidth, stages };
+  const config = { imgSize: IMG_SIZE, numClasses: shape(naming.head)[0], stemWidth, stages };
   return { name: nameOf(config), ...config };
 }
 

@@ -4,9 +4,12 @@ import type { EvaluationRecord } from '../evaluate/report/record.js';
 import { preprocessingFor, presetNames } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
 import { loadFrom, type ModelSource } from '../models/load.js';
+import type { Regnet } from '../models/regnet.js';
+import type { VisionTransformer } from '../models/visionTransformer.js';
 import { evaluateFolder, type Scorer } from '../node/evaluateFolder.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openModel } from '../node/openModel.js';
+import { openRegnet } from '../node/openRegnet.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
 import { startProgress } from './progress.js';
@@ -28,6 +31,11 @@ interface Args {
   json: boolean;
 }
 
+/** A scorer whose model, if it is in this thread, is a vision transformer. */
+type VitScorer =
+  | Exclude<Scorer, { model: unknown }>
+  | { readonly model: VisionTransformer; readonly decodeThreads: number };
+
 /** What `deit eval --json` prints. */
 type Summary = EvaluationResult & { preset: string; backend: string };
 
@@ -36,7 +44,7 @@ const builder = (program: string) => (yargs: Argv) =>
     .positional('model', {
       type: 'string',
       demandOption: true,
-      describe: 'converted folder, its URL, or a checkpoint',
+      describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
     })
     .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of pictures' })
     .option('preset', { choices: presetNames, describe: "preprocessing; by default the model's own" })
@@ -96,6 +104,8 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
   const backends = new Set<string>();
   if (!args.queue) backends.add(await chooseBackend(args.backend));
+  const regnet = args.queue || report ? undefined : await openRegnet(args.model);
+  if (regnet) return evaluateRegnet(regnet, args, [...backends][0]);
   const opened = await openModel(args.model);
   try {
     const { config, labels, preprocessing: own } = opened.source;
@@ -123,7 +133,22 @@ async function runEvaluation(args: Args): Promise<Summary> {
   }
 }
 
-async function queueScorer(source: ModelSource, url: string, backends: Set<string>): Promise<Scorer> {
+/** A teacher's accuracy, in this thread. */
+async function evaluateRegnet(regnet: Regnet, args: Args, backend: string): Promise<Summary> {
+  try {
+    const { config, labels } = regnet;
+    const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
+    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : regnet.preprocessing;
+    console.error(`${folder.pictures.length} pictures, ${folder.matched}; preset ${preprocessing.preset}`);
+    const scorer = { model: regnet, decodeThreads: args.workers };
+    const result = await evaluateWithProgress(scorer, folder, preprocessing, args, undefined);
+    return { ...result, preset: preprocessing.preset, backend };
+  } finally {
+    regnet.dispose();
+  }
+}
+
+async function queueScorer(source: ModelSource, url: string, backends: Set<string>): Promise<VitScorer> {
   return {
     queue: {
       url,
@@ -141,7 +166,7 @@ async function startReport(path: string) {
   return (await import('../node/report.js')).startReport(path);
 }
 
-async function chooseScorer(source: ModelSource, backend: string, args: Args): Promise<Scorer> {
+async function chooseScorer(source: ModelSource, backend: string, args: Args): Promise<VitScorer> {
   const threads = scoreThreads(source.config, backend, args.workers);
   if (threads > 1) return { modelPath: args.model, threads };
   return { model: await loadFrom(source, { backend }), decodeThreads: args.workers };

@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
 import { type PicturePrediction, predictionOf } from './metrics.js';
 import { type Accuracy, Scores } from './scores.js';
 
@@ -49,9 +48,16 @@ export interface EvaluateHooks {
   onFailure?: (file: string, message: string) => void | Promise<void>;
 }
 
+/** A model that classifies pictures of one size: a vision transformer or a RegNet. */
+export interface PictureModel {
+  readonly config: { readonly imgSize: readonly [number, number] };
+  /** @param x float32 [B, H, W, 3], normalised; logits float32 [B, classes] */
+  predict(x: tf.Tensor4D): tf.Tensor2D;
+}
+
 /** Runs a model over prepared batches, one after another; `heads` asks for both heads' logits of a distilled model. */
 export async function* scoreBatches(
-  model: VisionTransformer,
+  model: PictureModel,
   batches: AsyncIterable<PreparedBatch>,
   { heads = false } = {},
 ): AsyncGenerator<ScoredBatch, void, undefined> {
@@ -98,7 +104,7 @@ export async function evaluate(
 }
 
 async function logitsOf(
-  model: VisionTransformer,
+  model: PictureModel,
   batch: PreparedBatch,
   heads: boolean,
 ): Promise<Pick<ScoredBatch, 'logits' | 'heads'>> {

@@ -4,6 +4,7 @@ export {
   type EvaluationResult,
   evaluate,
   type LabelledPicture,
+  type PictureModel,
   type PreparedBatch,
   type ScoredBatch,
   scoreBatches,

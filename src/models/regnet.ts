@@ -8,14 +8,11 @@ import { PooledHead, RegnetBlock, RegnetStem } from '../layers/index.js';
 import { type RegnetConfig, regnetBlocks } from './regnetConfig.js';
 import { assignWeights } from './weights.js';
 
-/** Pixels a side that RegNets were trained on and are evaluated with. */
-const IMG_SIZE = 224;
-
 /** A RegNet, DeiT's convolutional teacher (arXiv 2012.12877, section 5.1). It takes pictures of any size. */
 export interface Regnet {
   readonly config: RegnetConfig;
   readonly labels: readonly string[] | undefined;
-  /** Of the `deit` preset at 224 pixels, with which facebookresearch/deit evaluates its teacher. */
+  /** Of the `deit` preset, with which facebookresearch/deit evaluates its teacher. */
   readonly preprocessing: Preprocessing;
   readonly layersModel: tfl.LayersModel;
   /** @param x float32 [B, H, W, 3], normalised; logits float32 [B, classes] */
@@ -38,7 +35,7 @@ export async function loadRegnet(
   return {
     config,
     labels,
-    preprocessing: preprocessingFor('deit', [IMG_SIZE, IMG_SIZE]),
+    preprocessing: preprocessingFor('deit', config.imgSize),
     layersModel,
     predict: (x) => {
       if (x.rank !== 4 || x.shape[3] !== 3) {

@@ -15,6 +15,8 @@ export interface RegnetStage {
 /** The shape of a RegNet (arXiv 2003.13678), as its checkpoint's tensors tell it. */
 export interface RegnetConfig {
   readonly name: string;
+  /** [height, width] in pixels that it is evaluated with; it takes any other. */
+  readonly imgSize: readonly [number, number];
   readonly numClasses: number;
   readonly stemWidth: number;
   readonly stages: readonly RegnetStage[];

@@ -1,5 +1,4 @@
-import { type ScoredBatch, scoreBatches } from '../evaluate/index.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
+import { type PictureModel, type ScoredBatch, scoreBatches } from '../evaluate/index.js';
 import { preparePictures } from './picturePipeline.js';
 import type { ScoreJob } from './scorePool.js';
 
@@ -9,10 +8,7 @@ import type { ScoreJob } from './scorePool.js';
  *
  * @param workers threads that decode; 0 decodes in this thread
  */
-export function batchScorer(
-  model: VisionTransformer,
-  workers: number,
-): (job: ScoreJob) => Promise<ScoredBatch> {
+export function batchScorer(model: PictureModel, workers: number): (job: ScoreJob) => Promise<ScoredBatch> {
   let last: Promise<unknown> = Promise.resolve();
   return ({ start, files, preprocessing, heads }) => {
     const prepared = only(preparePictures(files, { preprocessing, batchSize: files.length, workers }));

@@ -4,6 +4,7 @@ import {
   type EvaluateHooks,
   type EvaluationResult,
   evaluate,
+  type PictureModel,
   predictionOf,
   type ScoredBatch,
   Scores,
@@ -11,7 +12,6 @@ import {
 } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/index.js';
 import type { Preprocessing } from '../image/types.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
 import { JsonLinesWriter } from './jsonLines.js';
 import { preparePictures } from './picturePipeline.js';
 import { type PredictionRecord, readPredictionRecord, requireSamePrediction } from './predictionRecord.js';
@@ -24,7 +24,7 @@ import type { ValFolder } from './valFolder.js';
  * a queue.
  */
 export type Scorer =
-  | { readonly model: VisionTransformer; readonly decodeThreads: number }
+  | { readonly model: PictureModel; readonly decodeThreads: number }
   | { readonly modelPath: string; readonly threads: number }
   | { readonly queue: Omit<QueueScoreOptions, 'preprocessing' | 'batchSize'> };
 

@@ -55,7 +55,7 @@ function summarize(config: VitConfig) {
   const outputs: Record<string, number[]> = {
     DeitPatchEmbed: [rows * columns, config.embedDim],
     DeitHead: [config.numClasses || config.embedDim],
-    Average: [config.numClasses],
+    Average: [config.numClasses || config.embedDim],
   };
   const sizes = weightSpecs(config).map(({ name, shape }) => ({
     name,

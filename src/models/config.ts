@@ -8,7 +8,10 @@ export interface VitConfig {
   readonly patchSize: number;
   /** Channels of the input picture. */
   readonly inChans: number;
-  /** Number of classes; 0 means no head: the class token after the final norm is the output. */
+  /**
+   * Number of classes; 0 means no head: the output is the class token after the final norm, of a distilled model the
+   * mean of class and distillation token.
+   */
   readonly numClasses: number;
   /** Width D of a token. */
   readonly embedDim: number;

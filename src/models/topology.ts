@@ -11,12 +11,13 @@ export interface LayerNode {
 
 /** Name of the layer whose output is the model's. */
 export function outputLayer(config: VitConfig): string {
-  return config.distilled && config.numClasses > 0 ? 'logits' : 'head';
+  return config.distilled ? 'logits' : 'head';
 }
 
 /**
  * The layers of a vision transformer, in order (ViT, arXiv 2010.11929, figure 1; DeiT, arXiv 2012.12877, figure 2).
- * At inference a distilled model's output is the mean of the logits of its two heads (DeiT, section 3).
+ * At inference a distilled model's output is the mean of the logits of its two heads (DeiT, section 3); without heads
+ * (units 0) that of its two tokens, as facebookresearch/deit and timm have it with num_classes=0.
  */
 export function layerNodes(config: VitConfig): LayerNode[] {
   const { depth, numHeads, qkvBias, layerScale, layerNormEps: epsilon, numClasses: units } = config;
@@ -35,7 +36,7 @@ export function layerNodes(config: VitConfig): LayerNode[] {
   }
   add('DeitLayerNorm', 'norm', { epsilon });
   add('DeitHead', 'head', { token: 0, units });
-  if (config.distilled && units > 0) {
+  if (config.distilled) {
     add('DeitHead', 'head_dist', { token: 1, units }, ['norm']);
     add('Average', 'logits', {}, ['head', 'head_dist']);
   }

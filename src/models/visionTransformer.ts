@@ -92,7 +92,8 @@ export class VisionTransformer {
 
   /**
    * @param x float32 [B, H, W, C], normalised
-   * @returns logits, float32 [B, classes]; with no head, the class token after the final norm, [B, D]
+   * @returns logits, float32 [B, classes]; with no head, features [B, D]: the class token after the final norm, or the
+   *   mean of class and distillation token
    */
   predict(x: tf.Tensor4D): tf.Tensor2D {
     const expected = [...this.config.imgSize, this.config.inChans];
@@ -135,6 +136,11 @@ export class VisionTransformer {
    * @returns the `topK` most probable classes, most probable first
    */
   async classify(input: ClassifyInput, options: { topK?: number } = {}): Promise<Prediction[]> {
+    if (this.config.numClasses === 0) {
+      throw new UserError(
+        `${this.config.name}: has no head to classify with; use predict for its features, or convert it with a head`,
+      );
+    }
     const [height, width] = this.preprocessing.crop;
     const pixels = await toPixels(input, this.preprocessing);
     const logits = tf.tidy(() => tf.reshape(this.predict(tf.tensor4d(pixels, [1, height, width, 3])), [-1]));

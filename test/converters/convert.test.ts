@@ -119,6 +119,20 @@ describe('the report', () => {
     expect(config.numClasses).toBe(0);
     expect(report.dropped).toEqual(['model.head.weight', 'model.head.bias']);
   });
+
+  test('a distilled model without heads gives the mean of its two tokens, as timm’s with num_classes=0', async () => {
+    const headless = convert(await open('facebook_distilled_training.pth'), { numHeads: 2, numClasses: 0 });
+    expect(headless.report.dropped).toContain('model.head_dist.bias');
+    const model = await loadFrom(headless, { backend: 'wasm' });
+    const x = input(...model.config.imgSize);
+    const { tokens } = model.features(x); // equal to PyTorch’s by the test above
+    const mean = tf.mean(tf.slice(tokens, [0, 0, 0], [1, 2, -1]), 1).dataSync();
+    expect(largestError(model.predict(x).dataSync(), Array.from(mean))).toBeLessThan(1e-6);
+    await expect(model.classify({ data: new Uint8Array(3), width: 1, height: 1 })).rejects.toThrow(
+      /has no head to classify with/,
+    );
+    model.dispose();
+  });
 });
 
 /** A checkpoint of tensors made up in memory. */

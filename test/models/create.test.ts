@@ -67,6 +67,7 @@ describe('a model by a plain config object', () => {
     ['without qkv bias', { ...small, qkvBias: false }],
     ['layer scale, no prefix slot', { ...small, layerScale: 1e-4, posEmbedPrefix: false }],
     ['without a head', { ...small, numClasses: 0 }],
+    ['distilled without heads', { ...small, distilled: true, numClasses: 0 }],
   ])('%s: built weights are weightSpecs, and its config is the topology', (_, fields) => {
     const model = createModel(fields, { numClasses: 'numClasses' in fields ? fields.numClasses : 10 });
     const built = [...namedWeights(model.layersModel)].map(([name, w]) => ({ name, shape: w.shape }));

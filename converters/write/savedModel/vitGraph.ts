@@ -69,11 +69,6 @@ export function buildVitGraph(config: VitConfig, read: WeightReader, g = new Gra
   };
 }
 
-/** Rows that the heads read: the class token, and the distillation token where it has a head. */
-function outputTokens(config: VitConfig): number {
-  return config.numClasses > 0 ? numPrefixTokens(config) : 1;
-}
-
 function numTokens(config: VitConfig): number {
   const [rows, cols] = gridSize(config);
   return numPrefixTokens(config) + rows * cols;
@@ -123,7 +118,7 @@ function block(g: GraphBuilder, config: VitConfig, read: ReadBlock, index: numbe
   const scope = `blocks/${index}`;
   const last = index === config.depth - 1;
   const all = numTokens(config);
-  const rows = last ? outputTokens(config) : all;
+  const rows = last ? numPrefixTokens(config) : all;
   const weight = (name: FoldedName, dims: readonly number[]) =>
     g.weight(`${scope}/${name}`, { shape: dims, load: async () => (await read(index))[name] });
   const product = (name: ProductName, x: string, rows: number, cols: number) =>
@@ -150,16 +145,19 @@ function block(g: GraphBuilder, config: VitConfig, read: ReadBlock, index: numbe
   return g.op('AddV2', `${scope}/mlp/residual`, [linear('mlp/fc2', activated, hidden, d), attended]);
 }
 
-/** Output tokens [B·T', D] → logits [B, classes], or the class token's features [B, D] without a head. */
+/** Prefix tokens [B·T, D] → logits [B, classes], or without a head their mean [B, D]. */
 function head(g: GraphBuilder, config: VitConfig, read: WeightReader, input: string): [string, number] {
   const { embedDim: d, numClasses } = config;
   const normed = norm(g, config, 'norm', input);
   if (numClasses === 0) {
     const gamma = g.weight('norm/gamma', { shape: [d], load: () => read('norm.gamma') });
     const beta = g.weight('norm/beta', { shape: [d], load: () => read('norm.beta') });
-    return [g.op('AddV2', 'logits', [g.op('Mul', 'norm/scale', [normed, gamma]), beta]), d];
+    const tokens = g.op('AddV2', 'norm/shift', [g.op('Mul', 'norm/scale', [normed, gamma]), beta]);
+    const byPicture = reshape(g, 'tokens', tokens, [-1, numPrefixTokens(config), d]);
+    const mean = g.op('Mean', 'mean', [byPicture, g.ints('mean/axis', [1])], REDUCE);
+    return [reshape(g, 'logits', mean, [-1, d]), d];
   }
-  const width = d * outputTokens(config);
+  const width = d * numPrefixTokens(config);
   const folded = keepLatest(() => foldHead(config, read));
   const kernel = g.weight('head/kernel', {
     shape: [width, numClasses],
@@ -221,7 +219,7 @@ function outputRows(g: GraphBuilder, config: VitConfig, name: string, x: string)
   const bound = (part: string, row: number) => g.ints(`${name}/${part}`, [0, row, 0]);
   const bounds = [
     bound('begin', 0),
-    bound('end', outputTokens(config)),
+    bound('end', numPrefixTokens(config)),
     g.ints(`${name}/strides`, [1, 1, 1]),
   ];
   const rows = g.op('StridedSlice', `${name}/slice`, [byPicture, ...bounds], SLICE_ATTRS);

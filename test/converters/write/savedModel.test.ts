@@ -108,6 +108,7 @@ const variants: [string, Partial<VitConfig>][] = [
   ['DeiT III (LayerScale, no positions for the class token)', { layerScale: 0.1, posEmbedPrefix: false }],
   ['no query, key and value bias', { qkvBias: false }],
   ['no head: features of the class token', { numClasses: 0 }],
+  ['no heads: the mean of both tokens', { numClasses: 0, distilled: true }],
   ['one block', { depth: 1, distilled: true }],
 ];
 

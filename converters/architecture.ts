@@ -1,7 +1,7 @@
 import { modelCards } from '../configs/models/index.js';
 import { UserError } from '../src/errors.js';
 import { gridSize, type VitConfig } from '../src/models/config.js';
-import type { FoundModel } from './findModel.js';
+import { type FoundModel, nameInCheckpoint } from './findModel.js';
 
 /** What the shapes of the tensors do not tell. */
 export interface ArchitectureHints {
@@ -21,7 +21,8 @@ export function tensorShape(found: FoundModel, name: string, file: string): numb
   const parts = found.tensors.get(name);
   if (!parts) {
     throw new UserError(
-      `${file}: the tensor ${name} is missing (${found.keyMap.name} naming, prefix "${found.prefix}")`,
+      `${file}: the tensor ${nameInCheckpoint(found, name)} is missing (${found.keyMap.name} naming); ` +
+        'the file is not whole, or of another kind of model',
     );
   }
   const [first, ...rest] = parts.map((part) => part.shape);
@@ -42,7 +43,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
       `${file}: patches of ${patchSize}×${patchWidth} pixels; only square patches are supported`,
     );
   }
-  if (found.numBlocks === 0) throw new UserError(`${file}: the tensor blocks.0.norm1.weight is missing`);
+  if (found.numBlocks === 0) tensorShape(found, 'blocks.0.norm1.weight', file);
   const distilled = found.tensors.has('dist_token');
   const [, positions] = shape('pos_embed', 3);
   const [mlpDim] = shape('blocks.0.mlp.fc1.weight', 2);
@@ -56,7 +57,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
     numClasses: found.tensors.has('head.weight') ? shape('head.weight', 2)[0] : 0,
     embedDim,
     depth: found.numBlocks,
-    numHeads: hints.numHeads ?? known?.numHeads ?? Math.max(1, Math.round(embedDim / HEAD_DIM)),
+    numHeads: headsOf(embedDim, hints.numHeads ?? known?.numHeads, file),
     mlpRatio: mlpDim / embedDim,
     qkvBias: found.tensors.has('blocks.0.attn.qkv.bias'),
     layerScale: found.tensors.has('blocks.0.ls1.gamma') ? (known?.layerScale ?? 1e-4) : null,
@@ -67,6 +68,17 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   };
   if (hints.model === 'auto') return { ...config, ...nearestName(config) };
   return checkNamed(config, hints, file);
+}
+
+/** Shapes do not tell the number of heads: a guess that may be wrong would give wrong logits without a word. */
+function headsOf(embedDim: number, numHeads: number | undefined, file: string): number {
+  const heads = numHeads ?? embedDim / HEAD_DIM;
+  if (Number.isInteger(heads) && embedDim % heads === 0) return heads;
+  throw new UserError(
+    numHeads === undefined
+      ? `${file}: a width of ${embedDim} does not divide into heads of ${HEAD_DIM}, and shapes do not tell their number; give --num-heads`
+      : `${file}: a width of ${embedDim} does not divide into ${numHeads} heads; give another --num-heads`,
+  );
 }
 
 /** The grid that position embeddings were made for: with or without slots for the prefix tokens. */

@@ -16,6 +16,8 @@ export interface FoundModel {
   readonly dropped: readonly string[];
   /** Names of tensors outside of the model: optimizer state, an average of the weights … */
   readonly leftOver: readonly string[];
+  /** Of tensors that come in parts, of which some are there: the names of the parts that are not. */
+  readonly absent: ReadonlySet<string>;
   readonly numBlocks: number;
 }
 
@@ -42,6 +44,24 @@ export function findVisionTransformer(checkpoint: Checkpoint): FoundModel {
  */
 function sharedNaming({ keyMap, prefix, tensors }: FoundModel): boolean {
   return keyMap === facebook && prefix === '' && !tensors.has('blocks.0.ls1.gamma');
+}
+
+/** The name that a tensor, by our name for it, has or should have in the checkpoint. */
+export function nameInCheckpoint({ keyMap, prefix, tensors, absent }: FoundModel, ours: string): string {
+  const found = tensors.get(ours);
+  if (found) return found.map(({ name }) => name).join(' + ');
+  const block = /^blocks\.(\d+)\./.exec(ours)?.[1] ?? '';
+  const [, module, suffix] = /^(.*)(\.(?:weight|bias))$/.exec(ours) ?? [ours, ours, ''];
+  const general = (name: string) => name.replace(/^blocks\.\d+\./, 'blocks.*.') as never;
+  const whole: Sources | undefined = keyMap.tensors[general(ours)];
+  const sources: Sources = whole ?? keyMap.modules[general(module)] ?? [ours];
+  const ending = whole ? '' : suffix;
+  const full = (name: string) => prefix + name.replace('*', block) + ending;
+  const part = sources
+    .flat()
+    .map(full)
+    .find((name) => absent.has(name));
+  return part ?? [sources[0] ?? ours].flat().map(full).join(' + ');
 }
 
 /** Prefixes under which this naming's patch projection stands. */
@@ -75,6 +95,7 @@ function missingCount(found: FoundModel): number {
 function collect(checkpoint: Checkpoint, keyMap: KeyMap, prefix: string): FoundModel {
   const tensors = new Map<string, readonly CheckpointTensor[]>();
   const used = new Set<string>();
+  const absent = new Set<string>();
   const find = (sources: Sources, suffix: string, block: number) => {
     for (const source of sources) {
       const names = (typeof source === 'string' ? [source] : source).map(
@@ -84,6 +105,11 @@ function collect(checkpoint: Checkpoint, keyMap: KeyMap, prefix: string): FoundM
       if (found.every((tensor) => tensor !== undefined)) {
         for (const name of names) used.add(name);
         return found;
+      }
+      // Of query, key and value some are there: it is the others that are missing, not these that are too many.
+      for (const [i, name] of names.entries()) {
+        if (found[i]) used.add(name);
+        else if (found.some(Boolean)) absent.add(name);
       }
     }
     return undefined;
@@ -105,12 +131,11 @@ function collect(checkpoint: Checkpoint, keyMap: KeyMap, prefix: string): FoundM
     if (!ours.includes('*')) add(ours, sources, suffix);
   }
   const blockRows = rows.filter(([ours]) => ours.includes('*'));
+  // To the last block that has anything: one that is missing between others is then named as missing.
   let numBlocks = 0;
-  while (numBlocks < MAX_BLOCKS) {
-    const block = numBlocks;
+  for (let block = 0; block <= highestNumber(checkpoint); block++) {
     const some = blockRows.map(([ours, sources, suffix]) => add(ours, sources, suffix, block));
-    if (!some.includes(true)) break;
-    numBlocks++;
+    if (some.includes(true)) numBlocks = block + 1;
   }
   const rest = [...checkpoint.tensors.keys()].filter((name) => !used.has(name));
   const isDropped = (name: string) =>
@@ -119,10 +144,20 @@ function collect(checkpoint: Checkpoint, keyMap: KeyMap, prefix: string): FoundM
     keyMap,
     prefix,
     tensors,
+    absent,
     numBlocks,
     dropped: rest.filter(isDropped),
     leftOver: rest.filter((name) => !isDropped(name)),
   };
+}
+
+/** The highest number that stands in a tensor's name as a part of its own, up to MAX_BLOCKS. */
+function highestNumber({ tensors }: Checkpoint): number {
+  let highest = 0;
+  for (const name of tensors.keys()) {
+    for (const [, digits] of name.matchAll(/\.(\d{1,4})(?=\.)/g)) highest = Math.max(highest, Number(digits));
+  }
+  return Math.min(highest, MAX_BLOCKS - 1);
 }
 
 /** Top-level parts of a training checkpoint that are no model. */

@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { UserError } from '../errors.js';
 import type { EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
 import { preprocessingFor, presetNames } from '../image/index.js';
@@ -222,7 +223,11 @@ export const evalCommand: Command = {
   builder: builder('$0 eval'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
-    print(await runEvaluation(args), args.json);
+    const summary = await runEvaluation(args);
+    print(summary, args.json);
+    if (summary.images === 0) {
+      throw new UserError(`${args.valDir}: none of its ${summary.failed} pictures could be read`);
+    }
   },
 };
 

@@ -34,6 +34,8 @@ function parser(program: string, commands: readonly Command[], argv: string[]): 
     .scriptName(program)
     .version(packageVersion())
     .option('debug', { type: 'boolean', default: false, describe: 'show the stack of an error' })
+    // Of an option given twice the last counts, as everywhere; yargs would make a list of it.
+    .parserConfiguration({ 'duplicate-arguments-array': false })
     .strict()
     .exitProcess(false)
     .showHelpOnFail(false)

@@ -26,6 +26,9 @@ export function matchClasses(
     (own && byNames(folders, own, 'labels')) ??
     (own && byNames(folders, own.map(firstWord), 'synsets')) ??
     (model.numClasses === 1000 ? byNames(folders, imagenetSynsets, 'synsets') : undefined) ??
+    (isImagenet(model.labels) && folders.every((folder) => imagenetLabels.includes(folder))
+      ? byNames(folders, imagenetLabels, 'labels')
+      : undefined) ??
     byOrder(folders, model.numClasses)
   );
 }

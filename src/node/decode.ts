@@ -33,7 +33,7 @@ const READ_MS = 60_000;
 
 /**
  * The decoder on `bytes`, set to leave the pixels as the file has them: no colour profile applied, no turning by
- * EXIF, first frame only. failOn 'error' refuses what is cut short and what cannot be decoded, and passes over
+ * EXIF (see decodePixels for TIFFs), first frame only. failOn 'error' refuses what is cut short and what cannot be decoded, and passes over
  * mere warnings (stray bytes between markers, as some of ImageNet's JPEGs have them), as Pillow does.
  */
 function decoder(bytes: Uint8Array): Sharp {
@@ -70,6 +70,8 @@ function requireSize(width: number, height: number, name: string): void {
 
 async function decodePixels(bytes: Uint8Array, kind: PixelKind): Promise<RgbImage> {
   let pipeline = decoder(bytes);
+  // Pillow turns TIFFs by their orientation, and them alone.
+  if (pictureFormat(bytes) === 'TIFF') pipeline = pipeline.autoOrient();
   if (kind === 'cmyk') pipeline = pipeline.pipelineColourspace('cmyk').toColourspace('cmyk');
   if (kind === 'rgb16' || kind === 'grey16') pipeline = pipeline.toColourspace(kind);
   const depth = kind === 'rgb16' || kind === 'grey16' ? 'ushort' : 'uchar';
@@ -137,9 +139,9 @@ function reason(error: unknown): string {
 
 /**
  * The picture in a file (a path) or in a file's bytes, as RGB, with the pixels of Pillow's
- * `Image.open(f).convert('RGB')`: colour profiles and EXIF orientation are ignored, alpha is dropped, 16-bit
- * samples lose their low byte (grey ones are clipped at 255), CMYK is converted without a profile, and of an
- * animation the first frame is taken. Reads JPEG, PNG, WebP, GIF and TIFF, told by their first bytes.
+ * `Image.open(f).convert('RGB')`: colour profiles and EXIF orientation are ignored (a TIFF is turned, though), alpha
+ * is dropped, 16-bit samples lose their low byte (grey ones are clipped at 255), CMYK is converted without a profile,
+ * and of an animation the first frame is taken. Reads JPEG, PNG, WebP, GIF and TIFF, told by their first bytes.
  *
  * Every failure is a UserError of one line that begins with the path, or with `name` for bytes.
  */

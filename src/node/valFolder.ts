@@ -7,6 +7,9 @@ import { compareCodePoints, type LabelledPicture, matchClasses } from '../evalua
 /** File name endings that torchvision's ImageFolder takes for pictures. */
 const PICTURE = /\.(jpe?g|png|ppm|bmp|pgm|tiff?|webp)$/i;
 
+/** A line of a labels file; the picture's name may have spaces in it, and so may the class's. */
+const PICTURE_AND_CLASS = new RegExp(`^(.+?${PICTURE.source.slice(0, -1)})[\\s,]+(.+)$`, 'i');
+
 /** A folder of pictures with the class of each. */
 export interface ValFolder {
   readonly root: string;
@@ -77,7 +80,7 @@ async function flatFolder(root: string, model: Classes, labelsFile: string): Pro
   const classOf = classReader(model);
   const pictures = lines.flatMap((line, i) => {
     if (line === '') return [];
-    const [, file, label] = /^(\S+)[\s,]+(.+)$/.exec(line) ?? [];
+    const [, file, label] = PICTURE_AND_CLASS.exec(line) ?? /^(\S+)[\s,]+(.+)$/.exec(line) ?? [];
     const index = label === undefined ? undefined : classOf(label);
     if (index === undefined) {
       throw new UserError(

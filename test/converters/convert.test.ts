@@ -179,6 +179,11 @@ test('heads: told, else stored in the checkpoint, else of the usual width of 64'
   expect(heads({})).toBe(2);
   expect(heads({ 'args.num_heads': 4 })).toBe(4);
   expect(heads({ 'args.num_heads': 4 }, 8)).toBe(8);
+  expect(() => convert(checkpointOf(vitShapes(96)))).toThrow(
+    /a width of 96 does not divide into heads of 64.*--num-heads/,
+  );
+  expect(convert(checkpointOf(vitShapes(96)), { numHeads: 3 }).config.numHeads).toBe(3);
+  expect(() => convert(checkpointOf(vitShapes(96)), { numHeads: 5 })).toThrow(/does not divide into 5 heads/);
 });
 
 describe('wrong checkpoints are refused in one line', () => {
@@ -198,6 +203,15 @@ describe('wrong checkpoints are refused in one line', () => {
       'a missing tensor',
       (s) => void delete s['blocks.0.mlp.fc2.bias'],
       /made\.pth: the tensor blocks\.0\.mlp\.fc2\.bias is missing/,
+    ],
+    [
+      'a missing block',
+      (s) => {
+        for (const name of Object.keys(s)) {
+          if (name.startsWith('blocks.0.')) s[name.replace('.0.', '.2.')] = s[name];
+        }
+      },
+      /the tensor blocks\.1\.norm1\.weight is missing/,
     ],
     ['a missing norm', (s) => void delete s['norm.weight'], /the tensor norm\.weight is missing/],
     [
@@ -223,6 +237,21 @@ describe('wrong checkpoints are refused in one line', () => {
     ['a head without bias', (s) => void delete s['head.bias'], /the tensor head\.bias is missing/],
   ])('%s', (_, change, message) => {
     expect(broken(change)).toThrow(message);
+  });
+
+  test('a missing tensor has the name that it has in its own naming', async () => {
+    const without = async (file: string, name: string) => {
+      const checkpoint = await open(file);
+      const tensors = new Map(checkpoint.tensors);
+      if (!tensors.delete(name)) throw new Error(`${file} has no ${name}`);
+      return () => convert({ ...checkpoint, tensors }, { numHeads: 2 });
+    };
+    const norm = 'state_dict.backbone.layers.1.ln2.bias';
+    expect(await without('mmpretrain_distilled.pth', norm)).toThrow(
+      `the tensor ${norm} is missing (mmpretrain naming)`,
+    );
+    const query = 'vit.encoder.layer.0.attention.attention.query.weight';
+    expect(await without('huggingface.safetensors', query)).toThrow(/tensor.*attention\.query\.weight/);
   });
 
   test('a named model that it is not', () => {

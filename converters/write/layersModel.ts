@@ -1,5 +1,6 @@
 import type { Preprocessing } from '../../src/image/types.js';
 import { savedWeightName, type VitConfig, weightSpecs } from '../../src/models/config.js';
+import { modelMetadata } from '../../src/models/metadata.js';
 import { topology } from '../../src/models/topology.js';
 import type { WeightReader } from '../../src/models/weights.js';
 import { bytesPerValue, encodeWeight, type Quantization, type WeightDtype } from './encodeWeight.js';
@@ -14,13 +15,6 @@ export interface WritableModel {
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
   readonly readWeight: WeightReader;
-}
-
-/** What a converted folder's model.json holds beside tfjs' own fields, under userDefinedMetadata. */
-export interface ModelMetadata {
-  readonly architecture: VitConfig;
-  readonly preprocessing: Preprocessing;
-  readonly labels?: readonly string[];
 }
 
 interface ManifestWeight {
@@ -89,15 +83,6 @@ async function* takeBytes(
     missing -= part.length;
     yield part;
   }
-}
-
-/** What goes with a model's weights. */
-export function modelMetadata(model: Omit<WritableModel, 'readWeight'>): ModelMetadata {
-  return {
-    architecture: model.config,
-    preprocessing: model.preprocessing,
-    ...(model.labels ? { labels: model.labels } : {}),
-  };
 }
 
 function modelJson(model: WritableModel, paths: string[], weights: ManifestWeight[]): string {

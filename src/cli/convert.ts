@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import type { Conversion, ConvertReport } from '../../converters/convert.js';
 import type { WeightDtype } from '../../converters/write/encodeWeight.js';
-import { modelMetadata, writeLayersModel } from '../../converters/write/layersModel.js';
+import { writeLayersModel } from '../../converters/write/layersModel.js';
 import { writeSavedModel } from '../../converters/write/savedModel/index.js';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
+import { modelMetadata } from '../models/metadata.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/valFolder.js';
@@ -100,7 +101,7 @@ async function writeModel(source: Conversion, sink: OutputSink, { dtype, format 
 }
 
 function printReport(report: ConvertReport, bytes: number, { outdir, dtype, format, json }: Args): void {
-  if (json) return void console.log(JSON.stringify({ ...report, outdir, dtype, format }));
+  if (json) return void console.log(JSON.stringify({ ...report, outdir, dtype, outputFormat: format }));
   const list = (names: readonly string[]) => {
     const shown = names.slice(0, 4).join(', ');
     return names.length > 4 ? `${shown}, … (${names.length})` : shown;

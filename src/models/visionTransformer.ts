@@ -6,6 +6,7 @@ import type { Preprocessing } from '../image/types.js';
 import type { TransformerBlock } from '../layers/index.js';
 import { type ClassifyInput, type Prediction, toPixels, topPredictions } from './classify.js';
 import type { VitConfig } from './config.js';
+import { modelMetadata } from './metadata.js';
 
 /** What goes with a model beside its weights. */
 export interface ModelExtras {
@@ -56,6 +57,8 @@ export class VisionTransformer {
     this.layersModel = layersModel;
     this.labels = extras.labels;
     this.preprocessing = extras.preprocessing;
+    // layersModel.save() writes it, so that what it saves is loaded again with everything.
+    layersModel.setUserDefinedMetadata({ deit: modelMetadata(this) });
   }
 
   /** Name of the tfjs backend that runs the model. */

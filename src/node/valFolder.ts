@@ -5,7 +5,7 @@ import { UserError } from '../errors.js';
 import { compareCodePoints, type LabelledPicture, matchClasses } from '../evaluate/index.js';
 
 /** File name endings that torchvision's ImageFolder takes for pictures. */
-const PICTURE = /\.(jpe?g|png|ppm|bmp|pgm|tiff?|webp)$/i;
+const PICTURE = /\.(?:jpe?g|png|ppm|bmp|pgm|tiff?|webp)$/i;
 
 /** A line of a labels file; the picture's name may have spaces in it, and so may the class's. */
 const PICTURE_AND_CLASS = new RegExp(`^(.+?${PICTURE.source.slice(0, -1)})[\\s,]+(.+)$`, 'i');

@@ -1,11 +1,14 @@
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { modelCards } from '../../configs/models/index.js';
 import { weightSpecs } from '../../src/models/config.js';
 import { buildModel, createModel, resolveConfig } from '../../src/models/create.js';
 import { DistilledVisionTransformer } from '../../src/models/distilledVisionTransformer.js';
+import { loadFrom } from '../../src/models/load.js';
 import { defaultPreprocessing } from '../../src/models/preprocessing.js';
+import { openSavedModel } from '../../src/models/savedModel.js';
 import { topology } from '../../src/models/topology.js';
 import { namedWeights } from '../../src/models/weights.js';
 
@@ -161,4 +164,30 @@ test('a model to be loaded is built with zeros, not with random numbers', () => 
     ).toBe(true);
   }
   model.dispose();
+});
+
+test('layersModel.save keeps all that load needs; saving, loading and saving gives the same bytes', async () => {
+  const model = createModel({ ...small, distilled: true, name: 'mine' }, { numClasses: 3, seed: 4 });
+  const saved = async ({ layersModel }: { layersModel: tfl.LayersModel }) => {
+    let artifacts: tf.io.ModelArtifacts | undefined;
+    await layersModel.save({
+      save: async (given) => {
+        artifacts = given;
+        return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+      },
+    });
+    const { weightSpecs: weights, weightData, ...rest } = artifacts!;
+    const bytes = new Uint8Array(weightData as ArrayBuffer);
+    const json = JSON.stringify({ ...rest, weightsManifest: [{ paths: ['w.bin'], weights }] });
+    return { json, bytes };
+  };
+  const first = await saved(model);
+  const read = async (path: string) =>
+    path === 'w.bin' ? first.bytes : new TextEncoder().encode(first.json);
+  const again = await loadFrom(await openSavedModel({ name: 'saved', read }), { backend: 'wasm' });
+  expect(again.config).toEqual(model.config);
+  expect(again.preprocessing).toEqual(model.preprocessing);
+  expect(await saved(again)).toEqual(first);
+  model.dispose();
+  again.dispose();
 });

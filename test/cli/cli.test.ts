@@ -1,0 +1,344 @@
+import { execFile } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { attentionCommand } from '../../src/cli/attention.js';
+import { convertCommand } from '../../src/cli/convert.js';
+import { downloadCommand } from '../../src/cli/download.js';
+import { evalCommand, evalProgram } from '../../src/cli/eval.js';
+import { type Command, main } from '../../src/cli/main.js';
+import { modelsCommand } from '../../src/cli/models.js';
+import { predictCommand } from '../../src/cli/predict.js';
+import { summaryCommand } from '../../src/cli/summary.js';
+
+/** The commands as a user runs them: the built programs, each in a process of its own. */
+
+const DIGITS = resolve('examples/digits');
+const CHECKPOINT = join(DIGITS, 'deit_digits_distilled.pth');
+const programs = {
+  deit: resolve('dist/src/cli/deit.js'),
+  'deit-eval': resolve('dist/src/cli/deitEval.js'),
+  'deit-convert': resolve('dist/converters/cli.js'),
+};
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function run(program: keyof typeof programs, ...args: string[]): Promise<Outcome> {
+  return new Promise((done) => {
+    execFile(process.execPath, [programs[program], ...args], (error, stdout, stderr) =>
+      done({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+/** A run that must fail with one line on stderr, and nothing on stdout. */
+async function failure(code: number, program: keyof typeof programs, ...args: string[]): Promise<string> {
+  const outcome = await run(program, ...args);
+  expect(outcome).toMatchObject({ code, stdout: '' });
+  const lines = outcome.stderr.trimEnd().split('\n');
+  expect(lines.at(-1)).toMatch(new RegExp(`^${program}: `));
+  expect(outcome.stderr).not.toMatch(/\n\s+at /);
+  return lines.at(-1)!;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'deit-cli-'));
+const at = (name: string) => join(folder, name);
+const converted = at('digits');
+let report: Outcome;
+beforeAll(async () => {
+  report = await run('deit-convert', CHECKPOINT, converted, '--labels', join(DIGITS, 'labels.txt'), '--json');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Line {
+  file: string;
+  label: number;
+  top5: number[];
+  logits: number[];
+}
+const reference = JSON.parse(readFileSync(join(DIGITS, 'reference.json'), 'utf8')) as {
+  top1: number;
+  top5: number;
+  loss: number;
+  perImage: Line[];
+};
+
+describe('deit-convert', () => {
+  test('reports what it did, as one JSON object', () => {
+    expect(report).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(report.stdout)).toMatchObject({
+      source: CHECKPOINT,
+      format: 'zip',
+      naming: 'facebook',
+      prefix: 'model.',
+      parameters: 212_116,
+      numHeads: 4,
+      mapped: 59,
+      outdir: converted,
+      dtype: 'float32',
+    });
+  });
+
+  test('twice gives the same bytes, and a folder of its own is replaced', async () => {
+    const files = () =>
+      readdirSync(converted).map((name) => [name, readFileSync(join(converted, name), 'base64')]);
+    const before = files();
+    const again = await run('deit-convert', CHECKPOINT, converted, '--labels', join(DIGITS, 'labels.txt'));
+    expect(again.code).toBe(0);
+    expect(again.stdout).toMatch(
+      /^.*deit_digits_distilled\.pth \(zip, 0\.9 MB, facebook naming under "model\."\)\n/,
+    );
+    expect(files()).toEqual(before);
+  });
+
+  test('bad checkpoints: one line, and no output', async () => {
+    const bytes = readFileSync(CHECKPOINT);
+    writeFileSync(at('text.pth'), 'hello');
+    writeFileSync(at('cut.pth'), bytes.subarray(0, 400_000));
+    writeFileSync(at('digits-deadbeef.pth'), bytes);
+    mkdirSync(at('mine'));
+    writeFileSync(at('mine/thesis.tex'), 'x');
+    const out = at('out');
+    const lines = await Promise.all([
+      failure(1, 'deit-convert', at('text.pth'), out),
+      failure(1, 'deit-convert', at('cut.pth'), out),
+      failure(1, 'deit-convert', at('digits-deadbeef.pth'), out),
+      failure(1, 'deit-convert', at('none.pth'), out),
+      failure(1, 'deit-convert', CHECKPOINT, out, '--model', 'deit_tiny_patch16_224'),
+      failure(1, 'deit-convert', CHECKPOINT, at('mine')),
+    ]);
+    expect(lines[0]).toMatch(/text\.pth: expected a PyTorch checkpoint/);
+    expect(lines[1]).toMatch(/cut\.pth: a zip archive that cannot be read .* cut short or damaged/);
+    expect(lines[2]).toMatch(/SHA-256 should begin with deadbeef/);
+    expect(lines[3]).toMatch(/none\.pth: no such file/);
+    expect(lines[4]).toMatch(/is not deit_tiny_patch16_224: patchSize should be 16, the checkpoint has 7/);
+    expect(lines[5]).toMatch(/holds files that are no converted model/);
+    expect(readdirSync(folder).filter((name) => name.includes('out') || name.includes('partial'))).toEqual(
+      [],
+    );
+    expect(readdirSync(at('mine'))).toEqual(['thesis.tex']);
+  });
+});
+
+describe('deit eval', () => {
+  const val = join(DIGITS, 'val');
+
+  test('PyTorch’s predictions for every digit, by the converted folder and by the checkpoint', async () => {
+    const [folderRun, checkpointRun] = await Promise.all([
+      run('deit', 'eval', converted, val, '--json', '--predictions', at('p.jsonl'), '--workers', '2'),
+      run('deit-eval', CHECKPOINT, val, '--workers', '0', '--batch-size', '33'),
+    ]);
+    const found = JSON.parse(folderRun.stdout);
+    expect(found).toMatchObject({ images: 400, failed: 0, preset: 'deit', backend: 'wasm' });
+    expect(found.top1).toBeCloseTo(reference.top1, 9);
+    expect(found.top5).toBeCloseTo(reference.top5, 9);
+    expect(found.loss).toBeCloseTo(reference.loss, 6);
+    expect(found.imagesPerSecond).toBeGreaterThan(0);
+    expect(folderRun.stderr).toMatch(/400 pictures, 10 class folders matched by labels; preset deit/);
+    expect(checkpointRun.stdout).toMatch(
+      /^top-1 99\.250 % {2}top-5 100\.000 % {2}loss 0\.0329 {2}\(400 pictures; /,
+    );
+
+    const lines = readFileSync(at('p.jsonl'), 'utf8').trimEnd().split('\n');
+    const predictions = lines.map((line) => JSON.parse(line) as Line);
+    expect(predictions.map(({ file }) => file)).toEqual(reference.perImage.map(({ file }) => file));
+    for (const [i, { label, top5, logits }] of reference.perImage.entries()) {
+      expect(predictions[i]).toMatchObject({ label, top5 });
+      for (const [k, logit] of logits.entries()) expect(predictions[i].logits[k]).toBeCloseTo(logit, 4);
+    }
+  });
+
+  test('pictures that cannot be read are named and counted; --strict stops', async () => {
+    mkdirSync(at('some/3'), { recursive: true });
+    copyFileSync(join(val, '3/00018.png'), at('some/3/a.png'));
+    writeFileSync(at('some/3/b.png'), 'no picture');
+    mkdirSync(at('none/3'), { recursive: true });
+    writeFileSync(at('none/3/b.png'), 'no picture');
+    const [lenient, strict, none] = await Promise.all([
+      run('deit', 'eval', converted, at('some'), '--json'),
+      failure(1, 'deit', 'eval', converted, at('some'), '--strict'),
+      run('deit', 'eval', converted, at('none'), '--json'),
+    ]);
+    expect(JSON.parse(lenient.stdout)).toMatchObject({ images: 1, failed: 1, top1: 100 });
+    expect(lenient.stderr).toMatch(/not read: .*b\.png: not a picture that can be read/);
+    expect(strict).toMatch(/b\.png: not a picture .*; --strict stops here/);
+    expect(none).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/none of its 1 pictures could be read/),
+    });
+  });
+
+  test('flat pictures by a labels file, and folders that do not fit', async () => {
+    mkdirSync(at('flat'));
+    copyFileSync(join(val, '3/00018.png'), at('flat/my three.png'));
+    writeFileSync(at('flat.txt'), 'my three.png 3\n');
+    writeFileSync(at('wrong.txt'), 'my three.png 10\n');
+    for (let i = 0; i < 11; i++) mkdirSync(at(`many/class${i}`), { recursive: true });
+    mkdirSync(at('empty/0'), { recursive: true });
+    const [flat, wrong, many, empty, without] = await Promise.all([
+      run('deit', 'eval', converted, at('flat'), '--labels', at('flat.txt'), '--json'),
+      failure(1, 'deit', 'eval', converted, at('flat'), '--labels', at('wrong.txt')),
+      failure(1, 'deit', 'eval', converted, at('many')),
+      failure(1, 'deit', 'eval', converted, at('empty')),
+      failure(1, 'deit', 'eval', converted, at('flat')),
+    ]);
+    expect(JSON.parse(flat.stdout)).toMatchObject({ images: 1, top1: 100 });
+    expect(wrong).toMatch(/wrong\.txt:1: expected "FILE CLASS" with one of 10 classes/);
+    expect(many).toMatch(/there are 11 class folders, the model has 10 classes/);
+    expect(empty).toMatch(/no pictures in it/);
+    expect(without).toMatch(/pictures that lie flat need a file with their classes: --labels FILE/);
+  });
+});
+
+test('deit predict: JSON on stdout, or a table', async () => {
+  const { file, top5, logits } = reference.perImage[0];
+  const path = join(DIGITS, 'val', file);
+  const [json, table, missing] = await Promise.all([
+    run('deit', 'predict', converted, path, '--top-k', '3', '--json'),
+    run('deit', 'predict', CHECKPOINT, path),
+    failure(1, 'deit', 'predict', converted, at('none.png')),
+  ]);
+  const [picture] = JSON.parse(json.stdout);
+  expect(picture.file).toBe(path);
+  expect(picture.topK.map(({ index }: { index: number }) => index)).toEqual(top5.slice(0, 3));
+  expect(picture.topK[0]).toMatchObject({ label: '0', probability: expect.any(Number) });
+  expect(picture.topK[0].logit).toBeCloseTo(logits[0], 4);
+  expect(table.stdout).toMatch(/00003\.png\nprobability {2}class {2}index {3}logit\n/);
+  expect(missing).toMatch(/none\.png: no such file/);
+});
+
+test('deit models and deit summary', async () => {
+  const [models, summary, named] = await Promise.all([
+    run('deit', 'models', '--json'),
+    run('deit', 'summary', converted, '--json'),
+    run('deit', 'summary', 'deit-tiny_pt-4xb256_in1k'),
+  ]);
+  const parameters = JSON.parse(models.stdout).map((model: { parameters: number }) => model.parameters);
+  expect(parameters.slice(0, 8)).toEqual([
+    5_717_416, 5_910_800, 22_050_664, 22_436_432, 86_567_656, 87_338_192, 86_859_496, 87_630_032,
+  ]);
+  expect(JSON.parse(summary.stdout)).toMatchObject({ parameters: 212_116, config: { distilled: true } });
+  expect(named.stdout).toMatch(
+    /^deit_tiny_patch16_224: 224×224 pixels, 1000 classes\n[\s\S]*5,717,416 parameters/,
+  );
+});
+
+test('deit download: by an alias, from another host; a wrong hash and a model without a file', async () => {
+  const server = createServer((_, response) => response.end('not the model')).listen(0, '127.0.0.1');
+  await new Promise((ready) => server.once('listening', ready));
+  const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mirror`;
+  mkdirSync(at('got'));
+  const [got, wrong, unknown, none] = await Promise.all([
+    run('deit', 'download', 'deit_3_small_224', '--from', from, '--out', at('got'), '--json'),
+    failure(1, 'deit', 'download', 'deit-tiny_pt-4xb256_in1k', '--from', from, '--out', at('got/')),
+    failure(1, 'deit', 'download', 'deit_giant'),
+    failure(1, 'deit', 'download', 'deit3_huge_patch14_384'),
+  ]);
+  server.close();
+  const path = at('got/deit_3_small_224_1k.pth');
+  expect(JSON.parse(got.stdout)).toMatchObject({
+    model: 'deit3_small_patch16_224',
+    path,
+    hashChecked: false,
+  });
+  expect(wrong).toMatch(
+    /deit_tiny_patch16_224-a1311bcf\.pth: SHA-256 should begin with a1311bcf as its name says/,
+  );
+  expect(unknown).toMatch(/no model is named "deit_giant"; `deit models` lists/);
+  expect(none).toMatch(/deit3_huge_patch14_384: no URL of an official checkpoint is known/);
+  expect(readdirSync(at('got'))).toEqual(['deit_3_small_224_1k.pth']);
+});
+
+describe('usage', () => {
+  /** In this process: what a program's parser makes of a command line. */
+  async function parse(program: string, commands: readonly Command[], ...args: string[]) {
+    const said: string[] = [];
+    const spies = (['log', 'error'] as const).map((method) =>
+      jest.spyOn(console, method).mockImplementation((text) => void said.push(String(text))),
+    );
+    try {
+      return { code: await main(program, commands, args), said: said.join('\n') };
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
+  }
+  const commands = [
+    evalCommand,
+    predictCommand,
+    modelsCommand,
+    summaryCommand,
+    downloadCommand,
+    attentionCommand,
+  ];
+  const deit = (...args: string[]) => parse('deit', commands, ...args);
+
+  test('an unknown option ends each program with 2', async () => {
+    const lines = await Promise.all([
+      failure(2, 'deit', 'eval', converted, '.', '--frobnicate'),
+      failure(2, 'deit-eval', converted, '.', '--frobnicate'),
+      failure(2, 'deit-convert', CHECKPOINT, at('out'), '--frobnicate'),
+    ]);
+    expect(lines[0]).toBe('deit: Unknown argument: frobnicate; see deit --help');
+  });
+
+  test.each<string[]>([
+    [],
+    ['frobnicate'],
+    ['eval', 'model'],
+    ['eval', 'model', 'val', '--preset', 'none'],
+    ['eval', 'model', 'val', '--batch-size', '0'],
+    ['eval', 'model', 'val', '--workers', 'many'],
+    ['predict', 'model', 'a.png', '--top-k', '1.5'],
+    ['models', 'more'],
+    ['summary'],
+    ['download', 'deit_tiny_patch16_224', '--from', 'ftp://host/'],
+  ])('wrong usage: deit %s', async (...args) => {
+    expect(await deit(...args)).toEqual({
+      code: 2,
+      said: expect.stringMatching(/^deit: .*; see deit --help$/),
+    });
+  });
+
+  test.each([
+    ['--dtype', 'int4'],
+    ['--img-size', 'wide'],
+    ['--num-classes', '-1'],
+    ['--format', 'onnx'],
+  ])('wrong usage: deit-convert a b %s %s', async (...args) => {
+    const { code, said } = await parse('deit-convert', [convertCommand], 'a', 'b', ...args);
+    expect(code).toBe(2);
+    expect(said).toMatch(new RegExp(`^deit-convert: .*${args[0].slice(2)}.*; see deit-convert --help$`));
+  });
+
+  test('--help of every command, with an example that names it', async () => {
+    for (const { command } of commands) {
+      const name = String(command).split(' ')[0];
+      const { code, said } = await deit(name, '--help');
+      expect(code).toBe(0);
+      expect(said).toMatch(new RegExp(`\nExamples:\n +deit ${name}\\b`));
+    }
+    for (const [program, command] of [
+      ['deit-eval', evalProgram] as const,
+      ['deit-convert', convertCommand] as const,
+    ]) {
+      expect((await parse(program, [command], '--help')).said).toMatch(
+        new RegExp(`\nExamples:\n +${program} `),
+      );
+    }
+  });
+});

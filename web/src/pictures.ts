@@ -26,14 +26,15 @@ export class Pictures {
     private readonly onFailure: (name: string, error: unknown) => void,
   ) {}
 
-  /** Adds pictures and shows the first that is one. */
+  /** Adds pictures, in their order before those that are there, and shows the first. */
   async add(files: readonly (File | { name: string; file: Blob })[], show = true): Promise<void> {
     let shown = !show;
+    let place = 0;
     for (const given of files) {
       const { name, file } = given instanceof File ? { name: given.name, file: given } : given;
       try {
         const bitmap = await (await this.library).pictureBitmap(file);
-        const picture = this.enter(name, file, bitmap);
+        const picture = this.enter(name, file, bitmap, place++);
         if (shown) bitmap.close();
         else this.choose(picture, bitmap);
         shown = true;
@@ -48,14 +49,14 @@ export class Pictures {
     if (this.current) await this.show(this.current);
   }
 
-  private enter(name: string, file: Blob, bitmap: ImageBitmap): Picture {
+  private enter(name: string, file: Blob, bitmap: ImageBitmap, place: number): Picture {
     const button = make('button', { type: 'button', 'aria-label': name, title: name });
     const picture: Picture = { name, file, button };
     button.append(thumbnail(bitmap));
     button.addEventListener('click', () => void this.show(picture));
-    strip.append(make('li', {}, button));
-    this.list.push(picture);
-    if (this.list.length > MAX_PICTURES) this.list.shift()!.button.parentElement!.remove();
+    strip.insertBefore(make('li', {}, button), strip.children[place] ?? null);
+    this.list.splice(place, 0, picture);
+    if (this.list.length > MAX_PICTURES) this.list.pop()!.button.parentElement!.remove();
     return picture;
   }
 

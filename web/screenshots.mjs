@@ -6,14 +6,14 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { preview } from 'vite';
-import { launchChromium } from '../dist/test/browser/chromium.js';
+import { launchChromium } from '../dist/test/browser/launch.js';
 
 const docs = fileURLToPath(new URL('../docs/screenshots/', import.meta.url));
 
 const VIEWS = {
   light: { viewport: { width: 1180, height: 800 }, colorScheme: 'light' },
   dark: { viewport: { width: 1180, height: 800 }, colorScheme: 'dark' },
-  phone: { viewport: { width: 390, height: 844 }, colorScheme: 'light', deviceScaleFactor: 1.5 },
+  phone: { viewport: { width: 390, height: 844 }, colorScheme: 'light' },
 };
 
 const configFile = fileURLToPath(new URL('./vite.config.mjs', import.meta.url));
@@ -33,7 +33,7 @@ try {
     await page.locator('#measurements tbody tr').waitFor();
     await page.locator('h1').click(); // takes the focus away
     const png = await page.screenshot({ fullPage: true });
-    await sharp(png).png({ palette: true, effort: 10 }).toFile(`${docs}page-${name}.png`);
+    await sharp(png).png({ palette: true, colours: 160, effort: 10 }).toFile(`${docs}page-${name}.png`);
     console.log(`docs/screenshots/page-${name}.png`);
     await page.close();
   }

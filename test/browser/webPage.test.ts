@@ -41,8 +41,15 @@ async function buildPage(): Promise<string> {
   return out;
 }
 
+/** A page whose waits are long enough for a machine that is busy with other tests. */
+async function newPage(options: BrowserContextOptions = {}, from = browser): Promise<Page> {
+  const made = await from.newPage(options);
+  made.setDefaultTimeout(60_000);
+  return made;
+}
+
 async function openPage(options: BrowserContextOptions = {}): Promise<void> {
-  page = await browser.newPage(options);
+  page = await newPage(options);
   errors = watchErrors(page);
   await page.goto(`${server.url}${PATH}/index.html`);
 }
@@ -154,7 +161,7 @@ describeInBrowser('the page', () => {
   });
 
   test('is there to be used before the weights are', async () => {
-    page = await browser.newPage();
+    page = await newPage();
     let release = () => {};
     await page.route('**/*.pth', async (route) => {
       await new Promise<void>((resolve) => {
@@ -381,7 +388,7 @@ describeInBrowser('the page', () => {
     await page.close();
     const isolated = await startServer({ folders: { [PATH]: join(folder, 'page') }, isolated: true });
     try {
-      page = await browser.newPage();
+      page = await newPage();
       errors = watchErrors(page);
       await page.goto(`${isolated.url}${PATH}/index.html`);
       await answered('digit 3, number 18');
@@ -399,7 +406,7 @@ describeInBrowser('the page', () => {
       args: ['--no-sandbox', '--disable-quic', '--disable-gpu', '--disable-software-rasterizer', NO_SIMD],
     });
     try {
-      page = await poor.newPage();
+      page = await newPage({}, poor);
       await page.goto(`${server.url}${PATH}/index.html`);
       await answered('digit 3, number 18');
       await expectPytorchs('3/00018.png');

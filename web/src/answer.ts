@@ -57,6 +57,7 @@ function guess(label: string, mean: number, heads: readonly number[]): HTMLLIEle
     bar('mean', mean),
   );
   if (heads.length === 2) {
+    item.className = 'votes';
     item.append(headLine('cls', 'class head', heads[0]!), headLine('dist', 'distillation head', heads[1]!));
   }
   return item;

@@ -1,2 +1,5 @@
-/** The WebGPU backend, fetched when it is first tried. */
+/** The WebGPU backend with its kernels, fetched when it is first tried. */
 import '@tensorflow/tfjs-backend-webgpu';
+import { registerWebgpuKernels } from '../kernels/webgpu/index.js';
+
+registerWebgpuKernels();

@@ -29,7 +29,9 @@ export async function openPage(browser: Browser, server: TestServer): Promise<Wa
 export function watchErrors(page: Page): string[] {
   const errors: string[] = [];
   page.on('console', (message) => {
-    if (message.type() === 'error') errors.push(message.text());
+    // WebGPU reports what a shader or a binding has wrong as a warning.
+    const isBad = message.type() === 'error' || /^(Error while parsing WGSL|\[Invalid )/.test(message.text());
+    if (isBad) errors.push(message.text());
   });
   page.on('pageerror', (error) => errors.push(String(error)));
   return errors;

@@ -1,6 +1,7 @@
 /** The kernels of src/ops/kernelNames.ts for the WebGPU backend. */
-import * as tf from '@tensorflow/tfjs-core';
+
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import * as tf from '@tensorflow/tfjs-core';
 import { ATTENTION, LAYER_NORM, LINEAR, PATCH_EMBED } from '../../ops/kernelNames.js';
 import { attentionProgram } from './attentionProgram.js';
 import { layerNormProgram } from './layerNormProgram.js';
@@ -33,7 +34,12 @@ function linear(backend: WebGPUBackend, inputs: Inputs, attrs: tf.NamedAttrMap):
   const { x, kernel } = inputs as { x: tf.TensorInfo; kernel: tf.TensorInfo };
   const [k = 0, n = 0] = kernel.shape;
   const width = widthFor(k, n);
-  const y = product(backend, inputs, { k, n, width, source: 'matrix', gelu: attrs.activation === 'gelu' }, []);
+  const y = product(
+    backend,
+    inputs,
+    { k, n, width, source: 'matrix', gelu: attrs.activation === 'gelu' },
+    [],
+  );
   return { ...y, shape: [...x.shape.slice(0, -1), n] };
 }
 
@@ -64,7 +70,11 @@ function product(
   shape: ProductShape,
   uniforms: readonly number[],
 ): tf.TensorInfo {
-  const { x, kernel, residual } = inputs as { x: tf.TensorInfo; kernel: tf.TensorInfo; residual?: tf.TensorInfo };
+  const { x, kernel, residual } = inputs as {
+    x: tf.TensorInfo;
+    kernel: tf.TensorInfo;
+    residual?: tf.TensorInfo;
+  };
   const { k, n } = shape;
   const m = tf.util.sizeFromShape(x.shape) / k;
   const operands = (['bias', 'scale', 'residual'] as const).filter((name) => inputs[name]);

@@ -1,5 +1,7 @@
-import { access, open, readdir, readFile, stat } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { compareCodePoints } from '../evaluate/index.js';
 import { describeOther, pictureFormat, SIGNATURE_BYTES } from '../image/pictureFormat.js';
@@ -104,43 +106,39 @@ async function openFolder(root: string, limit: number | null): Promise<FileSet> 
   };
 }
 
-/** Files that are opened at a time. */
-const CONCURRENCY = 32;
-
 /** Names of bad files that an error lists. */
 const LISTED = 3;
 
-/** Looks at every file's first bytes: a training run should not end after hours at an empty file. */
+/** Files that are looked at before other work (a Ctrl-C, a progress bar) has its turn. */
+const AT_A_TIME = 500;
+
+/**
+ * Looks at every file's first bytes: a training run should not end after hours at an empty file. Synchronous calls take
+ * half the time of asynchronous ones here: they make no round trips through the thread pool for each of a million files.
+ */
 async function requirePictures(files: readonly string[]): Promise<void> {
   const bad: string[] = [];
-  let next = 0;
-  const work = async () => {
-    while (next < files.length) {
-      const index = next++;
-      const problem = await beginsAsPicture(files[index]);
-      if (problem) bad.push(`${files[index]}: ${problem}`);
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  const head = new Uint8Array(SIGNATURE_BYTES);
+  for (const [i, path] of files.entries()) {
+    if (i % AT_A_TIME === 0) await nextTurn();
+    const problem = whyNoPicture(path, head);
+    if (problem) bad.push(`${path}: ${problem}`);
+  }
   if (bad.length === 0) return;
   const more = bad.length > LISTED ? ` (and ${bad.length - LISTED} more)` : '';
-  throw new UserError(
-    `${bad.sort(compareCodePoints).slice(0, LISTED).join('; ')}${more}; mend or remove them`,
-  );
+  throw new UserError(`${bad.slice(0, LISTED).join('; ')}${more}; mend or remove them`);
 }
 
-async function beginsAsPicture(path: string): Promise<string | undefined> {
+function whyNoPicture(path: string, head: Uint8Array): string | undefined {
   try {
-    const info = await stat(path); // opening a pipe would wait for a writer
-    if (!info.isFile()) return 'is no regular file';
-    const file = await open(path);
+    // Opening a pipe would wait for a writer otherwise.
+    const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
-      const head = new Uint8Array(SIGNATURE_BYTES);
-      const { bytesRead } = await file.read(head, 0, SIGNATURE_BYTES, 0);
-      const found = head.subarray(0, bytesRead);
+      if (!fstatSync(file).isFile()) return 'is no regular file';
+      const found = head.subarray(0, readSync(file, head, 0, SIGNATURE_BYTES, 0));
       return pictureFormat(found) ? undefined : `no picture that can be read, but ${describeOther(found)}`;
     } finally {
-      await file.close();
+      closeSync(file);
     }
   } catch (error) {
     return `cannot be read (${(error as NodeJS.ErrnoException).code})`;

@@ -3,6 +3,7 @@
  *
  *     npm run build && npm ci --ignore-scripts --prefix bench
  *     node bench/wasm.mjs [--models tiny,small,base] [--rounds 15] [--batch 1] [--size 224] [--simd simd] [--no-plain]
+ *         [--clock processor]
  *
  * Which instructions the kernels use depends on the Node that runs this: fused multiply-add from 22 on.
  */
@@ -12,7 +13,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { registerWasmKernels, unregisterWasmKernels } from '../dist/src/kernels/wasm/index.js';
 import { largestDifference, makeModel, makePictures, toPlanes } from './lib/models.mjs';
 import { onnxModel } from './lib/onnxModel.mjs';
-import { median, race } from './lib/race.mjs';
+import { median, processorClock, race, wallClock } from './lib/race.mjs';
 import '@tensorflow/tfjs-backend-wasm';
 
 /** A second WASM backend, on which our kernels are never registered. */
@@ -63,12 +64,14 @@ export async function openOrtWeb(file, planes, shape, threads = 1) {
 }
 
 /**
- * @param options {models, rounds, batch, size, simd, plain}: names of DeiT sizes; timed runs of each contender;
- *   pictures in a batch; their side in pixels; 'simd' to use no fused multiply-add; whether to run the plain ops
+ * @param options {models, rounds, batch, size, simd, plain, clock}: names of DeiT sizes; timed runs of each contender;
+ *   pictures in a batch; their side in pixels; 'simd' to use no fused multiply-add; whether to run the plain ops; a clock
+ *   of lib/race.mjs
+ * @param report called with each model's result as it comes
  * @returns for each model {model, simd, ours, plain, ort, ratio, difference}: medians in ms, ours / ort, and the largest
  *   difference of our logits and onnxruntime's as a part of the largest logit
  */
-export async function measureWasm(options = {}) {
+export async function measureWasm(options = {}, report = () => {}) {
   const { models = ['tiny', 'small', 'base'], rounds = 15, batch = 1, size = 224, plain = true } = options;
   addPlainBackend();
   await tf.setBackend('wasm');
@@ -87,9 +90,11 @@ export async function measureWasm(options = {}) {
     const times = await race(
       contenders.map(({ run }) => run),
       rounds,
+      3,
+      options.clock,
     );
     const [ourTime, ortTime, plainTime] = times.map(median);
-    results.push({
+    const result = {
       model,
       simd,
       ours: ourTime,
@@ -97,7 +102,9 @@ export async function measureWasm(options = {}) {
       ort: ortTime,
       ratio: ourTime / ortTime,
       difference,
-    });
+    };
+    results.push(result);
+    report(result);
     for (const contender of contenders) await contender.dispose();
   }
   return results;
@@ -112,25 +119,27 @@ async function main() {
       size: { type: 'string', default: '224' },
       simd: { type: 'string', default: 'relaxed' },
       'no-plain': { type: 'boolean', default: false },
+      clock: { type: 'string', default: 'wall' },
     },
   });
   const batch = Number(values.batch);
-  const results = await measureWasm({
+  const ms = (time) => (time === undefined ? '-' : time.toFixed(1)).padStart(9);
+  console.log(`node ${process.version}, batch ${batch}, ms a batch by the ${values.clock} clock`);
+  console.log(`model  kernels        ours   tfjs ops   onnxruntime-web  ours / ort  logits differ by`);
+  const options = {
     models: values.models.split(','),
     rounds: Number(values.rounds),
     batch,
     size: Number(values.size),
     simd: values.simd,
     plain: !values['no-plain'],
-  });
-  const ms = (time) => (time === undefined ? '-' : time.toFixed(1)).padStart(9);
-  console.log(`node ${process.version}, kernels ${results[0].simd}, batch ${batch}, ms a batch`);
-  console.log(`model     ours    tfjs ops  onnxruntime-web  ours / ort  logits differ by`);
-  for (const { model, ours, plain, ort, ratio, difference } of results) {
+    clock: values.clock === 'processor' ? processorClock : wallClock,
+  };
+  await measureWasm(options, ({ model, simd, ours, plain, ort, ratio, difference }) => {
     console.log(
-      `${model.padEnd(5)}${ms(ours)}   ${ms(plain)}        ${ms(ort)}       ${ratio.toFixed(3)}  ${difference.toExponential(1)}`,
+      `${model.padEnd(6)} ${simd.padEnd(7)}${ms(ours)}  ${ms(plain)}         ${ms(ort)}       ${ratio.toFixed(3)}  ${difference.toExponential(1)}`,
     );
-  }
+  });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main();

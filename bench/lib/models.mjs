@@ -1,21 +1,38 @@
 /** Models to measure: of the right shape, with random weights in which no part is without effect. */
-import { createModel } from '../../dist/src/models/create.js';
+import { buildModel, resolveConfig } from '../../dist/src/models/create.js';
+import { defaultPreprocessing } from '../../dist/src/models/preprocessing.js';
 import { namedWeights, setWeight } from '../../dist/src/models/weights.js';
 import { Random } from '../../dist/src/random.js';
 
 /** deit_NAME_patch16_SIZE on the current backend; the same weights at every call. */
 export function makeModel(name, size = 224) {
-  const model = createModel(`deit_${name}_patch16_224`, { imgSize: size });
-  const random = Random.fromSeed(1);
+  const config = resolveConfig(`deit_${name}_patch16_224`, { imgSize: size });
+  const model = buildModel(config, { preprocessing: defaultPreprocessing(config) });
+  let seed = 0;
   for (const [key, weight] of namedWeights(model.layersModel)) {
-    if (weight.shape.length > 1) continue;
-    const middle = key.endsWith('.gamma') ? 1 : 0;
-    setWeight(
-      weight,
-      Float32Array.from({ length: weight.shape[0] }, () => middle + 0.1 * random.normal()),
-    );
+    const size = weight.shape.reduce((a, b) => a * b);
+    const values = noise(size, seed);
+    const [middle, spread] = key.endsWith('.gamma')
+      ? [1, 0.2]
+      : weight.shape.length === 1
+        ? [0, 0.2]
+        : [0, 0.035];
+    for (let i = 0; i < size; i++) values[i] = middle + spread * values[i];
+    setWeight(weight, values);
+    seed += 1;
   }
   return model;
+}
+
+/** Numbers in [-1, 1) from a linear congruential generator: a model's weights in a second. */
+function noise(size, seed) {
+  const values = new Float32Array(size);
+  let state = seed;
+  for (let i = 0; i < size; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    values[i] = state / 2 ** 31;
+  }
+  return values;
 }
 
 /** Normalised pictures, [batch, size, size, 3], as numbers. */

@@ -1,0 +1,147 @@
+/**
+ * Rows of activations as 7-bit codes: x ≈ scale · (code - zero), code in 0…127, each row with a scale and a zero of its
+ * own; 0 has a code. Seven bits, because that is what the relaxed dot product takes alike on every machine.
+ *
+ * The first `precise` rows (the class token's, on which the logits hang) have 11 bits: code = 16 · high + low, and the
+ * low parts are rows of their own behind the others.
+ *
+ * Codes lie in groups of GROUP values, [k / GROUP][rows][GROUP]: 16 bytes a row, as the product reads them. Bytes in
+ * the relaxed build, 16-bit numbers in the plain one.
+ */
+import { layerNorm } from './layerNorm';
+import { rotateRow } from './rotate';
+
+/** Values of a row that are multiplied with weights held in registers. */
+export const GROUP: i32 = ASC_FEATURE_RELAXED_SIMD ? 16 : 8;
+/** Bytes from one row's scale and zero to the next. */
+export const ROW_PARAMETERS: usize = 8;
+
+/** Largest code of a row, and of a precise one. */
+const LEVELS: f32 = 127;
+const PRECISE_LEVELS: f32 = 2047;
+/** Added to a float below 2^22, it leaves the nearest whole number in the low bits. */
+const SHIFTER: f32 = 12582912;
+const SHIFTER_BITS: i32 = 0x4b400000;
+
+export function groupsOf(k: i32): i32 {
+  return (k + GROUP - 1) / GROUP;
+}
+
+/** Bytes of the codes of `rows` rows of k values. */
+export function codesBytes(rows: i32, k: i32): usize {
+  return <usize>groupsOf(k) * <usize>rows * 16;
+}
+
+/** Bytes of `row` of quantizeRows: one row, rotated, with the last group filled up. */
+export function rowBytes(k: i32): usize {
+  return <usize>groupsOf(k) * <usize>GROUP * 4;
+}
+
+/**
+ * @param x [m, k]
+ * @param gamma of a layer norm that goes before, with beta and epsilon; 0 for none
+ * @param precise how many of the first rows have 11 bits
+ * @param codes codesBytes(m + precise, k) bytes
+ * @param parameters [m] of {scale: f32, zero: i32}
+ * @param row rowBytes(k) bytes
+ */
+export function quantizeRows(
+  x: usize, m: i32, k: i32, gamma: usize, beta: usize, epsilon: f32, precise: i32,
+  codes: usize, parameters: usize, row: usize,
+): void {
+  const groupStride = <usize>(m + precise) << 4;
+  const bytes = <usize>k << 2;
+  memory.fill(row + bytes, 0, rowBytes(k) - bytes);
+  for (let i = 0; i < m; i++) {
+    if (gamma) layerNorm(x, 1, k, gamma, beta, epsilon, row);
+    rotateRow(gamma ? row : x, k, row);
+    const levels = i < precise ? PRECISE_LEVELS : LEVELS;
+    const least = extreme(row, k, false);
+    const range = extreme(row, k, true) - least;
+    const factor: f32 = range > 0 ? levels / range : 0;
+    const zero = <i32>nearest<f32>(-least * factor);
+    store<f32>(parameters, range / levels);
+    store<i32>(parameters, zero, 4);
+    const to = codes + (<usize>i << 4);
+    if (i < precise) {
+      storePrecise(row, k, factor, zero, to, groupStride, codes + (<usize>(m + i) << 4));
+    } else {
+      storeCodes(row, k, factor, zero, to, groupStride);
+    }
+    parameters += ROW_PARAMETERS;
+    x += bytes;
+  }
+}
+
+/** The least or the largest value of a row and 0. */
+// @ts-ignore: decorator
+@inline
+function extreme(row: usize, k: i32, largest: bool): f32 {
+  let even = f32x4.splat(0);
+  let odd = even;
+  // The row is filled up with zeros, which change nothing.
+  for (const end = row + rowBytes(k); row < end; row += 32) {
+    even = largest ? f32x4.pmax(even, v128.load(row)) : f32x4.pmin(even, v128.load(row));
+    odd = largest ? f32x4.pmax(odd, v128.load(row, 16)) : f32x4.pmin(odd, v128.load(row, 16));
+  }
+  const four = largest ? f32x4.pmax(even, odd) : f32x4.pmin(even, odd);
+  const low = largest
+    ? max(f32x4.extract_lane(four, 0), f32x4.extract_lane(four, 1))
+    : min(f32x4.extract_lane(four, 0), f32x4.extract_lane(four, 1));
+  const high = largest
+    ? max(f32x4.extract_lane(four, 2), f32x4.extract_lane(four, 3))
+    : min(f32x4.extract_lane(four, 2), f32x4.extract_lane(four, 3));
+  return largest ? max(low, high) : min(low, high);
+}
+
+/** Four codes as 32-bit numbers: round(x · factor) + zero. */
+// @ts-ignore: decorator
+@inline
+function fourCodes(row: usize, factors: v128, shifters: v128): v128 {
+  const shifted = f32x4.add(f32x4.mul(v128.load(row), factors), shifters);
+  return i32x4.sub(shifted, i32x4.splat(SHIFTER_BITS));
+}
+
+// @ts-ignore: decorator
+@inline
+function eightCodes(row: usize, factors: v128, shifters: v128): v128 {
+  return i16x8.narrow_i32x4_s(fourCodes(row, factors, shifters), fourCodes(row + 16, factors, shifters));
+}
+
+function storeCodes(row: usize, k: i32, factor: f32, zero: i32, to: usize, groupStride: usize): void {
+  const factors = f32x4.splat(factor);
+  const shifters = f32x4.splat(SHIFTER + <f32>zero);
+  for (const end = row + rowBytes(k); row < end; row += <usize>GROUP << 2) {
+    // Scale and zero are rounded, so a code may come out one above the largest.
+    if (ASC_FEATURE_RELAXED_SIMD) {
+      const low = eightCodes(row, factors, shifters);
+      const high = eightCodes(row + 32, factors, shifters);
+      v128.store(to, i8x16.narrow_i16x8_s(low, high));
+    } else {
+      v128.store(to, i16x8.min_s(eightCodes(row, factors, shifters), i16x8.splat(<i16>LEVELS)));
+    }
+    to += groupStride;
+  }
+}
+
+function storePrecise(
+  row: usize, k: i32, factor: f32, zero: i32, high: usize, groupStride: usize, low: usize,
+): void {
+  const factors = f32x4.splat(factor);
+  const shifters = f32x4.splat(SHIFTER + <f32>zero);
+  const most = i16x8.splat(<i16>PRECISE_LEVELS);
+  const lowBits = i16x8.splat(15);
+  for (const end = row + rowBytes(k); row < end; row += <usize>GROUP << 2) {
+    const a = i16x8.min_s(eightCodes(row, factors, shifters), most);
+    if (ASC_FEATURE_RELAXED_SIMD) {
+      const b = i16x8.min_s(eightCodes(row + 32, factors, shifters), most);
+      v128.store(high, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 4), i16x8.shr_s(b, 4)));
+      v128.store(low, i8x16.narrow_i16x8_s(v128.and(a, lowBits), v128.and(b, lowBits)));
+    } else {
+      v128.store(high, i16x8.shr_s(a, 4));
+      v128.store(low, v128.and(a, lowBits));
+    }
+    high += groupStride;
+    low += groupStride;
+  }
+}

@@ -4,6 +4,9 @@ import { float32ToFloat16Bits } from '../formats/index.js';
 /** How weights are stored. tfjs decodes all three by itself. */
 export type WeightDtype = 'float32' | 'float16' | 'uint8';
 
+/** How one weight is stored: `codes` are whole numbers from -127 to 127, a byte each. */
+export type StoredDtype = WeightDtype | 'codes';
+
 /** What a weights manifest says of a weight that is not stored as float32. */
 export type Quantization = { dtype: 'float16' } | { dtype: 'uint8'; min: number; scale: number };
 
@@ -16,7 +19,8 @@ export interface EncodedWeight {
 const FLOAT16_MAX = 65504;
 
 /** Bytes a value takes. Vectors (biases, norms) stay float32 under uint8: they are few and sensitive. */
-export function bytesPerValue(dtype: WeightDtype, rank: number): number {
+export function bytesPerValue(dtype: StoredDtype, rank: number): number {
+  if (dtype === 'codes') return 1;
   if (dtype === 'uint8') return rank > 1 ? 1 : 4;
   return dtype === 'float16' ? 2 : 4;
 }
@@ -26,8 +30,9 @@ export function encodeWeight(
   name: string,
   values: Float32Array,
   rank: number,
-  dtype: WeightDtype,
+  dtype: StoredDtype,
 ): EncodedWeight {
+  if (dtype === 'codes') return toBytes(values);
   if (dtype === 'float16') return toFloat16(name, values);
   if (dtype === 'uint8' && rank > 1) return toUint8(values);
   return { bytes: asBytes(values) };
@@ -45,6 +50,12 @@ function toFloat16(name: string, values: Float32Array): EncodedWeight {
     );
   }
   return { bytes: asBytes(float32ToFloat16Bits(values)), quantization: { dtype: 'float16' } };
+}
+
+/** Codes with 128 added, which tfjs takes off again: exact. */
+function toBytes(values: Float32Array): EncodedWeight {
+  const bytes = Uint8Array.from(values, (code) => code + 128);
+  return { bytes, quantization: { dtype: 'uint8', min: -128, scale: 1 } };
 }
 
 /** Affine: value = min + scale · code. A range that holds zero is moved so that zero has a code of its own. */

@@ -35,15 +35,19 @@ export async function writeLayersModel(
 ): Promise<void> {
   const dtype = options.dtype ?? 'float32';
   const specs = weightSpecs(model.config);
-  const sizes = specs.map(({ shape }) => shape.reduce((a, b) => a * b, bytesPerValue(dtype, shape.length)));
+  const stored = (codes?: boolean) => (codes ? 'codes' : dtype);
+  const sizes = specs.map(({ shape, codes }) =>
+    shape.reduce((a, b) => a * b, bytesPerValue(stored(codes), shape.length)),
+  );
   const total = sizes.reduce((a, b) => a + b, 0);
   const shards = Math.ceil(total / SHARD_BYTES);
   const manifest: ManifestWeight[] = [];
 
   async function* encoded(): AsyncGenerator<Uint8Array> {
     let done = 0;
-    for (const [i, { name, shape }] of specs.entries()) {
-      const { bytes, quantization } = encodeWeight(name, await model.readWeight(name), shape.length, dtype);
+    for (const [i, { name, shape, codes }] of specs.entries()) {
+      const values = await model.readWeight(name);
+      const { bytes, quantization } = encodeWeight(name, values, shape.length, stored(codes));
       manifest.push({
         name: savedWeightName(name),
         shape: [...shape],

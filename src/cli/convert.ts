@@ -6,6 +6,7 @@ import { writeSavedModel } from '../../converters/write/savedModel/index.js';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
 import { modelMetadata } from '../models/metadata.js';
+import { quantize } from '../models/quantize.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/valFolder.js';
@@ -20,6 +21,7 @@ interface Args {
   numClasses?: number;
   numHeads?: number;
   dtype: WeightDtype;
+  quantize?: 'int8';
   format: 'layers' | 'saved-model';
   labels?: string;
   json: boolean;
@@ -52,6 +54,10 @@ export const convertCommand: Command = {
         default: 'float32',
         describe: 'how weights are stored',
       })
+      .option('quantize', {
+        choices: ['int8'],
+        describe: '8-bit matrices with a scale for each column, multiplied as whole numbers on wasm',
+      })
       .option('format', {
         choices: ['layers', 'saved-model'],
         default: 'layers',
@@ -68,11 +74,16 @@ export const convertCommand: Command = {
     if (args.format === 'saved-model' && args.dtype !== 'float32') {
       throw new UserError(`a SavedModel holds float32 weights; leave out --dtype ${args.dtype}`);
     }
+    if (args.format === 'saved-model' && args.quantize) {
+      throw new UserError('a SavedModel holds float32 weights; leave out --quantize');
+    }
     const labels = args.labels === undefined ? undefined : await readLines(args.labels);
     const { model, numClasses, numHeads } = args;
     const opened = await openCheckpoint(args.checkpoint, { model, imgSize, numClasses, numHeads, labels });
     try {
-      await writeFolder(args.outdir, (sink) => writeModel(opened.source, sink, args));
+      await writeFolder(args.outdir, (sink) =>
+        writeModel(args.quantize ? quantize(opened.source) : opened.source, sink, args),
+      );
       const { size } = await stat(args.checkpoint);
       printReport(opened.source.report, size, args);
     } finally {
@@ -100,8 +111,12 @@ async function writeModel(source: Conversion, sink: OutputSink, { dtype, format 
   }
 }
 
-function printReport(report: ConvertReport, bytes: number, { outdir, dtype, format, json }: Args): void {
-  if (json) return void console.log(JSON.stringify({ ...report, outdir, dtype, outputFormat: format }));
+function printReport(
+  report: ConvertReport,
+  bytes: number,
+  { outdir, dtype, quantize, format, json }: Args,
+): void {
+  if (json) return void console.log(JSON.stringify({ ...report, outdir, dtype, quantize, outputFormat: format }));
   const list = (names: readonly string[]) => {
     const shown = names.slice(0, 4).join(', ');
     return names.length > 4 ? `${shown}, … (${names.length})` : shown;
@@ -114,7 +129,7 @@ function printReport(report: ConvertReport, bytes: number, { outdir, dtype, form
     ...(report.initialized.length > 0 ? [`  fresh      ${list(report.initialized)}`] : []),
     ...(report.dropped.length > 0 ? [`  dropped    ${list(report.dropped)}`] : []),
     ...(report.leftOver.length > 0 ? [`  left over  ${list(report.leftOver)}`] : []),
-    `  written    ${outdir} (${format === 'layers' ? `tfjs layers model, ${dtype}` : 'TensorFlow SavedModel'})`,
+    `  written    ${outdir} (${format === 'layers' ? `tfjs layers model, ${dtype}${quantize ? `, blocks ${quantize}` : ''}` : 'TensorFlow SavedModel'})`,
   ];
   console.log(lines.join('\n'));
 }

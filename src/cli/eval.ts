@@ -4,7 +4,7 @@ import type { EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
 import { preprocessingFor, presetNames } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
-import { loadFrom, type ModelSource } from '../models/load.js';
+import { backendFor, loadFrom, type ModelSource } from '../models/load.js';
 import type { Regnet } from '../models/regnet.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { evaluateFolder, type Scorer } from '../node/evaluateFolder.js';
@@ -23,6 +23,7 @@ interface Args {
   batchSize: number;
   workers: number;
   backend: string;
+  quantize?: 'int8';
   labels?: string;
   predictions?: string;
   resume: boolean;
@@ -60,6 +61,7 @@ const builder = (program: string) => (yargs: Argv) =>
       default: 'auto',
       describe: 'what computes: auto, wasm, tensorflow …',
     })
+    .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
     .option('labels', {
       type: 'string',
       describe: 'for pictures that lie flat: file with lines "FILE CLASS"',
@@ -90,6 +92,8 @@ const builder = (program: string) => (yargs: Argv) =>
         throw new UsageError(
           '--report shows a whole run, and --resume only classifies what is left; use one',
         );
+      if (args.queue && args.quantize)
+        throw new UsageError('with --queue the model is quantized beforehand: deit-convert --quantize int8');
       return checkNumbers(args, { 'batch-size': 1, workers: 0 });
     })
     .example(`${program} deit-tiny/ imagenet/val`, 'top-1, top-5 and loss')
@@ -104,7 +108,7 @@ const builder = (program: string) => (yargs: Argv) =>
 async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
   const backends = new Set<string>();
-  if (!args.queue) backends.add(await chooseBackend(args.backend));
+  if (!args.queue) backends.add(await chooseBackend(backendFor(args)));
   const regnet = args.queue || report ? undefined : await openRegnet(args.model);
   if (regnet) return evaluateRegnet(regnet, args, [...backends][0]);
   const opened = await openModel(args.model);
@@ -121,7 +125,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
       const result = await evaluateWithProgress(scorer, folder, preprocessing, args, report?.record);
       const summary = { ...result, preset: preprocessing.preset, backend: [...backends].join(', ') };
       if (report) {
-        model ??= await loadFrom(opened.source, { backend: args.backend });
+        model ??= await loadFrom(opened.source, args);
         await report.write({ name: args.model, model, folder, preprocessing, summary });
         console.error(`report: ${args.report}`);
       }
@@ -169,8 +173,8 @@ async function startReport(path: string) {
 
 async function chooseScorer(source: ModelSource, backend: string, args: Args): Promise<VitScorer> {
   const threads = scoreThreads(source.config, backend, args.workers);
-  if (threads > 1) return { modelPath: args.model, threads };
-  return { model: await loadFrom(source, { backend }), decodeThreads: args.workers };
+  if (threads > 1) return { modelPath: args.model, quantize: args.quantize, threads };
+  return { model: await loadFrom(source, { backend, quantize: args.quantize }), decodeThreads: args.workers };
 }
 
 /** Aborts at the first Ctrl-C or SIGTERM; the second one ends the process as ever. */

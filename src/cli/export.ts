@@ -1,5 +1,6 @@
 import { stateDictChunks } from '../../converters/write/stateDict.js';
 import { UserError } from '../errors.js';
+import { dequantize } from '../models/quantize.js';
 import { writeFileAtomically } from '../node/atomicFile.js';
 import { openModel } from '../node/openModel.js';
 import type { Command } from './main.js';
@@ -22,7 +23,7 @@ export const exportCommand: Command = {
     if (!file.endsWith('.safetensors')) throw new UserError(`${file}: should end in .safetensors`);
     const opened = await openModel(model);
     try {
-      await writeFileAtomically(file, stateDictChunks(opened.source));
+      await writeFileAtomically(file, stateDictChunks(dequantize(opened.source)));
     } finally {
       await opened.close();
     }

@@ -8,6 +8,7 @@ interface Args {
   images: string[];
   topK: number;
   backend: string;
+  quantize?: 'int8';
   json: boolean;
 }
 
@@ -29,12 +30,14 @@ export const predictCommand: Command = {
         default: 'auto',
         describe: 'what computes: auto, wasm, tensorflow …',
       })
+      .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
       .check((args) => checkNumbers(args, { 'top-k': 1 }))
       .example('$0 predict deit-tiny/ cat.jpg', 'the five most probable classes'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
-    const model = await load(args.model, { backend: args.backend });
+    const { backend, quantize } = args;
+    const model = await load(args.model, { backend, quantize });
     const results: { file: string; topK: Prediction[] }[] = [];
     try {
       for (const file of args.images) {

@@ -38,7 +38,7 @@ async function work(args: Args): Promise<void> {
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);
   const threads = scoreThreads(config, backend, args.workers);
-  const pool = threads > 1 ? startScorePool(args.model, threads) : undefined;
+  const pool = threads > 1 ? startScorePool({ model: args.model }, threads) : undefined;
   const model = pool ? undefined : await loadFrom(opened.source, { backend });
   await opened.close();
   const stop = new AbortController();

@@ -1,26 +1,30 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import type { LinearOptions } from '../ops/index.js';
+import { hasQuantizedBlock, type LinearOptions, quantizedBlock } from '../ops/index.js';
 import { Attention } from './attention.js';
 import { DropPath } from './dropPath.js';
 import { LayerNorm } from './layerNorm.js';
 import { LayerScale } from './layerScale.js';
+import { type MatrixArgs, operands } from './matrix.js';
 import { Mlp } from './mlp.js';
 import { type CallOptions, type LayerArgs, single, singleShape } from './types.js';
 
-export type TransformerBlockArgs = LayerArgs & {
-  numHeads: number;
-  /** Width of the MLP's hidden layer. */
-  mlpDim: number;
-  qkvBias: boolean;
-  /** Initial value of LayerScale's gamma, or null for none. */
-  layerScale: number | null;
-  /** Probability with which either branch is left out for a sample, in training. */
-  dropPathRate: number;
-  /** Epsilon of the layer norms. */
-  epsilon: number;
-};
+export type TransformerBlockArgs = LayerArgs &
+  MatrixArgs & {
+    numHeads: number;
+    /** Width of the MLP's hidden layer. */
+    mlpDim: number;
+    qkvBias: boolean;
+    /** Initial value of LayerScale's gamma, or null for none. */
+    layerScale: number | null;
+    /** Probability with which either branch is left out for a sample, in training. */
+    dropPathRate: number;
+    /** Epsilon of the layer norms. */
+    epsilon: number;
+    /** Of a quantized block, tokens before the patches, which are computed with more bits: the logits hang on them. */
+    prefixTokens?: number;
+  };
 
 type Branch = (into: Pick<LinearOptions, 'scale' | 'residual'>) => tf.Tensor3D;
 
@@ -46,15 +50,15 @@ export class TransformerBlock extends tfl.layers.Layer {
   constructor(args: TransformerBlockArgs) {
     super(args);
     this.args = args;
-    const { numHeads, qkvBias, epsilon, layerScale, mlpDim: hiddenDim } = args;
+    const { numHeads, qkvBias, epsilon, layerScale, mlpDim: hiddenDim, quantization } = args;
     const name = (part: string) => `${this.name}.${part}`;
     const scale = (part: string) =>
       layerScale === null ? null : new LayerScale({ name: name(part), initValue: layerScale });
     this.norm1 = new LayerNorm({ name: name('norm1'), epsilon });
-    this.attn = new Attention({ name: name('attn'), numHeads, qkvBias });
+    this.attn = new Attention({ name: name('attn'), numHeads, qkvBias, quantization });
     this.ls1 = scale('ls1');
     this.norm2 = new LayerNorm({ name: name('norm2'), epsilon });
-    this.mlp = new Mlp({ name: name('mlp'), hiddenDim });
+    this.mlp = new Mlp({ name: name('mlp'), hiddenDim, quantization });
     this.ls2 = scale('ls2');
     this.dropPath = new DropPath({ name: name('drop_path'), rate: args.dropPathRate });
   }
@@ -72,12 +76,15 @@ export class TransformerBlock extends tfl.layers.Layer {
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     for (const layer of this.sublayers) {
       layer.build(singleShape(inputShape));
-      this._trainableWeights.push(...layer.trainableWeights);
+      this._trainableWeights.push(...layer.weights); // tfjs looks at each one's own `trainable`
     }
     this.built = true;
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], options: CallOptions = {}): tf.Tensor3D {
+    if (this.args.quantization && !options.training && hasQuantizedBlock()) {
+      return this.callQuantized(single<tf.Tensor3D>(inputs));
+    }
     return tf.tidy(() => {
       let x = single<tf.Tensor3D>(inputs);
       x = this.add(
@@ -89,6 +96,21 @@ export class TransformerBlock extends tfl.layers.Layer {
       x = this.add(x, this.ls2, (into) => this.mlp.forward(this.norm2.call(x) as tf.Tensor3D, into), options);
       return x;
     });
+  }
+
+  private callQuantized(x: tf.Tensor3D): tf.Tensor3D {
+    const { numHeads, epsilon, prefixTokens = 0 } = this.args;
+    const weights = {
+      norm1: this.norm1.operands,
+      qkv: operands(this.attn.qkv),
+      proj: operands(this.attn.proj),
+      scale1: this.ls1?.gamma,
+      norm2: this.norm2.operands,
+      fc1: operands(this.mlp.fc1),
+      fc2: operands(this.mlp.fc2),
+      scale2: this.ls2?.gamma,
+    };
+    return quantizedBlock(x, weights, { numHeads, epsilon, prefixTokens });
   }
 
   /** x + dropPath(scale · branch): in one fused step unless drop path acts. */
@@ -109,7 +131,9 @@ export class TransformerBlock extends tfl.layers.Layer {
 
   override getConfig(): serialization.ConfigDict {
     const { numHeads, mlpDim, qkvBias, layerScale, dropPathRate, epsilon } = this.args;
-    return { ...super.getConfig(), numHeads, mlpDim, qkvBias, layerScale, dropPathRate, epsilon };
+    const { quantization, prefixTokens = 0 } = this.args;
+    const config = { ...super.getConfig(), numHeads, mlpDim, qkvBias, layerScale, dropPathRate, epsilon };
+    return quantization ? { ...config, quantization, prefixTokens } : config;
   }
 }
 

@@ -27,8 +27,13 @@ export class LayerNorm extends tfl.layers.Layer {
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    const x = single(inputs);
-    return layerNorm(x, this.gamma.read() as tf.Tensor1D, this.beta.read() as tf.Tensor1D, this.epsilon);
+    const { gamma, beta } = this.operands;
+    return layerNorm(single(inputs), gamma, beta, this.epsilon);
+  }
+
+  /** The weights, for an op that normalises itself. */
+  get operands(): { gamma: tf.Tensor1D; beta: tf.Tensor1D } {
+    return { gamma: this.gamma.read() as tf.Tensor1D, beta: this.beta.read() as tf.Tensor1D };
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {

@@ -33,6 +33,8 @@ export interface VitConfig {
   readonly dropPathRate: number;
   /** Epsilon of every layer norm. */
   readonly layerNormEps: number;
+  /** `int8`: the matrices of the blocks are 8-bit codes with a scale for each column (see quantize.ts). */
+  readonly quantization?: 'int8';
 }
 
 /** Number of tokens put before the patches: the class token, and the distillation token if there is one. */
@@ -54,6 +56,8 @@ export function mlpDim(config: VitConfig): number {
 export interface WeightSpec {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Whether its values are whole numbers from -127 to 127. */
+  readonly codes?: boolean;
 }
 
 /**
@@ -73,20 +77,25 @@ export function weightSpecs(config: VitConfig): WeightSpec[] {
   if (config.distilled) specs.push({ name: 'dist_token', shape: [1, 1, d] });
   specs.push({ name: 'pos_embed', shape: [1, prefix + rows * cols, d] });
   const add = (name: string, shape: number[]) => specs.push({ name, shape });
+  const addMatrix = (name: string, shape: [number, number]) => {
+    if (config.quantization === undefined) return add(`${name}.kernel`, shape);
+    specs.push({ name: `${name}.kernel`, shape, codes: true });
+    return add(`${name}.scale`, [shape[1]]);
+  };
   for (let i = 0; i < config.depth; i++) {
     const block = `blocks.${i}`;
     add(`${block}.norm1.gamma`, [d]);
     add(`${block}.norm1.beta`, [d]);
-    add(`${block}.attn.qkv.kernel`, [d, 3 * d]);
+    addMatrix(`${block}.attn.qkv`, [d, 3 * d]);
     if (config.qkvBias) add(`${block}.attn.qkv.bias`, [3 * d]);
-    add(`${block}.attn.proj.kernel`, [d, d]);
+    addMatrix(`${block}.attn.proj`, [d, d]);
     add(`${block}.attn.proj.bias`, [d]);
     if (config.layerScale !== null) add(`${block}.ls1.gamma`, [d]);
     add(`${block}.norm2.gamma`, [d]);
     add(`${block}.norm2.beta`, [d]);
-    add(`${block}.mlp.fc1.kernel`, [d, hidden]);
+    addMatrix(`${block}.mlp.fc1`, [d, hidden]);
     add(`${block}.mlp.fc1.bias`, [hidden]);
-    add(`${block}.mlp.fc2.kernel`, [hidden, d]);
+    addMatrix(`${block}.mlp.fc2`, [hidden, d]);
     add(`${block}.mlp.fc2.bias`, [d]);
     if (config.layerScale !== null) add(`${block}.ls2.gamma`, [d]);
   }

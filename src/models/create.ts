@@ -36,6 +36,7 @@ const DEFAULTS: VitConfig = {
   posEmbedPrefix: true,
   dropPathRate: 0,
   layerNormEps: 1e-6,
+  quantization: undefined,
 };
 
 /** The named model, by timm's or mmpretrain's name, or undefined. */
@@ -82,6 +83,11 @@ export function createModel(
   overrides: ModelOverrides = {},
 ): VisionTransformer {
   const config = resolveConfig(model, overrides);
+  if (config.quantization) {
+    throw new UserError(
+      `${config.name}: fresh weights are not quantized; load a trained model with quantize: 'int8'`,
+    );
+  }
   const created = buildModel(config, { preprocessing: defaultPreprocessing(config) });
   const random = Random.fromSeed(overrides.seed ?? 0);
   const weights = namedWeights(created.layersModel);

@@ -32,7 +32,10 @@ export function countFlops(config: VitConfig): Flops {
   };
 }
 
-/** Number of parameters of a model. */
+/** Number of parameters of a model; the scales of a quantized one are none. */
 export function countParameters(config: VitConfig): number {
-  return weightSpecs(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  return weightSpecs({ ...config, quantization: undefined }).reduce(
+    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
 }

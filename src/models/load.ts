@@ -1,9 +1,13 @@
 import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { attachRuntime, type BackendChoice, useBackend } from '../backend.js';
+import { UserError } from '../errors.js';
+import { hasQuantizedBlock } from '../ops/index.js';
+import { weightSpecs } from './config.js';
 import { buildModel } from './create.js';
 import { type FetchFile, type FetchOptions, fetchFile } from './fetchFile.js';
 import { countParameters } from './flops.js';
+import { dequantize, quantize } from './quantize.js';
 import { openSavedModel, type SavedModel } from './savedModel.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { assignWeights } from './weights.js';
@@ -25,6 +29,11 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Called once with what runs the model and why. */
   onBackend?: (choice: BackendChoice) => void;
+  /**
+   * `int8`: 8-bit weights and activations, on the wasm backend alone, which is then what `auto` takes. A model that was
+   * converted so needs no asking.
+   */
+  quantize?: 'int8';
   /** For a checkpoint: how it is converted (see convert). */
   convert?: ConvertOptions;
   /** Fetches the files behind a URL, e.g. with a cache or with headers; by default from the network. */
@@ -57,23 +66,44 @@ export async function load(
 }
 
 /** Builds a model on a backend and fills in its weights. */
-export async function loadFrom(source: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
+export async function loadFrom(given: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
   options.signal?.throwIfAborted();
-  const choice = await useBackend(options.backend);
+  const choice = await useBackend(backendFor(options));
   options.onBackend?.(choice);
+  const wanted = options.quantize ? quantize(given) : given;
+  const source = hasQuantizedBlock() ? wanted : dequantize(wanted);
   const model = buildModel(source.config, { labels: source.labels, preprocessing: source.preprocessing });
   const totalBytes = 'weightBytes' in source ? source.weightBytes : 4 * countParameters(source.config);
   try {
-    await assignWeights(model.layersModel, source.readWeight, (fraction) => {
+    const order = weightSpecs(source.config).map(({ name }) => name);
+    const onFraction = (fraction: number) => {
       options.signal?.throwIfAborted();
       options.onProgress?.(fraction, { loadedBytes: Math.round(fraction * totalBytes), totalBytes });
-    });
+    };
+    await assignWeights(model.layersModel, source.readWeight, onFraction, order);
     await attachRuntime(model);
   } catch (error) {
     model.dispose();
     throw error;
   }
   return model;
+}
+
+/**
+ * The backend to use: what was asked for, `wasm` for quantized arithmetic.
+ *
+ * @throws UserError if another one was named with `quantize`
+ */
+export function backendFor({
+  backend = 'auto',
+  quantize,
+}: Pick<LoadOptions, 'backend' | 'quantize'>): string {
+  if (quantize === undefined) return backend;
+  if (quantize !== 'int8') throw new UserError(`models are quantized to int8, not to "${quantize}"`);
+  if (backend !== 'auto' && backend !== 'wasm') {
+    throw new UserError(`int8 runs on the wasm backend alone, not on ${backend}; leave out one of the two`);
+  }
+  return 'wasm';
 }
 
 /** How a URL's files are fetched. */

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import { gridSize, mlpDim, type VitConfig } from './config.js';
+import { gridSize, mlpDim, numPrefixTokens, type VitConfig } from './config.js';
 
 /** One layer of a model: its class, its name, its settings and the layers that it reads. */
 export interface LayerNode {
@@ -21,6 +21,8 @@ export function outputLayer(config: VitConfig): string {
  */
 export function layerNodes(config: VitConfig): LayerNode[] {
   const { depth, numHeads, qkvBias, layerScale, layerNormEps: epsilon, numClasses: units } = config;
+  const { quantization } = config;
+  const quantized = quantization ? { quantization, prefixTokens: numPrefixTokens(config) } : {};
   const nodes: LayerNode[] = [];
   let last = 'images';
   const add = (className: string, name: string, settings: Record<string, unknown>, inputs = [last]) => {
@@ -31,7 +33,15 @@ export function layerNodes(config: VitConfig): LayerNode[] {
   add('DeitTokens', 'tokens', { distilled: config.distilled, posEmbedPrefix: config.posEmbedPrefix });
   for (let i = 0; i < depth; i++) {
     const dropPathRate = depth > 1 ? (config.dropPathRate * i) / (depth - 1) : 0;
-    const block = { numHeads, mlpDim: mlpDim(config), qkvBias, layerScale, dropPathRate, epsilon };
+    const block = {
+      numHeads,
+      mlpDim: mlpDim(config),
+      qkvBias,
+      layerScale,
+      dropPathRate,
+      epsilon,
+      ...quantized,
+    };
     add('DeitTransformerBlock', `blocks.${i}`, block);
   }
   add('DeitLayerNorm', 'norm', { epsilon });
@@ -69,6 +79,9 @@ export function topology(config: VitConfig): Record<string, unknown> {
   };
 }
 
+/** Sums of this many products of an 11-bit and an 8-bit code fit in 32 bits: 8192 · 2047 · 127 < 2^31. */
+const MAX_QUANTIZED_WIDTH = 8192;
+
 /** Throws a UserError if a configuration cannot be built. */
 export function checkConfig(config: VitConfig): void {
   const { name, imgSize, patchSize, embedDim, numHeads, numClasses, dropPathRate } = config;
@@ -92,6 +105,12 @@ export function checkConfig(config: VitConfig): void {
   }
   if (gridSize(config).some((side) => side < 1))
     fail(`an input of ${imgSize.join('×')} pixels is smaller than a patch of ${patchSize}×${patchSize}`);
+  if (config.quantization !== undefined && config.quantization !== 'int8') {
+    fail(`quantization must be int8, got ${config.quantization}`);
+  }
+  if (config.quantization && Math.max(embedDim, mlpDim(config)) > MAX_QUANTIZED_WIDTH) {
+    fail(`layers wider than ${MAX_QUANTIZED_WIDTH} cannot be quantized to int8`);
+  }
   if (embedDim % numHeads !== 0) fail(`embedDim ${embedDim} does not divide into ${numHeads} heads`);
   if (!(config.mlpRatio > 0)) fail(`mlpRatio must be above 0, got ${config.mlpRatio}`);
   if (!(dropPathRate >= 0 && dropPathRate < 1)) fail(`dropPathRate must lie in [0, 1), got ${dropPathRate}`);

@@ -25,13 +25,20 @@ export function setWeight(weight: tfl.LayerVariable, values: Float32Array): void
   });
 }
 
-/** Fills every weight of a model from a reader, one at a time, so that no second copy of the model is held. */
+/**
+ * Fills every weight of a model from a reader, one at a time, so that no second copy of the model is held.
+ *
+ * @param order names of weights that are read first, in this order: that in which they lie in the files
+ */
 export async function assignWeights(
   model: tfl.LayersModel,
   read: WeightReader,
   onProgress?: (fraction: number) => void,
+  order: readonly string[] = [],
 ): Promise<void> {
-  const weights = [...namedWeights(model)];
+  const byName = namedWeights(model);
+  const names = new Set([...order.filter((name) => byName.has(name)), ...byName.keys()]);
+  const weights = [...names].map((name) => [name, byName.get(name)!] as const);
   for (const [i, [name, weight]] of weights.entries()) {
     setWeight(weight, await read(name));
     onProgress?.((i + 1) / weights.length);

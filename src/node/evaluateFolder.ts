@@ -25,7 +25,7 @@ import type { ValFolder } from './valFolder.js';
  */
 export type Scorer =
   | { readonly model: PictureModel; readonly decodeThreads: number }
-  | { readonly modelPath: string; readonly threads: number }
+  | { readonly modelPath: string; readonly quantize?: 'int8'; readonly threads: number }
   | { readonly queue: Omit<QueueScoreOptions, 'preprocessing' | 'batchSize'> };
 
 export interface EvaluateFolderOptions {
@@ -145,6 +145,7 @@ function score(
   if ('threads' in scorer) {
     return scoreOnThreads(files, {
       model: scorer.modelPath,
+      quantize: scorer.quantize,
       preprocessing,
       batchSize,
       threads: scorer.threads,

@@ -12,9 +12,14 @@ export interface ScoreJob {
   readonly heads?: boolean;
 }
 
-export interface ScoreOptions {
+/** The model that a thread loads. */
+export interface ScoreModel {
   /** Path or URL of the model, as openModel takes it. */
   readonly model: string;
+  readonly quantize?: 'int8';
+}
+
+export interface ScoreOptions extends ScoreModel {
   readonly preprocessing: Preprocessing;
   readonly batchSize: number;
   readonly threads: number;
@@ -27,16 +32,12 @@ const QUEUED = 1;
 
 const workerUrl = new URL('./scoreWorker.js', import.meta.url);
 
-/**
- * Threads with a model each on the WASM backend, which itself runs one thread in Node.
- *
- * @param model path or URL of the model, as openModel takes it
- */
-export function startScorePool(model: string, threads: number): WorkerPool<ScoreJob, ScoredBatch> {
+/** Threads with a model each on the WASM backend, which itself runs one thread in Node. */
+export function startScorePool(model: ScoreModel, threads: number): WorkerPool<ScoreJob, ScoredBatch> {
   return startWorkerPool<ScoreJob, ScoredBatch>({
     workers: threads,
     url: workerUrl,
-    workerData: { model },
+    workerData: model,
     purpose: 'run the model',
     pack: (message) => ({ message, transfer: [] }),
     giveUp: (job, reason) => {
@@ -57,7 +58,7 @@ export async function* scoreOnThreads(
 ): AsyncGenerator<ScoredBatch, void, undefined> {
   const { batchSize, preprocessing, heads } = options;
   const workers = Math.min(options.threads, Math.ceil(files.length / batchSize));
-  const pool = startScorePool(options.model, workers);
+  const pool = startScorePool({ model: options.model, quantize: options.quantize }, workers);
   const begun: Promise<ScoredBatch>[] = [];
   let next = 0;
   const begin = () => {

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { loadFrom } from '../models/load.js';
 import { batchScorer } from './batchScorer.js';
 import { openModel } from './openModel.js';
-import type { ScoreJob } from './scorePool.js';
+import type { ScoreJob, ScoreModel } from './scorePool.js';
 
 /**
  * The worker thread of startScorePool: loads the model, then decodes and classifies the batches that it is sent and
@@ -14,10 +14,10 @@ sharp.concurrency(1);
 sharp.cache(false);
 
 const port = parentPort!;
-const { model: path } = workerData as { model: string };
+const { model: path, quantize } = workerData as ScoreModel;
 
 const opened = await openModel(path);
-const model = await loadFrom(opened.source, { backend: 'wasm' });
+const model = await loadFrom(opened.source, { backend: 'wasm', quantize });
 await opened.close();
 
 const score = batchScorer(model, 0);

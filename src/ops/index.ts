@@ -5,3 +5,5 @@ export { gelu } from './gelu.js';
 export { layerNorm } from './layerNorm.js';
 export { type LinearOptions, linear } from './linear.js';
 export { patchEmbed } from './patchEmbed.js';
+export { hasQuantizedBlock, quantizedBlock } from './quantizedBlock.js';
+export { type QuantizedMatrix, quantizedLinear, rotationSize } from './quantizedLinear.js';

@@ -30,3 +30,10 @@ export const GELU_GRADIENT = 'DeitGeluGradient';
 
 /** Inputs: x [B, H, W, C], kernel [p, p, C, D], bias [D]; output [B, H/p · W/p, D], patches row by row. */
 export const PATCH_EMBED = 'DeitPatchEmbed';
+
+/**
+ * A transformer block with quantized matrices. Inputs: x [B, T, D], norm1Gamma, norm1Beta, qkvCodes [D, 3D], qkvScale,
+ * qkvBias?, projCodes, projScale, projBias?, scale1?, norm2Gamma, norm2Beta, fc1Codes [D, hidden], fc1Scale, fc1Bias?,
+ * fc2Codes, fc2Scale, fc2Bias?, scale2?; attrs {numHeads, epsilon, prefixTokens}; output [B, T, D].
+ */
+export const QUANTIZED_BLOCK = 'DeitQuantizedBlock';

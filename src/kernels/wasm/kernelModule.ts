@@ -64,6 +64,28 @@ export interface KernelExports {
     scratch: number,
   ): void;
   attentionGradientScratchBytes(tokens: number): number;
+  quantizedPackedBytes(k: number, n: number): number;
+  packQuantized(codes: number, scale: number, k: number, n: number, packed: number): void;
+  quantizedBlock(
+    x: number,
+    batch: number,
+    tokens: number,
+    width: number,
+    heads: number,
+    hidden: number,
+    prefix: number,
+    epsilon: number,
+    weights: number,
+    y: number,
+    scratch: number,
+  ): void;
+  quantizedBlockScratchBytes(
+    tokens: number,
+    width: number,
+    heads: number,
+    hidden: number,
+    prefix: number,
+  ): number;
   geluGradient(x: number, dy: number, count: number, dx: number, scratch: number): void;
   geluGradientScratchBytes(): number;
 }

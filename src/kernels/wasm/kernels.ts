@@ -7,9 +7,11 @@ import {
   LAYER_NORM,
   LINEAR,
   PATCH_EMBED,
+  QUANTIZED_BLOCK,
 } from '../../ops/kernelNames.js';
 import type { KernelExports } from './kernelModule.js';
 import type { PackedWeights } from './packedWeights.js';
+import { quantizedBlock } from './quantizedBlock.js';
 import { addressOf, type WasmBackend, withScratch } from './wasmBackend.js';
 
 /** The kernels on the memory of one backend. */
@@ -19,7 +21,7 @@ export interface Runtime {
   weights: PackedWeights;
 }
 
-type Inputs = Record<string, tf.TensorInfo>;
+export type Inputs = Record<string, tf.TensorInfo>;
 type Kernel = (runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap) => tf.TensorInfo;
 
 export const KERNELS: Record<string, Kernel> = {
@@ -29,6 +31,7 @@ export const KERNELS: Record<string, Kernel> = {
   [ATTENTION_GRADIENT]: attentionGradient,
   [GELU_GRADIENT]: geluGradient,
   [PATCH_EMBED]: patchEmbed,
+  [QUANTIZED_BLOCK]: quantizedBlock,
 };
 
 function linear(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
@@ -179,7 +182,7 @@ function patchEmbed(runtime: Runtime, inputs: Inputs): tf.TensorInfo {
   return y;
 }
 
-function makeOutput({ backend }: Runtime, shape: number[]): tf.TensorInfo {
+export function makeOutput({ backend }: Runtime, shape: number[]): tf.TensorInfo {
   const bytes = tf.util.sizeFromShape(shape) * 4;
   const y = backend.makeOutput(shape, 'float32');
   if (bytes > 0 && addressOf(backend, y) === 0) {
@@ -189,18 +192,18 @@ function makeOutput({ backend }: Runtime, shape: number[]): tf.TensorInfo {
   return y;
 }
 
-function sizeOf(tensor: tf.TensorInfo): number {
+export function sizeOf(tensor: tf.TensorInfo): number {
   return tf.util.sizeFromShape(tensor.shape);
 }
 
-function checkFloats(name: string, inputs: Inputs): Inputs {
+export function checkFloats(name: string, inputs: Inputs): Inputs {
   for (const [key, input] of Object.entries(inputs)) {
     check(name, !input || input.dtype === 'float32', `float32 for ${key}`, inputs);
   }
   return inputs;
 }
 
-function check(name: string, holds: boolean, expected: string, inputs: Inputs): void {
+export function check(name: string, holds: boolean, expected: string, inputs: Inputs): void {
   if (holds) return;
   const found = Object.entries(inputs).filter(([, input]) => input);
   const shapes = found.map(([key, input]) => `${key} ${input.dtype} [${input.shape}]`);

@@ -11,6 +11,11 @@ export interface Weight {
 export interface PackedWeights {
   /** The [k, n] weight of a tensor, packed when first asked for. */
   get(dataId: object, k: number, n: number): Weight;
+  /**
+   * The address of a quantized [k, n] weight, of the tensors with its codes and its scale, packed when first asked for;
+   * freed with the codes.
+   */
+  getQuantized(codesId: object, scaleId: object, k: number, n: number): number;
   /** How many copies there are. */
   count(): number;
   /** Frees every copy, and takes no more notice of tensors that are disposed. */
@@ -21,6 +26,8 @@ interface Copy {
   start: number;
   block: number;
   k: number;
+  /** Of a quantized weight, the data of its scale. */
+  scaleId?: object;
 }
 
 export function packWeightsOf(backend: WasmBackend, kernels: KernelExports): PackedWeights {
@@ -40,7 +47,7 @@ export function packWeightsOf(backend: WasmBackend, kernels: KernelExports): Pac
     get(dataId, k, n) {
       const source = backend.dataIdMap.get(dataId).memoryOffset;
       const known = copies.get(dataId);
-      if (known?.k === k) return { address: known.start, packed: true };
+      if (known?.k === k && !known.scaleId) return { address: known.start, packed: true };
       // The same data under another shape: a rare thing, and the old order is of no use to it.
       free(dataId);
       const memory = allocate(backend, kernels.packedBytes(k, n) >>> 0);
@@ -48,6 +55,18 @@ export function packWeightsOf(backend: WasmBackend, kernels: KernelExports): Pac
       kernels.packWeights(source, k, n, memory.start);
       copies.set(dataId, { ...memory, k });
       return { address: memory.start, packed: true };
+    },
+    getQuantized(codesId, scaleId, k, n) {
+      const known = copies.get(codesId);
+      if (known?.k === k && known.scaleId === scaleId) return known.start;
+      free(codesId);
+      const bytes = kernels.quantizedPackedBytes(k, n) >>> 0;
+      const memory = allocate(backend, bytes);
+      if (!memory) throw new Error(`WASM kernels: no room for ${bytes} bytes of quantized weights`);
+      const address = (dataId: object) => backend.dataIdMap.get(dataId).memoryOffset;
+      kernels.packQuantized(address(codesId), address(scaleId), k, n, memory.start);
+      copies.set(codesId, { ...memory, k, scaleId });
+      return memory.start;
     },
     count: () => copies.size,
     release() {

@@ -4,6 +4,7 @@ import { preprocessingFor } from '../../image/index.js';
 import type { Preprocessing } from '../../image/types.js';
 import type { VitConfig } from '../../models/config.js';
 import { buildModel, resolveConfig } from '../../models/create.js';
+import { dequantize } from '../../models/quantize.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { assignWeights } from '../../models/weights.js';
 import type { TrainConfig } from '../../train/config.js';
@@ -34,7 +35,7 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
     for (const one of open.reverse().splice(0)) await one();
   };
   try {
-    const start = config.init.from === null ? undefined : await openModel(config.init.from);
+    const start = config.init.from === null ? undefined : await openUnquantized(config.init.from);
     if (start) open.push(() => start.close());
     const shape = studentShape(config, start?.source.config);
     const preprocessing = preprocessingFor(config.preset, shape.imgSize);
@@ -139,6 +140,12 @@ async function openFittingTeacher(
     teacher.dispose();
     throw error;
   }
+}
+
+/** Codes are not trained: a quantized model starts from what they stand for. */
+async function openUnquantized(model: string): Promise<OpenedModel> {
+  const opened = await openModel(model);
+  return { ...opened, source: dequantize(opened.source) };
 }
 
 /** Gives the model its first weights; tells what is fresh. */

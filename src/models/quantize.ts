@@ -51,7 +51,8 @@ function rotateColumns(values: Float32Array, k: number, n: number): Float32Array
     const step = half * distance;
     for (let start = 0; start < rotated.length; start += 2 * step) {
       for (let i = start; i < start + step; i++) {
-        const [a, b] = [rotated[i], rotated[i + step]];
+        const a = rotated[i];
+        const b = rotated[i + step];
         rotated[i] = a + b;
         rotated[i + step] = a - b;
       }
@@ -73,18 +74,26 @@ export function dequantizeMatrix({ codes, scale }: MatrixCodes, k: number, n: nu
 function columnScales(values: Float32Array, k: number, n: number): Float32Array {
   const largest = new Float32Array(n);
   const sums = new Float32Array(n);
+  const positive = new Float32Array(n);
+  const all = new Float32Array(n);
   for (let row = 0; row < k; row += 8) {
     for (const added of ADDED_ROWS) {
-      for (let column = 0; column < n; column++) {
-        let [positive, negative] = [0, 0];
-        for (const offset of added) {
-          if (row + offset >= k) continue;
-          const value = values[(row + offset) * n + column];
-          if (value > 0) positive += value;
-          else negative -= value;
-          largest[column] = Math.max(largest[column], Math.abs(value));
+      positive.fill(0);
+      all.fill(0);
+      for (const offset of added) {
+        if (row + offset >= k) continue;
+        const start = (row + offset) * n;
+        for (let column = 0; column < n; column++) {
+          const value = values[start + column];
+          const size = Math.abs(value);
+          if (value > 0) positive[column] += value;
+          all[column] += size;
+          if (size > largest[column]) largest[column] = size;
         }
-        sums[column] = Math.max(sums[column], positive, negative);
+      }
+      for (let column = 0; column < n; column++) {
+        const larger = Math.max(positive[column], all[column] - positive[column]);
+        if (larger > sums[column]) sums[column] = larger;
       }
     }
   }

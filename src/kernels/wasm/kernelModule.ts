@@ -66,6 +66,19 @@ export interface KernelExports {
   attentionGradientScratchBytes(tokens: number): number;
   quantizedPackedBytes(k: number, n: number): number;
   packQuantized(codes: number, scale: number, k: number, n: number, packed: number): void;
+  /** For tests. */
+  quantizedSums(
+    x: number,
+    m: number,
+    k: number,
+    n: number,
+    precise: number,
+    w: number,
+    sums: number,
+    parameters: number,
+    scratch: number,
+  ): void;
+  quantizedSumsScratchBytes(m: number, k: number, precise: number): number;
   quantizedBlock(
     x: number,
     batch: number,

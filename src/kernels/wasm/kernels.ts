@@ -1,5 +1,5 @@
 /** The kernels of src/ops/kernelNames.ts as TensorFlow.js calls them: shapes checked, addresses handed on. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import {
   ATTENTION,
   ATTENTION_GRADIENT,
@@ -9,19 +9,10 @@ import {
   PATCH_EMBED,
   QUANTIZED_BLOCK,
 } from '../../ops/kernelNames.js';
-import type { KernelExports } from './kernelModule.js';
-import type { PackedWeights } from './packedWeights.js';
+import { check, checkFloats, type Inputs, makeOutput, type Runtime, sizeOf } from './kernelInputs.js';
 import { quantizedBlock } from './quantizedBlock.js';
-import { addressOf, type WasmBackend, withScratch } from './wasmBackend.js';
+import { addressOf, withScratch } from './wasmBackend.js';
 
-/** The kernels on the memory of one backend. */
-export interface Runtime {
-  backend: WasmBackend;
-  kernels: KernelExports;
-  weights: PackedWeights;
-}
-
-export type Inputs = Record<string, tf.TensorInfo>;
 type Kernel = (runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap) => tf.TensorInfo;
 
 export const KERNELS: Record<string, Kernel> = {
@@ -180,32 +171,4 @@ function patchEmbed(runtime: Runtime, inputs: Inputs): tf.TensorInfo {
     );
   });
   return y;
-}
-
-export function makeOutput({ backend }: Runtime, shape: number[]): tf.TensorInfo {
-  const bytes = tf.util.sizeFromShape(shape) * 4;
-  const y = backend.makeOutput(shape, 'float32');
-  if (bytes > 0 && addressOf(backend, y) === 0) {
-    backend.disposeData(y.dataId);
-    throw new Error(`WASM kernels: no room for ${bytes} bytes of output`);
-  }
-  return y;
-}
-
-export function sizeOf(tensor: tf.TensorInfo): number {
-  return tf.util.sizeFromShape(tensor.shape);
-}
-
-export function checkFloats(name: string, inputs: Inputs): Inputs {
-  for (const [key, input] of Object.entries(inputs)) {
-    check(name, !input || input.dtype === 'float32', `float32 for ${key}`, inputs);
-  }
-  return inputs;
-}
-
-export function check(name: string, holds: boolean, expected: string, inputs: Inputs): void {
-  if (holds) return;
-  const found = Object.entries(inputs).filter(([, input]) => input);
-  const shapes = found.map(([key, input]) => `${key} ${input.dtype} [${input.shape}]`);
-  throw new Error(`${name}: expected ${expected}, found ${shapes.join(', ')}`);
 }

@@ -1,7 +1,7 @@
 /** The kernel QUANTIZED_BLOCK: a transformer block in 8-bit arithmetic, in one call. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { QUANTIZED_BLOCK } from '../../ops/kernelNames.js';
-import { check, checkFloats, type Inputs, makeOutput, type Runtime, sizeOf } from './kernels.js';
+import { check, checkFloats, type Inputs, makeOutput, type Runtime, sizeOf } from './kernelInputs.js';
 import { addressOf, memoryOf, withScratch } from './wasmBackend.js';
 
 /** Bytes of the addresses that the kernel reads (BlockWeights in assembly/quantizedBlock.ts). */

@@ -1,8 +1,9 @@
 /** Puts the kernels at the service of the ops: registers them for the WASM backend, by the engine's abilities. */
 import * as tf from '@tensorflow/tfjs-core';
 import { probeSimd, type SimdSupport } from './featureProbe.js';
+import type { Runtime } from './kernelInputs.js';
 import { compileKernels, instantiateKernels, isShared } from './kernelModule.js';
-import { KERNELS, type Runtime } from './kernels.js';
+import { KERNELS } from './kernels.js';
 import { packWeightsOf } from './packedWeights.js';
 import { CONTROL_BYTES, defaultThreads, startTeam } from './threads.js';
 import { allocate, memoryOf, onBackendDispose, type WasmBackend } from './wasmBackend.js';

@@ -4,5 +4,5 @@ export { attentionGradient, attentionGradientScratchBytes } from './attentionGra
 export { geluGradient, geluGradientScratchBytes } from './geluGradient';
 export { layerNorm } from './layerNorm';
 export { linear, linearScratchBytes, packedBytes, packWeights, patchEmbed } from './linear';
-export { packQuantized, quantizedPackedBytes } from './quantizedLinear';
+export { packQuantized, quantizedPackedBytes, quantizedSums, quantizedSumsScratchBytes } from './quantizedLinear';
 export { quantizedBlock, quantizedBlockScratchBytes } from './quantizedBlock';

@@ -19,7 +19,7 @@ export function layerNorm(
   }
 }
 
-function normalizeRows(x: usize, m: i32, d: i32, gamma: usize, beta: usize, epsilon: f32, y: usize): void {
+export function normalizeRows(x: usize, m: i32, d: i32, gamma: usize, beta: usize, epsilon: f32, y: usize): void {
   const bytes = <usize>d << 2;
   const vectorBytes = (<usize>d & ~3) << 2;
   for (let row = 0; row < m; row++) {

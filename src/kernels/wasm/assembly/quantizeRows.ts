@@ -8,7 +8,7 @@
  * Codes lie in groups of GROUP values, [k / GROUP][rows][GROUP]: 16 bytes a row, as the product reads them. Bytes in
  * the relaxed build, 16-bit numbers in the plain one.
  */
-import { layerNorm } from './layerNorm';
+import { normalizeRows } from './layerNorm';
 import { rotateRow } from './rotate';
 
 /** Values of a row that are multiplied with weights held in registers. */
@@ -53,7 +53,7 @@ export function quantizeRows(
   const bytes = <usize>k << 2;
   memory.fill(row + bytes, 0, rowBytes(k) - bytes);
   for (let i = 0; i < m; i++) {
-    if (gamma) layerNorm(x, 1, k, gamma, beta, epsilon, row);
+    if (gamma) normalizeRows(x, 1, k, gamma, beta, epsilon, row);
     rotateRow(gamma ? row : x, k, row);
     const levels = i < precise ? PRECISE_LEVELS : LEVELS;
     const least = extreme(row, k, false);

@@ -24,13 +24,15 @@ export class BlockWeights {
 }
 
 const ENDING_BYTES: usize = 64;
+/** A queue of attention's chunks for one thread, with room to fill a line. */
+const QUEUE_BYTES: usize = 64;
 
 /** Bytes of scratch memory that `quantizedBlock` needs. */
 export function quantizedBlockScratchBytes(t: i32, d: i32, heads: i32, hidden: i32, prefix: i32): usize {
   const inner = <usize>t * <usize>(max(3 * d, hidden) + d) * 4 + 128;
   return (
-    ENDING_BYTES + CONSTANTS_BYTES + workspaceBytes(t, max(d, hidden), prefix) + inner +
-    attentionScratchBytes(t, d / heads)
+    ENDING_BYTES + QUEUE_BYTES + CONSTANTS_BYTES + workspaceBytes(t, max(d, hidden), prefix) + inner +
+    attentionScratchBytes(t, d / heads, 1)
   );
 }
 
@@ -48,21 +50,24 @@ export function quantizedBlock(
 ): void {
   const w = changetype<BlockWeights>(weights);
   const ending = changetype<Ending>(scratch);
-  const constants = scratch + ENDING_BYTES;
+  const queue = scratch + ENDING_BYTES;
+  const constants = queue + QUEUE_BYTES;
   storeConstants(constants);
   const at = constants + CONSTANTS_BYTES;
   const widest = max(d, hidden);
   const workspace = layOutWorkspace(at, t, widest, prefix, constants);
   const wide = (at + workspaceBytes(t, widest, prefix) + 63) & ~63;
-  const heads_ = (wide + <usize>t * <usize>max(3 * d, hidden) * 4 + 63) & ~63;
-  const attentionScratch = heads_ + <usize>t * <usize>d * 4;
+  const attended = (wide + <usize>t * <usize>max(3 * d, hidden) * 4 + 63) & ~63;
+  const attentionScratch = attended + <usize>t * <usize>d * 4;
   const picture = <usize>t * <usize>d * 4;
   for (let i = 0; i < b; i++) {
     setEnding(ending, w.qkvBias, false, 0, 0);
     multiplyQuantized(x, t, d, 3 * d, w.norm1Gamma, w.norm1Beta, epsilon, prefix, w.qkv, ending, wide, workspace);
-    attention(wide, 1, t, heads, d / heads, heads_, attentionScratch);
+    memory.fill(queue, 0, QUEUE_BYTES);
+    store<i32>(queue, 1, 12);
+    attention(wide, 1, t, heads, d / heads, attended, attentionScratch, queue, 0);
     setEnding(ending, w.projBias, false, w.scale1, x);
-    multiplyQuantized(heads_, t, d, d, 0, 0, 0, prefix, w.proj, ending, y, workspace);
+    multiplyQuantized(attended, t, d, d, 0, 0, 0, prefix, w.proj, ending, y, workspace);
 
     setEnding(ending, w.fc1Bias, true, 0, 0);
     multiplyQuantized(y, t, d, hidden, w.norm2Gamma, w.norm2Beta, epsilon, prefix, w.fc1, ending, wide, workspace);

@@ -208,3 +208,32 @@ function finishRows(
     parameters += ROW_PARAMETERS;
   }
 }
+
+/**
+ * The sums alone, as whole numbers, with what makes numbers of them, so that tests can check every bit:
+ * x [m, k] · w ≈ (sums - zero · columnSums) · scale of the row · scale of the column.
+ *
+ * @param w what packQuantized made of a [k, n] matrix
+ * @param sums i32 [(n + 7) / 8][m][8]
+ * @param parameters [m] of {scale: f32, zero: i32}
+ * @param scratch quantizedSumsScratchBytes(m, k, precise) bytes
+ */
+export function quantizedSums(
+  x: usize, m: i32, k: i32, n: i32, precise: i32, w: usize, sums: usize, parameters: usize, scratch: usize,
+): void {
+  const workspace = layOutWorkspace(scratch, m, k, precise, 0);
+  quantizeRows(x, m, k, 0, 0, 0, precise, workspace.codes, workspace.parameters, workspace.row);
+  memory.copy(parameters, workspace.parameters, <usize>m * ROW_PARAMETERS);
+  const rows = m + precise;
+  for (let column = 0; column < n; column += 8) {
+    multiplyCodes(workspace.codes, <usize>rows << 4, rows, groupsOf(k), w + PANEL_HEAD, workspace.sums);
+    joinPrecise(workspace.sums, m, precise);
+    memory.copy(sums, workspace.sums, <usize>m << 5);
+    sums += <usize>m << 5;
+    w += panelBytes(k);
+  }
+}
+
+export function quantizedSumsScratchBytes(m: i32, k: i32, precise: i32): usize {
+  return workspaceBytes(m, k, precise);
+}

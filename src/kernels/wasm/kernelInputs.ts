@@ -1,0 +1,42 @@
+/** What every kernel does with its inputs before it touches memory. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { KernelExports } from './kernelModule.js';
+import type { PackedWeights } from './packedWeights.js';
+import { addressOf, type WasmBackend } from './wasmBackend.js';
+
+/** The kernels on the memory of one backend. */
+export interface Runtime {
+  backend: WasmBackend;
+  kernels: KernelExports;
+  weights: PackedWeights;
+}
+
+export type Inputs = Record<string, tf.TensorInfo>;
+
+export function makeOutput({ backend }: Runtime, shape: number[]): tf.TensorInfo {
+  const bytes = tf.util.sizeFromShape(shape) * 4;
+  const y = backend.makeOutput(shape, 'float32');
+  if (bytes > 0 && addressOf(backend, y) === 0) {
+    backend.disposeData(y.dataId);
+    throw new Error(`WASM kernels: no room for ${bytes} bytes of output`);
+  }
+  return y;
+}
+
+export function sizeOf(tensor: tf.TensorInfo): number {
+  return tf.util.sizeFromShape(tensor.shape);
+}
+
+export function checkFloats(name: string, inputs: Inputs): Inputs {
+  for (const [key, input] of Object.entries(inputs)) {
+    check(name, !input || input.dtype === 'float32', `float32 for ${key}`, inputs);
+  }
+  return inputs;
+}
+
+export function check(name: string, holds: boolean, expected: string, inputs: Inputs): void {
+  if (holds) return;
+  const found = Object.entries(inputs).filter(([, input]) => input);
+  const shapes = found.map(([key, input]) => `${key} ${input.dtype} [${input.shape}]`);
+  throw new Error(`${name}: expected ${expected}, found ${shapes.join(', ')}`);
+}

@@ -141,6 +141,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
 /** A teacher's accuracy, in this thread. */
 async function evaluateRegnet(regnet: Regnet, args: Args, backend: string): Promise<Summary> {
   try {
+    if (args.quantize) throw new UserError(`${args.model}: --quantize is for ViT and DeiT, not for RegNet`);
     const { config, labels } = regnet;
     const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
     const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : regnet.preprocessing;

@@ -116,7 +116,8 @@ function printReport(
   bytes: number,
   { outdir, dtype, quantize, format, json }: Args,
 ): void {
-  if (json) return void console.log(JSON.stringify({ ...report, outdir, dtype, quantize, outputFormat: format }));
+  if (json)
+    return void console.log(JSON.stringify({ ...report, outdir, dtype, quantize, outputFormat: format }));
   const list = (names: readonly string[]) => {
     const shown = names.slice(0, 4).join(', ');
     return names.length > 4 ? `${shown}, … (${names.length})` : shown;

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {
   type AttentionStack,
   attentionMap,
+  attentionSheet,
   attentionStack,
   overlay,
   type PatchMap,
@@ -23,6 +24,7 @@ interface Args {
   head?: number;
   token: PrefixToken;
   rollout?: boolean;
+  grid?: boolean;
   opacity: number;
   backend: string;
 }
@@ -51,7 +53,12 @@ export const attentionCommand: Command = {
         type: 'boolean',
         describe: 'through all blocks and heads (Abnar and Zuidema, arXiv 2005.00928)',
       })
-      .conflicts('rollout', ['layer', 'head'])
+      .option('grid', {
+        type: 'boolean',
+        describe: 'every head on one sheet: a row a layer, a column a head',
+      })
+      .conflicts('rollout', ['layer', 'head', 'grid'])
+      .conflicts('grid', ['layer', 'head'])
       .option('opacity', {
         type: 'number',
         default: 0.6,
@@ -71,14 +78,15 @@ export const attentionCommand: Command = {
         '$0 attention deit-tiny/ cat.jpg --out cat.png --layer 11 --head 2',
         'one head of the last block',
       )
-      .example('$0 attention deit-tiny/ cat.jpg --out cat.png --rollout', 'the whole model'),
+      .example('$0 attention deit-tiny/ cat.jpg --out cat.png --rollout', 'the whole model')
+      .example('$0 attention deit-tiny/ cat.jpg --out cat.png --grid', 'every head of every block'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const image = await decodeImage(args.image);
     const model = await load(args.model, { backend: args.backend });
     try {
-      const map = mapFor(await stackOf(model, image), args);
-      await writePng(args.out, overlay(seenPart(image, model.preprocessing), map, { opacity: args.opacity }));
+      const stack = await stackOf(model, image);
+      await writePng(args.out, draw(seenPart(image, model.preprocessing), stack, args));
     } finally {
       model.dispose();
     }
@@ -94,6 +102,12 @@ async function stackOf(model: VisionTransformer, image: RgbImage): Promise<Atten
   } finally {
     x.dispose();
   }
+}
+
+function draw(seen: RgbImage, stack: AttentionStack, args: Args): RgbImage {
+  const { grid, token, opacity } = args;
+  if (grid) return attentionSheet(seen, stack, { token, opacity });
+  return overlay(seen, mapFor(stack, args), { opacity });
 }
 
 function mapFor(stack: AttentionStack, { layer, head, token, rollout: whole }: Args): PatchMap {

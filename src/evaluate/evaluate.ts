@@ -55,7 +55,10 @@ export interface PictureModel {
   predict(x: tf.Tensor4D): tf.Tensor2D;
 }
 
-/** Runs a model over prepared batches, one after another; `heads` asks for both heads' logits of a distilled model. */
+/**
+ * Runs a model over prepared batches, one after another; `heads` asks for both heads' logits of a distilled model, which
+ * are given where the model runs layer by layer.
+ */
 export async function* scoreBatches(
   model: PictureModel,
   batches: AsyncIterable<PreparedBatch>,
@@ -112,8 +115,11 @@ async function logitsOf(
   const [height, width] = model.config.imgSize;
   const outputs = tf.tidy(() => {
     const x = tf.tensor4d(batch.data, [batch.indices.length, height, width, 3]);
-    const both = heads && model instanceof DistilledVisionTransformer ? model.predictHeads(x) : [];
-    return both.length > 0 ? [meanOf(both), ...both] : [model.predict(x)];
+    // A runtime gives the mean alone, and is so much faster than the layers that it has precedence.
+    if (!heads || !(model instanceof DistilledVisionTransformer) || model.hasRuntime)
+      return [model.predict(x)];
+    const both = model.predictHeads(x);
+    return [meanOf(both), ...both];
   });
   try {
     const [logits, ...rest] = await Promise.all(outputs.map((output) => output.data<'float32'>()));

@@ -5,4 +5,5 @@ export { heatColormap } from './colormap.js';
 export { mapToGrey, type OverlayOptions, overlay } from './overlay.js';
 export { rollout } from './rollout.js';
 export { seenPart, seenWindow } from './seenPart.js';
+export { attentionSheet, type SheetOptions } from './sheet.js';
 export type { AttentionStack, PatchMap, PrefixToken } from './types.js';

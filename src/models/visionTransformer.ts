@@ -66,6 +66,11 @@ export class VisionTransformer {
     return tf.getBackend();
   }
 
+  /** Whether predict is done by a runtime and not by the layers. */
+  get hasRuntime(): boolean {
+    return this.runtime !== undefined;
+  }
+
   /**
    * Hands prediction to a faster runtime with the same weights; training and features stay with the layers. Once a
    * weight is changed, by training or setWeights, the runtime is disposed and the layers predict again.

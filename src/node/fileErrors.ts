@@ -5,6 +5,8 @@ const REASONS: Record<string, string> = {
   EDQUOT: 'the disk quota is used up; free some space or choose another output folder',
   EACCES: 'no permission to write there; choose another output folder',
   EPERM: 'no permission to write there; choose another output folder',
+  ENOTDIR: 'a part of its path is a file and not a folder; choose another output folder',
+  EEXIST: 'a part of its path is a file and not a folder; choose another output folder',
   EROFS: 'the disk is read-only; choose another output folder',
 };
 

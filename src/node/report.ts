@@ -17,10 +17,11 @@ import { preprocess } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
 import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
+import { writeFileAtomically } from './atomicFile.js';
 import { decodeImage } from './decode.js';
+import { asUserError } from './fileErrors.js';
 import type { ValFolder } from './valFolder.js';
 import { packageVersion } from './version.js';
-import { writeWhole } from './writeWhole.js';
 
 /** Side of a thumbnail in pixels: twice that on the page, for dense screens. */
 const THUMBNAIL_SIDE = 224;
@@ -53,10 +54,14 @@ export async function startReport(path: string): Promise<EvaluationReport> {
     throw new UserError(`${path}: is a folder; a report needs the name of an HTML file`);
   }
   await access(dirname(path), constants.W_OK).catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`${path}: cannot be written (${error.code}); make its folder first`);
+    if (error.code !== 'ENOENT') throw asUserError(error, path); // a folder that is not there will be made
   });
   const record = new EvaluationRecord();
-  return { record, write: async (evaluated) => writeWhole(path, await pageOf(record, evaluated)) };
+  return {
+    record,
+    write: async (evaluated) =>
+      writeFileAtomically(path, [new TextEncoder().encode(await pageOf(record, evaluated))]),
+  };
 }
 
 async function pageOf(record: EvaluationRecord, evaluated: Evaluated): Promise<string> {

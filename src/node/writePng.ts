@@ -1,11 +1,11 @@
 import sharp from 'sharp';
 import type { RgbImage } from '../image/types.js';
-import { writeWhole } from './writeWhole.js';
+import { writeFileAtomically } from './atomicFile.js';
 
 /** Writes a picture as a PNG file, whole or not at all. */
 export async function writePng(path: string, { data, width, height }: RgbImage): Promise<void> {
   const png = await sharp(data, { raw: { width, height, channels: 3 } })
     .png()
     .toBuffer();
-  await writeWhole(path, png);
+  await writeFileAtomically(path, [png]);
 }

@@ -1,5 +1,13 @@
 import { expect, test } from '@jest/globals';
-import { heatColormap, mapToGrey, overlay, seenPart } from '../../src/explain/index.js';
+import {
+  attentionMap,
+  attentionSheet,
+  heatColormap,
+  mapToGrey,
+  overlay,
+  seenPart,
+} from '../../src/explain/index.js';
+import { crop } from '../../src/image/crop.js';
 import { preprocessingFor } from '../../src/image/index.js';
 
 /** Lightness of an sRGB colour in OKLab, 0…1. */
@@ -46,6 +54,31 @@ test('a flat map is dark everywhere', () => {
   const image = { data: new Uint8Array(12), width: 2, height: 2 };
   const flat = overlay(image, { data: Float32Array.of(0.3), rows: 1, cols: 1 }, { opacity: 1 });
   expect(flat.data).toEqual(Uint8Array.from(Array.from({ length: 12 }, (_, i) => heatColormap[i % 3])));
+});
+
+test('a sheet has a row for each layer and a column for each head', () => {
+  const [heads, tokens] = [3, 5];
+  const layer = (seed: number) =>
+    Float32Array.from({ length: heads * tokens * tokens }, (_, i) => (i * seed) % 17);
+  const stack = {
+    layers: [layer(3), layer(5)],
+    heads,
+    tokens,
+    prefixTokens: 1,
+    grid: [2, 2] as [number, number],
+  };
+  const image = { data: Uint8Array.from({ length: 3 * 20 * 10 }, (_, i) => i % 256), width: 20, height: 10 };
+  const sheet = attentionSheet(image, stack, { tile: 20, opacity: 0.5 });
+  expect([sheet.width, sheet.height]).toEqual([3 * 24 + 4, 2 * 14 + 4]);
+  for (const [row, column] of [
+    [0, 0],
+    [1, 2],
+  ] as const) {
+    const one = overlay(image, attentionMap(stack, { layer: row, head: column }), { opacity: 0.5 });
+    const found = crop(sheet, { left: 4 + 24 * column, top: 4 + 14 * row, width: 20, height: 10 });
+    expect(found.data).toEqual(one.data);
+  }
+  expect(sheet.data.slice(0, 3)).toEqual(Uint8Array.of(40, 40, 40));
 });
 
 test('the part of a picture that the model sees', () => {

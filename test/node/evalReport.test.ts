@@ -66,10 +66,10 @@ describe('deit eval --report', () => {
   });
 
   test('a place that cannot be written is said before any work', async () => {
-    const nowhere = join(folder, 'no', 'report.html');
+    const nowhere = join(val, '1', 'none.png', 'report.html');
     const missing = await run('--report', nowhere);
     expect(missing.code).toBe(1);
-    expect(missing.err.trim()).toBe(`deit: ${nowhere}: cannot be written (ENOENT); make its folder first`);
+    expect(missing.err.trim()).toMatch(/^deit: .*none\.png\/report\.html: .*not a folder.*$/);
     const { code, err } = await run('--report', folder);
     expect(code).toBe(1);
     expect(err.trim()).toBe(`deit: ${folder}: is a folder; a report needs the name of an HTML file`);

@@ -15,7 +15,7 @@ export interface WatchedPage {
 }
 
 /** Opens the server's empty page and waits for the library. */
-export async function openPage(browser: Browser, server: TestServer): Promise<WatchedPage> {
+export async function openPage(browser: Pick<Browser, 'newPage'>, server: TestServer): Promise<WatchedPage> {
   const page = await browser.newPage();
   const errors = watchErrors(page);
   await page.goto(server.url);

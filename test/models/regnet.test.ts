@@ -9,7 +9,11 @@ import type { Checkpoint } from '../../converters/formats/types.js';
 import { useBackend } from '../../src/backend.js';
 import { loadRegnet } from '../../src/models/regnet.js';
 import { countRegnetParameters } from '../../src/models/regnetConfig.js';
+import '../../src/node/native/backend.js';
 import { fixture } from '../image/pictures.js';
+import { showNativeTensorflow, testedNativeFolder } from '../native.js';
+
+showNativeTensorflow();
 
 beforeAll(async () => {
   await useBackend('wasm');
@@ -72,8 +76,10 @@ test.each(Object.entries(reference))("%s: the logits are PyTorch's", async (file
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test('a backend without kernels of our own gives the same', async () => {
-  await tf.setBackend('cpu');
+const others = testedNativeFolder ? ['cpu', 'tensorflow'] : ['cpu'];
+
+test.each(others)('%s, without kernels of our own, gives the same', async (backend) => {
+  await (backend === 'cpu' ? tf.setBackend('cpu') : useBackend(backend));
   try {
     const model = await loadRegnet(convertRegnet(await open('regnety.pth')));
     const { size, logits } = reference['regnety.pth'].cases[1];

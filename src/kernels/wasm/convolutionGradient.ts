@@ -1,7 +1,7 @@
 /**
  * The gradients of convolutions on the WASM backend: tfjs has none there for the filter, and one number at a time for
  * the picture. Without them no convnet is trained in a minute, and a student's teacher is one. Both are a matrix product
- * with the picture's patches as columns (im2col).
+ * with the picture's patches as rows (im2col).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { matrixProduct } from '../../ops/matrixProduct.js';
@@ -45,9 +45,9 @@ function replaceKernel(
 function filterGradient(x: tf.TensorInfo, dy: tf.TensorInfo, attrs: Attrs): tf.TensorInfo {
   const info = convolution(FILTER, x.shape as Shape4, attrs.filterShape, attrs);
   return tf.tidy(() => {
-    const columns = tf.tensor2d(patchColumns(values(x), info), [patchSize(info), positions(info)]);
+    const patches = tf.tensor2d(patchRows(values(x), info), [positions(info), patchSize(info)]);
     const rows = tf.tensor2d(values(dy), [positions(info), info.outChannels]);
-    return tf.reshape(matrixProduct(columns, rows), attrs.filterShape);
+    return tf.reshape(matrixProduct(patches, rows, true), attrs.filterShape);
   });
 }
 
@@ -72,28 +72,24 @@ const values = (tensor: tf.TensorInfo) => tf.engine().readSync(tensor.dataId) as
 const patchSize = (info: Info) => info.filterHeight * info.filterWidth * info.inChannels;
 const positions = (info: Info) => info.batchSize * info.outHeight * info.outWidth;
 
-/** For each place in the filter and channel a row: what it sees at each output position, [kh · kw · C, B · h · w]. */
-function patchColumns(x: Float32Array, info: Info): Float32Array {
-  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth } = info;
+/** What the filter sees at each output position, a row each: [B · h · w, kh · kw · C]. */
+function patchRows(x: Float32Array, info: Info): Float32Array {
+  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, filterHeight, filterWidth } = info;
   const { top, left } = info.padInfo;
   const out = new Float32Array(patchSize(info) * positions(info));
   let at = 0;
-  for (let ky = 0; ky < info.filterHeight; ky++) {
-    for (let kx = 0; kx < info.filterWidth; kx++) {
-      for (let c = 0; c < inChannels; c++) {
-        for (let b = 0; b < batchSize; b++) {
-          for (let oy = 0; oy < outHeight; oy++) {
-            const y = oy * info.strideHeight - top + ky;
-            if (y < 0 || y >= inHeight) {
-              at += outWidth;
-              continue;
-            }
-            const row = (b * inHeight + y) * inWidth;
-            for (let ox = 0; ox < outWidth; ox++, at++) {
-              const px = ox * info.strideWidth - left + kx;
-              if (px >= 0 && px < inWidth) out[at] = x[(row + px) * inChannels + c];
-            }
-          }
+  for (let b = 0; b < batchSize; b++) {
+    for (let oy = 0; oy < outHeight; oy++) {
+      for (let ox = 0; ox < outWidth; ox++) {
+        const x0 = ox * info.strideWidth - left;
+        const [first, end] = [Math.max(0, x0), Math.min(inWidth, x0 + filterWidth)];
+        for (let ky = 0; ky < filterHeight; ky++, at += filterWidth * inChannels) {
+          const y = oy * info.strideHeight - top + ky;
+          if (y < 0 || y >= inHeight) continue;
+          // A row of the filter sees numbers that lie side by side.
+          let to = at + (first - x0) * inChannels;
+          const row = (b * inHeight + y) * inWidth;
+          for (let i = (row + first) * inChannels; i < (row + end) * inChannels; i++) out[to++] = x[i];
         }
       }
     }
@@ -110,20 +106,15 @@ function sumOfPatches(patches: Float32Array, info: Info): Float32Array {
   for (let b = 0; b < batchSize; b++) {
     for (let oy = 0; oy < outHeight; oy++) {
       for (let ox = 0; ox < outWidth; ox++) {
-        for (let ky = 0; ky < filterHeight; ky++) {
+        const x0 = ox * info.strideWidth - left;
+        const [first, end] = [Math.max(0, x0), Math.min(inWidth, x0 + filterWidth)];
+        for (let ky = 0; ky < filterHeight; ky++, at += filterWidth * inChannels) {
           const y = oy * info.strideHeight - top + ky;
-          if (y < 0 || y >= inHeight) {
-            at += filterWidth * inChannels;
-            continue;
-          }
-          for (let kx = 0; kx < filterWidth; kx++) {
-            const px = ox * info.strideWidth - left + kx;
-            if (px >= 0 && px < inWidth) {
-              const to = ((b * inHeight + y) * inWidth + px) * inChannels;
-              for (let c = 0; c < inChannels; c++) out[to + c] += patches[at + c];
-            }
-            at += inChannels;
-          }
+          if (y < 0 || y >= inHeight) continue;
+          let from = at + (first - x0) * inChannels;
+          const row = (b * inHeight + y) * inWidth;
+          for (let i = (row + first) * inChannels; i < (row + end) * inChannels; i++)
+            out[i] += patches[from++];
         }
       }
     }

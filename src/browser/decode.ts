@@ -1,6 +1,6 @@
 /** Pictures as a page has them → the pixels that Pillow reads from the same file, as far as the browser gives them. */
 import { UserError } from '../errors.js';
-import { describeOther, opaqueGif, pictureFormat, pictureSize } from '../image/pictureFormat.js';
+import { describeOther, jpegExif, opaqueGif, pictureFormat, pictureSize } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { readBitmap } from './readPixels.js';
 
@@ -19,7 +19,10 @@ export type BrowserPicture =
  */
 export const MAX_PIXELS = 2 ** 26;
 
-/** Leave the pixels as the file has them: no colour profile, no EXIF turn, colours not multiplied by alpha. */
+/**
+ * Leave the pixels as the file has them: no colour profile, no EXIF turn (which not every browser lets one switch off),
+ * colours not multiplied by alpha.
+ */
 const AS_STORED: ImageBitmapOptions = {
   colorSpaceConversion: 'none',
   imageOrientation: 'none',
@@ -28,6 +31,17 @@ const AS_STORED: ImageBitmapOptions = {
 
 /** Enough of a file for its header to be in it, also behind a large EXIF or colour profile. */
 const HEADER_BYTES = 2 ** 20;
+
+/**
+ * The pixels that a model sees of a picture.
+ *
+ * @throws UserError if it cannot be read, or is larger than MAX_PIXELS
+ */
+export async function decodePicture(picture: BrowserPicture): Promise<RgbImage> {
+  const decoded = decodeBrowserPicture(picture);
+  if (decoded) return decoded;
+  throw new UserError('expected a Blob, an ImageBitmap, an <img>, a <canvas> or a <video>');
+}
 
 /** The decoder that src/browser adds to classify: undefined for what is no picture of the browser's. */
 export function decodeBrowserPicture(input: unknown): Promise<RgbImage> | undefined {
@@ -57,8 +71,9 @@ function isA(value: unknown, className: string): boolean {
 }
 
 /**
- * The picture in a file's bytes. JPEG, PNG, WebP and GIF give Pillow's pixels; what else the browser reads (AVIF, BMP)
- * gives the browser's.
+ * The picture in a file's bytes. JPEG, PNG, WebP and GIF give Pillow's pixels, except that CMYK is off by at most one
+ * level and that grey PNGs of 16 bits keep their high byte, where Pillow clips at 255. What else the browser reads
+ * (AVIF, BMP) gives the browser's pixels.
  */
 async function decodeBlob(blob: Blob): Promise<RgbImage> {
   return readAndClose(await pictureBitmap(blob), nameOfBlob(blob));
@@ -74,7 +89,7 @@ export async function pictureBitmap(blob: Blob): Promise<ImageBitmap> {
   const head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
   const size = pictureSize(head);
   if (size) checkSize(size.width, size.height, name);
-  const file = pictureFormat(head) === 'GIF' ? await withoutTransparency(blob) : blob;
+  const file = await withoutExtras(blob, head);
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(file, AS_STORED);
@@ -90,8 +105,19 @@ function nameOfBlob(blob: Blob): string {
   return blob instanceof File ? blob.name : 'picture';
 }
 
-async function withoutTransparency(gif: Blob): Promise<Blob> {
-  return new Blob([opaqueGif(new Uint8Array(await gif.arrayBuffer())) as Uint8Array<ArrayBuffer>]);
+/** The file without what would change the stored pixels and cannot be switched off: EXIF in a JPEG, alpha in a GIF. */
+async function withoutExtras(blob: Blob, head: Uint8Array): Promise<Blob> {
+  switch (pictureFormat(head)) {
+    case 'GIF':
+      return new Blob([opaqueGif(new Uint8Array(await blob.arrayBuffer())) as Uint8Array<ArrayBuffer>]);
+    case 'JPEG':
+      return jpegExif(head).reduce(
+        (file, at) => new Blob([file.slice(0, at), 'none', file.slice(at + 4)]),
+        blob,
+      );
+    default:
+      return blob;
+  }
 }
 
 function unreadable(head: Uint8Array): string {

@@ -7,7 +7,7 @@ import { locateWasmFiles } from './wasmFiles.js';
 export * as tf from '@tensorflow/tfjs-core';
 export * from '../index.js';
 export { cachedFetch, clearCache } from './cache.js';
-export { type BrowserPicture, MAX_PIXELS, pictureBitmap } from './decode.js';
+export { type BrowserPicture, decodePicture, MAX_PIXELS, pictureBitmap } from './decode.js';
 export { type BrowserLoadOptions, type BrowserModelSource, load } from './load.js';
 export { loadInWorker, type WorkerLoadOptions, type WorkerModel } from './worker/client.js';
 export type { HeadLogits, PlainFeatures, PlainTensor, StageTimes } from './worker/protocol.js';

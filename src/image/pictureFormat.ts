@@ -86,6 +86,19 @@ function jpegFrame(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
+/** Where the letters `Exif` of each EXIF segment of a JPEG begin. */
+export function jpegExif(bytes: Uint8Array): number[] {
+  const found: number[] = [];
+  const end = jpegFrame(bytes) ?? bytes.length;
+  let at = 2;
+  while (at + 10 < end && bytes[at] === 0xff) {
+    if (bytes[at + 1] === 0xe1 && String.fromCharCode(...bytes.subarray(at + 4, at + 8)) === 'Exif')
+      found.push(at + 4);
+    at += bytes[at + 1] === 0xff ? 1 : 2 + bytes[at + 2]! * 256 + bytes[at + 3]!;
+  }
+  return found;
+}
+
 /** Length of the sub-blocks of a GIF that begin at `at`, with the empty one that ends them. */
 function gifSubBlocks(bytes: Uint8Array, at: number): number {
   let length = 0;

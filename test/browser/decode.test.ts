@@ -1,0 +1,171 @@
+/** Pictures decoded in a page: Pillow's pixels, whatever they come in; and what is no picture, or too large. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+import { decodeImage } from '../../src/node/decode.js';
+import { describeInBrowser, launchChromium } from './chromium.js';
+import { openPage } from './page.js';
+import { startServer, type TestServer } from './server.js';
+
+/** What Pillow reads from the pictures of test/fixtures/images (make_images.py). */
+const pillow = JSON.parse(readFileSync('test/fixtures/images.json', 'utf8')).files as Record<
+  string,
+  { width: number; height: number; sha256: string; error?: boolean }
+>;
+const PILLOWS = Object.keys(pillow).filter((file) => /\.(jpg|png|gif|webp)$/.test(file));
+const CMYK = ['cmyk.jpg', 'cmyk-plain.jpg', 'ycck.jpg', 'cmyk-icc.jpg'];
+
+/** Runs in the page: size and hash of each file's pixels, or the error. */
+async function decodeAll(files: string[]) {
+  const results: Record<string, string> = {};
+  for (const file of files) {
+    const bytes = await (await fetch(`/fixtures/images/${file}`)).arrayBuffer();
+    try {
+      const { data, width, height } = await globalThis.deit.decodePicture(new File([bytes], file));
+      const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', data as BufferSource));
+      const hex = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+      results[file] = `${width}×${height} ${hex}`;
+    } catch (error) {
+      results[file] = `${(error as Error).name}: ${(error as Error).message}`;
+    }
+  }
+  return results;
+}
+
+describeInBrowser('pictures in a page', () => {
+  let browser: Browser;
+  let server: TestServer;
+  let page: Page;
+
+  beforeAll(async () => {
+    server = await startServer();
+    browser = await launchChromium();
+    ({ page } = await openPage(browser, server));
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  test('JPEG, PNG, WebP and GIF give Pillow’s pixels to the byte', async () => {
+    const files = PILLOWS.filter((file) => !CMYK.includes(file) && file !== 'grey16.png');
+    expect(files.length).toBeGreaterThan(30);
+    const found = await page.evaluate(decodeAll, files);
+    for (const file of files) {
+      const { width, height, sha256, error } = pillow[file]!;
+      const damaged = `UserError: ${file}: a ${file.endsWith('jpg') ? 'JPEG' : 'PNG'} that cannot be decoded: the file is damaged or cut short`;
+      expect(`${file} ${found[file]}`).toBe(`${file} ${error ? damaged : `${width}×${height} ${sha256}`}`);
+    }
+  });
+
+  test('CMYK is off by at most one level', async () => {
+    const found = await page.evaluate(async (files) => {
+      const decode = async (file: string) =>
+        globalThis.deit.decodePicture(await (await fetch(`/fixtures/images/${file}`)).blob());
+      return Promise.all(files.map(async (file) => [...(await decode(file)).data]));
+    }, CMYK);
+    for (const [i, file] of CMYK.entries()) {
+      const { data } = await decodeImage(`test/fixtures/images/${file}`);
+      expect(found[i]!.length).toBe(data.length);
+      expect(Math.max(...found[i]!.map((level, at) => Math.abs(level - data[at]!)))).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test('a blob, an <img>, canvases, a bitmap and ImageData of one picture are the same pixels', async () => {
+    const same = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      // Without a colour profile: drawing on a canvas, the page itself applies one.
+      const blob = await (await fetch('/fixtures/images/rgb.jpg')).blob();
+      const expected = await deit.decodePicture(blob);
+      const image = new Image();
+      image.src = URL.createObjectURL(blob);
+      await image.decode();
+      const { width, height } = expected;
+      const canvas = Object.assign(document.createElement('canvas'), { width, height });
+      canvas.getContext('2d')!.drawImage(image, 0, 0);
+      const offscreen = new OffscreenCanvas(width, height);
+      offscreen.getContext('2d')!.drawImage(image, 0, 0);
+      const results: Record<string, boolean> = {};
+      for (const picture of [image, canvas, offscreen, await createImageBitmap(blob)]) {
+        const found = await deit.decodePicture(picture);
+        results[picture.constructor.name] =
+          found.width === width && found.height === height && String(found.data) === String(expected.data);
+      }
+      return results;
+    });
+    expect(same).toEqual({
+      HTMLImageElement: true,
+      HTMLCanvasElement: true,
+      OffscreenCanvas: true,
+      ImageBitmap: true,
+    });
+  });
+
+  test('a frame of a video', async () => {
+    const found = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
+      const context = canvas.getContext('2d')!;
+      const paint = () => {
+        context.fillStyle = 'rgb(200, 40, 90)';
+        context.fillRect(0, 0, 64, 48);
+      };
+      paint();
+      const video = document.createElement('video');
+      video.muted = true;
+      const early = await deit.decodePicture(video).catch((error: Error) => error.message);
+      video.srcObject = canvas.captureStream(30);
+      const timer = setInterval(paint, 20);
+      await video.play();
+      const { data, width, height } = await deit.decodePicture(video);
+      clearInterval(timer);
+      return { early, width, height, pixel: [...data.subarray(0, 3)] };
+    });
+    expect(found.early).toMatch(/^the <video> has no frame yet/);
+    expect([found.width, found.height]).toEqual([64, 48]);
+    // The frame went through the YUV of video.
+    for (const [i, level] of [200, 40, 90].entries())
+      expect(Math.abs(found.pixel[i]! - level)).toBeLessThanOrEqual(4);
+  });
+
+  test('what is no picture, too large, broken or another site’s gets one clear line', async () => {
+    const errors = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      const told = (picture: Blob | HTMLImageElement | HTMLCanvasElement) =>
+        deit.decodePicture(picture).then(
+          () => 'decoded',
+          ({ name, message }: Error) => `${name}: ${message}`,
+        );
+      const header = new DataView(new ArrayBuffer(33));
+      for (const [i, byte] of [137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82].entries())
+        header.setUint8(i, byte);
+      header.setUint32(16, 12_000);
+      header.setUint32(20, 9_000);
+      const tiff = await (await fetch('/fixtures/images/rgb.tif')).blob();
+      const missing = Object.assign(new Image(), { src: '/no-such.png' });
+      return {
+        text: await told(new File(['hello there'], 'notes.txt')),
+        empty: await told(new File([], 'empty.png')),
+        html: await told(new File(['<!doctype html><p>404'], 'cat.jpg')),
+        tiff: await told(new File([tiff], 'scan.tif')),
+        large: await told(new File([header.buffer], 'large.png')),
+        missing: await told(missing),
+        canvas: await told(Object.assign(document.createElement('canvas'), { width: 0 })),
+      };
+    });
+    expect(errors).toEqual({
+      text: 'UserError: notes.txt: not a picture that this browser reads: expected JPEG, PNG, WebP or GIF, found a file that begins with the bytes 68656c6c',
+      empty:
+        'UserError: empty.png: not a picture that this browser reads: expected JPEG, PNG, WebP or GIF, found an empty file',
+      html: 'UserError: cat.jpg: not a picture that this browser reads: expected JPEG, PNG, WebP or GIF, found an HTML or XML document',
+      tiff: 'UserError: scan.tif: browsers do not read TIFF; save it as PNG or JPEG',
+      large:
+        'UserError: large.png: 12000 × 9000 is 108 megapixels; at most 67 megapixels are read in a browser; scale the picture down',
+      missing: expect.stringMatching(
+        /^UserError: .*no-such.png: the <img> has no picture that could be loaded$/,
+      ),
+      canvas: 'UserError: the picture has 0 × 150 pixels; expected at least one',
+    });
+  });
+});

@@ -131,8 +131,9 @@ async function decodeElement(image: HTMLImageElement): Promise<RgbImage> {
   return readAndClose(await bitmapOfElement(image), nameOf(image));
 }
 
-function nameOf({ currentSrc }: HTMLImageElement): string {
-  return currentSrc === '' || /^(data|blob):/.test(currentSrc) ? 'picture' : currentSrc;
+function nameOf({ currentSrc, src }: HTMLImageElement): string {
+  const address = currentSrc || src;
+  return address === '' || /^(data|blob):/.test(address) ? 'picture' : address;
 }
 
 async function bitmapOfElement(image: HTMLImageElement): Promise<ImageBitmap> {

@@ -75,8 +75,8 @@ describeInBrowser('pictures in a page', () => {
   test('a blob, an <img>, canvases, a bitmap and ImageData of one picture are the same pixels', async () => {
     const same = await page.evaluate(async () => {
       const { deit } = globalThis;
-      // Without a colour profile: drawing on a canvas, the page itself applies one.
-      const blob = await (await fetch('/fixtures/images/rgb.jpg')).blob();
+      // A PNG without a profile: a page that draws a JPEG on a canvas may get the GPU's conversion of its colours.
+      const blob = await (await fetch('/fixtures/images/rgb.png')).blob();
       const expected = await deit.decodePicture(blob);
       const image = new Image();
       image.src = URL.createObjectURL(blob);

@@ -27,7 +27,7 @@ export function watchBackend(name: string): (reason: string) => void {
   watches.set(name, watch);
   return (reason) => {
     watch.error = new UserError(
-      `the ${name} backend lost its GPU (${reason}), and the model's weights with it; load the model again`,
+      `the ${name} backend lost its GPU (${reason}), and the model’s weights with it; load the model again`,
     );
     reject(watch.error);
   };

@@ -91,6 +91,58 @@ describeInBrowser('backends', () => {
     ]);
   });
 
+  test.each(['wasm', 'webgl', 'webgpu'])('%s: memory does not grow over 50 pictures', async (backend) => {
+    const { early, late } = await page.evaluate(async (backend) => {
+      const { deit } = globalThis;
+      const url = '/fixtures/models/timm_distilled.safetensors';
+      const model = await deit.load(url, { backend, cache: false, convert: { numHeads: 2 } });
+      const picture = await (await fetch('/fixtures/images/rgb.png')).blob();
+      const memory = () => {
+        const { numTensors, numDataBuffers, numBytes } = deit.tf.memory();
+        const { numBytesInGPUAllocated = 0, numBytesAllocatedInGPU = 0 } =
+          deit.tf.memory() as unknown as Record<string, number>;
+        return { numTensors, numDataBuffers, numBytes, gpu: numBytesInGPUAllocated + numBytesAllocatedInGPU };
+      };
+      for (let i = 0; i < 5; i++) await model.classify(picture);
+      const early = memory();
+      for (let i = 5; i < 50; i++) await model.classify(picture);
+      const late = memory();
+      model.dispose();
+      return { early, late };
+    }, backend);
+    expect(early.numTensors).toBeGreaterThan(0);
+    expect(late).toEqual(early);
+  });
+
+  test('a lost WebGL context is an error at once, and a new load brings WebGL back', async () => {
+    const { imgSize, logits } = reference['facebook.pth']!;
+    const lost = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      const { tf } = deit;
+      const options = { backend: 'webgl', cache: false, convert: { numHeads: 2 } };
+      const model = await deit.load('/fixtures/models/facebook.pth', options);
+      const picture = { data: new Uint8Array(3 * 24 * 24), width: 24, height: 24 };
+      await model.classify(picture);
+      const { gl } = (tf.backend() as unknown as { gpgpu: { gl: WebGL2RenderingContext } }).gpgpu;
+      const told = () => model.classify(picture).catch(({ name, message }: Error) => `${name}: ${message}`);
+      const start = performance.now();
+      const waiting = told();
+      gl.getExtension('WEBGL_lose_context')!.loseContext();
+      const results = [await waiting, await told()];
+      const seconds = (performance.now() - start) / 1000;
+      model.dispose();
+      return { results, seconds };
+    });
+    for (const message of lost.results)
+      expect(message).toBe(
+        'UserError: the webgl backend lost its GPU (its WebGL context was lost), and the model’s weights with it; load the model again',
+      );
+    expect(lost.seconds).toBeLessThan(10);
+    const found = await runModel(page, 'facebook.pth', imgSize, 'webgl');
+    expect(found.backend).toBe('webgl');
+    expect(largestError(found.logits, logits)).toBeLessThan(1e-5);
+  });
+
   test('an unknown backend is an error that lists those that are there', async () => {
     const message = await page.evaluate(() =>
       globalThis.deit.useBackend('cuda').catch((error: Error) => `${error.name}: ${error.message}`),

@@ -53,7 +53,9 @@ export function modelCard(name: string): ModelCard {
 
 /** A whole configuration from a name or some fields; the rest is DeiT-tiny's. Throws a UserError if it cannot be built. */
 export function resolveConfig(model: string | Partial<VitConfig>, overrides: ModelOverrides = {}): VitConfig {
-  const base = typeof model === 'string' ? modelCard(model).config : { ...DEFAULTS, ...model };
+  // A field that is undefined is no field: tfjs takes only JSON for a model's metadata.
+  const defaults = definedFields(DEFAULTS) as VitConfig;
+  const base = typeof model === 'string' ? modelCard(model).config : { ...defaults, ...definedFields(model) };
   const { imgSize, seed: _, ...rest } = overrides;
   const config: VitConfig = {
     ...base,

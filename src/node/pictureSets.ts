@@ -46,11 +46,12 @@ function idxNames(stem: string, axes: number): string[] {
 async function openCifar10(path: string, split: DataConfig['split']): Promise<LevelSet> {
   const inner = join(path, 'cifar-10-batches-bin');
   const folder = (await exists(inner)) ? inner : path;
-  const names = split === 'train' ? [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`) : ['test_batch.bin'];
+  const parts = split === 'train' ? [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`) : ['test_batch.bin'];
   const files = [];
-  for (const name of names) files.push(await firstOf(folder, [name]));
+  for (const name of parts) files.push(await firstOf(folder, [name]));
   const meta = 'batches.meta.txt';
-  return cifar10Set(files, (await exists(join(folder, meta))) ? await firstOf(folder, [meta]) : undefined);
+  const names = (await exists(join(folder, meta))) ? await firstOf(folder, [meta]) : undefined;
+  return { ...cifar10Set(files, names), name: folder };
 }
 
 async function firstOf(folder: string, names: readonly string[]): Promise<NamedBytes> {

@@ -191,3 +191,10 @@ test('layersModel.save keeps all that load needs; saving, loading and saving giv
   model.dispose();
   again.dispose();
 });
+
+test('a configuration has no fields that are undefined, so that a model is built from it as it is', () => {
+  const config = resolveConfig({ embedDim: 8, numHeads: 2, depth: undefined }, { numClasses: undefined });
+  expect(Object.values(config)).not.toContain(undefined);
+  expect([config.depth, config.numClasses]).toEqual([12, 1000]);
+  createModel({ embedDim: 8, numHeads: 2, depth: 1, patchSize: 8 }, { imgSize: 16, numClasses: 3 }).dispose();
+});

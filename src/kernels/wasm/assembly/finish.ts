@@ -26,17 +26,10 @@ export class Target {
  * bias, activation, scale and residual follow. Leaves `target` at the next tile down.
  */
 export function finishTile(tile: usize, rows: i32, target: Target, first: bool, last: bool): void {
-  let to = target.row;
-  const stride = target.stride;
-  if (!first) addRows(tile, rows, to, stride);
+  if (!first) addRows(tile, rows, target.row, target.stride);
   if (last) finishRows(tile, rows, target);
-  for (let row = 0; row < rows; row++) {
-    v128.store(to, v128.load(tile));
-    v128.store(to, v128.load(tile, 16), 16);
-    tile += 32;
-    to += stride;
-  }
-  target.row = to;
+  else copyRows(tile, rows, target.row, target.stride);
+  target.row += <usize>rows * target.stride;
 }
 
 function addRows(tile: usize, rows: i32, from: usize, stride: usize): void {
@@ -48,16 +41,24 @@ function addRows(tile: usize, rows: i32, from: usize, stride: usize): void {
   }
 }
 
+function copyRows(tile: usize, rows: i32, to: usize, stride: usize): void {
+  for (let row = 0; row < rows; row++) {
+    v128.store(to, v128.load(tile));
+    v128.store(to, v128.load(tile, 16), 16);
+    tile += 32;
+    to += stride;
+  }
+}
+
 function finishRows(tile: usize, rows: i32, target: Target): void {
   const zero = f32x4.splat(0);
-  const one = f32x4.splat(1);
   const bias = target.bias;
   const scale = target.scale;
+  const stride = target.stride;
   const left = bias ? v128.load(bias) : zero;
   const right = bias ? v128.load(bias, 16) : zero;
-  const scaleLeft = scale ? v128.load(scale) : one;
-  const scaleRight = scale ? v128.load(scale, 16) : one;
   const constants = target.constants;
+  let to = target.row;
   let residualRow = target.residualRow;
   for (let row = 0; row < rows; row++) {
     let l = f32x4.add(v128.load(tile), left);
@@ -66,17 +67,20 @@ function finishRows(tile: usize, rows: i32, target: Target): void {
       l = gelu(l, constants);
       r = gelu(r, constants);
     }
-    l = f32x4.mul(l, scaleLeft);
-    r = f32x4.mul(r, scaleRight);
+    if (scale) {
+      l = f32x4.mul(l, v128.load(scale));
+      r = f32x4.mul(r, v128.load(scale, 16));
+    }
     if (target.residual) {
-      const from = target.residual + <usize>residualRow * target.stride;
+      const from = target.residual + <usize>residualRow * stride;
       l = f32x4.add(l, v128.load(from));
       r = f32x4.add(r, v128.load(from, 16));
       if (++residualRow == target.residualRows) residualRow = 0;
     }
-    v128.store(tile, l);
-    v128.store(tile, r, 16);
+    v128.store(to, l);
+    v128.store(to, r, 16);
     tile += 32;
+    to += stride;
   }
   target.residualRow = residualRow;
 }

@@ -11,9 +11,12 @@ import { copyPadded, packColumns, packRows, packRowsAt } from './pack';
 import { finish, take, waitFor } from './queue';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
-/** Depth of a block: a panel of w is then 24 kB. Measured against 192 to 3072: 1 to 4 % faster than half of it. */
-const BLOCK_DEPTH: i32 = 768;
-/** Most rows of a block: about 600 kB with BLOCK_DEPTH, and the 198 rows of a 224-pixel picture in one block. */
+/**
+ * Depth of a block: a panel of w and one of x are then 28 kB, which first-level caches of 32 kB hold. Measured against
+ * 256 to 1536: up to 2 % faster than its neighbours at k = 3072, the same elsewhere.
+ */
+const BLOCK_DEPTH: i32 = 512;
+/** Most rows of a block: about 400 kB with BLOCK_DEPTH, and the 198 rows of a 224-pixel picture in one block. */
 const BLOCK_ROWS: i32 = 204 - (204 % ROWS);
 /** Rows that a thread packs at a time. */
 const PACK_ROWS: i32 = 4 * ROWS;

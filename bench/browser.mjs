@@ -1,8 +1,9 @@
 /**
- * DeiT-tiny distilled in Chromium, one picture at a time: each backend on our kernels and on plain tfjs ops, and
+ * DeiT-tiny in Chromium, one picture at a time: each backend on our kernels and on plain tfjs ops, and
  * onnxruntime-web in the same page where it and an ONNX file are at hand.
  *
  *     npm run build && node bench/browser.mjs [--backends wasm,webgl,webgpu] [--rounds 15] [--isolated] [--threads N]
+ *         [--model deit_tiny_distilled_patch16_224]
  *         [--check FOLDER]    holds fb_tiny_distilled_legacy.pth, its input x224.f32 (NCHW) and ref.json with
  *                             PyTorch's logits: every contender's are compared with them
  *         [--ort FOLDER]      holds node_modules/onnxruntime-web and tiny.onnx
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
   options: {
     backends: { type: 'string', default: 'wasm,webgl,webgpu' },
     rounds: { type: 'string', default: '15' },
+    model: { type: 'string', default: 'deit_tiny_distilled_patch16_224' },
     isolated: { type: 'boolean', default: false },
     threads: { type: 'string' },
     check: { type: 'string' },
@@ -32,7 +34,7 @@ const { values: options } = parseArgs({
 });
 
 /** Runs in the page: contenders by name, each a function that runs one forward pass and gives its logits. */
-async function prepare({ backends, hasCheckpoint, hasOrt, threads }) {
+async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
   const { deit } = globalThis;
   const { tf } = deit;
   const bytes = async (url) => (await fetch(url)).arrayBuffer();
@@ -42,7 +44,6 @@ async function prepare({ backends, hasCheckpoint, hasOrt, threads }) {
     : Float32Array.from({ length: 3 * pixels }, (_, i) => Math.sin(i * 0.37));
   const nhwc = nchw.map((_, i) => nchw[(i % 3) * pixels + Math.floor(i / 3)]);
   const checkpoint = hasCheckpoint && (await bytes('/check/fb_tiny_distilled_legacy.pth'));
-  const name = 'deit_tiny_distilled_patch16_224';
 
   const kernelsOf = (backend) =>
     tf.getKernelsForBackend(backend).filter(({ kernelName }) => /^Deit/.test(kernelName));
@@ -136,6 +137,7 @@ try {
   page.setDefaultTimeout(0);
   const { names, notes, isolated } = await page.evaluate(prepare, {
     backends: options.backends.split(','),
+    name: options.model,
     hasCheckpoint: options.check !== undefined,
     hasOrt: options.ort !== undefined,
     threads: Number(options.threads ?? 1),
@@ -161,10 +163,11 @@ try {
       expected &&
       Math.max(...expected.map((value, i) => Math.abs(value - found[i]))) /
         Math.max(...expected.map(Math.abs));
+    const isOurs = !name.startsWith('onnx');
     const list = times.get(name);
     const ms = `${median(list).toFixed(1).padStart(8)} ms (least ${Math.min(...list).toFixed(1)})`;
     console.log(
-      `${name.padEnd(36)} ${ms}${expected ? `   error against PyTorch ${error.toExponential(1)}` : ''}`,
+      `${name.padEnd(36)} ${ms}${expected && isOurs ? `   error against PyTorch ${error.toExponential(1)}` : ''}`,
     );
   }
   if (options.profile) {

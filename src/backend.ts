@@ -69,8 +69,11 @@ export async function useBackend(name = 'auto'): Promise<BackendChoice> {
 /** Sets a tfjs backend and makes sure that it is the one in use: setBackend may give false and leave the old one. */
 export async function activate(name: string): Promise<void> {
   const done = await tf.setBackend(name);
-  await tf.ready();
-  if (!done || tf.getBackend() !== name) throw new UserError(`the ${name} backend does not start here`);
+  if (done) await tf.ready();
+  if (done && tf.getBackend() === name) return;
+  const hint =
+    name === 'wasm' ? '; check that its .wasm files are served where the library looks for them' : '';
+  throw new UserError(`the ${name} backend does not start here${hint}`);
 }
 
 function describeKernels({ simd, threads, reason }: WasmKernels): string {

@@ -143,6 +143,39 @@ describeInBrowser('backends', () => {
     expect(largestError(found.logits, logits)).toBeLessThan(1e-5);
   });
 
+  test('without a GPU, or without the WASM files, what is missing is said', async () => {
+    const bare = await startServer({
+      routes: { '/lib/tfjs-backend-wasm-simd.wasm': (_, response) => response.writeHead(404).end() },
+    });
+    const context = await browser.newContext();
+    try {
+      await context.addInitScript(() => {
+        Object.defineProperty(navigator, 'gpu', { value: undefined });
+        OffscreenCanvas.prototype.getContext = () => null;
+      });
+      const other = await context.newPage();
+      await other.goto(server.url);
+      await other.waitForFunction(() => 'deit' in globalThis);
+      const { backend, passedOver } = await other.evaluate(() => globalThis.deit.useBackend());
+      expect(backend).toBe('wasm');
+      expect(passedOver).toEqual([
+        'webgpu: this browser has no WebGPU, or the page is not served over https',
+        'webgl: this browser has no WebGL 2, or the GPU is blocked',
+      ]);
+      await other.goto(bare.url);
+      await other.waitForFunction(() => 'deit' in globalThis);
+      const message = await other.evaluate(() =>
+        globalThis.deit.useBackend().catch((error: Error) => `${error.name}: ${error.message}`),
+      );
+      expect(message).toMatch(
+        /^UserError: no backend works here: .*; wasm: the wasm backend does not start here; check that its \.wasm files are served/,
+      );
+    } finally {
+      await context.close();
+      await bare.close();
+    }
+  });
+
   test('an unknown backend is an error that lists those that are there', async () => {
     const message = await page.evaluate(() =>
       globalThis.deit.useBackend('cuda').catch((error: Error) => `${error.name}: ${error.message}`),

@@ -22,7 +22,7 @@ export async function writeFileAtomically(
     }
     await rename(beside, path);
   } catch (error) {
-    await rm(beside, { force: true });
+    await rm(beside, { force: true }).catch(() => {}); // the first error tells more
     throw asUserError(error, path);
   }
 }

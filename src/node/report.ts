@@ -53,6 +53,10 @@ export async function startReport(path: string): Promise<EvaluationReport> {
   if ((await stat(path).catch(() => undefined))?.isDirectory()) {
     throw new UserError(`${path}: is a folder; a report needs the name of an HTML file`);
   }
+  const parent = await stat(dirname(path)).catch(() => undefined);
+  if (parent && !parent.isDirectory()) {
+    throw new UserError(`${path}: ${dirname(path)} is a file and not a folder; choose another place`);
+  }
   await access(dirname(path), constants.W_OK).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw asUserError(error, path); // a folder that is not there will be made
   });

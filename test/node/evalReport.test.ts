@@ -69,7 +69,9 @@ describe('deit eval --report', () => {
     const nowhere = join(val, '1', 'none.png', 'report.html');
     const missing = await run('--report', nowhere);
     expect(missing.code).toBe(1);
-    expect(missing.err.trim()).toMatch(/^deit: .*none\.png\/report\.html: .*not a folder.*$/);
+    expect(missing.err.trim()).toMatch(
+      /^deit: .*none\.png\/report\.html: .*none\.png is a file and not a folder; choose another place$/,
+    );
     const { code, err } = await run('--report', folder);
     expect(code).toBe(1);
     expect(err.trim()).toBe(`deit: ${folder}: is a folder; a report needs the name of an HTML file`);

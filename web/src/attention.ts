@@ -1,7 +1,7 @@
 /** What the model looks at: any layer, head and token, or the rollout through all of them. */
 import { byId, chosen, make } from './elements.js';
 import type { AttentionStack, Library } from './library.js';
-import { describePicture, drawHeat, drawMap } from './stage.js';
+import { describePicture, drawHeat, drawMap, setStrength } from './stage.js';
 
 const form = byId<HTMLFormElement>('attention');
 const layer = byId<HTMLInputElement>('layer');
@@ -20,9 +20,10 @@ export class Attention {
   private waiting = false;
 
   constructor(private readonly library: Library) {
-    form.addEventListener('input', () => this.draw());
+    form.addEventListener('input', ({ target }) => (target === strength ? showStrength() : this.draw()));
     form.addEventListener('submit', (event) => event.preventDefault());
     drawScale(library);
+    showStrength();
   }
 
   /** Makes the controls fit a model. */
@@ -66,10 +67,9 @@ export class Attention {
     byId('heads').hidden = show !== 'attention';
     byId('layer-value').textContent = `${layer.value} of ${layer.max}`;
     layer.setAttribute('aria-valuetext', `${layer.value} of ${layer.max}`);
-    byId('strength-value').textContent = `${strength.value} %`;
     byId('attention-note').textContent = this.waiting ? 'Reading the attention …' : NOTES[show]!;
     const map = this.stack && show !== 'none' ? this.mapOf(this.stack, show, token) : undefined;
-    drawHeat(this.library, map, Number(strength.value) / 100);
+    drawHeat(this.library, map);
     if (this.name) describePicture(this.name, map && this.describe(show, token));
     if (this.stack && show === 'attention') this.drawHeads(this.stack, token);
   }
@@ -100,6 +100,12 @@ export class Attention {
     const heads = head === 'mean' ? 'the mean of all heads' : `head ${Number(head) + 1}`;
     return `with the attention of the ${of} in layer ${layer.value}, ${heads}`;
   }
+}
+
+/** The strength alone needs no map to be made again. */
+function showStrength(): void {
+  byId('strength-value').textContent = `${strength.value} %`;
+  setStrength(Number(strength.value) / 100);
 }
 
 /** The colours from little to much. */

@@ -30,6 +30,7 @@ export function percent(share: number): string {
 
 /** Milliseconds with as many digits as mean something. */
 export function milliseconds(value: number): string {
+  if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 

@@ -204,7 +204,7 @@ async function openDigits(): Promise<void> {
 
 library.then(
   (deit) => {
-    drawHeat(deit, undefined, 0);
+    drawHeat(deit, undefined);
     void openDigits();
   },
   (error) => showError('The program could not be fetched; reload the page', error),

@@ -55,9 +55,13 @@ export function describePicture(name: string, overlay = ''): void {
   picture.setAttribute('aria-label', overlay ? `${name}, ${overlay}` : name);
 }
 
-/** Lays a map over the picture, or takes it away. */
-export function drawHeat(library: Library, map: PatchMap | undefined, strength: number): void {
+/** How much of the picture the colours cover, 0…1. */
+export function setStrength(strength: number): void {
   heat.style.opacity = String(strength);
+}
+
+/** Lays a map over the picture, or takes it away. */
+export function drawHeat(library: Library, map: PatchMap | undefined): void {
   heat.hidden = map === undefined;
   if (!map) return;
   const { width, height } = heat;

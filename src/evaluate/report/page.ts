@@ -117,7 +117,7 @@ function headsSection({ counts, headsAgree }: EvaluationRecord): Markup {
   return html`<section><h2>The two heads</h2>
 <p class="soft">Both heads name the same class for ${percent(headsAgree / counts[0]!.images)} of the pictures. The
 model's answer is the mean of their logits.</p>
-<div class="card scroll"><table><thead><tr><th></th><th class="n">top-1</th><th class="n">top-5</th><th class="n">loss</th>
+<div class="card scroll" tabindex="0" role="region" aria-label="Both heads"><table><thead><tr><th></th><th class="n">top-1</th><th class="n">top-5</th><th class="n">loss</th>
 <th class="n">calibration error</th></tr></thead><tbody>${counts.map(row)}</tbody></table></div></section>`;
 }
 
@@ -152,7 +152,7 @@ function classSection(record: EvaluationRecord, name: (index: number) => string,
   const few = rows.length <= FEW_CLASSES;
   return html`<section><h2>Accuracy by class</h2>
 <div class="pair">${few ? undefined : histogram(rows, document)}${bars(byAccuracy, document)}${few ? matrix(record, name, document) : undefined}</div>
-<details><summary>All ${rows.length} classes as a table, hardest first</summary><div class="scroll"><table><thead><tr><th>class</th>
+<details><summary>All ${rows.length} classes as a table, hardest first</summary><div class="scroll" tabindex="0" role="region" aria-label="Classes"><table><thead><tr><th>class</th>
 <th class="n">pictures</th><th class="n">top-1</th><th class="n">top-5</th></tr></thead><tbody>${byAccuracy.map(row)}</tbody></table></div></details></section>`;
 }
 
@@ -198,7 +198,7 @@ function confusionSection(record: EvaluationRecord, name: (index: number) => str
 <td class="n">${percent(count / record.classes.get(label)!.images)}</td></tr>`;
   return html`<section><h2>Most confused</h2>
 <p class="soft">${confusions.length} pairs of classes are confused${confusions.length > CONFUSIONS_TOLD ? `; the ${CONFUSIONS_TOLD} most frequent:` : ':'}</p>
-<div class="card scroll"><table><thead><tr><th>truth</th><th>taken for</th><th class="n">pictures</th>
+<div class="card scroll" tabindex="0" role="region" aria-label="Confused pairs"><table><thead><tr><th>truth</th><th>taken for</th><th class="n">pictures</th>
 <th class="n">of the true class</th></tr></thead><tbody>${confusions.slice(0, CONFUSIONS_TOLD).map(row)}</tbody></table></div></section>`;
 }
 

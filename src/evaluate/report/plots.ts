@@ -10,6 +10,8 @@ function draw(document: Document, label: string, options: Plot.PlotOptions): Mar
     style: { background: 'none', fontSize: '12px', fontFamily: 'inherit' },
     ...options,
   });
+  // The picture has one name; its parts may have none.
+  for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
   svg.setAttribute('role', 'img');
   return new Markup(svg.outerHTML);
 }

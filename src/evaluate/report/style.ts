@@ -26,7 +26,7 @@ p { margin: 0.25rem 0 0.75rem; max-width: 46rem; }
 .tiles dd { margin: 0; font-size: 1.45rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .tiles small { font-size: 0.85rem; color: var(--soft); }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; align-items: start; }
-figure { margin: 0; overflow-x: auto; }
+figure { margin: 0; }
 figure svg { display: block; max-width: 100%; height: auto; }
 figcaption { font-size: 0.9rem; margin-bottom: 0.5rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }

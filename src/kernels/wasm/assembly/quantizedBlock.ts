@@ -1,5 +1,6 @@
-/** A whole transformer block with 8-bit linear layers; attention, norms and residuals stay in float32. */
+/** A whole transformer block with 8-bit linear layers and attention in whole numbers; norms and residuals are float32. */
 import { attention, attentionScratchBytes } from './attention';
+import { attendQuantized, attendsQuantized, quantizedAttentionScratchBytes } from './quantizedAttention';
 import { Ending, layOutWorkspace, multiplyQuantized, workspaceBytes } from './quantizedLinear';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
@@ -32,7 +33,7 @@ export function quantizedBlockScratchBytes(t: i32, d: i32, heads: i32, hidden: i
   const inner = <usize>t * <usize>(max(3 * d, hidden) + d) * 4 + 128;
   return (
     ENDING_BYTES + QUEUE_BYTES + CONSTANTS_BYTES + workspaceBytes(t, max(d, hidden), prefix) + inner +
-    attentionScratchBytes(t, d / heads, 1)
+    max(attentionScratchBytes(t, d / heads, 1), quantizedAttentionScratchBytes(t, d / heads))
   );
 }
 
@@ -63,9 +64,13 @@ export function quantizedBlock(
   for (let i = 0; i < b; i++) {
     setEnding(ending, w.qkvBias, false, 0, 0);
     multiplyQuantized(x, t, d, 3 * d, w.norm1Gamma, w.norm1Beta, epsilon, prefix, w.qkv, ending, wide, workspace);
-    memory.fill(queue, 0, QUEUE_BYTES);
-    store<i32>(queue, 1, 12);
-    attention(wide, 1, t, heads, d / heads, attended, attentionScratch, queue, 0);
+    if (attendsQuantized(d / heads)) {
+      attendQuantized(wide, t, heads, d / heads, attended, attentionScratch);
+    } else {
+      memory.fill(queue, 0, QUEUE_BYTES);
+      store<i32>(queue, 1, 12);
+      attention(wide, 1, t, heads, d / heads, attended, attentionScratch, queue, 0);
+    }
     setEnding(ending, w.projBias, false, w.scale1, x);
     multiplyQuantized(attended, t, d, d, 0, 0, 0, prefix, w.proj, ending, y, workspace);
 

@@ -46,7 +46,8 @@ function panel(points: PanelPoint[], label: string): string {
   const { document } = parseHTML('<html></html>');
   const lines = [...new Set(points.map(({ line }) => line))] as (keyof typeof COLORS)[];
   const epochs = points.map(({ epoch }) => epoch);
-  const last = points.filter(({ epoch }) => epoch === Math.max(...epochs));
+  const [first, end] = [Math.min(...epochs), Math.max(...epochs)];
+  const last = points.filter(({ epoch }) => epoch === end);
   const plot = Plot.plot({
     document: document as unknown as Document,
     width: WIDTH,
@@ -55,8 +56,9 @@ function panel(points: PanelPoint[], label: string): string {
     marginRight: 90,
     x: {
       label: 'epoch',
-      domain: [Math.min(...epochs), Math.max(...epochs, Math.min(...epochs) + 1)],
-      tickFormat: (x: number) => (Number.isInteger(x) ? String(x) : ''),
+      domain: [first, Math.max(end, first + 1)],
+      ticks: wholeTicks(first, end),
+      tickFormat: (epoch: number) => String(epoch),
     },
     y: { label, grid: true, nice: true },
     color: { domain: lines, range: lines.map((line) => COLORS[line]) },
@@ -75,6 +77,15 @@ function panel(points: PanelPoint[], label: string): string {
   });
   // Plot puts its styles into the picture, for a class that both panels would share; nothing here needs them.
   return plot.outerHTML.replace(/<style>[\s\S]*?<\/style>/g, '');
+}
+
+/** At most this many numbers stand under a panel. */
+const MAX_TICKS = 12;
+
+/** Epochs are whole: so are their ticks, `first` among them. */
+function wholeTicks(first: number, end: number): number[] {
+  const step = Math.max(1, Math.ceil((end - first + 1) / MAX_TICKS));
+  return Array.from({ length: Math.floor((end - first) / step) + 1 }, (_, i) => first + i * step);
 }
 
 /** The ends of two lines may lie on one another: their names must not. */

@@ -8,13 +8,13 @@
  * (raw float32, [3, size, size], normalised). --direct loads each checkpoint without a converted folder as well.
  * Exit 1 if a float32 model's logits are more than 1e-5 of the largest from PyTorch's, or a float16 one's 2e-3.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { load } from '../dist/src/node/index.js';
+import { CONVERTER, runProgram } from './lib/runProgram.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,22 +26,6 @@ const { values: options, positionals } = parseArgs({
 const [folder] = positionals;
 /** Largest difference from PyTorch's logits, relative to the largest of them; uint8 is shown, not judged. */
 const LIMITS = { float32: 1e-5, float16: 2e-3, uint8: Number.POSITIVE_INFINITY };
-
-const converter = new URL('../dist/converters/cli.js', import.meta.url).pathname;
-const printPeak =
-  'data:text/javascript,process.on("exit",()=>process.stderr.write("peak "+process.resourceUsage().maxRSS))';
-
-/** Runs deit-convert in a process of its own; gives its seconds and peak memory in MB. */
-function convert(file, target, dtype) {
-  const start = performance.now();
-  const args = ['--import', printPeak, converter, file, target, '--dtype', dtype];
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(stderr);
-  return {
-    seconds: (performance.now() - start) / 1000,
-    megabytes: Number(/peak (\d+)/.exec(stderr)[1]) / 1024,
-  };
-}
 
 /** A raw picture in PyTorch's order of axes as a model's input. */
 function readInput(size) {
@@ -78,7 +62,8 @@ try {
     }
     for (const dtype of options.dtypes.split(',')) {
       const target = join(scratch, `${name}-${dtype}`);
-      const { seconds, megabytes } = convert(file, target, dtype);
+      const args = [...CONVERTER, file, target, '--dtype', dtype];
+      const { seconds, megabytes } = await runProgram(process.execPath, args);
       const error = await relativeError(target, expected);
       if (!(error <= LIMITS[dtype])) failed++;
       row([name, dtype, error.toExponential(1), seconds.toFixed(1), megabytes.toFixed(0)]);

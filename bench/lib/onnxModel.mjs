@@ -125,9 +125,10 @@ function toOihw(values, [height, width, depth, count]) {
 /**
  * @param model a VisionTransformer of this project: no LayerScale, position embeddings over all tokens
  * @param batch pictures in a batch
+ * @param input name of the graph's input
  * @returns bytes of an ONNX file: images [batch, C, H, W] → logits [batch, classes]
  */
-export function onnxModel(model, batch) {
+export function onnxModel(model, batch, input = 'images') {
   const { config } = model;
   const { embedDim: dim, numHeads: heads, depth, layerNormEps } = config;
   const headDim = dim / heads;
@@ -154,7 +155,7 @@ export function onnxModel(model, batch) {
     [dim, config.inChans, config.patchSize, config.patchSize],
     toOihw(kernel.dataSync(), kernel.shape),
   );
-  const grid = graph.op('Conv', ['images', projection, weight('patch_embed.bias')], {
+  const grid = graph.op('Conv', [input, projection, weight('patch_embed.bias')], {
     kernel_shape: [config.patchSize, config.patchSize],
     strides: [config.patchSize, config.patchSize],
   });
@@ -190,6 +191,6 @@ export function onnxModel(model, batch) {
   } else {
     head(0, 'head', 'logits');
   }
-  const images = valueInfo('images', [batch, config.inChans, ...config.imgSize]);
+  const images = valueInfo(input, [batch, config.inChans, ...config.imgSize]);
   return graph.finish([images], [valueInfo('logits', [batch, config.numClasses])], 20);
 }

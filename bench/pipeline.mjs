@@ -1,0 +1,211 @@
+/**
+ * `deit eval` from files against its parts: decoding alone and the model alone, each on all cores, turn by turn.
+ *
+ *     npm run build && node bench/pipeline.mjs VAL_DIR MODEL [--pictures 400] [--rounds 3] [--threads N]
+ *         [--batch-size 8] [--backend wasm|tensorflow] [--quantize int8] [--name NAME] [--memory 10000] [--out FILE|-]
+ *
+ * Files are taken again from the first when there are fewer than --pictures. Start-up (threads, loading the model) is
+ * left out by counting from the first answer of every thread on; it is given beside. --memory evaluates that many
+ * pictures and shows how the process's memory grew. Figures go into RESULTS.md as section `pipeline NAME`.
+ */
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import * as tf from '@tensorflow/tfjs-core';
+import { scoreBatches } from '../dist/src/evaluate/index.js';
+import { load, openModel } from '../dist/src/node/index.js';
+import { preparePictures } from '../dist/src/node/picturePipeline.js';
+import { scoreOnThreads } from '../dist/src/node/scorePool.js';
+import { openValFolder } from '../dist/src/node/valFolder.js';
+import { describeMachine } from './lib/machine.mjs';
+import { makePictures } from './lib/models.mjs';
+import { peakMegabytes } from './lib/peakMemory.mjs';
+import { median, processorClock } from './lib/race.mjs';
+import { RESULTS, table, writeSection } from './lib/results.mjs';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    pictures: { type: 'string', default: '400' },
+    rounds: { type: 'string', default: '3' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    'batch-size': { type: 'string', default: '8' },
+    backend: { type: 'string', default: 'wasm' },
+    quantize: { type: 'string' },
+    name: { type: 'string' },
+    memory: { type: 'string' },
+    out: { type: 'string', default: RESULTS },
+  },
+});
+const [valDir, modelPath] = positionals;
+if (!modelPath) {
+  console.error('node bench/pipeline.mjs VAL_DIR MODEL: which pictures, which model?');
+  process.exit(2);
+}
+const threads = Number(options.threads);
+const batchSize = Number(options['batch-size']);
+const { quantize, backend } = options;
+const native = backend !== 'wasm';
+const name =
+  options.name ??
+  [basename(modelPath), ...(quantize ? [quantize] : []), ...(native ? ['native'] : [])].join(' ');
+
+const { source, close } = await openModel(modelPath);
+const { config, labels, preprocessing } = source;
+await close();
+const folder = await openValFolder(valDir, { numClasses: config.numClasses, labels });
+const filesOf = (count) =>
+  Array.from({ length: count }, (_, i) =>
+    join(folder.root, folder.pictures[i % folder.pictures.length].file),
+  );
+
+/**
+ * Runs a sequence of batches to its end.
+ *
+ * @param skip batches before the clock starts
+ * @returns {wall, processor, startUp}: ms a picture, the latter of all threads together; ms before the clock started
+ */
+async function timed(makeBatches, skip) {
+  const start = performance.now();
+  let seen = 0;
+  let pictures = 0;
+  let begun = skip === 0 ? [performance.now(), processorClock()] : undefined;
+  for await (const { indices } of makeBatches()) {
+    if (begun) pictures += indices.length;
+    seen++;
+    if (seen === skip) begun = [performance.now(), processorClock()];
+  }
+  const [wall, processor] = [performance.now() - begun[0], processorClock() - begun[1]];
+  return { wall: wall / pictures, processor: processor / pictures, startUp: begun[0] - start };
+}
+
+const model = native ? await load(modelPath, { backend }) : undefined;
+const score = (files) =>
+  native
+    ? scoreBatches(model, preparePictures(files, { preprocessing, batchSize, workers: threads }))
+    : scoreOnThreads(files, { model: modelPath, quantize, preprocessing, batchSize, threads });
+
+/** The model alone: in this thread with native TensorFlow's own threads, or in threads that have one each. */
+async function startModels() {
+  if (native) {
+    const [height, width] = config.imgSize;
+    const data = makePictures(batchSize, Math.max(height, width)).slice(0, batchSize * height * width * 3);
+    return {
+      async run(batches) {
+        for (let i = 0; i < batches; i++) {
+          const x = tf.tensor4d(data, [batchSize, height, width, 3]);
+          const logits = tf.tidy(() => model.predict(x));
+          await logits.data();
+          tf.dispose([x, logits]);
+        }
+      },
+      close: async () => {},
+    };
+  }
+  const url = new URL('./lib/modelThread.mjs', import.meta.url);
+  const workers = Array.from(
+    { length: threads },
+    () => new Worker(url, { workerData: { model: modelPath, quantize } }),
+  );
+  const answer = (worker) =>
+    new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+  await Promise.all(workers.map(answer));
+  return {
+    async run(batches) {
+      const each = Math.ceil(batches / workers.length);
+      const done = workers.map(answer);
+      for (const worker of workers) worker.postMessage({ batches: each, batchSize });
+      await Promise.all(done);
+    },
+    close: () => Promise.all(workers.map((worker) => worker.terminate())),
+  };
+}
+
+async function timedModel(batches) {
+  const models = await startModels();
+  try {
+    await models.run(2 * threads);
+    const begun = [performance.now(), processorClock()];
+    const count = threads * Math.ceil(batches / threads);
+    await models.run(count);
+    const pictures = count * batchSize;
+    return {
+      wall: (performance.now() - begun[0]) / pictures,
+      processor: (processorClock() - begun[1]) / pictures,
+    };
+  } finally {
+    await models.close();
+  }
+}
+
+async function measureParts() {
+  const count = Number(options.pictures);
+  const files = filesOf(count);
+  const parts = {
+    'decoding alone': () =>
+      timed(() => preparePictures(files, { preprocessing, batchSize, workers: threads }), 2),
+    'model alone': () => timedModel(Math.ceil(count / batchSize)),
+    'deit eval': () => timed(() => score(files), native ? 1 : threads),
+  };
+  const results = Object.keys(parts).map(() => []);
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for (const [i, part] of Object.values(parts).entries()) {
+      results[i].push(await part());
+      const { wall, processor } = results[i].at(-1);
+      console.error(
+        `  ${Object.keys(parts)[i]}: ${wall.toFixed(1)} ms a picture, processor ${processor.toFixed(1)}`,
+      );
+    }
+  }
+  const middle = (i, key) => median(results[i].map((result) => result[key]));
+  const [decoding, alone, all] = [0, 1, 2].map((i) => ({
+    wall: middle(i, 'wall'),
+    processor: middle(i, 'processor'),
+  }));
+  const rows = Object.keys(parts).map((title, i) => [
+    title,
+    middle(i, 'wall').toFixed(2),
+    (1000 / middle(i, 'wall')).toFixed(1),
+    middle(i, 'processor').toFixed(2),
+  ]);
+  const slower = Math.max(decoding.wall, alone.wall);
+  const against = (value, bound) => (value / bound).toFixed(2);
+  return [
+    `${describeMachine()}; ${count} pictures of ${folder.pictures.length} files, batches of ${batchSize}, ${threads} threads; medians of ${options.rounds} interleaved rounds, start-up (${(middle(2, 'startUp') / 1000).toFixed(1)} s) left out.`,
+    table(['', 'ms a picture', 'pictures/s', 'processor, ms a picture'], rows),
+    `The whole against the slower of its parts: **${against(all.wall, slower)}**; against their sum, which is what the cores have to compute: ${against(all.wall, decoding.wall + alone.wall)} by the clock, ${against(all.processor, decoding.processor + alone.processor)} by the processor's time.`,
+  ];
+}
+
+/** Least-squares slope of MB over pictures. */
+function slope(samples) {
+  const mean = (pick) => samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length;
+  const [x, y] = [mean(([count]) => count), mean(([, megabytes]) => megabytes)];
+  const shared = mean(([count, megabytes]) => (count - x) * (megabytes - y));
+  return shared / mean(([count]) => (count - x) ** 2);
+}
+
+async function measureMemory(count) {
+  const samples = [];
+  let done = 0;
+  for await (const { indices } of score(filesOf(count))) {
+    done += indices.length;
+    samples.push([done, process.memoryUsage.rss() / 2 ** 20]);
+  }
+  const at = (part) => samples[Math.floor(part * (samples.length - 1))][1].toFixed(0);
+  const later = samples.filter(([pictures]) => pictures > count / 4);
+  return `Memory over ${count} pictures: ${at(0.05)} MB after a twentieth, ${at(0.25)} after a quarter, ${at(0.5)} at half, ${at(1)} at the end (peak ${peakMegabytes().toFixed(0)}); from the first quarter on it changes by ${(1000 * slope(later)).toFixed(2)} MB for 1,000 pictures.`;
+}
+
+const body = options.memory
+  ? [`${describeMachine()}.`, await measureMemory(Number(options.memory))]
+  : await measureParts();
+const markdown = [
+  `### ${options.memory ? 'Memory of evaluation' : 'Evaluation from files'}: ${name}`,
+  ...body,
+].join('\n\n');
+console.log(markdown);
+if (options.out !== '-')
+  writeSection(options.out, `${options.memory ? 'memory' : 'pipeline'} ${name}`, markdown);
+model?.dispose();

@@ -117,6 +117,7 @@ export function startTeam(
     words[KERNEL] = kernel;
     words[TAKEN] = 0;
     words[DONE] = 0;
+    words[FAILED] = 0;
     Atomics.store(words, OPEN, 1);
     Atomics.add(words, CALLS, 1);
     Atomics.notify(words, CALLS);

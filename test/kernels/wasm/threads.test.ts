@@ -190,6 +190,22 @@ test('a worker that fails to start is not counted', async () => {
   expect(await team.ready).toBe(1);
 });
 
+test('a call that fails on any thread throws, and the next one works', async () => {
+  const many = await several(3);
+  await many.team.ready;
+  const one = await single();
+  const expected = attention(one, 2, 50, 3);
+  const outside = PAGES * 65536;
+  for (let i = 0; i < 3; i++) {
+    expect(() => many.kernels.layerNorm(outside, 500, 64, 65536, 65536, 1e-6, 65536)).toThrow();
+    expect(() =>
+      many.kernels.linear(outside, 50, 64, 64, 65536, true, 0, 0, 0, 1, false, 131072, 1048576),
+    ).toThrow();
+    many.clear();
+    expect(firstDifference(attention(many, 2, 50, 3), expected)).toBe(-1);
+  }
+});
+
 test('threads by number of cores', () => {
   expect([1, 2, 3, 4, 6, 8, 16, 64].map(defaultThreads)).toEqual([1, 2, 2, 2, 3, 4, 8, 8]);
 });

@@ -6,10 +6,13 @@ import { loadTfjsNode } from './tfjsNode.js';
 addBackend(
   'tensorflow',
   async () => {
-    const { tfjsNode, name } = await loadTfjsNode();
+    const { tfjsNode, name, cuda } = await loadTfjsNode();
     await activate('tensorflow');
     const { isUsingGpuDevice, binding } = tfjsNode.backend();
-    const device = isUsingGpuDevice ? 'CUDA' : 'CPU';
+    const missed = cuda
+      ? 'the CPU: CUDA is installed, but TensorFlow finds no GPU that it can use'
+      : 'the CPU';
+    const device = isUsingGpuDevice ? 'CUDA' : missed;
     return `tensorflow: ${binding.TF_Version} on ${device} (${name} ${tfjsNode.version['tfjs-node']})`;
   },
   async (model) => graphRuntime((await loadTfjsNode()).tfjsNode, model),

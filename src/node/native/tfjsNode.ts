@@ -30,6 +30,8 @@ export interface FoundTfjsNode {
   /** Its package, and the folder that it was found from. */
   readonly name: string;
   readonly from: string;
+  /** Whether it was installed to compute with CUDA. */
+  readonly cuda: boolean;
 }
 
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
@@ -60,10 +62,10 @@ async function findTfjsNode(): Promise<FoundTfjsNode> {
     );
   }
   const failures: string[] = [];
-  for (const { require, entry, name, version, from } of loaded ? [loaded] : candidates) {
+  for (const { require, entry, name, version, from, cuda } of loaded ? [loaded] : candidates) {
     try {
       checkVersion(version);
-      return { tfjsNode: withoutChatter(() => require(entry) as TfjsNode), name, from };
+      return { tfjsNode: withoutChatter(() => require(entry) as TfjsNode), name, from, cuda };
     } catch (error) {
       const [line] = (error as Error).message.split('\n');
       failures.push(`${name} in ${from} cannot be loaded (${line.trim()})`);
@@ -90,19 +92,22 @@ interface Candidate {
   /** Path of its main module. */
   readonly entry: string;
   readonly version: string;
+  readonly cuda: boolean;
   readonly require: NodeJS.Require;
 }
 
 async function installedPackages(): Promise<Candidate[]> {
   const own = nativeFolder();
   const roots = [process.cwd(), fileURLToPath(new URL('.', import.meta.url))];
-  if (await readManifest(own)) roots.unshift(own);
+  const manifest = await readManifest(own);
+  if (manifest) roots.unshift(own);
   return roots.flatMap((from) => {
     const require = createRequire(join(from, 'package.json'));
     return PACKAGES.flatMap((name) => {
       try {
         const { version } = require(`${name}/package.json`) as { version: string };
-        return [{ name, from, entry: require.resolve(name), version, require }];
+        const cuda = from === own ? manifest?.cuda === true : name.endsWith('-gpu');
+        return [{ name, from, entry: require.resolve(name), version, cuda, require }];
       } catch {
         return [];
       }

@@ -54,7 +54,8 @@ function hasPyTorch(python) {
 async function writeFiles(folder, name, batches) {
   await useBackend('wasm');
   const model = makeModel(name);
-  for (const batch of batches) await writeFile(join(folder, `${name}-${batch}.onnx`), onnxModel(model, batch));
+  for (const batch of batches)
+    await writeFile(join(folder, `${name}-${batch}.onnx`), onnxModel(model, batch));
   const weights = namedWeights(model.layersModel);
   const readWeight = async (key) => weights.get(key).read().dataSync();
   const chunks = stateDictChunks({ config: model.config, readWeight });

@@ -63,8 +63,9 @@ async function writeFiles(folder, name, batches) {
   model.dispose();
 }
 
-async function startRuntimes(folder, name, { threads, python, layers }) {
-  const child = (...args) => startChild(process.execPath, [path('./lib/runtimeChild.mjs'), ...args], limits);
+async function startRuntimes(folder, name, { batches, threads, python, layers }) {
+  const first = [path('./lib/runtimeChild.mjs'), String(Math.max(...batches))];
+  const child = (...args) => startChild(process.execPath, [...first, ...args], limits);
   const limits = { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: String(threads) };
   const runtimes = {
     ours: await child('tensorflow', name, 'graph'),
@@ -94,7 +95,7 @@ export async function measureNative(options = {}) {
     await writeFile(join(folder, 'pictures.f32'), toPlanes(makePictures(most), most));
     for (const model of models) {
       await writeFiles(folder, model, batches);
-      const runtimes = await startRuntimes(folder, model, { ...options, threads });
+      const runtimes = await startRuntimes(folder, model, { ...options, batches, threads });
       for (const batch of batches) rows.push(...(await race(runtimes, model, batch, rounds)));
       for (const runtime of Object.values(runtimes)) runtime.end();
     }

@@ -1,13 +1,11 @@
 /**
  * A runtime in a process of its own, for bench/native.mjs: threads of one runtime that wait in a loop for work take
- * time from the next. Arguments: KIND, then what it opens. Each line of stdin is {"batch", "runs"}; each line of stdout
+ * time from the next. Arguments: largest batch, KIND, then what it opens. Each line of stdin is {"batch", "runs"}; each line of stdout
  * {"times": ms of each run, "logits"} with the logits of the last run. Pictures are those of lib/models.mjs.
  */
 import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
 import { makeModel, makePictures, toPlanes } from './models.mjs';
-
-const MAX_BATCH = 32;
 
 /** What each kind needs to run a batch: pictures [batch, 224, 224, 3] → logits. */
 const kinds = {
@@ -42,9 +40,9 @@ const kinds = {
   },
 };
 
-const [kind, ...args] = process.argv.slice(2);
-const pictures = makePictures(MAX_BATCH);
-const planes = toPlanes(pictures, MAX_BATCH);
+const [largest, kind, ...args] = process.argv.slice(2);
+const pictures = makePictures(Number(largest));
+const planes = toPlanes(pictures, Number(largest));
 const run = await kinds[kind](...args);
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {

@@ -4,7 +4,7 @@
  *
  *     npm run build && node dist/test/reliability/killedTraining.js [KILLS]      (10 by default, some two minutes)
  */
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,7 +38,7 @@ const FIELDS: Record<string, string> = {
 
 export interface KilledTraining {
   readonly kills: number;
-  /** Kills before the process had made its first checkpoint or started to train. */
+  /** Kills before the first checkpoint was there. */
   readonly early: number;
   /** Names of results that differ from the unbroken run's: none. */
   readonly different: string[];
@@ -60,44 +60,49 @@ export async function killTraining(kills: number, random: () => number): Promise
       join(folder, output),
       ...(resume ? ['--resume'] : []),
     );
-  await writeEmptyConfig(folder);
+  await writeFile(join(folder, 'config.json'), '{}');
   const start = performance.now();
   const whole = await train('whole', false).ended;
   const seconds = (performance.now() - start) / 1000;
   if (whole.code !== 0) throw new Error(whole.err);
 
   const after: number[] = [];
+  const different: string[] = [];
+  const compare = async (output: string) => {
+    for (const name of RESULTS) {
+      const [a, b] = await Promise.all(['whole', output].map((run) => readFile(join(folder, run, name))));
+      if (!a.equals(b)) different.push(`${output}/${name}`);
+    }
+  };
   let early = 0;
-  for (let resume = false; after.length < kills; resume = true) {
-    const run = train('killed', resume);
+  let number = 1;
+  let resume = false;
+  while (after.length < kills) {
+    const output = `killed-${number}`;
+    const run = train(output, resume);
     const moment = random() * seconds;
     const ended = await Promise.race([run.ended, sleep(1000 * moment)]);
-    // Done before its moment: it starts again from nothing, to be killed as often as was asked for.
-    if (ended) throw new Error(ended.code === 0 ? 'the run was done too early' : ended.err);
+    resume = !ended;
+    if (ended) {
+      // Done before its moment came: compared, and another is begun for the kills that are left.
+      if (ended.code !== 0) throw new Error(ended.err);
+      await compare(output);
+      number++;
+      continue;
+    }
     run.child.kill('SIGKILL');
     await run.ended;
-    if (!(await exists(join(folder, 'killed', 'checkpoint.safetensors')))) early++;
+    if (!(await exists(join(folder, output, 'checkpoint.safetensors')))) early++;
     after.push(moment);
   }
-  const last = await train('killed', true).ended;
+  const last = await train(`killed-${number}`, resume).ended;
   if (last.code !== 0) throw new Error(last.err);
-  const different = [];
-  for (const name of RESULTS) {
-    const [a, b] = await Promise.all(
-      ['whole', 'killed'].map((output) => readFile(join(folder, output, name))),
-    );
-    if (!a.equals(b)) different.push(name);
-  }
+  await compare(`killed-${number}`);
   return { kills, early, different, after };
 }
 
-async function writeEmptyConfig(folder: string): Promise<void> {
-  const { writeFile } = await import('node:fs/promises');
-  await writeFile(join(folder, 'config.json'), '{}');
-}
-
 async function exists(path: string): Promise<boolean> {
-  return readFile(path).then(
+  return access(path).then(
     () => true,
     () => false,
   );

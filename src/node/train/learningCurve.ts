@@ -47,7 +47,7 @@ function panel(points: PanelPoint[], label: string): string {
   const lines = [...new Set(points.map(({ line }) => line))] as (keyof typeof COLORS)[];
   const epochs = points.map(({ epoch }) => epoch);
   const [first, end] = [Math.min(...epochs), Math.max(...epochs)];
-  const last = points.filter(({ epoch }) => epoch === end);
+  const last = points.filter(({ epoch }) => epoch === end).sort((a, b) => b.value - a.value);
   const plot = Plot.plot({
     document: document as unknown as Document,
     width: WIDTH,
@@ -65,14 +65,18 @@ function panel(points: PanelPoint[], label: string): string {
     marks: [
       Plot.lineY(points, { x: 'epoch', y: 'value', z: 'line', stroke: 'line' }),
       Plot.dot(points.length > 60 ? [] : points, { x: 'epoch', y: 'value', fill: 'line', r: 2 }),
-      Plot.text(apart(last), {
-        x: 'epoch',
-        y: 'value',
-        text: 'line',
-        fill: 'line',
-        textAnchor: 'start',
-        dx: 8,
-      }),
+      ...last.map((point, i) =>
+        Plot.text([point], {
+          x: 'epoch',
+          y: 'value',
+          text: 'line',
+          fill: 'line',
+          textAnchor: 'start',
+          dx: 8,
+          // Lines may end in one place: their names must not lie on one another.
+          dy: last.length > 1 ? (i === 0 ? -6 : 6) : 0,
+        }),
+      ),
     ],
   });
   // Plot puts its styles into the picture, for a class that both panels would share; nothing here needs them.
@@ -86,13 +90,6 @@ const MAX_TICKS = 12;
 function wholeTicks(first: number, end: number): number[] {
   const step = Math.max(1, Math.ceil((end - first + 1) / MAX_TICKS));
   return Array.from({ length: Math.floor((end - first) / step) + 1 }, (_, i) => first + i * step);
-}
-
-/** The ends of two lines may lie on one another: their names must not. */
-function apart(last: readonly PanelPoint[]): PanelPoint[] {
-  const [a, b] = last;
-  if (!b || a.value !== b.value) return [...last];
-  return [{ ...a, line: a.line }];
 }
 
 function escapeXml(text: string): string {

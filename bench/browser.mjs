@@ -93,6 +93,8 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
 
 /** Runs in the page: milliseconds of one forward pass, and its logits. */
 async function runOne(name) {
+  // Threads of the contender before may wait awake for a while, and would take the cores from this one.
+  await new Promise((resolve) => setTimeout(resolve, 50));
   const start = performance.now();
   const logits = await globalThis.contenders[name]();
   return { ms: performance.now() - start, logits: [...logits] };

@@ -32,6 +32,8 @@ let browser: Browser;
 let server: TestServer;
 let page: Page;
 let errors: string[];
+/** Addresses that the page and its workers asked for. */
+let asked: string[];
 
 /** Builds the page as `npm run web:build` does, beside the one that may be there. */
 async function buildPage(): Promise<string> {
@@ -51,6 +53,8 @@ async function newPage(options: BrowserContextOptions = {}, from = browser): Pro
 async function openPage(options: BrowserContextOptions = {}): Promise<void> {
   page = await newPage(options);
   errors = watchErrors(page);
+  asked = [];
+  page.on('request', (request) => asked.push(request.url()));
   await page.goto(`${server.url}${PATH}/index.html`);
 }
 
@@ -147,6 +151,7 @@ describeInBrowser('the page', () => {
         '/short.pth': sends(checkpoint.subarray(0, 100_000)),
         '/words.pth': sends(Buffer.from('these are words and no tensors')),
         '/hostile.pth': sends(Buffer.from('\x80\x02cos\nsystem\nX\x04\x00\x00\x00exit\x85R.', 'latin1')),
+        '/other.pth': sends(await readFile('test/fixtures/checkpoints/bare.zip.pth')),
         '/words.txt': sends(Buffer.from('hello')),
         '/huge.png': sends(hugePng()),
       },
@@ -194,6 +199,7 @@ describeInBrowser('the page', () => {
     test('shows the built-in example with PyTorch’s answer', async () => {
       await expectPytorchs('3/00018.png');
       expect(await text('#model-facts')).toContain('4 layers of 4 heads');
+      expect(await text('#backend-why')).toContain('does not send the COOP and COEP headers');
       expect(await page.locator('#strip li').count()).toBe(8);
     });
 
@@ -289,8 +295,51 @@ describeInBrowser('the page', () => {
       expect(await text('#camera')).toBe('Camera');
     });
 
+    test('everything is reached and chosen with the keyboard', async () => {
+      const reached = new Set<string>();
+      for (let i = 0; i < 40; i++) {
+        await page.keyboard.press('Tab');
+        reached.add(
+          await page.evaluate(() => {
+            const element = document.activeElement as HTMLInputElement;
+            return element.id || element.name || element.getAttribute('aria-label') || element.tagName;
+          }),
+        );
+      }
+      const wanted = ['use-digits', 'open-file', 'open-folder', 'url', 'SUMMARY', 'choose-picture', 'camera'];
+      const more = ['digit 9, number 7', 'show', 'token', 'layer', 'head', 'strength', 'backend', 'measure'];
+      for (const id of [...wanted, ...more]) expect([...reached]).toContain(id);
+      const before = await heat();
+      await page.locator('input[name="head"]').first().focus();
+      await page.keyboard.press('ArrowRight');
+      expect(await page.locator('input[name="head"][value="0"]').isChecked()).toBe(true);
+      expect(await heat()).not.toBe(before);
+      await page.locator('#strip button[aria-label="digit 0, number 3"]').focus();
+      await page.keyboard.press('Enter');
+      await answered('digit 0, number 3');
+    });
+
+    test('axe finds nothing serious, light or dark, at the width of a phone', async () => {
+      await page.setViewportSize({ width: 390, height: 844 });
+      await page.locator('summary').first().click();
+      await drop([{ name: 'words.txt', url: '/words.txt' }]);
+      await page.locator('#messages .message').waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+      await page.evaluate(await readFile(AXE, 'utf8'));
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        const { violations } = await page.evaluate(() =>
+          (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+        );
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+      }
+    });
+
     test('nothing went to the console as an error, and nothing was asked of another site', () => {
       expect(errors).toEqual([]);
+      const hosts = new Set(asked.map((url) => new URL(url.replace(/^blob:/, '')).host));
+      expect([...hosts].filter((host) => host !== '')).toEqual([new URL(server.url).host]);
     });
   });
 
@@ -320,6 +369,10 @@ describeInBrowser('the page', () => {
       ['words.txt', /words\.txt cannot be shown\s+words\.txt: not a picture that this browser reads/],
       ['huge.png', /huge\.png: 12000 × 10000 is 120 megapixels; at most 67 megapixels/],
       ['words.pth', /words\.pth could not be loaded\s+.*(neither|not a|expected)/],
+      [
+        'other.pth',
+        /other\.pth could not be loaded\s+.*no vision transformer in it: expected .*, found 9 tensors/,
+      ],
       ['short.pth', /short\.pth could not be loaded\s+.+/],
       ['hostile.pth', /hostile\.pth could not be loaded\s+.*found a plain Python pickle/],
     ])('%s is dropped', async (name, pattern) => {
@@ -381,11 +434,7 @@ describeInBrowser('the page', () => {
     expect(await said()).toBe('');
   });
 
-  test('says whether the page is isolated, and works either way', async () => {
-    await openPage();
-    await answered('digit 3, number 18');
-    expect(await text('#backend-why')).toContain('does not send the COOP and COEP headers');
-    await page.close();
+  test('cross-origin isolated, it says so and works as well', async () => {
     const isolated = await startServer({ folders: { [PATH]: join(folder, 'page') }, isolated: true });
     try {
       page = await newPage();
@@ -419,53 +468,6 @@ describeInBrowser('the page', () => {
     } finally {
       await poor.close();
     }
-  });
-
-  test('axe finds nothing serious, light or dark, at the width of a phone', async () => {
-    await openPage({ viewport: { width: 390, height: 844 } });
-    await answered('digit 3, number 18');
-    await page.locator('summary').first().click();
-    await page.locator('#measure').click();
-    await page.locator('#measurements tbody tr').waitFor();
-    await drop([{ name: 'words.txt', url: '/words.txt' }]);
-    await page.locator('#messages .message').waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
-    await page.evaluate(await readFile(AXE, 'utf8'));
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      const { violations } = await page.evaluate(() =>
-        (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
-      );
-      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-      expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-    }
-    await page.close();
-  });
-
-  test('everything is reached and chosen with the keyboard', async () => {
-    await openPage();
-    await answered('digit 3, number 18');
-    const reached = new Set<string>();
-    for (let i = 0; i < 40; i++) {
-      await page.keyboard.press('Tab');
-      reached.add(
-        await page.evaluate(() => {
-          const element = document.activeElement as HTMLInputElement;
-          return element.id || element.name || element.getAttribute('aria-label') || element.tagName;
-        }),
-      );
-    }
-    const wanted = ['use-digits', 'open-file', 'open-folder', 'url', 'SUMMARY', 'choose-picture', 'camera'];
-    const more = ['digit 9, number 7', 'show', 'token', 'layer', 'head', 'strength', 'backend', 'measure'];
-    for (const id of [...wanted, ...more]) expect([...reached]).toContain(id);
-    const before = await heat();
-    await page.locator('input[name="head"]').first().focus();
-    await page.keyboard.press('ArrowRight');
-    expect(await page.locator('input[name="head"][value="0"]').isChecked()).toBe(true);
-    expect(await heat()).not.toBe(before);
-    await page.locator('#strip button[aria-label="digit 0, number 3"]').focus();
-    await page.keyboard.press('Enter');
-    await answered('digit 0, number 3');
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Compiles assembly/ (AssemblyScript) into generated/*.ts, each a module that exports one WebAssembly binary as
+ * Compiles the assembly/ (AssemblyScript) of this folder and of src/image/wasm into generated/*.ts there, each a module that exports one WebAssembly binary as
  * base64: bundlers then have no file to serve. Does nothing when the sources are those of the last build.
  *
  *     node src/kernels/wasm/build.mjs
@@ -8,18 +8,27 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import asc from 'assemblyscript/asc';
 
-const folder = new URL('./', import.meta.url);
-const generated = new URL('./generated/', folder);
-
-/** The builds: which instructions they use, and whether the memory is shared with other threads. */
-const builds = [
-  { file: 'simd', features: ['simd'], shared: false },
-  { file: 'relaxedSimd', features: ['simd', 'relaxed-simd'], shared: false },
-  { file: 'simdShared', features: ['simd', 'threads'], shared: true },
-  { file: 'relaxedSimdShared', features: ['simd', 'relaxed-simd', 'threads'], shared: true },
+/**
+ * The folders with an assembly/, and their builds: which instructions they use, and whether the memory is shared with
+ * other threads.
+ */
+const modules = [
+  {
+    folder: new URL('./', import.meta.url),
+    builds: [
+      { file: 'simd', features: ['simd'], shared: false },
+      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd'], shared: false },
+      { file: 'simdShared', features: ['simd', 'threads'], shared: true },
+      { file: 'relaxedSimdShared', features: ['simd', 'relaxed-simd', 'threads'], shared: true },
+    ],
+  },
+  {
+    folder: new URL('../../image/wasm/', import.meta.url),
+    builds: [{ file: 'resample', features: ['simd'], shared: false }],
+  },
 ];
 
-async function readSources() {
+async function readSources(folder) {
   const names = (await readdir(new URL('./assembly/', folder))).filter((name) => name.endsWith('.ts'));
   const sources = {};
   for (const name of names.sort()) {
@@ -30,7 +39,7 @@ async function readSources() {
 
 async function hashOf(sources) {
   const hash = createHash('sha256');
-  hash.update(await readFile(new URL('./build.mjs', folder)));
+  hash.update(await readFile(new URL(import.meta.url)));
   for (const [name, text] of Object.entries(sources)) hash.update(`${name}\0${text}\0`);
   return hash.digest('hex');
 }
@@ -74,12 +83,15 @@ async function writeWhole(file, text) {
   await rename(beside, file);
 }
 
-const sources = await readSources();
-const header = `// Made by build.mjs from assembly/, sha256 ${await hashOf(sources)}\n`;
-await mkdir(generated, { recursive: true });
-for (const build of builds) {
-  const file = new URL(`./${build.file}.ts`, generated);
-  if (await isUpToDate(file, header)) continue;
-  const base64 = Buffer.from(await compile(sources, build)).toString('base64');
-  await writeWhole(file, `${header}export default '${base64}';\n`);
+for (const { folder, builds } of modules) {
+  const sources = await readSources(folder);
+  const header = `// Made by src/kernels/wasm/build.mjs from assembly/, sha256 ${await hashOf(sources)}\n`;
+  const generated = new URL('./generated/', folder);
+  await mkdir(generated, { recursive: true });
+  for (const build of builds) {
+    const file = new URL(`./${build.file}.ts`, generated);
+    if (await isUpToDate(file, header)) continue;
+    const base64 = Buffer.from(await compile(sources, build)).toString('base64');
+    await writeWhole(file, `${header}export default '${base64}';\n`);
+  }
 }

@@ -263,6 +263,17 @@ describeInBrowser('the page', () => {
       await expectPytorchs('6/00445.png');
     });
 
+    test('switched twice at once, the last choice counts', async () => {
+      await choose('backend', 'webgl');
+      await choose('backend', 'auto');
+      await choose('backend', 'wasm');
+      await page.locator('#loading').waitFor({ state: 'hidden' });
+      await answered('digit 6, number 445');
+      expect(await page.locator('input[value="wasm"]').isChecked()).toBe(true);
+      expect(await text('#backend-now')).toMatch(/^wasm:/);
+      expect(await said()).toBe('');
+    });
+
     test('the benchmark adds a line', async () => {
       await page.locator('#measure').click();
       await page.locator('#measurements tbody tr').waitFor();
@@ -334,6 +345,15 @@ describeInBrowser('the page', () => {
         const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
         expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
       }
+    });
+
+    test('the built-in example comes back, its pictures not twice', async () => {
+      const before = await page.locator('#strip li').count();
+      await page.locator('#use-digits').click();
+      await page.waitForFunction(() => document.querySelector('#model-name')!.textContent === 'Digits');
+      await answered('digit 0, number 3');
+      await expectPytorchs('0/00003.png');
+      expect(await page.locator('#strip li').count()).toBe(before);
     });
 
     test('nothing went to the console as an error, and nothing was asked of another site', () => {

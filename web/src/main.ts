@@ -54,15 +54,19 @@ async function open(source: ModelSource, asked = chosen(backends, 'backend')): P
     });
     if (signal.aborted) return model.dispose();
     stopMeasure();
+    looking?.abort(new DOMException('another model is loaded', 'AbortError'));
     session?.model.dispose();
     session = { source, model, asked };
+    chooseBackend(asked);
     clearErrors();
     await showModel(session, deit);
     announce(`${source.title} is loaded`);
     endLoading(signal);
     await pictures.refresh();
   } catch (error) {
+    const replaced = loading?.signal !== signal;
     endLoading(signal);
+    if (replaced) return; // what is loaded now has the word
     chooseBackend(session?.asked ?? 'auto');
     if (isAbort(error)) announce(`${source.title}: cancelled`);
     else showError(`${source.title} could not be loaded`, error, remediesFor(source, asked));
@@ -162,8 +166,22 @@ byId('cancel').addEventListener('click', () => loading?.abort(new DOMException('
 byId('url-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const { value } = byId<HTMLInputElement>('url');
-  void open({ title: decodeURIComponent(value.replace(/\/+$/, '').split('/').at(-1)!), data: value });
+  void open({ title: lastPart(value), data: value });
 });
+/** The last part of an address, to name a model by. */
+function lastPart(url: string): string {
+  const part = url
+    .replace(/[?#].*$/, '')
+    .replace(/\/+$/, '')
+    .split('/')
+    .at(-1)!;
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // a stray %
+  }
+}
+
 backends.addEventListener('change', () => {
   if (session) void open(session.source);
 });
@@ -176,13 +194,15 @@ listenForMeasure(
 
 listenForCamera({
   async onFrame(video) {
-    if (!session) return;
+    const now = session;
+    if (!now) return;
     try {
       const bitmap = await createImageBitmap(video);
-      drawPicture(await library, bitmap, 'Camera', session.model.preprocessing);
-      showAnswer(await session.model.logits(bitmap), session.model.labels, { aloud: false });
+      drawPicture(await library, bitmap, 'Camera', now.model.preprocessing);
+      showAnswer(await now.model.logits(bitmap), now.model.labels, { aloud: false });
       bitmap.close();
     } catch (error) {
+      if (session !== now) return; // the next frame goes to the next model
       stopCamera();
       if (!isAbort(error)) showError('The camera’s picture could not be used', error);
     }
@@ -192,11 +212,16 @@ listenForCamera({
   onFailure: (error) => showError('No camera', error),
 });
 
+let hasSamples = false;
+
 async function openDigits(): Promise<void> {
-  const samples = digitPictures();
+  const samples = hasSamples ? undefined : digitPictures();
+  samples?.catch(() => {}); // told below, after the model
   await open(digits);
+  if (!samples || hasSamples) return;
   try {
     await pictures.add(await samples, pictures.current === undefined);
+    hasSamples = true;
   } catch (error) {
     showError('The built-in pictures could not be fetched', error);
   }

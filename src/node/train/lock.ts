@@ -33,7 +33,11 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
         await rm(path, { force: true });
       };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw asUserError(error, path);
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+        // Made, but not written: it says of nobody that he has the folder.
+        await rm(path, { force: true });
+        throw asUserError(error, path);
+      }
     }
     await removeStale(path);
   }

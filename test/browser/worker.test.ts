@@ -92,28 +92,22 @@ describeInBrowser('a model in a worker', () => {
   });
 
   test('the page stays live while the worker computes', async () => {
-    const { longest, computed } = await page.evaluate(async () => {
+    const turns = await page.evaluate(async () => {
       const { deit } = globalThis;
       const model = await deit.loadInWorker('/examples/digits/deit_digits_distilled.pth', {
         backend: 'wasm',
       });
       const [height, width] = model.preprocessing.crop;
-      const x = { data: new Float32Array(400 * height * width * 3), shape: [400, height, width, 3] };
-      let longest = 0;
-      let last = performance.now();
-      const timer = setInterval(() => {
-        longest = Math.max(longest, performance.now() - last);
-        last = performance.now();
-      }, 5);
-      const start = performance.now();
+      const x = { data: new Float32Array(1200 * height * width * 3), shape: [1200, height, width, 3] };
+      let turns = 0;
+      const timer = setInterval(() => turns++, 5);
       await model.predict(x);
-      const computed = performance.now() - start;
       clearInterval(timer);
       model.dispose();
-      return { longest, computed };
+      return turns;
     });
-    expect(computed).toBeGreaterThan(200);
-    expect(longest).toBeLessThan(computed / 2);
+    // A page that computed by itself would have had none.
+    expect(turns).toBeGreaterThan(5);
   });
 
   test('errors, aborts, disposal and a dying worker all reject what waits', async () => {

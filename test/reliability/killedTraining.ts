@@ -27,7 +27,6 @@ const FIELDS: Record<string, string> = {
   'model.dropPathRate': '0.2',
   'augment.affine.degrees': '10',
   'optimizer.clipGrad': '1',
-  'schedule.epochs': '4',
   'schedule.warmupEpochs': '1',
   emaDecay: '0.9',
   batchSize: '8',
@@ -46,11 +45,23 @@ export interface KilledTraining {
   readonly after: number[];
 }
 
-/** @param random uniform on [0, 1): when to kill */
-export async function killTraining(kills: number, random: () => number): Promise<KilledTraining> {
+/**
+ * @param random numbers on [0, 1): when to kill, as a part of a whole run
+ * @param epochs length of the run; starting the process is a second of it
+ */
+export async function killTraining(
+  kills: number,
+  random: () => number,
+  epochs: number,
+): Promise<KilledTraining> {
   const digits = await writeDigits(320, 40);
   const folder = await mkdtemp(join(tmpdir(), 'deit-killed-'));
-  const args = Object.entries({ ...FIELDS, 'data.path': digits, 'val.path': digits });
+  const args = Object.entries({
+    ...FIELDS,
+    'schedule.epochs': String(epochs),
+    'data.path': digits,
+    'val.path': digits,
+  });
   const train = (output: string, resume: boolean) =>
     startDeit(
       'train',
@@ -112,7 +123,7 @@ async function exists(path: string): Promise<boolean> {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const kills = Number(process.argv[2] ?? 10);
-  const { early, different, after } = await killTraining(kills, Math.random);
+  const { early, different, after } = await killTraining(kills, Math.random, 20);
   console.log(
     `killed ${kills} times, after ${after.map((s) => s.toFixed(2)).join(', ')} s (${early} before the first checkpoint): ` +
       (different.length === 0

@@ -121,6 +121,10 @@ async function regularFile(path: string): Promise<{ size: number }> {
   return found;
 }
 
+/** Lines of the decoder that an error repeats, and characters of each. */
+const MAX_COMPLAINTS = 3;
+const MAX_COMPLAINT = 200;
+
 /** What the file system's or the decoder's message says, in one line. */
 function reason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
@@ -134,7 +138,9 @@ function reason(error: unknown): string {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  return `cannot be decoded: ${[...new Set(lines)].join('; ') || 'its header is corrupt'}`;
+  // A damaged file can have hundreds of complaints; the last ones stand nearest to what ended it.
+  const last = [...new Set(lines)].slice(-MAX_COMPLAINTS).map((line) => line.slice(0, MAX_COMPLAINT));
+  return `cannot be decoded: ${last.join('; ') || 'its header is corrupt'}`;
 }
 
 /**

@@ -1,10 +1,14 @@
 /**
- * Does the same thing many times and tells what is left over: leaks.js predictions|loads COUNT
+ * Does the same thing many times and tells what is left over: leaks.js predictions|loads|epochs COUNT
  * Prints one JSON object: what the process held after a tenth of the turns, and at the end.
  */
 import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import * as deit from '../../src/node/index.js';
+import { writeDigits } from '../node/train/digitsFolder.js';
 
 const MODEL = 'examples/digits/deit_digits_distilled.pth';
 const PICTURE = 'examples/digits/val/0/00003.png';
@@ -48,11 +52,46 @@ async function loads(): Promise<() => Promise<void>> {
   };
 }
 
-const [what, count] = [process.argv[2], Number(process.argv[3])];
-const turn = await (what === 'predictions' ? predictions() : loads());
-let early: Held | undefined;
-for (let i = 0; i < count; i++) {
-  await turn();
-  if (i === Math.floor(count / 10)) early = held();
+/** Runs turns one by one. */
+async function repeat(
+  turn: () => Promise<void>,
+  count: number,
+  onTurn: (number: number) => void,
+): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await turn();
+    onTurn(i);
+  }
 }
-console.log(JSON.stringify({ early, end: held() }));
+
+/** Trains a small distilled student, 10 steps an epoch, with all that a run keeps. */
+async function epochs(count: number, onTurn: (number: number) => void): Promise<void> {
+  const path = await writeDigits(320, 40);
+  const output = await mkdtemp(join(tmpdir(), 'deit-leaks-'));
+  await deit.useBackend('wasm');
+  const config = deit.resolveTrainConfig({
+    model: { imgSize: 28, patchSize: 7, embedDim: 32, depth: 3, numHeads: 2, dropPathRate: 0.2 },
+    data: { format: 'mnist', path },
+    val: { format: 'mnist', path },
+    batchSize: 32,
+    emaDecay: 0.9,
+    schedule: { epochs: count, warmupEpochs: 1 },
+    workers: 1,
+    backend: 'wasm',
+    output: join(output, 'run'),
+  });
+  await deit.runTraining(config, { onEpoch: ({ epoch }) => onTurn(epoch) });
+  await rm(output, { recursive: true });
+}
+
+const [what, count] = [process.argv[2], Number(process.argv[3])];
+let early: Held | undefined;
+let end: Held | undefined;
+const onTurn = (number: number) => {
+  if (number === Math.floor(count / 10)) early = held();
+  if (number === count - 1) end = held();
+};
+if (what === 'predictions') await repeat(await predictions(), count, onTurn);
+else if (what === 'loads') await repeat(await loads(), count, onTurn);
+else await epochs(count, onTurn);
+console.log(JSON.stringify({ early, end }));

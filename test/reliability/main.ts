@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../src/random.js';
 import type { FuzzTotal } from '../fuzz/table.js';
 import { deitJson, type Running, startDeit } from './deit.js';
+import { killTraining } from './killedTraining.js';
 import type { Held } from './leaks.js';
 import { hasRedis, RedisServer } from './redis.js';
 import { until } from './until.js';
@@ -150,6 +151,13 @@ async function queueFaults(times: number): Promise<Omit<Row, 'what' | 'seconds'>
   return { cases: times, crashes, hangs: 0, wrong };
 }
 
+/** Kills a training run and resumes it; every file that it leaves must be the unbroken run's. */
+async function trainingKills(count: number): Promise<Omit<Row, 'what' | 'seconds'>> {
+  const { kills, different } = await killTraining(count, () => random.uniform(), 20);
+  for (const name of different) console.error(`different: ${name}`);
+  return { cases: kills, crashes: 0, hangs: 0, wrong: different.length };
+}
+
 /** What may be left over of thousands of turns: the allocator's slack. */
 const MAX_GROWTH = 64 * MEBIBYTE;
 
@@ -193,8 +201,10 @@ if (hasRedis) {
     ),
   );
 } else console.error('no redis-server: the queue is left out; apt-get install redis-server');
+rows.push(await timed('`deit train` killed (−9) and resumed', () => trainingKills(Math.ceil(10 / share))));
 rows.push(await timed('predictions from a file, by one model', () => leaks('predictions', 10_000)));
 rows.push(await timed('models loaded and disposed of', () => leaks('loads', 1_000)));
+rows.push(await timed('epochs of training, in one run', () => leaks('epochs', 100)));
 await rm(folder, { recursive: true });
 
 console.log(table(rows));

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   tell: () => string,
-  seconds = 30,
+  seconds = 100,
 ): Promise<void> {
   const end = performance.now() + 1000 * seconds;
   while (!(await isSo())) {

@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { parseRedisUrl } from '../../../src/node/queue/connection.js';
 import { deitJson, type Running, startDeit } from '../../reliability/deit.js';
@@ -9,7 +10,6 @@ import { hasRedis, RedisServer } from '../../reliability/redis.js';
 import { until } from '../../reliability/until.js';
 
 const model = 'examples/digits/deit_digits_distilled.pth';
-const otherModel = 'test/fixtures/models/facebook.pth';
 const val = 'examples/digits/val';
 
 if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt-get install redis-server");
@@ -43,8 +43,14 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
     redis = await RedisServer.start();
   });
 
-  afterAll(async () => {
+  // What a test that failed left behind must not fail the next.
+  afterEach(async () => {
     for (const { child } of running) child.kill('SIGKILL');
+    await Promise.all(running.map(({ ended }) => ended));
+    running = [];
+  });
+
+  afterAll(async () => {
     await redis?.stop();
     await rm(folder, { recursive: true });
   });
@@ -70,12 +76,21 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
       await ended;
     }
     running = [];
-  }, 60_000);
+  }, 240_000);
 
   test('is not done by a worker with another model, which says so', async () => {
     const waiting = startDeit('eval', model, val, '--queue', redis.url);
     running.push(waiting);
     await until(() => /no worker has this model/.test(waiting.err()), waiting.err);
+    const otherModel = join(folder, 'other');
+    const convert = [
+      'dist/converters/cli.js',
+      'test/fixtures/models/facebook.pth',
+      otherModel,
+      '--num-heads',
+      '2',
+    ];
+    execFileSync(process.execPath, convert, { stdio: 'ignore' });
     const other = startDeit(
       'worker',
       '--queue',
@@ -96,7 +111,7 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
       err: expect.stringMatching(/interrupted; the same command/),
     });
     expect((await other.ended).out).toMatch(/^0 pictures in 0 shards/);
-  }, 60_000);
+  }, 240_000);
 
   test('sends no worker out of its data folder', async () => {
     const steady = worker();
@@ -109,5 +124,5 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
     await queue.close();
     steady.child.kill('SIGINT');
     expect((await steady.ended).out).toMatch(/^0 pictures in 0 shards/);
-  }, 60_000);
+  }, 240_000);
 });

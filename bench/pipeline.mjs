@@ -174,7 +174,7 @@ async function measureParts() {
   return [
     `${describeMachine()}; ${count} pictures of ${folder.pictures.length} files, batches of ${batchSize}, ${threads} threads; medians of ${options.rounds} interleaved rounds, start-up (${(middle(2, 'startUp') / 1000).toFixed(1)} s) left out.`,
     table(['', 'ms a picture', 'pictures/s', 'processor, ms a picture'], rows),
-    `The whole against the slower of its parts: **${against(all.wall, slower)}**; against their sum, which is what the cores have to compute: ${against(all.wall, decoding.wall + alone.wall)} by the clock, ${against(all.processor, decoding.processor + alone.processor)} by the processor's time.`,
+    `The whole against the slower of its parts: **${against(all.wall, slower)}** by the clock, **${against(all.processor, Math.max(decoding.processor, alone.processor))}** by the processor's time, in which other programs do not count; against their sum, which is what the cores have to compute: ${against(all.wall, decoding.wall + alone.wall)} and ${against(all.processor, decoding.processor + alone.processor)}.`,
   ];
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { PICTURE_BOMBS, pictureCases } from '../fuzz/pictureCases.js';
@@ -18,4 +19,11 @@ test('a fixed sample of mutated pictures ends in pictures or clear errors, and i
 test.each(PICTURE_BOMBS.filter(([name]) => !/13,000|12,000/.test(name)))('bomb: %s', async (_name, make) => {
   const outcome = await pictureOutcome(make());
   expect(outcome ?? 'a picture').toMatch(/^case\.jpg: |^a picture$/);
+});
+
+test('a picture about which the decoder has a hundred complaints gives one short line', async () => {
+  const bytes = new Uint8Array(readFileSync('test/fixtures/hostile/many-complaints.tif'));
+  const outcome = await pictureOutcome(bytes);
+  expect(outcome).toMatch(/^case\.jpg: cannot be decoded: tiff2vips: .*; /);
+  expect(outcome!.length).toBeLessThan(700);
 });

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../errors.js';
+import { asUserError } from './fileErrors.js';
 
 /** Longest line that is read, in bytes: far more than a prediction, far less than memory. */
 const MAX_LINE_BYTES = 2 ** 20;
@@ -54,6 +55,8 @@ async function openFor(path: string, flags: string): Promise<FileHandle> {
   try {
     return await open(path, flags);
   } catch (error) {
+    const known = asUserError(error, path);
+    if (known instanceof UserError) throw known;
     throw new UserError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
   }
 }

@@ -1,6 +1,6 @@
 import { modelCards } from '../configs/models/index.js';
 import { UserError } from '../src/errors.js';
-import { gridSize, type VitConfig } from '../src/models/config.js';
+import { differingField, gridSize, type VitConfig } from '../src/models/config.js';
 import { type FoundModel, nameInCheckpoint } from './findModel.js';
 
 /** What the shapes of the tensors do not tell. */
@@ -118,32 +118,12 @@ function knownShape(shape: { embedDim: number; depth: number; patchSize: number 
     );
 }
 
-/** Fields that tell one architecture from another; the number of classes and the input size do not. */
-const SHAPE_FIELDS = [
-  'patchSize',
-  'inChans',
-  'embedDim',
-  'depth',
-  'numHeads',
-  'mlpRatio',
-  'qkvBias',
-  'distilled',
-  'posEmbedPrefix',
-] as const;
-
-function sameShape(a: VitConfig, b: VitConfig): boolean {
-  return (
-    SHAPE_FIELDS.every((field) => a[field] === b[field]) &&
-    (a.layerScale === null) === (b.layerScale === null)
-  );
-}
-
 /** Name and input size of the model of this very shape and grid, else a name that says the shape. */
 function nearestName(config: VitConfig): Pick<VitConfig, 'name' | 'imgSize'> {
   const sameGrid = (known: VitConfig) => String(gridSize(known)) === String(gridSize(config));
   const known = modelCards
     .map((card) => card.config)
-    .find((card) => sameShape(card, config) && sameGrid(card));
+    .find((card) => differingField(card, config) === undefined && sameGrid(card));
   if (known) return { name: known.name, imgSize: known.imgSize };
   const kind = config.distilled ? 'deit_distilled' : 'vit';
   const name = `${kind}_d${config.embedDim}_l${config.depth}_patch${config.patchSize}_${inputName(config)}`;
@@ -166,16 +146,15 @@ function checkNamed(config: VitConfig, hints: ArchitectureHints, file: string): 
     );
   }
   const named = card.config;
-  for (const field of SHAPE_FIELDS) {
-    if (named[field] !== config[field]) {
-      throw new UserError(
-        `${file}: is not ${named.name}: ${field} should be ${named[field]}, the checkpoint has ${config[field]}`,
-      );
-    }
-  }
-  if ((named.layerScale === null) !== (config.layerScale === null)) {
+  const field = differingField(named, config);
+  if (field === 'layerScale') {
     const has = config.layerScale === null ? 'has no LayerScale' : 'has LayerScale';
     throw new UserError(`${file}: is not ${named.name}: the checkpoint ${has}`);
+  }
+  if (field) {
+    throw new UserError(
+      `${file}: is not ${named.name}: ${field} should be ${named[field]}, the checkpoint has ${config[field]}`,
+    );
   }
   const size = String(gridSize(named)) === String(gridSize(config)) ? named.imgSize : config.imgSize;
   return { ...config, name: named.name, layerScale: named.layerScale, imgSize: size };

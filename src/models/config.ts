@@ -52,6 +52,26 @@ export function mlpDim(config: VitConfig): number {
   return Math.floor(config.embedDim * config.mlpRatio);
 }
 
+/** Fields that tell one architecture from another; the number of classes and the input size do not. */
+const SHAPE_FIELDS = [
+  'patchSize',
+  'inChans',
+  'embedDim',
+  'depth',
+  'numHeads',
+  'mlpRatio',
+  'qkvBias',
+  'distilled',
+  'posEmbedPrefix',
+] as const;
+
+/** The first field in which two architectures differ, or undefined if one's blocks fit the other. */
+export function differingField(a: VitConfig, b: VitConfig): keyof VitConfig | undefined {
+  const field = SHAPE_FIELDS.find((name) => a[name] !== b[name]);
+  if (field) return field;
+  return (a.layerScale === null) === (b.layerScale === null) ? undefined : 'layerScale';
+}
+
 /** A weight of a model: its name in tfjs and its shape there. */
 export interface WeightSpec {
   readonly name: string;

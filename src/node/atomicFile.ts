@@ -9,20 +9,29 @@ export async function writeFileAtomically(
 ): Promise<void> {
   const beside = join(dirname(path), `.${basename(path)}.partial-${process.pid}`);
   try {
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(beside, 'w');
-    try {
-      for await (const chunk of chunks) {
-        let done = 0;
-        while (done < chunk.length) done += (await file.write(chunk, done)).bytesWritten;
-      }
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(beside, chunks, 'w');
     await rename(beside, path);
   } catch (error) {
     await rm(beside, { force: true }).catch(() => {}); // the first error tells more
     throw asUserError(error, path);
+  }
+}
+
+/** Writes a file in its place, its folder too, and makes sure that it is on the disk. `flags` are open's: w, wx. */
+export async function writeSynced(
+  path: string,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  flags: string,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const file = await open(path, flags);
+  try {
+    for await (const chunk of chunks) {
+      let done = 0;
+      while (done < chunk.length) done += (await file.write(chunk, done)).bytesWritten;
+    }
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }

@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
+import { writeSynced } from './atomicFile.js';
 import { asUserError } from './fileErrors.js';
 
 /** A sink for one folder, which appears whole when `write` has done its work, or not at all. */
@@ -14,7 +15,7 @@ export async function writeFolder(target: string, write: (sink: OutputSink) => P
     await mkdir(parent, { recursive: true });
     await rm(beside, { recursive: true, force: true });
     await mkdir(beside);
-    await write({ write: (path, chunks) => writeFile(join(beside, path), chunks) });
+    await write({ write: (path, chunks) => writeSynced(join(beside, path), chunks, 'wx') });
     await swap(beside, folder);
   } catch (error) {
     await rm(beside, { recursive: true, force: true });
@@ -38,23 +39,6 @@ async function checkReplaceable(folder: string): Promise<void> {
     throw new UserError(
       `${folder}: holds files that are no converted model; choose a new or empty output folder`,
     );
-  }
-}
-
-async function writeFile(
-  path: string,
-  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const file = await open(path, 'wx');
-  try {
-    for await (const chunk of chunks) {
-      let done = 0;
-      while (done < chunk.length) done += (await file.write(chunk, done)).bytesWritten;
-    }
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

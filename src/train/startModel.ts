@@ -1,6 +1,13 @@
 import { resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
 import { UserError } from '../errors.js';
-import { gridSize, numPrefixTokens, type VitConfig, type WeightSpec, weightSpecs } from '../models/config.js';
+import {
+  differingField,
+  gridSize,
+  numPrefixTokens,
+  type VitConfig,
+  type WeightSpec,
+  weightSpecs,
+} from '../models/config.js';
 import { initialWeight } from '../models/initialWeights.js';
 import type { WeightReader } from '../models/weights.js';
 import { Random } from '../random.js';
@@ -64,27 +71,10 @@ export function startFrom(
   };
 }
 
-const SHAPE_FIELDS = [
-  'patchSize',
-  'inChans',
-  'embedDim',
-  'depth',
-  'numHeads',
-  'mlpRatio',
-  'qkvBias',
-  'distilled',
-  'posEmbedPrefix',
-] as const;
-
 function checkSameShape(source: VitConfig, target: VitConfig, name: string): void {
-  const differs = (field: string, have: unknown, want: unknown) =>
-    new UserError(
-      `${name}: does not fit the student: its ${field} is ${have}, the student's ${want}; leave model.${field} out`,
-    );
-  for (const field of SHAPE_FIELDS) {
-    if (source[field] !== target[field]) throw differs(field, source[field], target[field]);
-  }
-  if ((source.layerScale === null) !== (target.layerScale === null)) {
-    throw differs('layerScale', source.layerScale, target.layerScale);
-  }
+  const field = differingField(source, target);
+  if (field === undefined) return;
+  throw new UserError(
+    `${name}: does not fit the student: its ${field} is ${source[field]}, the student's ${target[field]}; leave model.${field} out`,
+  );
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel, runKernel } from './dispatch.js';
+import { type Forward, hasKernel, type Kept, runKernel, withGradient } from './dispatch.js';
 import { ATTENTION, ATTENTION_GRADIENT } from './kernelNames.js';
 
 /**
@@ -9,42 +9,44 @@ import { ATTENTION, ATTENTION_GRADIENT } from './kernelNames.js';
  * @returns float32 [B, T, D], heads side by side
  */
 export function attention(qkv: tf.Tensor3D, numHeads: number): tf.Tensor3D {
-  if (hasKernel(ATTENTION)) {
-    return runKernel(ATTENTION, { qkv }, { numHeads }, attentionGradient(numHeads)) as tf.Tensor3D;
-  }
-  return tf.tidy(() => {
-    const [q, k, v] = splitHeads(qkv, numHeads);
-    return mergeHeads(tf.matMul(scores(q, k), v));
-  });
+  const compute = (): Forward<tf.Tensor3D> => {
+    if (hasKernel(ATTENTION)) return { value: runKernel(ATTENTION, { qkv }, { numHeads }) };
+    const heads = splitHeads(qkv, numHeads);
+    const weights = scores(heads);
+    const out = tf.matMul(weights, heads[2]) as tf.Tensor4D;
+    return { value: mergeHeads(out), kept: { weights, out } };
+  };
+  return withGradient({ qkv }, compute, attentionGradient(numHeads));
 }
 
 /** The attention weights alone, softmax(q kᵀ / √d): float32 [B, numHeads, T, T]; each row adds up to 1. */
 export function attentionWeights(qkv: tf.Tensor3D, numHeads: number): tf.Tensor4D {
-  return tf.tidy(() => {
-    const [q, k] = splitHeads(qkv, numHeads);
-    return scores(q, k);
-  });
+  return tf.tidy(() => scores(splitHeads(qkv, numHeads)));
 }
 
-function scores(q: tf.Tensor4D, k: tf.Tensor4D): tf.Tensor4D {
-  const scale = 1 / Math.sqrt(q.shape[3]);
-  return tf.softmax(tf.matMul(tf.mul(q, scale), k, false, true)) as tf.Tensor4D;
+type Heads = [q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D];
+
+function scores([q, k]: Heads): tf.Tensor4D {
+  return tf.softmax(tf.matMul(scaled(q), k, false, true)) as tf.Tensor4D;
+}
+
+/** x / √d of x [..., d]. */
+function scaled<T extends tf.Tensor>(x: T): T {
+  return tf.mul(x, 1 / Math.sqrt(x.shape.at(-1) as number)) as T;
 }
 
 /** [B, T, 3D] → q, k and v, each [B, numHeads, T, d]. */
-function splitHeads(qkv: tf.Tensor3D, numHeads: number): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
+function splitHeads(qkv: tf.Tensor3D, numHeads: number): Heads {
   const [batch, tokens, width] = qkv.shape;
-  const dim = width / 3;
-  const part = (i: number) => {
-    const heads = tf.reshape(tf.slice(qkv, [0, 0, i * dim], [batch, tokens, dim]), [
-      batch,
-      tokens,
-      numHeads,
-      dim / numHeads,
-    ]);
-    return tf.transpose(heads, [0, 2, 1, 3]) as tf.Tensor4D;
-  };
-  return [part(0), part(1), part(2)];
+  const parts = tf.reshape(qkv, [batch, tokens, 3, numHeads, width / 3 / numHeads]);
+  return tf.unstack(tf.transpose(parts, [2, 0, 3, 1, 4])) as Heads;
+}
+
+/** The inverse of splitHeads: three of [B, numHeads, T, d] → [B, T, 3D]. */
+function joinHeads(heads: Heads): tf.Tensor3D {
+  const [batch, numHeads, tokens, headDim] = heads[0].shape;
+  const parts = tf.transpose(tf.stack(heads), [1, 3, 0, 2, 4]);
+  return tf.reshape(parts, [batch, tokens, 3 * numHeads * headDim]);
 }
 
 /** [B, numHeads, T, d] → [B, T, D]. */
@@ -53,30 +55,28 @@ function mergeHeads(heads: tf.Tensor4D): tf.Tensor3D {
   return tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), [batch, tokens, numHeads * headDim]);
 }
 
-/** The gradient of the kernel named ATTENTION: the weights are computed again rather than kept. */
+/** On a backend with the kernel named ATTENTION nothing is kept, and the weights are computed again. */
 function attentionGradient(numHeads: number) {
-  return (dy: tf.Tensor, inputs: Record<string, tf.Tensor | undefined>) => {
+  return (dy: tf.Tensor, inputs: Record<'qkv', tf.Tensor | undefined>, kept: Kept) => {
     const qkv = inputs.qkv as tf.Tensor3D;
+    const [batch, tokens, dim] = dy.shape as [number, number, number];
     return {
       qkv: () => {
-        if (hasKernel(ATTENTION_GRADIENT) && (dy.shape[2]! / numHeads) % 4 === 0) {
-          return tf.engine().runKernel(ATTENTION_GRADIENT, { qkv, dy }, { numHeads }) as tf.Tensor;
+        if (hasKernel(ATTENTION_GRADIENT) && (dim / numHeads) % 4 === 0) {
+          return runKernel<tf.Tensor>(ATTENTION_GRADIENT, { qkv, dy }, { numHeads });
         }
-        const [q, k, v] = splitHeads(qkv, numHeads);
-        const [batch, tokens, dim] = dy.shape as [number, number, number];
-        const headDim = dim / numHeads;
-        const dOut = tf.transpose(tf.reshape(dy, [batch, tokens, numHeads, headDim]), [0, 2, 1, 3]);
-        const weights = scores(q, k);
-        const dWeights = tf.matMul(dOut, v, false, true);
-        const inner = tf.sum(tf.mul(dWeights, weights), -1, true);
-        const dScores = tf.mul(tf.mul(weights, tf.sub(dWeights, inner)), 1 / Math.sqrt(headDim));
-        const dq = tf.matMul(dScores, k);
-        const dk = tf.matMul(dScores, q, true, false);
+        const heads = splitHeads(qkv, numHeads);
+        const [q, k, v] = heads;
+        const dOut = tf.transpose(tf.reshape(dy, [batch, tokens, numHeads, dim / numHeads]), [0, 2, 1, 3]);
+        const weights = kept.weights ?? scores(heads);
+        const out = kept.out ?? tf.matMul(weights, v);
+        // Σ weights · dWeights of a row, by the shorter sum Σ out · dOut (FlashAttention, arXiv 2205.14135, appendix B.4).
+        const inner = tf.sum(tf.mul(dOut, out), -1, true);
+        const dScores = tf.mul(weights, tf.sub(tf.matMul(dOut, v, false, true), inner));
+        const dq = scaled(tf.matMul(dScores, k));
+        const dk = tf.matMul(dScores, scaled(q), true, false);
         const dv = tf.matMul(weights, dOut, true, false);
-        return tf.concat(
-          [dq, dk, dv].map((t) => mergeHeads(t as tf.Tensor4D)),
-          2,
-        );
+        return joinHeads([dq, dk, dv] as Heads);
       },
     };
   };

@@ -10,44 +10,58 @@ export type LazyGradients<Names extends string> = Record<Names, () => tf.Tensor>
 
 type Inputs<Names extends string> = Record<Names, tf.Tensor | undefined>;
 
-/**
- * Runs a kernel of the current backend with a gradient. Inputs that are undefined are left out.
- *
- * tf.registerGradient would not do: it cannot save inputs of which some are absent.
- *
- * @param gradient given dy and the inputs as they were, the gradient of each input
- */
-export function runKernel<T extends tf.Tensor, Names extends string>(
-  name: string,
-  inputs: Inputs<Names>,
-  attrs: tf.NamedAttrMap,
-  gradient: (dy: T, inputs: Inputs<Names>) => LazyGradients<Names>,
-): T {
-  const compute = (given: Inputs<Names>) =>
-    tf.engine().runKernel(name, given as tf.NamedTensorMap, attrs) as unknown as T;
-  return runWithGradient(inputs, compute, gradient);
+/** What a forward pass has computed: its result, and what the gradient would otherwise compute once more. */
+export interface Forward<T extends tf.Tensor> {
+  value: T;
+  kept?: Kept;
 }
 
-/** Runs `compute` with a gradient of one's own in place of the one that tfjs would derive. As runKernel. */
-export function runWithGradient<T extends tf.Tensor, Names extends string>(
+/** Tensors by name; absent ones are computed again. */
+export type Kept = Readonly<Record<string, tf.Tensor | undefined>>;
+
+/**
+ * Runs a kernel of the current backend.
+ *
+ * @param inputs those that are undefined are left out
+ */
+export function runKernel<T extends tf.Tensor>(
+  name: string,
+  inputs: Record<string, tf.Tensor | undefined>,
+  attrs: tf.NamedAttrMap,
+): T {
+  const given = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor !== undefined));
+  return tf.engine().runKernel(name, given as tf.NamedTensorMap, attrs) as unknown as T;
+}
+
+/**
+ * Runs `compute` with a gradient written out, in place of the one that tfjs would derive op by op.
+ *
+ * tf.registerGradient would not do: it cannot save inputs of which some are absent, nor what the forward pass found.
+ *
+ * @param inputs those that are undefined have no gradient
+ * @param gradient given dy, the inputs as they were and what the forward pass kept, the gradient of each input
+ */
+export function withGradient<T extends tf.Tensor, Names extends string>(
   inputs: Inputs<Names>,
-  compute: (inputs: Inputs<Names>) => T,
-  gradient: (dy: T, inputs: Inputs<Names>) => LazyGradients<Names>,
+  compute: () => Forward<T>,
+  gradient: (dy: T, inputs: Inputs<Names>, kept: Kept) => LazyGradients<Names>,
 ): T {
   const names = (Object.keys(inputs) as Names[]).filter((key) => inputs[key] !== undefined);
-  const byName = (tensors: tf.Tensor[]) =>
-    Object.fromEntries(names.map((key, i) => [key, tensors[i]])) as Record<Names, tf.Tensor>;
+  const given = names.map((key) => inputs[key] as tf.Tensor);
   const run = tf.customGrad((...args) => {
-    const tensors = args.slice(0, -1) as tf.Tensor[];
     const save = args[args.length - 1] as unknown as tf.GradSaveFunc;
-    save(tensors);
+    const { value, kept = {} } = compute();
+    const keptNames = Object.keys(kept).filter((key) => kept[key] !== undefined);
+    save([...given, ...keptNames.map((key) => kept[key] as tf.Tensor)]);
     return {
-      value: compute(byName(tensors)),
+      value,
       gradFunc: (dy: T, saved: tf.Tensor[]) => {
-        const grads = gradient(dy, byName(saved));
+        const at = (keys: readonly string[], from: number) =>
+          Object.fromEntries(keys.map((key, i) => [key, saved[from + i]]));
+        const grads = gradient(dy, at(names, 0) as Inputs<Names>, at(keptNames, names.length));
         return names.map((key) => grads[key]()) as tf.Tensor[];
       },
     };
   });
-  return run(...names.map((key) => inputs[key] as tf.Tensor)) as T;
+  return run(...given) as T;
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel, runKernel } from './dispatch.js';
+import { type Forward, hasKernel, type Kept, runKernel, withGradient } from './dispatch.js';
 import { LAYER_NORM } from './kernelNames.js';
 import { columnSums } from './matrixProduct.js';
 
@@ -18,23 +18,27 @@ export function layerNorm<T extends tf.Tensor>(
   beta: tf.Tensor1D,
   epsilon: number,
 ): T {
-  if (hasKernel(LAYER_NORM)) {
-    return runKernel(LAYER_NORM, { x, gamma, beta }, { epsilon }, layerNormGradient(epsilon)) as T;
-  }
-  return tf.tidy(() => tf.add(tf.mul(normalize(x, epsilon).normalized, gamma), beta) as T);
+  const inputs = { x, gamma, beta };
+  const compute = (): Forward<T> => {
+    if (hasKernel(LAYER_NORM)) return { value: runKernel(LAYER_NORM, inputs, { epsilon }) };
+    const kept = normalize(x, epsilon);
+    return { value: tf.add(tf.mul(kept.normalized, gamma), beta) as T, kept };
+  };
+  return withGradient(inputs, compute, layerNormGradient(epsilon));
 }
 
-function normalize(x: tf.Tensor, epsilon: number): { normalized: tf.Tensor; invStd: tf.Tensor } {
+type Normalized = { normalized: tf.Tensor; invStd: tf.Tensor };
+
+function normalize(x: tf.Tensor, epsilon: number): Normalized {
   const centred = tf.sub(x, tf.mean(x, -1, true));
   const invStd = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon));
   return { normalized: tf.mul(centred, invStd), invStd };
 }
 
-/** The gradient of the kernel named LAYER_NORM. */
 function layerNormGradient(epsilon: number) {
-  return (dy: tf.Tensor, inputs: Record<string, tf.Tensor | undefined>) => {
+  return (dy: tf.Tensor, inputs: Record<'x' | 'gamma' | 'beta', tf.Tensor | undefined>, kept: Kept) => {
     const { x, gamma } = inputs as Record<string, tf.Tensor>;
-    const { normalized, invStd } = normalize(x, epsilon);
+    const { normalized, invStd } = kept.normalized ? (kept as Normalized) : normalize(x, epsilon);
     const rows = (t: tf.Tensor) => tf.reshape(t, [-1, gamma.shape[0] as number]) as tf.Tensor2D;
     return {
       x: () => {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel, runKernel, runWithGradient } from './dispatch.js';
+import { hasKernel, runKernel, withGradient } from './dispatch.js';
 import { PATCH_EMBED } from './kernelNames.js';
 import { columnSums, matrixProduct } from './matrixProduct.js';
 
@@ -16,9 +16,10 @@ import { columnSums, matrixProduct } from './matrixProduct.js';
 export function patchEmbed(x: tf.Tensor4D, kernel: tf.Tensor4D, bias: tf.Tensor1D): tf.Tensor3D {
   return tf.tidy(() => {
     const inputs = { x: wholePatches(x, kernel.shape[0]), kernel, bias };
-    if (hasKernel(PATCH_EMBED)) return runKernel(PATCH_EMBED, inputs, {}, patchEmbedGradient) as tf.Tensor3D;
-    // The WASM backend lacks the kernel that tfjs' own gradient of a convolution calls (Conv2DBackpropFilter).
-    return runWithGradient(inputs, composed, patchEmbedGradient);
+    const compute = () => ({
+      value: hasKernel(PATCH_EMBED) ? runKernel<tf.Tensor3D>(PATCH_EMBED, inputs, {}) : composed(inputs),
+    });
+    return withGradient(inputs, compute, patchEmbedGradient);
   });
 }
 

@@ -198,7 +198,9 @@ export class Trainer {
     const batches = data.batches(epoch, options)[Symbol.asyncIterator]();
     try {
       while (this.position.batch < last) {
-        await hooks.onStep?.(await this.step(batches));
+        // Apart from the call: without an onStep its argument would not be evaluated.
+        const record = await this.step(batches);
+        await hooks.onStep?.(record);
         if (hooks.shouldStop?.()) {
           await hooks.save?.(await this.snapshot());
           return false;

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { useBackend } from '../../src/backend.js';
+import { createModel } from '../../src/models/create.js';
+import type { VisionTransformer } from '../../src/models/visionTransformer.js';
+import type { EvalData, TrainData } from '../../src/train/data/types.js';
+import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
+import { studentOf } from '../../src/train/student.js';
+import { type EpochRecord, Trainer } from '../../src/train/trainer.js';
+
+const CLASSES = ['dark', 'bright'];
+const SIDE = 8;
+
+/** Pictures of one grey each, and whether it is a bright one. */
+function batchOf(indices: number[]) {
+  const labels = Int32Array.from(indices, (i) => i % 2);
+  const pixels = new Float32Array(indices.length * SIDE * SIDE * 3);
+  for (const [row, label] of labels.entries()) {
+    pixels.fill(label ? 1 : -1, row * SIDE * SIDE * 3, (row + 1) * SIDE * SIDE * 3);
+  }
+  return { pixels, labels, indices: Int32Array.from(indices) };
+}
+
+const common = { name: 'greys', length: 16, classNames: CLASSES, close: async () => {} };
+const data: TrainData = {
+  ...common,
+  describe: (index) => `grey ${index}`,
+  batchesPerEpoch: (size) => Math.floor(16 / size),
+  async *batches(_epoch, { batchSize, start }) {
+    for (let at = start * batchSize; at + batchSize <= 16; at += batchSize) {
+      yield batchOf(Array.from({ length: batchSize }, (_, i) => at + i));
+    }
+  },
+};
+const val: EvalData = {
+  ...common,
+  async *batches(batchSize) {
+    yield* data.batches(0, { batchSize, start: 0 });
+  },
+};
+
+const config = resolveTrainConfig({
+  data: { format: 'folder', path: 'none' },
+  val: { format: 'folder', path: 'none' },
+  mix: { mixup: 0, cutmix: 0 },
+  labelSmoothing: 0,
+  optimizer: { lr: 0.01, lrBatch: null },
+  schedule: { epochs: 4, warmupEpochs: 0 },
+  batchSize: 4,
+  evalBatchSize: 8,
+  emaDecay: null,
+  output: 'none',
+});
+
+let model: VisionTransformer;
+beforeAll(async () => {
+  await useBackend('wasm');
+  const shape = {
+    imgSize: [SIDE, SIDE] as const,
+    patchSize: 4,
+    embedDim: 16,
+    depth: 1,
+    numHeads: 2,
+    numClasses: 2,
+  };
+  model = createModel(shape, { seed: 1 });
+});
+afterAll(() => model.dispose());
+
+function makeTrainer() {
+  const student = studentOf(model, { frozenBlocks: 0, attentionOnly: false });
+  return new Trainer({ config, student, imgSize: [SIDE, SIDE], data, val });
+}
+
+test('trains without any hooks, and leaves no tensor behind', async () => {
+  const before = tf.memory().numTensors;
+  const trainer = makeTrainer();
+  expect(await trainer.run()).toBe('done');
+  expect(trainer.at).toMatchObject({ epoch: 4, step: 16 });
+  expect(trainer.bestSoFar).toMatchObject({ top1: 100 });
+  trainer.dispose();
+  expect(tf.memory().numTensors).toBe(before);
+}, 60_000);
+
+test('tells of every epoch', async () => {
+  const trainer = makeTrainer();
+  const epochs: EpochRecord[] = [];
+  await trainer.run({ onEpoch: (record) => void epochs.push(record) });
+  expect(epochs.map(({ epoch, step }) => [epoch, step])).toEqual([
+    [0, 4],
+    [1, 8],
+    [2, 12],
+    [3, 16],
+  ]);
+  trainer.dispose();
+}, 60_000);

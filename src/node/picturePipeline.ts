@@ -1,4 +1,5 @@
 import type { Preprocessing } from '../image/types.js';
+import { inOrder } from './inOrder.js';
 import { inThisThread, type PictureSource, startPicturePool } from './picturePool.js';
 
 export interface PictureOptions {
@@ -111,25 +112,16 @@ export async function* preparePictures(
   // Small batches need more of them in preparation for every worker to have one picture in work and one waiting.
   const ahead = Math.max(BATCHES_AHEAD, Math.ceil((2 * workers) / batchSize));
   const source = workers === 0 ? inThisThread(preprocessing) : startPicturePool(workers, preprocessing);
-  const begun: Promise<PictureBatch>[] = [];
   let next = 0;
   const begin = () => {
-    while (begun.length < ahead && next < files.length) {
-      const count = Math.min(batchSize, files.length - next);
-      const batch = prepareBatch(source, files, next, count, pictureLength);
-      batch.catch(() => {}); // may fail before its turn; its turn meets it
-      begun.push(batch);
-      next += count;
-    }
+    if (next === files.length) return undefined;
+    const count = Math.min(batchSize, files.length - next);
+    const batch = prepareBatch(source, files, next, count, pictureLength);
+    next += count;
+    return unlessAborted(batch, signal);
   };
   try {
-    begin();
-    while (begun.length > 0) {
-      const batch = await unlessAborted(begun[0]!, signal);
-      begun.shift();
-      begin();
-      yield batch;
-    }
+    yield* inOrder(begin, ahead);
   } finally {
     await source.close();
   }

@@ -1,6 +1,7 @@
 import { UserError } from '../errors.js';
 import type { ScoredBatch } from '../evaluate/index.js';
 import type { Preprocessing } from '../image/types.js';
+import { inOrder } from './inOrder.js';
 import { startWorkerPool, type WorkerPool } from './workerPool.js';
 
 /** A batch for a worker: files `start` to `start + files.length` of some list. */
@@ -59,29 +60,15 @@ export async function* scoreOnThreads(
   const { batchSize, preprocessing, heads } = options;
   const workers = Math.min(options.threads, Math.ceil(files.length / batchSize));
   const pool = startScorePool({ model: options.model, quantize: options.quantize }, workers);
-  const begun: Promise<ScoredBatch>[] = [];
   let next = 0;
   const begin = () => {
-    while (begun.length < workers * (1 + QUEUED) && next < files.length) {
-      const result = pool.run({
-        start: next,
-        files: files.slice(next, next + batchSize),
-        preprocessing,
-        heads,
-      });
-      result.catch(() => {}); // may fail before its turn; its turn meets it
-      begun.push(result);
-      next += batchSize;
-    }
+    const start = next;
+    if (start >= files.length) return undefined;
+    next += batchSize;
+    return pool.run({ start, files: files.slice(start, next), preprocessing, heads });
   };
   try {
-    begin();
-    while (begun.length > 0) {
-      const batch = await begun[0];
-      begun.shift();
-      begin();
-      yield batch;
-    }
+    yield* inOrder(begin, workers * (1 + QUEUED));
   } finally {
     await pool.close();
   }

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { UserError } from '../../errors.js';
 import type { ScoredBatch } from '../../evaluate/index.js';
 import type { Preprocessing } from '../../image/types.js';
+import { inOrder } from '../inOrder.js';
 import { outageLog, parseRedisUrl, requireRedis } from './connection.js';
 import { ANNOUNCE_MS, OPEN_QUEUES, queueName } from './names.js';
 import { decodeResult, SHARD_VERSION, type Shard } from './shard.js';
@@ -59,30 +60,25 @@ export async function* scoreOnQueue(
   const { batchSize, classes } = options;
   const shardSize = Math.ceil(SHARD_PICTURES / batchSize) * batchSize;
   const board = await openBoard(options);
-  const begun: { start: number; count: number; answer: Promise<unknown> }[] = [];
   let next = 0;
   const begin = () => {
-    while (begun.length < WINDOW && next < files.length) {
-      const part = files.slice(next, next + shardSize);
-      const answer = board.submit({
-        version: SHARD_VERSION,
-        model: options.fingerprint,
-        preprocessing: options.preprocessing,
-        batchSize,
-        files: part,
-      });
-      answer.catch(() => {}); // may fail before its turn; its turn meets it
-      begun.push({ start: next, count: part.length, answer });
-      next += part.length;
-    }
+    const start = next;
+    if (start >= files.length) return undefined;
+    next += shardSize;
+    return score(start, files.slice(start, next));
+  };
+  const score = async (start: number, part: readonly string[]) => {
+    const answer = await board.submit({
+      version: SHARD_VERSION,
+      model: options.fingerprint,
+      preprocessing: options.preprocessing,
+      batchSize,
+      files: part,
+    });
+    return decodeResult(answer, { start, count: part.length, classes });
   };
   try {
-    begin();
-    while (begun.length > 0) {
-      const { start, count, answer } = begun[0];
-      const { backend, ...batch } = decodeResult(await answer, { start, count, classes });
-      begun.shift();
-      begin();
+    for await (const { backend, ...batch } of inOrder(begin, WINDOW)) {
       options.onBackend?.(backend);
       yield batch;
     }

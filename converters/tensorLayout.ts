@@ -21,15 +21,7 @@ export function toTfjsLayout(values: Float32Array, shape: readonly number[]): Fl
   if (shape.length === 2) return transpose(values, shape[0], shape[1]);
   const [dim, channels, height, width] = shape;
   const area = height * width;
-  const out = new Float32Array(values.length);
-  for (let d = 0; d < dim; d++) {
-    for (let c = 0; c < channels; c++) {
-      for (let i = 0; i < area; i++) {
-        out[(i * channels + c) * dim + d] = values[(d * channels + c) * area + i];
-      }
-    }
-  }
-  return out;
+  return transpose(transposeEach(values, channels, area), dim, area * channels);
 }
 
 /** [rows, columns] → [columns, rows]. */
@@ -46,20 +38,21 @@ export function transpose(values: Float32Array, rows: number, columns: number): 
   return out;
 }
 
+/** Matrices of [rows, columns] behind each other, each transposed. */
+function transposeEach(values: Float32Array, rows: number, columns: number): Float32Array {
+  const size = rows * columns;
+  const matrices = Array.from({ length: values.length / size }, (_, i) =>
+    transpose(values.subarray(i * size, (i + 1) * size), rows, columns),
+  );
+  return concatenate(matrices);
+}
+
 /** The way back from toTfjsLayout: `shape` is PyTorch's, [out, in] or [D, C, p, p]. */
 export function toTorchLayout(values: Float32Array, shape: readonly number[]): Float32Array {
   if (shape.length === 2) return transpose(values, shape[1], shape[0]);
   const [dim, channels, height, width] = shape;
   const area = height * width;
-  const out = new Float32Array(values.length);
-  for (let d = 0; d < dim; d++) {
-    for (let c = 0; c < channels; c++) {
-      for (let i = 0; i < area; i++) {
-        out[(d * channels + c) * area + i] = values[(i * channels + c) * dim + d];
-      }
-    }
-  }
-  return out;
+  return transposeEach(transpose(values, area * channels, dim), area, channels);
 }
 
 /** tfjs' shape [in, out] or [p, p, C, D] → PyTorch's [out, in] or [D, C, p, p]. */

@@ -74,34 +74,29 @@ const positions = (info: Info) => info.batchSize * info.outHeight * info.outWidt
 
 /** What the filter sees at each output position, a row each: [B · h · w, kh · kw · C]. */
 function patchRows(x: Float32Array, info: Info): Float32Array {
-  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, filterHeight, filterWidth } = info;
-  const { top, left } = info.padInfo;
   const out = new Float32Array(patchSize(info) * positions(info));
-  let at = 0;
-  for (let b = 0; b < batchSize; b++) {
-    for (let oy = 0; oy < outHeight; oy++) {
-      for (let ox = 0; ox < outWidth; ox++) {
-        const x0 = ox * info.strideWidth - left;
-        const [first, end] = [Math.max(0, x0), Math.min(inWidth, x0 + filterWidth)];
-        for (let ky = 0; ky < filterHeight; ky++, at += filterWidth * inChannels) {
-          const y = oy * info.strideHeight - top + ky;
-          if (y < 0 || y >= inHeight) continue;
-          // A row of the filter sees numbers that lie side by side.
-          let to = at + (first - x0) * inChannels;
-          const row = (b * inHeight + y) * inWidth;
-          for (let i = (row + first) * inChannels; i < (row + end) * inChannels; i++) out[to++] = x[i];
-        }
-      }
-    }
-  }
+  eachRun(info, (patch, picture, length) => {
+    for (let i = 0; i < length; i++) out[patch + i] = x[picture + i];
+  });
   return out;
 }
 
 /** Patches [B · h · w, kh · kw · C] put back where they lie in the picture, and added up: [B, H, W, C]. */
 function sumOfPatches(patches: Float32Array, info: Info): Float32Array {
+  const out = new Float32Array(info.batchSize * info.inHeight * info.inWidth * info.inChannels);
+  eachRun(info, (patch, picture, length) => {
+    for (let i = 0; i < length; i++) out[picture + i] += patches[patch + i];
+  });
+  return out;
+}
+
+/**
+ * Every run of numbers that lie side by side both in the patches and in the picture: what a row of the filter sees at
+ * an output position, without the border.
+ */
+function eachRun(info: Info, visit: (patch: number, picture: number, length: number) => void): void {
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, filterHeight, filterWidth } = info;
   const { top, left } = info.padInfo;
-  const out = new Float32Array(batchSize * inHeight * inWidth * inChannels);
   let at = 0;
   for (let b = 0; b < batchSize; b++) {
     for (let oy = 0; oy < outHeight; oy++) {
@@ -111,13 +106,10 @@ function sumOfPatches(patches: Float32Array, info: Info): Float32Array {
         for (let ky = 0; ky < filterHeight; ky++, at += filterWidth * inChannels) {
           const y = oy * info.strideHeight - top + ky;
           if (y < 0 || y >= inHeight) continue;
-          let from = at + (first - x0) * inChannels;
           const row = (b * inHeight + y) * inWidth;
-          for (let i = (row + first) * inChannels; i < (row + end) * inChannels; i++)
-            out[i] += patches[from++];
+          visit(at + (first - x0) * inChannels, (row + first) * inChannels, (end - first) * inChannels);
         }
       }
     }
   }
-  return out;
 }

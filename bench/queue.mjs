@@ -53,6 +53,7 @@ async function main() {
     classes,
     preprocessing: preprocessingFor('deit', [224, 224]),
     batchSize: 8,
+    heads: false,
     log: () => {},
   };
   const before = { redis: cpuSeconds(redis.pid), own: process.cpuUsage() };

@@ -2,6 +2,7 @@
 import { hideBin } from 'yargs/helpers';
 import { attentionCommand } from './attention.js';
 import { downloadCommand } from './download.js';
+import { end } from './end.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
 import { main } from './main.js';
@@ -25,4 +26,4 @@ const commands = [
   setupNativeCommand,
 ];
 
-process.exitCode = await main('deit', commands, hideBin(process.argv));
+await end(await main('deit', commands, hideBin(process.argv)));

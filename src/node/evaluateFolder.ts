@@ -26,7 +26,7 @@ import type { ValFolder } from './valFolder.js';
 export type Scorer =
   | { readonly model: PictureModel; readonly decodeThreads: number }
   | { readonly modelPath: string; readonly quantize?: 'int8'; readonly threads: number }
-  | { readonly queue: Omit<QueueScoreOptions, 'preprocessing' | 'batchSize'> };
+  | { readonly queue: Omit<QueueScoreOptions, 'preprocessing' | 'batchSize' | 'heads'> };
 
 export interface EvaluateFolderOptions {
   preprocessing: Preprocessing;
@@ -139,9 +139,9 @@ function score(
   names: readonly string[],
   { preprocessing, batchSize, report }: EvaluateFolderOptions,
 ): AsyncIterable<ScoredBatch> {
-  if ('queue' in scorer) return onQueue(names, { ...scorer.queue, preprocessing, batchSize });
-  const files = names.map((name) => join(root, name));
   const heads = report !== undefined;
+  if ('queue' in scorer) return onQueue(names, { ...scorer.queue, preprocessing, batchSize, heads });
+  const files = names.map((name) => join(root, name));
   if ('threads' in scorer) {
     return scoreOnThreads(files, {
       model: scorer.modelPath,

@@ -1,5 +1,6 @@
 import { type Transferable, Worker } from 'node:worker_threads';
 import { UserError } from '../errors.js';
+import { withDeadline } from './deadline.js';
 
 /** How often a job is tried whose worker dies. */
 const MAX_ATTEMPTS = 2;
@@ -9,6 +10,9 @@ const MAX_ATTEMPTS = 2;
  * thousands of pictures' worth of small garbage, and memory grows by hundreds of MB before it is swept.
  */
 const YOUNG_MEGABYTES = 8;
+
+/** How long closing waits for the threads to end, in milliseconds: one may be in a read that does not come back. */
+const CLOSE_MS = 5000;
 
 export interface WorkerPoolOptions<Job, Result> {
   readonly workers: number;
@@ -122,7 +126,10 @@ export function startWorkerPool<Job, Result>(
       }),
     close: async () => {
       closed = true;
-      await Promise.all(members.map(({ worker }) => worker.terminate()));
+      const ended = members.map(({ worker }) =>
+        withDeadline(worker.terminate(), CLOSE_MS, () => new Error('does not end')),
+      );
+      await Promise.allSettled(ended);
     },
   };
 }

@@ -18,6 +18,8 @@ export interface QueueScoreOptions {
   readonly classes: number;
   readonly preprocessing: Preprocessing;
   readonly batchSize: number;
+  /** Whether a distilled model gives both heads' logits too. */
+  readonly heads: boolean;
   /** Takes a line about the connection or the workers. */
   readonly log: (line: string) => void;
   /** Ends the run when it aborts: what is outstanding is taken back. */
@@ -73,6 +75,7 @@ export async function* scoreOnQueue(
       model: options.fingerprint,
       preprocessing: options.preprocessing,
       batchSize,
+      heads: options.heads,
       files: part,
     });
     return decodeResult(answer, { start, count: part.length, classes });

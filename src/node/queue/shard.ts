@@ -17,6 +17,8 @@ export interface Shard {
   readonly preprocessing: Preprocessing;
   /** Pictures to a batch: it decides the last bits of the logits, so every worker takes the same. */
   readonly batchSize: number;
+  /** Whether a distilled model gives both heads' logits too. */
+  readonly heads: boolean;
   /** Paths below the data folder, with forward slashes. */
   readonly files: readonly string[];
 }
@@ -30,13 +32,17 @@ export interface ShardResult {
   readonly indices: readonly number[];
   /** float32 [indices.length, classes], little-endian, as base64. */
   readonly logits: string;
+  /** The same of each head, where the shard asks for them and the model has two; otherwise none. */
+  readonly heads: readonly string[];
   readonly failures: ScoredBatch['failures'];
 }
 
-export const SHARD_VERSION = 1;
+export const SHARD_VERSION = 2;
 
 /** Most pictures of a shard: bounds a job's payload and answer. */
 export const MAX_SHARD = 4096;
+/** The heads of a distilled model. */
+const MAX_HEADS = 2;
 /** Longest side of a model's input, in pixels, that a worker prepares. */
 const MAX_CROP = 4096;
 /** Longest side, in pixels, that a picture is scaled to before it is cropped. */
@@ -54,6 +60,7 @@ export function requireShard(value: unknown): Shard {
   if (!Array.isArray(files) || !within(files.length, MAX_SHARD))
     throw wrong(`expected 1 to ${MAX_SHARD} files`);
   if (!within(batchSize, MAX_SHARD)) throw wrong(`batch size ${batchSize}`);
+  if (typeof shard.heads !== 'boolean') throw wrong('heads is neither true nor false');
   for (const file of files) requireRelative(file);
   if (!isPreprocessing(shard.preprocessing)) throw wrong('no usable preprocessing');
   return shard as Shard;
@@ -111,16 +118,23 @@ export async function locateFiles(root: string, files: readonly string[]): Promi
 
 /** A worker's batches as an answer. The batches follow one another; their indices are places in the shard. */
 export function encodeResult(batches: readonly ScoredBatch[], backend: string): ShardResult {
-  const logits = Buffer.concat(
-    batches.map(({ logits: l }) => Buffer.from(l.buffer, l.byteOffset, l.byteLength)),
-  );
+  const headCount = batches[0]?.heads?.length ?? 0;
   return {
     version: SHARD_VERSION,
     backend,
     indices: batches.flatMap(({ indices }) => indices),
-    logits: logits.toString('base64'),
+    logits: toBase64(batches.map(({ logits }) => logits)),
+    heads: Array.from({ length: headCount }, (_, head) =>
+      toBase64(batches.map(({ heads }) => heads![head]!)),
+    ),
     failures: batches.flatMap(({ failures }) => failures),
   };
+}
+
+function toBase64(parts: readonly Float32Array[]): string {
+  return Buffer.concat(
+    parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.byteLength)),
+  ).toString('base64');
 }
 
 /**
@@ -131,24 +145,28 @@ export function decodeResult(
   value: unknown,
   { start, count, classes }: { start: number; count: number; classes: number },
 ): ScoredBatch & { backend: string } {
-  const { version, backend, indices, logits, failures } = (value ?? {}) as Partial<ShardResult>;
+  const { version, backend, indices, logits, heads, failures } = (value ?? {}) as Partial<ShardResult>;
   const wrong = (what: string) => new UserError(`a worker's answer is not usable: ${what}`);
   if (version !== SHARD_VERSION || typeof backend !== 'string' || typeof logits !== 'string') {
     throw wrong(`version ${version}, expected ${SHARD_VERSION}; run the same deit-tfjs everywhere`);
   }
-  if (!Array.isArray(indices) || !Array.isArray(failures)) throw wrong('no indices or failures');
+  if (![indices, failures, heads].every(Array.isArray)) throw wrong('no indices, failures or heads');
+  if (!indices || !failures || !heads || heads.length > MAX_HEADS) throw wrong('too many heads');
   const places = [...indices, ...failures.map((failure) => failure?.index)];
   const all = new Set(places.filter((place) => Number.isInteger(place) && place >= 0 && place < count));
   if (places.length !== count || all.size !== count)
     throw wrong(`it is not about each of ${count} pictures once`);
-  const bytes = Uint8Array.from(Buffer.from(logits, 'base64'));
-  if (bytes.length !== 4 * classes * indices.length) {
-    throw wrong(`${bytes.length} bytes of logits for ${indices.length} pictures of ${classes} classes`);
-  }
-  const decoded = new Float32Array(bytes.buffer);
+  const decode = (text: unknown) => {
+    const bytes = Uint8Array.from(Buffer.from(String(text), 'base64'));
+    if (bytes.length !== 4 * classes * indices.length) {
+      throw wrong(`${bytes.length} bytes of logits for ${indices.length} pictures of ${classes} classes`);
+    }
+    return new Float32Array(bytes.buffer);
+  };
   return {
     backend,
-    logits: decoded,
+    logits: decode(logits),
+    ...(heads.length > 0 ? { heads: heads.map(decode) } : {}),
     indices: indices.map((index) => start + index),
     failures: failures.map(({ index, message }) => ({ index: start + index, message: String(message) })),
   };

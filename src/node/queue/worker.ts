@@ -68,7 +68,7 @@ export async function runQueueWorker(options: QueueWorkerOptions): Promise<Queue
         `a job for model ${shard.model.slice(0, 16)}, this worker has ${fingerprint.slice(0, 16)}`,
       );
     }
-    const { preprocessing, batchSize } = shard;
+    const { preprocessing, batchSize, heads } = shard;
     if (String(preprocessing.crop) !== String(options.imgSize)) {
       throw new UserError(
         `a job with pictures of [${preprocessing.crop}], the model takes [${options.imgSize}]`,
@@ -77,7 +77,7 @@ export async function runQueueWorker(options: QueueWorkerOptions): Promise<Queue
     const files = await locateFiles(root, shard.files);
     const batches: Promise<ScoredBatch>[] = [];
     for (let start = 0; start < files.length; start += batchSize) {
-      batches.push(score({ start, files: files.slice(start, start + batchSize), preprocessing }));
+      batches.push(score({ start, files: files.slice(start, start + batchSize), preprocessing, heads }));
     }
     const result = encodeResult(await Promise.all(batches), options.backend);
     done.shards++;

@@ -118,7 +118,13 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
     await until(() => /waiting for shards of/.test(steady.err()), steady.err);
     const name = /waiting for shards of (\S+)/.exec(steady.err())![1]!;
     const queue = new Queue(name, { connection: parseRedisUrl(redis.url).options });
-    const job = await queue.add('shard', { version: 1, files: ['../labels.txt'], model: name, batchSize: 1 });
+    const job = await queue.add('shard', {
+      version: 2,
+      files: ['../labels.txt'],
+      model: name,
+      batchSize: 1,
+      heads: false,
+    });
     await until(() => job.isFailed(), steady.err);
     expect(steady.err()).toMatch(/a job names "\.\.\/labels\.txt", which is no path below the data folder/);
     await queue.close();

@@ -6,10 +6,11 @@ import { preprocessingFor } from '../../../src/image/index.js';
 import { decodeResult, encodeResult, locateFiles, requireShard } from '../../../src/node/queue/shard.js';
 
 const shard = {
-  version: 1,
+  version: 2,
   model: 'abc',
   preprocessing: preprocessingFor('deit', [224, 224]),
   batchSize: 8,
+  heads: false,
   files: ['n01440764/a.JPEG', 'b.png'],
 };
 
@@ -37,8 +38,9 @@ describe('what a worker takes from the queue', () => {
     [null],
     ['text'],
     [{}],
-    [{ ...shard, version: 2 }],
+    [{ ...shard, version: 1 }],
     [{ ...shard, model: 1 }],
+    [{ ...shard, heads: 2 }],
     [{ ...shard, files: [] }],
     [{ ...shard, files: 'a.png' }],
     [{ ...shard, files: Array(5000).fill('a.png') }],
@@ -103,7 +105,22 @@ describe('what comes back', () => {
     });
   });
 
+  test('has the logits of both heads where they were asked for', () => {
+    const both = batches.map((batch) => ({
+      ...batch,
+      heads: [batch.logits.map((x) => x + 1), batch.logits.map((x) => x - 1)],
+    }));
+    const answer = JSON.parse(JSON.stringify(encodeResult(both, 'wasm')));
+    expect(decodeResult(answer, { start: 0, count: 4, classes: 2 }).heads).toEqual([
+      Float32Array.of(2, 3, 4, 5, 6, Math.fround(0.1) + 1),
+      Float32Array.of(0, 1, 2, 3, 4, Math.fround(0.1) - 1),
+    ]);
+  });
+
   test.each([
+    ['a head short', { heads: [''] }],
+    ['three heads', { heads: ['', '', ''] }],
+    ['no heads at all', { heads: undefined }],
     ['a picture twice', { indices: [0, 0, 3] }],
     ['a picture that was not asked for', { indices: [0, 2, 4] }],
     ['a picture short', { indices: [0, 2] }],

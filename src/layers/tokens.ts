@@ -43,8 +43,10 @@ export class Tokens extends tfl.layers.Layer {
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor3D {
     return tf.tidy(() => {
       const patches = single<tf.Tensor3D>(inputs);
-      const batch = patches.shape[0];
-      const prefix = this.prefix.map((token) => tf.tile(token.read() as tf.Tensor3D, [batch, 1, 1]));
+      const [batch, , dim] = patches.shape;
+      // By adding, not tf.tile: that one's gradient takes every sample apart.
+      const none = tf.zeros<tf.Rank.R3>([batch, 1, dim]);
+      const prefix = this.prefix.map((token) => tf.add(none, token.read()) as tf.Tensor3D);
       const posEmbed = this.posEmbed.read() as tf.Tensor3D;
       if (this.posEmbedPrefix) return tf.add(tf.concat([...prefix, patches], 1), posEmbed) as tf.Tensor3D;
       return tf.concat([...prefix, tf.add(patches, posEmbed) as tf.Tensor3D], 1);

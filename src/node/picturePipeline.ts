@@ -1,5 +1,5 @@
 import type { Preprocessing } from '../image/types.js';
-import { inOrder } from './inOrder.js';
+import { inOrder } from '../inOrder.js';
 import { inThisThread, type PictureSource, startPicturePool } from './picturePool.js';
 
 export interface PictureOptions {

@@ -1,7 +1,7 @@
 import { UserError } from '../errors.js';
 import type { ScoredBatch } from '../evaluate/index.js';
 import type { Preprocessing } from '../image/types.js';
-import { inOrder } from './inOrder.js';
+import { inOrder } from '../inOrder.js';
 import { startWorkerPool, type WorkerPool } from './workerPool.js';
 
 /** A batch for a worker: files `start` to `start + files.length` of some list. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel } from './dispatch.js';
+import { hasKernel, runKernel } from './dispatch.js';
 import { GELU_GRADIENT } from './kernelNames.js';
 
 const SQRT_HALF = Math.SQRT1_2;
@@ -16,7 +16,7 @@ export function gelu<T extends tf.Tensor>(x: T): T {
  * @param cdf Φ(x), where it is known
  */
 export function geluGrad<T extends tf.Tensor>(x: T, dy: T, cdf?: tf.Tensor): T {
-  if (hasKernel(GELU_GRADIENT)) return tf.engine().runKernel(GELU_GRADIENT, { x, dy }) as T;
+  if (hasKernel(GELU_GRADIENT)) return runKernel(GELU_GRADIENT, { x, dy }, {});
   return tf.tidy(() => {
     const density = tf.exp(tf.sub(tf.mul(tf.square(x), -0.5), LOG_SQRT_2PI));
     return tf.mul(dy, tf.add(cdf ?? normalCdf(x), tf.mul(x, density))) as T;

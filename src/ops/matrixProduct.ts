@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { hasKernel } from './dispatch.js';
+import { hasKernel, runKernel } from './dispatch.js';
 import { LINEAR } from './kernelNames.js';
 
 /**
@@ -16,7 +16,7 @@ export function matrixProduct(
   return tf.tidy(() => {
     const x = transposeA ? tf.transpose(a) : a;
     const kernel = transposeB ? tf.transpose(b) : b;
-    return tf.engine().runKernel(LINEAR, { x, kernel }, { activation: 'none' }) as tf.Tensor2D;
+    return runKernel<tf.Tensor2D>(LINEAR, { x, kernel }, { activation: 'none' });
   });
 }
 

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { UserError } from '../../errors.js';
 import type { ScoredBatch } from '../../evaluate/index.js';
 import type { Preprocessing } from '../../image/types.js';
-import { inOrder } from '../inOrder.js';
+import { inOrder } from '../../inOrder.js';
 import { outageLog, parseRedisUrl, requireRedis } from './connection.js';
 import { ANNOUNCE_MS, OPEN_QUEUES, queueName } from './names.js';
 import { decodeResult, SHARD_VERSION, type Shard } from './shard.js';

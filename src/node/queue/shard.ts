@@ -118,15 +118,15 @@ export async function locateFiles(root: string, files: readonly string[]): Promi
 
 /** A worker's batches as an answer. The batches follow one another; their indices are places in the shard. */
 export function encodeResult(batches: readonly ScoredBatch[], backend: string): ShardResult {
-  const headCount = batches[0]?.heads?.length ?? 0;
+  // A batch of which no picture could be read has no heads either.
+  const read = batches.filter(({ indices }) => indices.length > 0);
+  const headCount = read[0]?.heads?.length ?? 0;
   return {
     version: SHARD_VERSION,
     backend,
     indices: batches.flatMap(({ indices }) => indices),
     logits: toBase64(batches.map(({ logits }) => logits)),
-    heads: Array.from({ length: headCount }, (_, head) =>
-      toBase64(batches.map(({ heads }) => heads![head]!)),
-    ),
+    heads: Array.from({ length: headCount }, (_, head) => toBase64(read.map(({ heads }) => heads![head]!))),
     failures: batches.flatMap(({ failures }) => failures),
   };
 }
@@ -150,8 +150,9 @@ export function decodeResult(
   if (version !== SHARD_VERSION || typeof backend !== 'string' || typeof logits !== 'string') {
     throw wrong(`version ${version}, expected ${SHARD_VERSION}; run the same deit-tfjs everywhere`);
   }
-  if (![indices, failures, heads].every(Array.isArray)) throw wrong('no indices, failures or heads');
-  if (!indices || !failures || !heads || heads.length > MAX_HEADS) throw wrong('too many heads');
+  if (!Array.isArray(indices) || !Array.isArray(failures) || !Array.isArray(heads))
+    throw wrong('no indices, failures or heads');
+  if (heads.length > MAX_HEADS) throw wrong(`${heads.length} heads`);
   const places = [...indices, ...failures.map((failure) => failure?.index)];
   const all = new Set(places.filter((place) => Number.isInteger(place) && place >= 0 && place < count));
   if (places.length !== count || all.size !== count)

@@ -1,5 +1,6 @@
 import { preprocess } from '../../image/preprocess.js';
 import type { Preprocessing } from '../../image/types.js';
+import { inOrder } from '../../inOrder.js';
 import { augmentPicture } from '../augment/augmentPicture.js';
 import { epochOrder } from '../augment/order.js';
 import { parseRandAugment } from '../augment/randAugment.js';
@@ -111,24 +112,17 @@ function cut(order: Int32Array, batchSize: number, epoch: number): Stretch[] {
 }
 
 /** Batches in order, the next ones in preparation while the caller works on one. */
-async function* preparedAhead(
+function preparedAhead(
   set: PictureSet,
   preparer: Preparer,
   stretches: readonly Stretch[],
 ): AsyncGenerator<PictureBatch, void, undefined> {
-  const begun: Promise<Float32Array>[] = [];
-  let next = 0;
-  const begin = () => {
-    while (begun.length < BATCHES_AHEAD && next < stretches.length) {
-      const pixels = preparer.prepare(stretches[next++]);
-      pixels.catch(() => {}); // may fail before its turn; its turn meets it
-      begun.push(pixels);
-    }
+  const prepare = async (stretch: Stretch): Promise<PictureBatch> => {
+    const { indices } = stretch;
+    const pixels = await preparer.prepare(stretch);
+    return { pixels, labels: indices.map((index) => set.labels[index]), indices };
   };
-  for (const { indices } of stretches) {
-    begin();
-    const pixels = await begun.shift()!;
-    begin();
-    yield { pixels, labels: indices.map((index) => set.labels[index]), indices };
-  }
+  let next = 0;
+  const begin = () => (next < stretches.length ? prepare(stretches[next++]) : undefined);
+  return inOrder(begin, BATCHES_AHEAD);
 }

@@ -117,6 +117,26 @@ describe('what comes back', () => {
     ]);
   });
 
+  test('has them too where a whole batch could not be read', () => {
+    const unread = {
+      logits: new Float32Array(),
+      indices: [],
+      failures: [{ index: 0, message: 'cut short' }],
+    };
+    const read = (index: number) => ({
+      logits: Float32Array.of(1, 2),
+      heads: [Float32Array.of(3, 4), Float32Array.of(5, 6)],
+      indices: [index],
+      failures: [],
+    });
+    const last = { ...unread, failures: [{ index: 2, message: 'empty' }] };
+    const answer = JSON.parse(JSON.stringify(encodeResult([unread, read(1), last, read(3)], 'wasm')));
+    expect(decodeResult(answer, { start: 0, count: 4, classes: 2 }).heads).toEqual([
+      Float32Array.of(3, 4, 3, 4),
+      Float32Array.of(5, 6, 5, 6),
+    ]);
+  });
+
   test.each([
     ['a head short', { heads: [''] }],
     ['three heads', { heads: ['', '', ''] }],

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { inOrder } from '../../src/node/inOrder.js';
+import { inOrder } from '../src/inOrder.js';
 
 /** Pieces of work that end when told to. */
 function makeWork(count: number) {

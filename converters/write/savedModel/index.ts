@@ -51,7 +51,8 @@ export interface WeightGroup {
 /**
  * Writes the graph of writeSavedModel with variables for its weights and without their values, some 200 kB: for the
  * process that holds the weights already and runs the graph itself. Nothing of the weights is then copied while
- * TensorFlow reads and rewrites the graph, which costs constants ten times their size in memory.
+ * TensorFlow reads and rewrites the graph, which costs constants ten times their size in memory. Attention's products
+ * are those that TensorFlow does fastest (projectHeads), where writeSavedModel's are right in every executor.
  *
  * @returns what must be assigned once, after loading, before the first prediction
  */
@@ -61,7 +62,7 @@ export async function writeGraphWithoutValues(
   sink: OutputSink,
 ): Promise<readonly WeightGroup[]> {
   const builder = new GraphBuilder('variables');
-  const graph = buildVitGraph(config, checkSizes(config, readWeight), builder);
+  const graph = buildVitGraph(config, checkSizes(config, readWeight), builder, 'heads');
   const signatures: Record<string, Signature> = { [SAVED_MODEL.signature]: predictSignature(graph) };
   const groups: WeightGroup[] = [];
   for (const [group, members] of groupByBlock(builder)) {

@@ -47,6 +47,9 @@ export interface VitGraph {
   readonly output: { readonly name: string; readonly shape: readonly number[] };
 }
 
+/** How attention's projections are computed; see projectRows and projectHeads. */
+export type Projection = 'rows' | 'heads';
+
 /**
  * The forward pass of a model in evaluation mode, from images [-1, H, W, C] (normalised, float32) to logits
  * [-1, classes], the mean of both heads' for a distilled model. Weights are read when the nodes are written, in the
@@ -55,12 +58,18 @@ export interface VitGraph {
  * Tokens are kept as a matrix [B·T, D], so that every product is a plain MatMul which TensorFlow fuses with its bias
  * and activation. The last block computes only the rows that the heads read.
  */
-export function buildVitGraph(config: VitConfig, read: WeightReader, g = new GraphBuilder()): VitGraph {
+export function buildVitGraph(
+  config: VitConfig,
+  read: WeightReader,
+  g = new GraphBuilder(),
+  projection: Projection = 'rows',
+): VitGraph {
   const imageShape = [-1, config.imgSize[0], config.imgSize[1], config.inChans];
   const images = g.op('Placeholder', 'images', [], { dtype: T, shape: shape(imageShape) });
   let tokens = embed(g, config, read, images);
   const readBlock = keepLatest((index) => foldBlock(config, read, index));
-  for (let i = 0; i < config.depth; i++) tokens = block(g, config, readBlock, i, tokens);
+  const project = projection === 'heads' ? projectHeads : projectRows;
+  for (let i = 0; i < config.depth; i++) tokens = block(g, config, readBlock, i, tokens, project);
   const [logits, width] = head(g, config, read, tokens);
   return {
     nodes: g.nodes,
@@ -112,7 +121,14 @@ function embed(g: GraphBuilder, config: VitConfig, read: WeightReader, images: s
 type ReadBlock = (index: number) => Promise<FoldedBlock>;
 
 /** One transformer block, tokens [B·T, D] → [B·T, D]; the last one gives the output tokens alone. */
-function block(g: GraphBuilder, config: VitConfig, read: ReadBlock, index: number, input: string): string {
+function block(
+  g: GraphBuilder,
+  config: VitConfig,
+  read: ReadBlock,
+  index: number,
+  input: string,
+  project: Project,
+): string {
   const { embedDim: d } = config;
   const hidden = mlpDim(config);
   const scope = `blocks/${index}`;
@@ -125,24 +141,106 @@ function block(g: GraphBuilder, config: VitConfig, read: ReadBlock, index: numbe
     matMul(g, `${scope}/${name}/product`, x, weight(`${name}/kernel`, [rows, cols]));
   const linear = (name: LinearName, x: string, rows: number, cols: number) =>
     biasAdd(g, `${scope}/${name}/bias_add`, product(name, x, rows, cols), weight(`${name}/bias`, [cols]));
-  const heads = (name: string, x: string, rows: number) =>
-    splitHeads(g, config, `${scope}/attn/${name}`, x, rows);
 
   const normed = norm(g, config, `${scope}/norm1`, input);
-  const queried = last ? outputRows(g, config, `${scope}/attn/query/rows`, normed) : normed;
   const kept = last ? outputRows(g, config, `${scope}/output_rows`, input) : input;
-  const query = heads('query', linear('attn/query', queried, d, d), rows);
-  const key = heads('key', product('attn/key', normed, d, d), all);
-  const value = heads('value', product('attn/value', normed, d, d), all);
-  const scores = batchMatMul(g, `${scope}/attn/scores`, query, key, true);
+  const projected = (parts: readonly Part[], x: string, rows: number) =>
+    project(g, config, scope, parts, x, rows, () => read(index));
+  const [query, key, value] = last
+    ? [
+        ...projected(['query'], outputRows(g, config, `${scope}/attn/query/rows`, normed), rows),
+        ...projected(['key', 'value'], normed, all),
+      ]
+    : projected(['query', 'key', 'value'], normed, all);
+  const scores = batchMatMul(g, `${scope}/attn/scores`, query!, key!, true);
   const softmax = g.op('Softmax', `${scope}/attn/softmax`, [scores]);
-  const mixed = batchMatMul(g, `${scope}/attn/mix`, softmax, value, false);
+  const mixed = batchMatMul(g, `${scope}/attn/mix`, softmax, value!, false);
   const merged = mergeHeads(g, config, `${scope}/attn/merge`, mixed);
   const attended = g.op('AddV2', `${scope}/attn/residual`, [linear('attn/proj', merged, d, d), kept]);
 
   const normed2 = norm(g, config, `${scope}/norm2`, attended);
   const activated = gelu(g, `${scope}/mlp/gelu`, linear('mlp/fc1', normed2, d, hidden));
   return g.op('AddV2', `${scope}/mlp/residual`, [linear('mlp/fc2', activated, hidden, d), attended]);
+}
+
+type Part = 'query' | 'key' | 'value';
+
+/** Projections of the rows x [B·rows, D], each as [B, heads, rows, D / heads]; the query's has its bias. */
+type Project = (
+  g: GraphBuilder,
+  config: VitConfig,
+  scope: string,
+  parts: readonly Part[],
+  x: string,
+  rows: number,
+  read: () => Promise<FoldedBlock>,
+) => string[];
+
+/** A product of all heads for each part, then transposed: what every executor of graphs computes rightly. */
+const projectRows: Project = (g, config, scope, parts, x, rows, read) => {
+  const d = config.embedDim;
+  return parts.map((part) => {
+    const weight = (name: FoldedName, shape: readonly number[]) =>
+      g.weight(`${scope}/${name}`, { shape, load: async () => (await read())[name] });
+    const kernel = weight(`attn/${part}/kernel`, [d, d]);
+    let product = matMul(g, `${scope}/attn/${part}/product`, x, kernel);
+    if (part === 'query')
+      product = biasAdd(g, `${scope}/attn/${part}/bias_add`, product, weight(`attn/${part}/bias`, [d]));
+    return splitHeads(g, config, `${scope}/attn/${part}`, product, rows);
+  });
+};
+
+/**
+ * A product for each head of each part, in one operation that broadcasts the rows: nothing is transposed. TensorFlow
+ * takes 6 % less time for one picture of DeiT-tiny and 3 % less for eight; TensorFlow.js' own executor of graphs computes
+ * such a product wrongly on its CPU backend.
+ */
+const projectHeads: Project = (g, config, scope, parts, x, rows, read) => {
+  const { embedDim: d, numHeads: heads } = config;
+  const size = d / heads;
+  const stack = parts.join('_');
+  const kernel = g.weight(`${scope}/attn/${stack}/kernel`, {
+    shape: [parts.length, 1, heads, d, size],
+    load: async () => {
+      const block = await read();
+      return stackHeads(
+        parts.map((part) => block[`attn/${part}/kernel`]),
+        d,
+        size,
+      );
+    },
+  });
+  const broadcast = reshape(g, `${scope}/attn/${stack}/rows`, x, [1, -1, 1, rows, d]);
+  const product = batchMatMul(g, `${scope}/attn/${stack}/product`, broadcast, kernel, false);
+  const unpacked = g.op('Unpack', `${scope}/attn/${stack}`, [product], {
+    T,
+    num: int(parts.length),
+    axis: int(0),
+  });
+  return parts.map((part, i) => {
+    const output = i === 0 ? unpacked : `${unpacked}:${i}`;
+    if (part !== 'query') return output;
+    const bias = g.weight(`${scope}/attn/query/bias`, {
+      shape: [1, heads, 1, size],
+      load: async () => (await read())['attn/query/bias'],
+    });
+    return g.op('AddV2', `${scope}/attn/query/bias_add`, [output, bias]);
+  });
+};
+
+/** Kernels [D, heads · size], one behind the other as [kernels, heads, D, size]. */
+function stackHeads(kernels: readonly Float32Array[], d: number, size: number): Float32Array {
+  const stacked = new Float32Array(kernels.length * d * d);
+  let at = 0;
+  for (const kernel of kernels) {
+    for (let column = 0; column < d; column += size) {
+      for (let row = column; row < d * d; row += d) {
+        stacked.set(kernel.subarray(row, row + size), at);
+        at += size;
+      }
+    }
+  }
+  return stacked;
 }
 
 /** Prefix tokens [B·T, D] → logits [B, classes], or without a head their mean [B, D]. */

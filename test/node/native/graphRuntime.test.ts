@@ -36,6 +36,35 @@ native('a model as a graph gives what its layers give, for any batch, and leaves
   model.dispose();
 });
 
+const variants: [string, object][] = [
+  ['a class token alone', { distilled: false }],
+  ['one head', { numHeads: 1 }],
+  ['one block', { depth: 1 }],
+  ['no query, key and value bias', { qkvBias: false }],
+  ['no classifier', { numClasses: 0 }],
+];
+
+if (testedNativeFolder) {
+  test.each(
+    variants,
+  )('the graph gives what the layers give, with every weight at work: %s', async (_, overrides) => {
+    await useBackend('tensorflow');
+    const model = createModel({ ...small, ...overrides }, { imgSize: 32, seed: 3 });
+    let seed = 0;
+    for (const weight of namedWeights(model.layersModel).values()) {
+      const values = tf.truncatedNormal(weight.shape as number[], 0.1, 0.3, 'float32', ++seed);
+      setWeight(weight, values.dataSync<'float32'>());
+      values.dispose();
+    }
+    await attachRuntime(model);
+    const x = tf.randomNormal([2, 32, 32, 3], 0, 1, 'float32', 5) as tf.Tensor4D;
+    const [graph, layers] = [model.predict(x), model.layersModel.apply(x) as tf.Tensor];
+    expect(largestDifference(graph, layers)).toBeLessThan(1e-5);
+    tf.dispose([x, graph, layers]);
+    model.dispose();
+  });
+}
+
 native('two models at once keep their weights apart; a changed weight ends the graph', async () => {
   await useBackend('tensorflow');
   const models = [1, 2].map((seed) => createModel(small, { imgSize: 32, seed }));

@@ -78,7 +78,7 @@ export interface KernelExports {
     parameters: number,
     scratch: number,
   ): void;
-  quantizedSumsScratchBytes(m: number, k: number, precise: number): number;
+  quantizedSumsScratchBytes(m: number, k: number, precise: number, threads?: number): number;
   quantizedBlock(
     x: number,
     batch: number,
@@ -98,6 +98,7 @@ export interface KernelExports {
     heads: number,
     hidden: number,
     prefix: number,
+    threads?: number,
   ): number;
   geluGradient(x: number, dy: number, count: number, dx: number, scratch: number): void;
   geluGradientScratchBytes(): number;

@@ -6,7 +6,14 @@
 import type { KernelExports } from './kernelModule.js';
 
 /** The kernels that several threads can run at once; each takes a queue and the thread's number as its last arguments. */
-const SHARED_KERNELS = ['linear', 'patchEmbed', 'layerNorm', 'attention'] as const;
+const SHARED_KERNELS = [
+  'linear',
+  'patchEmbed',
+  'layerNorm',
+  'attention',
+  'quantizedBlock',
+  'quantizedSums',
+] as const;
 type SharedKernel = (typeof SHARED_KERNELS)[number];
 
 /** What a team needs of a worker; those of pages have it. */
@@ -142,6 +149,9 @@ export function startTeam(
       ...shared,
       linearScratchBytes: (m, k, unit) => kernels.linearScratchBytes(m, k, unit, threads),
       attentionScratchBytes: (t, d) => kernels.attentionScratchBytes(t, d, threads),
+      quantizedBlockScratchBytes: (t, d, heads, hidden, prefix) =>
+        kernels.quantizedBlockScratchBytes(t, d, heads, hidden, prefix, threads),
+      quantizedSumsScratchBytes: (m, k, precise) => kernels.quantizedSumsScratchBytes(m, k, precise, threads),
     },
     ready: Promise.all(started).then((all) => 1 + all.filter(Boolean).length),
     close() {

@@ -15,7 +15,7 @@ import {
   type Team,
 } from '../../../src/kernels/wasm/threads.js';
 
-const PAGES = 100;
+const PAGES = 200;
 const simd = probeSimd() as 'simd' | 'relaxed';
 
 /** Numbers in [-1, 1) from a linear congruential generator: quick, and different enough for what is compared. */
@@ -143,6 +143,64 @@ function layerNorm(machine: Machine): Float32Array {
   return read(y, 150 * 33);
 }
 
+/** Codes from -127 to 127 as floats, packed, with a scale that keeps sums of k products near 1. */
+function quantizedMatrix({ kernels, put, room }: Machine, k: number, n: number, seed: number): number {
+  const codes = put(noise(k * n, seed).map((value) => Math.round(60 * value) + 0));
+  const scale = put(new Float32Array(n).fill(1 / (60 * Math.sqrt(k))));
+  const packed = room(kernels.quantizedPackedBytes(k, n) / 4);
+  kernels.packQuantized(codes, scale, k, n, packed);
+  return packed;
+}
+
+function quantizedSums(machine: Machine, m: number, k: number, n: number, precise: number): Float32Array {
+  const { kernels, put, room, read } = machine;
+  const x = put(noise(m * k, 1));
+  const packed = quantizedMatrix(machine, k, n, 2);
+  const size = Math.ceil(n / 8) * m * 8;
+  const [sums, parameters] = [room(size), room(2 * m)];
+  const scratch = room(kernels.quantizedSumsScratchBytes(m, k, precise) / 4);
+  kernels.quantizedSums(x, m, k, n, precise, packed, sums, parameters, scratch);
+  return Float32Array.from([...new Int32Array(read(sums, size).buffer), ...read(parameters, 2 * m)]);
+}
+
+function quantizedBlock(
+  machine: Machine,
+  batch: number,
+  tokens: number,
+  heads: number,
+  width: number,
+  hidden: number,
+) {
+  const { kernels, put, room, read } = machine;
+  const size = batch * tokens * width;
+  const x = put(noise(size, 1));
+  const vector = (n: number, seed: number) => put(noise(n, seed));
+  const weights = put(
+    new Float32Array(
+      new Uint32Array([
+        vector(width, 2),
+        vector(width, 3),
+        quantizedMatrix(machine, width, 3 * width, 4),
+        vector(3 * width, 5),
+        quantizedMatrix(machine, width, width, 6),
+        vector(width, 7),
+        0,
+        vector(width, 8),
+        vector(width, 9),
+        quantizedMatrix(machine, width, hidden, 10),
+        vector(hidden, 11),
+        quantizedMatrix(machine, hidden, width, 12),
+        vector(width, 13),
+        vector(width, 14),
+      ]).buffer,
+    ),
+  );
+  const y = room(size);
+  const scratch = room(kernels.quantizedBlockScratchBytes(tokens, width, heads, hidden, 1) / 4);
+  kernels.quantizedBlock(x, batch, tokens, width, heads, hidden, 1, 1e-6, weights, y, scratch);
+  return read(y, size);
+}
+
 const cases: [string, (machine: Machine) => Float32Array][] = [
   ['linear, several blocks of rows and of depth, an edge', (machine) => linear(machine, 250, 800, 37, true)],
   ['linear, weights not packed', (machine) => linear(machine, 50, 800, 37, false)],
@@ -151,6 +209,11 @@ const cases: [string, (machine: Machine) => Float32Array][] = [
   ['attention, fewer heads than threads', (machine) => attention(machine, 1, 197, 1)],
   ['attention, a batch', (machine) => attention(machine, 2, 50, 3)],
   ['layer norm', layerNorm],
+  ['8-bit product, halves', (machine) => quantizedSums(machine, 41, 192, 48, 1)],
+  ['8-bit product, an edge', (machine) => quantizedSums(machine, 50, 100, 37, 2)],
+  ['8-bit block', (machine) => quantizedBlock(machine, 2, 50, 3, 96, 192)],
+  ['8-bit block, several blocks of rows', (machine) => quantizedBlock(machine, 1, 197, 2, 32, 3072)],
+  ['8-bit block, attention in float32', (machine) => quantizedBlock(machine, 1, 50, 3, 36, 90)],
 ];
 
 test.each([1, 3])('%i threads give to the bit what one thread gives', async (threads) => {

@@ -12,10 +12,11 @@ import { CONSTANTS_BYTES, exp, storeConstants } from './simd';
 
 /** Bytes of scratch memory that `attention` needs. */
 export function attentionScratchBytes(t: i32, d: i32, threads: i32): usize {
-  return <usize>max(threads, 1) * threadBytes(t, d);
+  return <usize>max(threads, 1) * headScratchBytes(t, d);
 }
 
-function threadBytes(t: i32, d: i32): usize {
+/** Bytes of scratch memory that `attendHead` needs. */
+export function headScratchBytes(t: i32, d: i32): usize {
   const tokens = <usize>roundUp(t);
   const dims = <usize>roundUp(d);
   const floats = tokens * <usize>d + dims * <usize>t + (tokens + <usize>d + dims + 1) * 8;
@@ -37,11 +38,10 @@ export function attention(
   qkv: usize, b: i32, t: i32, heads: i32, d: i32, y: usize, scratch: usize, queue: usize, thread: i32,
 ): void {
   const width = <usize>(heads * d) << 2;
-  const own = scratch + <usize>thread * threadBytes(t, d);
+  const own = scratch + <usize>thread * headScratchBytes(t, d);
   const parts = partsOfHead(b * heads, t, threadsOf(queue));
-  const queries = ((t + 8 * parts - 1) / (8 * parts)) * 8;
+  const queries = queriesOfPart(t, parts);
   const all = b * heads * parts;
-  storeConstants(own);
   for (let chunk = take(queue, -1); chunk < all; chunk = take(queue, chunk)) {
     const first = (chunk % parts) * queries;
     const head = (chunk / parts) % heads;
@@ -52,15 +52,22 @@ export function attention(
 }
 
 /** Into how many ranges of queries a head is cut, so that few heads keep all threads busy to the end. */
-function partsOfHead(heads: i32, t: i32, threads: i32): i32 {
+export function partsOfHead(heads: i32, t: i32, threads: i32): i32 {
   if (threads < 2) return 1;
   return min(max(4 * threads / heads, 1), (t + 31) / 32);
 }
 
+/** Queries of each range but the last: whole groups of 8. */
+export function queriesOfPart(t: i32, parts: i32): i32 {
+  return ((t + 8 * parts - 1) / (8 * parts)) * 8;
+}
+
 /**
  * Queries `first` to `end` of one head. Rows of qkv hold q, k and v, `width` bytes each; rows of y are `width` bytes.
+ *
+ * @param scratch headScratchBytes(t, d) bytes
  */
-function attendHead(
+export function attendHead(
   qkv: usize, width: usize, t: i32, d: i32, first: i32, end: i32, y: usize, scratch: usize,
 ): void {
   const stride: usize = 3 * width;
@@ -72,6 +79,7 @@ function attendHead(
   const sums = scores + (<usize>tokens << 5);
   const outputs = sums + 32;
 
+  storeConstants(scratch);
   for (let key = 0; key < t; key += ROWS) {
     const from = qkv + width + stride * <usize>key;
     packRows(from, stride, min(ROWS, t - key), d, keys + (<usize>(key * d) << 2));

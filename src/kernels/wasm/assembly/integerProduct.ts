@@ -8,15 +8,14 @@ import { GROUP } from './quantizeRows';
 export const WEIGHT_GROUP: usize = 128;
 
 /**
- * sums [rows][8] (i32) = codes [groups][rows][GROUP] · weights [groups][GROUP][8 columns]. Exact.
+ * sums [rows][8] (i32) += codes [groups][rows][GROUP] · weights [groups][GROUP][8 columns]. Exact.
  *
  * @param codeStride bytes from one group of codes to the next
  */
-export function multiplyCodes(
+export function addProduct(
   codes: usize, codeStride: usize, rows: i32, groups: i32, weights: usize, sums: usize,
 ): void {
   const end = sums + (<usize>rows << 5);
-  memory.fill(sums, 0, end - sums);
   for (let group = 0; group < groups; group++) {
     if (ASC_FEATURE_RELAXED_SIMD) addBytes(codes, weights, sums, end);
     else addWords(codes, weights, sums, end);
@@ -94,7 +93,7 @@ function addRowOfWords(
   v128.store(sums, i32x4.add(r, i32x4.dot_i16x8_s(r3, code)), 16);
 }
 
-/** Address of the weight of value `k` and `column` (0…7) in a packed panel, which begins with its first group. */
+/** Where the weight of value `k` and `column` (0…7) stands, in bytes from the first group of its panel. */
 export function weightOffset(k: i32, column: i32): usize {
   const group = <usize>(k / GROUP) * WEIGHT_GROUP;
   const inner = k % GROUP;

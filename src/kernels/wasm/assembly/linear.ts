@@ -8,7 +8,7 @@
 import { finishTile, Target } from './finish';
 import { COLS, multiplyTile, ROWS, TILE_BYTES } from './micro';
 import { copyPadded, packColumns, packRows, packRowsAt } from './pack';
-import { finish, take, waitFor } from './queue';
+import { beginStages, nextChunk, openStage, Stages } from './queue';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
 /**
@@ -82,7 +82,8 @@ export function packWeights(w: usize, k: i32, n: i32, packed: usize): void {
 const TARGET: usize = TILE_BYTES;
 const PRODUCT: usize = TARGET + 64;
 const PATCHES: usize = PRODUCT + 64;
-const CONSTANTS: usize = PATCHES + 64;
+const STAGES: usize = PATCHES + 64;
+const CONSTANTS: usize = STAGES + 64;
 const EDGE_BIAS: usize = CONSTANTS + CONSTANTS_BYTES;
 const EDGE_SCALE: usize = EDGE_BIAS + 32;
 const EDGE_RESIDUAL: usize = EDGE_SCALE + 32;
@@ -210,28 +211,21 @@ function multiply(product: Product, depth: i32, queue: usize): void {
   const k = product.k;
   const height = blockRows(m);
   const columnChunks = (product.n + CHUNK_COLS - 1) / CHUNK_COLS;
-  let ticket = take(queue, -1);
-  let start = 0;
+  const stages = changetype<Stages>(product.own + STAGES);
+  beginStages(stages, queue);
   for (let row = 0; row < m; row += height) {
     const rows = min(height, m - row);
     const packChunks = (rows + PACK_ROWS - 1) / PACK_ROWS;
     for (let from = 0; from < k; from += depth) {
       const size = min(depth, k - from);
-      // The panels may be written once every chunk of the block before is done, and read once they all are written.
-      if (ticket < start + packChunks) waitFor(queue, start);
-      for (; ticket < start + packChunks; ticket = take(queue, ticket)) {
-        const first = (ticket - start) * PACK_ROWS;
+      for (let chunk = openStage(stages, packChunks); chunk >= 0; chunk = nextChunk(stages)) {
+        const first = chunk * PACK_ROWS;
         packBlock(product, row, rows, first, min(first + PACK_ROWS, rows), from, size);
-        finish(queue);
       }
-      start += packChunks;
-      if (ticket < start + columnChunks) waitFor(queue, start);
-      for (; ticket < start + columnChunks; ticket = take(queue, ticket)) {
-        const first = (ticket - start) * CHUNK_COLS;
+      for (let chunk = openStage(stages, columnChunks); chunk >= 0; chunk = nextChunk(stages)) {
+        const first = chunk * CHUNK_COLS;
         multiplyBlock(product, row, rows, first, min(first + CHUNK_COLS, product.n), from, size);
-        finish(queue);
       }
-      start += columnChunks;
     }
   }
 }

@@ -40,15 +40,15 @@ export function rowBytes(k: i32): usize {
  * @param x [m, k]
  * @param gamma of a layer norm that goes before, with beta and epsilon; 0 for none
  * @param precise how many of the first rows have 11 bits
- * @param codes codesBytes(m + precise, k) bytes
+ * @param codes of the first row and group; those of the next group stand `groupStride` bytes further on
+ * @param lowParts of the first precise row, likewise
  * @param parameters [m] of {scale: f32, zero: i32}
  * @param row rowBytes(k) bytes
  */
 export function quantizeRows(
   x: usize, m: i32, k: i32, gamma: usize, beta: usize, epsilon: f32, precise: i32,
-  codes: usize, parameters: usize, row: usize,
+  codes: usize, lowParts: usize, groupStride: usize, parameters: usize, row: usize,
 ): void {
-  const groupStride = <usize>(m + precise) << 4;
   const bytes = <usize>k << 2;
   memory.fill(row + bytes, 0, rowBytes(k) - bytes);
   for (let i = 0; i < m; i++) {
@@ -65,7 +65,7 @@ export function quantizeRows(
     store<i32>(parameters, zero, 4);
     const to = codes + (<usize>i << 4);
     if (i < precise) {
-      storePrecise(row, k, factor, zero, to, groupStride, codes + (<usize>(m + i) << 4));
+      storePrecise(row, k, factor, zero, to, groupStride, lowParts + (<usize>i << 4));
     } else {
       storeCodes(row, k, factor, zero, to, groupStride);
     }

@@ -52,21 +52,15 @@ function aligned(address: usize): usize {
 }
 
 /**
- * @param qkv [t, 3, heads, d] of one picture
- * @param y [t, heads, d]
+ * Queries `first` to `end` of one head; the arguments are those of attendHead.
+ *
  * @param scratch quantizedAttentionScratchBytes(t, d) bytes
  */
-export function attendQuantized(qkv: usize, t: i32, heads: i32, d: i32, y: usize, scratch: usize): void {
-  const width = <usize>(heads * d) << 2;
+export function attendQuantized(
+  qkv: usize, width: usize, t: i32, d: i32, first: i32, end: i32, y: usize, scratch: usize,
+): void {
   const constants = aligned(scratch);
   storeConstants(constants);
-  for (let head = 0; head < heads; head++) {
-    const offset = <usize>(head * d) << 2;
-    attendHead(qkv + offset, width, t, d, y + offset, constants);
-  }
-}
-
-function attendHead(qkv: usize, width: usize, t: i32, d: i32, y: usize, constants: usize): void {
   const stride: usize = 3 * width;
   const keys = aligned(constants + CONSTANTS_BYTES);
   const values = aligned(keys + groupsOf(d) * <usize>t * 16);
@@ -93,8 +87,8 @@ function attendHead(qkv: usize, width: usize, t: i32, d: i32, y: usize, constant
   // e^x = 2^(x · log2 e)
   const base: f32 = <f32>1.4426950408889634 / sqrt<f32>(<f32>d);
   const queryBytes = <usize>d << 1;
-  for (let query = 0; query < t; query += 8) {
-    const valid = min(8, t - query);
+  for (let query = first; query < end; query += 8) {
+    const valid = min(8, end - query);
     for (let i = 0; i < 8; i++) {
       const row = qkv + stride * <usize>(query + min(i, valid - 1));
       store<f32>(queryScales + (<usize>i << 2), base * quantizeRow(row, d, most, rows + queryBytes * <usize>i, 16, constants));

@@ -1,7 +1,8 @@
 /** A whole transformer block with 8-bit linear layers and attention in whole numbers; norms and residuals are float32. */
-import { attention, attentionScratchBytes } from './attention';
+import { attendHead, headScratchBytes, partsOfHead, queriesOfPart } from './attention';
 import { attendQuantized, attendsQuantized, quantizedAttentionScratchBytes } from './quantizedAttention';
-import { Ending, layOutWorkspace, multiplyQuantized, workspaceBytes } from './quantizedLinear';
+import { Ending, layOutWorkspace, multiplyQuantized, ownBytes, sharedBytes } from './quantizedLinear';
+import { beginStages, nextChunk, openStage, Stages, threadsOf } from './queue';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
 /** Addresses of a block's weights; 0 for those that it lacks. Matrices are what packQuantized made. */
@@ -24,17 +25,29 @@ export class BlockWeights {
   scale2: usize;
 }
 
-const ENDING_BYTES: usize = 64;
-/** A queue of attention's chunks for one thread, with room to fill a line. */
-const QUEUE_BYTES: usize = 64;
+// A thread's own scratch memory, in this order; attention and the products come after each other, in the same place.
+const ENDING: usize = 0;
+const STAGES: usize = 64;
+const CONSTANTS: usize = 128;
+const WORK: usize = CONSTANTS + CONSTANTS_BYTES;
+
+function aligned(bytes: usize): usize {
+  return (bytes + 63) & ~63;
+}
+
+function threadBytes(t: i32, d: i32, heads: i32, hidden: i32, prefix: i32): usize {
+  const head = d / heads;
+  const attention = attendsQuantized(head) ? quantizedAttentionScratchBytes(t, head) : headScratchBytes(t, head);
+  return aligned(WORK + max(ownBytes(t, max(d, hidden), prefix), attention));
+}
 
 /** Bytes of scratch memory that `quantizedBlock` needs. */
-export function quantizedBlockScratchBytes(t: i32, d: i32, heads: i32, hidden: i32, prefix: i32): usize {
-  const inner = <usize>t * <usize>(max(3 * d, hidden) + d) * 4 + 128;
-  return (
-    ENDING_BYTES + QUEUE_BYTES + CONSTANTS_BYTES + workspaceBytes(t, max(d, hidden), prefix) + inner +
-    max(attentionScratchBytes(t, d / heads, 1), quantizedAttentionScratchBytes(t, d / heads))
-  );
+export function quantizedBlockScratchBytes(
+  t: i32, d: i32, heads: i32, hidden: i32, prefix: i32, threads: i32,
+): usize {
+  const inner = aligned(<usize>t * <usize>max(3 * d, hidden) * 4) + aligned(<usize>t * <usize>d * 4);
+  const own = <usize>max(threads, 1) * threadBytes(t, d, heads, hidden, prefix);
+  return inner + sharedBytes(t, max(d, hidden), prefix) + own + 64;
 }
 
 /**
@@ -43,34 +56,32 @@ export function quantizedBlockScratchBytes(t: i32, d: i32, heads: i32, hidden: i
  * @param x [b, t, d]; its first `prefix` tokens are computed with more bits
  * @param weights BlockWeights
  * @param y [b, t, d], not x
- * @param scratch quantizedBlockScratchBytes(t, d, heads, hidden, prefix) bytes
+ * @param scratch quantizedBlockScratchBytes(t, d, heads, hidden, prefix, threads) bytes
+ * @param queue of the threads that are called with the same arguments, each its own `thread` from 0 on
  */
 export function quantizedBlock(
   x: usize, b: i32, t: i32, d: i32, heads: i32, hidden: i32, prefix: i32, epsilon: f32, weights: usize,
-  y: usize, scratch: usize,
+  y: usize, scratch: usize, queue: usize, thread: i32,
 ): void {
   const w = changetype<BlockWeights>(weights);
-  const ending = changetype<Ending>(scratch);
-  const queue = scratch + ENDING_BYTES;
-  const constants = queue + QUEUE_BYTES;
-  storeConstants(constants);
-  const at = constants + CONSTANTS_BYTES;
   const widest = max(d, hidden);
-  const workspace = layOutWorkspace(at, t, widest, prefix, constants);
-  const wide = (at + workspaceBytes(t, widest, prefix) + 63) & ~63;
-  const attended = (wide + <usize>t * <usize>max(3 * d, hidden) * 4 + 63) & ~63;
-  const attentionScratch = attended + <usize>t * <usize>d * 4;
+  const wide = aligned(scratch);
+  const attended = wide + aligned(<usize>t * <usize>max(3 * d, hidden) * 4);
+  const shared = attended + aligned(<usize>t * <usize>d * 4);
+  const own =
+    shared + sharedBytes(t, widest, prefix) + <usize>thread * threadBytes(t, d, heads, hidden, prefix);
+  const ending = changetype<Ending>(own + ENDING);
+  const stages = changetype<Stages>(own + STAGES);
+  const constants = own + CONSTANTS;
   const picture = <usize>t * <usize>d * 4;
+  beginStages(stages, queue);
   for (let i = 0; i < b; i++) {
+    let workspace = layOutWorkspace(own + WORK, shared, t, widest, prefix, constants, stages);
+    storeConstants(constants);
     setEnding(ending, w.qkvBias, false, 0, 0);
     multiplyQuantized(x, t, d, 3 * d, w.norm1Gamma, w.norm1Beta, epsilon, prefix, w.qkv, ending, wide, workspace);
-    if (attendsQuantized(d / heads)) {
-      attendQuantized(wide, t, heads, d / heads, attended, attentionScratch);
-    } else {
-      memory.fill(queue, 0, QUEUE_BYTES);
-      store<i32>(queue, 1, 12);
-      attention(wide, 1, t, heads, d / heads, attended, attentionScratch, queue, 0);
-    }
+    attend(wide, t, heads, d / heads, attended, own + WORK, stages);
+    workspace = layOutWorkspace(own + WORK, shared, t, widest, prefix, constants, stages);
     setEnding(ending, w.projBias, false, w.scale1, x);
     multiplyQuantized(attended, t, d, d, 0, 0, 0, prefix, w.proj, ending, y, workspace);
 
@@ -80,6 +91,20 @@ export function quantizedBlock(
     multiplyQuantized(wide, t, hidden, d, 0, 0, 0, prefix, w.fc2, ending, y, workspace);
     x += picture;
     y += picture;
+  }
+}
+
+/** Takes part in the attention of one picture; qkv [t, 3, heads, d], y [t, heads, d]. */
+function attend(qkv: usize, t: i32, heads: i32, d: i32, y: usize, scratch: usize, stages: Stages): void {
+  const width = <usize>(heads * d) << 2;
+  const parts = partsOfHead(heads, t, threadsOf(stages.queue));
+  const queries = queriesOfPart(t, parts);
+  for (let chunk = openStage(stages, heads * parts); chunk >= 0; chunk = nextChunk(stages)) {
+    const first = (chunk % parts) * queries;
+    const end = min(first + queries, t);
+    const offset = <usize>((chunk / parts) * d) << 2;
+    if (attendsQuantized(d)) attendQuantized(qkv + offset, width, t, d, first, end, y + offset, scratch);
+    else attendHead(qkv + offset, width, t, d, first, end, y + offset, scratch);
   }
 }
 

@@ -1,21 +1,43 @@
 /** y [m, n] = activation(scale · (codes of x · codes of w) + bias) * layerScale + residual, sums in whole numbers. */
+import { combineHalves, halvesBytes, halvesWeightBytes, inHalves, multiplyHalves, packHalves } from './halves';
+import { addProduct, WEIGHT_GROUP, weightOffset } from './integerProduct';
 import { copyPadded } from './pack';
-import { multiplyCodes, WEIGHT_GROUP, weightOffset } from './integerProduct';
 import { codesBytes, groupsOf, quantizeRows, ROW_PARAMETERS, rowBytes } from './quantizeRows';
-import { gelu } from './simd';
+import { beginStages, nextChunk, openStage, Stages, threadsOf } from './queue';
+import { coarseGelu } from './simd';
 
 /** What stands before the weights of a panel: the columns' scales (f32) and their weights' sums (i32). */
 const PANEL_HEAD: usize = 64;
 /** Codes of a block of rows stay within this, so that they are in the second-level cache for every panel. */
 const BLOCK_BYTES: usize = 512 * 1024;
+/** Rows that a thread makes codes of at a time. */
+const PACK_ROWS: i32 = 16;
+/** Groups of codes of which a thread makes sums of halves at a time. */
+const COMBINED_GROUPS: i32 = 4;
 
-function panelBytes(k: i32): usize {
+/** Panels that are multiplied together: one, or one of each half of the columns. Their weights stand behind their heads. */
+// @ts-ignore: decorator
+@inline
+function panelsOf(k: i32, n: i32): i32 {
+  return inHalves(k, n) ? 2 : 1;
+}
+
+/** How often panels are multiplied until all n columns are. */
+// @ts-ignore: decorator
+@inline
+function turnsOf(k: i32, n: i32): i32 {
+  return inHalves(k, n) ? n / 16 : (n + 7) / 8;
+}
+
+/** Bytes of the panels of one turn. */
+function turnBytes(k: i32, n: i32): usize {
+  if (inHalves(k, n)) return 2 * PANEL_HEAD + halvesWeightBytes(k);
   return PANEL_HEAD + <usize>groupsOf(k) * WEIGHT_GROUP;
 }
 
 /** Bytes of a [k, n] matrix of codes in packed form. */
 export function quantizedPackedBytes(k: i32, n: i32): usize {
-  return <usize>((n + 7) / 8) * panelBytes(k);
+  return <usize>turnsOf(k, n) * turnBytes(k, n);
 }
 
 /**
@@ -23,29 +45,69 @@ export function quantizedPackedBytes(k: i32, n: i32): usize {
  */
 export function packQuantized(w: usize, scale: usize, k: i32, n: i32, packed: usize): void {
   memory.fill(packed, 0, quantizedPackedBytes(k, n));
-  for (let column = 0; column < n; column += 8) {
-    const valid = min(8, n - column);
-    copyPadded(scale + (<usize>column << 2), valid, packed);
-    for (let i = 0; i < k; i++) {
-      const row = w + ((<usize>i * <usize>n + <usize>column) << 2);
-      for (let c = 0; c < valid; c++) {
-        const code = <i32>load<f32>(row + (<usize>c << 2));
-        const to = packed + PANEL_HEAD + weightOffset(i, c);
-        if (ASC_FEATURE_RELAXED_SIMD) store<i8>(to, <i8>code);
-        else store<i16>(to, <i16>code);
-        const sum = packed + 32 + (<usize>c << 2);
-        store<i32>(sum, load<i32>(sum) + code);
-      }
+  const halves = inHalves(k, n);
+  const turns = turnsOf(k, n);
+  for (let turn = 0; turn < turns; turn++) {
+    const column = turn << 3;
+    packHead(w, scale, k, n, column, packed);
+    if (halves) {
+      packHead(w, scale, k, n, column + (n >> 1), packed + PANEL_HEAD);
+      packTurnInHalves(w + (<usize>column << 2), k, n, packed + 2 * PANEL_HEAD);
+    } else {
+      packTurn(w + (<usize>column << 2), k, n, min(8, n - column), packed + PANEL_HEAD);
     }
-    packed += panelBytes(k);
+    packed += turnBytes(k, n);
   }
 }
 
-/** What `quantizedLinear` needs beside its operands, and where it lies. */
+function packHead(w: usize, scale: usize, k: i32, n: i32, column: i32, head: usize): void {
+  const valid = min(8, n - column);
+  copyPadded(scale + (<usize>column << 2), valid, head);
+  for (let i = 0; i < k; i++) {
+    for (let c = 0; c < valid; c++) {
+      const sum = head + 32 + (<usize>c << 2);
+      store<i32>(sum, load<i32>(sum) + codeAt(w, i * n + column + c));
+    }
+  }
+}
+
+function packTurn(w: usize, k: i32, n: i32, valid: i32, weights: usize): void {
+  for (let i = 0; i < k; i++) {
+    for (let c = 0; c < valid; c++) {
+      const code = codeAt(w, i * n + c);
+      const to = weights + weightOffset(i, c);
+      if (ASC_FEATURE_RELAXED_SIMD) store<i8>(to, <i8>code);
+      else store<i16>(to, <i16>code);
+    }
+  }
+}
+
+function packTurnInHalves(w: usize, k: i32, n: i32, weights: usize): void {
+  const half = k >> 1;
+  for (let i = 0; i < half; i++) {
+    for (let c = 0; c < 8; c++) {
+      const top = i * n + c;
+      const bottom = top + half * n;
+      const right = n >> 1;
+      packHalves(codeAt(w, top), codeAt(w, top + right), codeAt(w, bottom), codeAt(w, bottom + right), i, c, k, weights);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function codeAt(w: usize, index: i32): i32 {
+  return <i32>load<f32>(w + (<usize>index << 2));
+}
+
+/** What a thread needs beside the operands of its products, and where it lies. */
 // @ts-ignore: decorator
 @unmanaged
 export class Workspace {
+  stages: Stages;
+  /** Of all threads. */
   codes: usize;
+  /** Of all threads. */
   parameters: usize;
   row: usize;
   sums: usize;
@@ -70,22 +132,39 @@ function aligned(bytes: usize): usize {
   return (bytes + 63) & ~63;
 }
 
-/** Bytes of the workspace of matrices of at most m rows of at most k values. */
-export function workspaceBytes(m: i32, k: i32, precise: i32): usize {
-  const rows = <usize>(m + precise);
-  return 64 + aligned(codesBytes(m + precise, k)) + aligned(rows * ROW_PARAMETERS) + aligned(rowBytes(k)) + (rows << 5) + 64;
+/** Rows of codes of m rows of which the first `precise` have two: even in number, as halves need them. */
+function codeRows(m: i32, precise: i32): i32 {
+  return (m + precise + 1) & ~1;
 }
 
-/** Lays out a workspace at `at`, workspaceBytes(m, k, precise) bytes. */
-export function layOutWorkspace(at: usize, m: i32, k: i32, precise: i32, constants: usize): Workspace {
-  const workspace = changetype<Workspace>(at);
-  const rows = <usize>(m + precise);
+/** Bytes of what threads share to multiply matrices of at most m rows of at most k values. */
+export function sharedBytes(m: i32, k: i32, precise: i32): usize {
+  const rows = codeRows(m, precise);
+  const halves = ASC_FEATURE_RELAXED_SIMD ? 0 : halvesBytes(rows, k);
+  return aligned(codesBytes(rows, k) + halves) + aligned(<usize>(m + precise) * ROW_PARAMETERS);
+}
+
+/** Bytes of what each thread needs of its own for them. */
+export function ownBytes(m: i32, k: i32, precise: i32): usize {
+  const sums: usize = ASC_FEATURE_RELAXED_SIMD ? 32 : 80;
+  return 64 + aligned(rowBytes(k)) + aligned(<usize>codeRows(m, precise) * sums) + 64;
+}
+
+/**
+ * @param own ownBytes(m, k, precise) bytes
+ * @param shared sharedBytes(m, k, precise) bytes
+ */
+export function layOutWorkspace(
+  own: usize, shared: usize, m: i32, k: i32, precise: i32, constants: usize, stages: Stages,
+): Workspace {
+  const workspace = changetype<Workspace>(own);
+  workspace.stages = stages;
   workspace.constants = constants;
-  workspace.codes = at + 64;
-  workspace.parameters = workspace.codes + aligned(codesBytes(m + precise, k));
-  workspace.row = workspace.parameters + aligned(rows * ROW_PARAMETERS);
+  workspace.parameters = shared;
+  workspace.codes = shared + aligned(<usize>(m + precise) * ROW_PARAMETERS);
+  workspace.edge = own + 64;
+  workspace.row = workspace.edge + 64;
   workspace.sums = workspace.row + aligned(rowBytes(k));
-  workspace.edge = workspace.sums + (rows << 5);
   return workspace;
 }
 
@@ -97,6 +176,8 @@ function blockRows(m: i32, k: i32): i32 {
 }
 
 /**
+ * Takes part in a product until nothing is left to do.
+ *
  * @param x [m, k]
  * @param gamma of a layer norm before it, with beta and epsilon; 0 for none
  * @param precise how many of the first rows have 11 bits
@@ -108,21 +189,69 @@ export function multiplyQuantized(
   w: usize, ending: Ending, y: usize, workspace: Workspace,
 ): void {
   const height = blockRows(m, k);
+  const stages = workspace.stages;
+  const turns = turnsOf(k, n);
+  const panels = panelsOf(k, n);
   for (let row = 0; row < m; row += height) {
     const rows = min(height, m - row);
     const low = min(rows, max(0, precise - row));
-    quantizeRows(
-      x + ((<usize>row * <usize>k) << 2), rows, k, gamma, beta, epsilon, low,
-      workspace.codes, workspace.parameters, workspace.row,
-    );
-    let panel = w;
-    for (let column = 0; column < n; column += 8) {
-      multiplyCodes(workspace.codes, <usize>(rows + low) << 4, rows + low, groupsOf(k), panel + PANEL_HEAD, workspace.sums);
-      joinPrecise(workspace.sums, rows, low);
-      finish(panel, row, rows, column, n, ending, y, workspace);
-      panel += panelBytes(k);
+    makeCodes(x + ((<usize>row * <usize>k) << 2), rows, k, n, gamma, beta, epsilon, low, workspace);
+    for (let turn = openStage(stages, turns); turn >= 0; turn = nextChunk(stages)) {
+      const head = w + <usize>turn * turnBytes(k, n);
+      multiplyTurn(head, codeRows(rows, low), k, n, workspace);
+      for (let panel = 0; panel < panels; panel++) {
+        const sums = workspace.sums + (<usize>(panel * codeRows(rows, low)) << 5);
+        joinPrecise(sums, rows, low);
+        const column = (turn << 3) + panel * (n >> 1);
+        finish(head + <usize>panel * PANEL_HEAD, sums, row, rows, column, n, ending, y, workspace);
+      }
     }
   }
+}
+
+/** Codes of the rows of x, and sums of their halves where the product with n columns needs them. */
+function makeCodes(
+  x: usize, rows: i32, k: i32, n: i32, gamma: usize, beta: usize, epsilon: f32, low: i32, workspace: Workspace,
+): void {
+  const stages = workspace.stages;
+  const codes = workspace.codes;
+  const all = codeRows(rows, low);
+  const stride = <usize>all << 4;
+  const packs = (rows + PACK_ROWS - 1) / PACK_ROWS;
+  for (let chunk = openStage(stages, packs); chunk >= 0; chunk = nextChunk(stages)) {
+    const first = chunk * PACK_ROWS;
+    const count = min(PACK_ROWS, rows - first);
+    if (chunk == 0 && all > rows + low) clearRow(codes + (<usize>(rows + low) << 4), groupsOf(k), stride);
+    quantizeRows(
+      x + ((<usize>first * <usize>k) << 2), count, k, gamma, beta, epsilon, min(count, max(0, low - first)),
+      codes + (<usize>first << 4), codes + (<usize>(rows + first) << 4), stride,
+      workspace.parameters + <usize>first * ROW_PARAMETERS, workspace.row,
+    );
+  }
+  if (!inHalves(k, n)) return;
+  const groups = groupsOf(k) >> 1;
+  const combinations = (groups + COMBINED_GROUPS - 1) / COMBINED_GROUPS;
+  for (let chunk = openStage(stages, combinations); chunk >= 0; chunk = nextChunk(stages)) {
+    const first = chunk * COMBINED_GROUPS;
+    combineHalves(codes, all, k, first, min(first + COMBINED_GROUPS, groups));
+  }
+}
+
+function clearRow(codes: usize, groups: i32, stride: usize): void {
+  for (let group = 0; group < groups; group++) {
+    v128.store(codes, i32x4.splat(0));
+    codes += stride;
+  }
+}
+
+/** The sums [rows][8] of each panel of a turn, one panel's behind the other's. */
+function multiplyTurn(head: usize, rows: i32, k: i32, n: i32, workspace: Workspace): void {
+  if (inHalves(k, n)) {
+    multiplyHalves(workspace.codes, rows, k, head + 2 * PANEL_HEAD, workspace.sums);
+    return;
+  }
+  memory.fill(workspace.sums, 0, <usize>rows << 5);
+  addProduct(workspace.codes, <usize>rows << 4, rows, groupsOf(k), head + PANEL_HEAD, workspace.sums);
 }
 
 /** The sums of the first rows: 16 times those of their high parts, and those of their low parts. */
@@ -134,7 +263,7 @@ function joinPrecise(sums: usize, rows: i32, precise: i32): void {
 }
 
 function finish(
-  panel: usize, row: i32, rows: i32, column: i32, n: i32, ending: Ending, y: usize, workspace: Workspace,
+  panel: usize, sums: usize, row: i32, rows: i32, column: i32, n: i32, ending: Ending, y: usize, workspace: Workspace,
 ): void {
   const offset = <usize>column << 2;
   const stride = <usize>n << 2;
@@ -143,7 +272,7 @@ function finish(
   let layerScale = ending.layerScale ? ending.layerScale + offset : 0;
   const residual = ending.residual ? ending.residual + start : 0;
   if (column + 8 <= n) {
-    finishRows(panel, rows, bias, ending.gelu, layerScale, residual, stride, y + start, stride, workspace);
+    finishRows(panel, sums, rows, bias, ending.gelu, layerScale, residual, stride, y + start, stride, workspace);
     return;
   }
   // The edge: in place of the sums, then copied, so that nothing past a row is read or written.
@@ -156,9 +285,9 @@ function finish(
     copyPadded(layerScale, valid, workspace.edge + 32);
     layerScale = workspace.edge + 32;
   }
-  finishRows(panel, rows, bias, ending.gelu, layerScale, 0, 0, workspace.sums, 32, workspace);
+  finishRows(panel, sums, rows, bias, ending.gelu, layerScale, 0, 0, sums, 32, workspace);
   for (let i = 0; i < rows; i++) {
-    const from = workspace.sums + (<usize>i << 5);
+    const from = sums + (<usize>i << 5);
     const to = y + start + <usize>i * stride;
     for (let c = 0; c < valid; c++) {
       const at = <usize>c << 2;
@@ -169,7 +298,7 @@ function finish(
 }
 
 function finishRows(
-  panel: usize, rows: i32, bias: usize, useGelu: bool, layerScale: usize, residual: usize, residualStride: usize,
+  panel: usize, sums: usize, rows: i32, bias: usize, useGelu: bool, layerScale: usize, residual: usize, residualStride: usize,
   y: usize, stride: usize, workspace: Workspace,
 ): void {
   const scaleLeft = v128.load(panel), scaleRight = v128.load(panel, 16);
@@ -178,7 +307,6 @@ function finishRows(
   const biasLeft = bias ? v128.load(bias) : zero;
   const biasRight = bias ? v128.load(bias, 16) : zero;
   const constants = workspace.constants;
-  let sums = workspace.sums;
   let parameters = workspace.parameters;
   for (const end = sums + (<usize>rows << 5); sums < end; sums += 32) {
     const rowScale = v128.load32_splat(parameters);
@@ -190,8 +318,8 @@ function finishRows(
     left = f32x4.add(left, biasLeft);
     right = f32x4.add(right, biasRight);
     if (useGelu) {
-      left = gelu(left, constants);
-      right = gelu(right, constants);
+      left = coarseGelu(left, constants);
+      right = coarseGelu(right, constants);
     }
     if (layerScale) {
       left = f32x4.mul(left, v128.load(layerScale));
@@ -216,24 +344,36 @@ function finishRows(
  * @param w what packQuantized made of a [k, n] matrix
  * @param sums i32 [(n + 7) / 8][m][8]
  * @param parameters [m] of {scale: f32, zero: i32}
- * @param scratch quantizedSumsScratchBytes(m, k, precise) bytes
+ * @param scratch quantizedSumsScratchBytes(m, k, precise, threads) bytes
+ * @param queue as for linear
  */
 export function quantizedSums(
   x: usize, m: i32, k: i32, n: i32, precise: i32, w: usize, sums: usize, parameters: usize, scratch: usize,
+  queue: usize, thread: i32,
 ): void {
-  const workspace = layOutWorkspace(scratch, m, k, precise, 0);
-  quantizeRows(x, m, k, 0, 0, 0, precise, workspace.codes, workspace.parameters, workspace.row);
-  memory.copy(parameters, workspace.parameters, <usize>m * ROW_PARAMETERS);
-  const rows = m + precise;
-  for (let column = 0; column < n; column += 8) {
-    multiplyCodes(workspace.codes, <usize>rows << 4, rows, groupsOf(k), w + PANEL_HEAD, workspace.sums);
-    joinPrecise(workspace.sums, m, precise);
-    memory.copy(sums, workspace.sums, <usize>m << 5);
-    sums += <usize>m << 5;
-    w += panelBytes(k);
+  const stages = changetype<Stages>(scratch + <usize>thread * sumsThreadBytes(m, k, precise));
+  beginStages(stages, queue);
+  const own = changetype<usize>(stages) + 64;
+  const shared = scratch + <usize>max(threadsOf(queue), 1) * sumsThreadBytes(m, k, precise);
+  const workspace = layOutWorkspace(own, shared, m, k, precise, 0, stages);
+  makeCodes(x, m, k, n, 0, 0, 0, precise, workspace);
+  const turns = turnsOf(k, n);
+  const rows = codeRows(m, precise);
+  for (let turn = openStage(stages, turns); turn >= 0; turn = nextChunk(stages)) {
+    if (turn == 0) memory.copy(parameters, workspace.parameters, <usize>m * ROW_PARAMETERS);
+    multiplyTurn(w + <usize>turn * turnBytes(k, n), rows, k, n, workspace);
+    for (let panel = 0; panel < panelsOf(k, n); panel++) {
+      const from = workspace.sums + (<usize>(panel * rows) << 5);
+      joinPrecise(from, m, precise);
+      memory.copy(sums + (<usize>((turn + panel * turns) * m) << 5), from, <usize>m << 5);
+    }
   }
 }
 
-export function quantizedSumsScratchBytes(m: i32, k: i32, precise: i32): usize {
-  return workspaceBytes(m, k, precise);
+function sumsThreadBytes(m: i32, k: i32, precise: i32): usize {
+  return 64 + ownBytes(m, k, precise);
+}
+
+export function quantizedSumsScratchBytes(m: i32, k: i32, precise: i32, threads: i32): usize {
+  return <usize>max(threads, 1) * sumsThreadBytes(m, k, precise) + sharedBytes(m, k, precise);
 }

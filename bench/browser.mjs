@@ -5,7 +5,7 @@
  *     npm run build && node bench/browser.mjs [--backends wasm,webgl,webgpu] [--rounds 15] [--isolated] [--threads N]
  *         [--model deit_tiny_distilled_patch16_224]
  *         [--check FOLDER]    holds fb_tiny_distilled_legacy.pth, its input x224.f32 (NCHW) and ref.json with
- *                             PyTorch's logits: every contender's are compared with them
+ *                             PyTorch's logits: every contender's are compared with them; WASM runs in 8 bits too
  *         [--ort FOLDER]      holds node_modules/onnxruntime-web and tiny.onnx
  *         [--profile]         milliseconds of each kind of kernel; each is waited for, so that their sum is more
  *                             than the whole
@@ -55,8 +55,8 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     const model = checkpoint ? await deit.load(checkpoint, { backend }) : deit.createModel(name);
     const x = tf.tensor4d(nhwc, [1, side, side, 3]);
     const kernels = kernelsOf(backend);
-    const forward = async () => {
-      const y = model.predict(x);
+    const forward = async (by = model) => {
+      const y = by.predict(x);
       const logits = await y.data();
       y.dispose();
       return logits;
@@ -65,6 +65,13 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
       await tf.setBackend(backend);
       return forward();
     };
+    if (checkpoint && backend === 'wasm') {
+      const int8 = await deit.load(checkpoint, { backend, quantize: 'int8' });
+      contenders['wasm, int8'] = async () => {
+        await tf.setBackend(backend);
+        return forward(int8);
+      };
+    }
     contenders[`${backend}, plain tfjs ops`] = async () => {
       await tf.setBackend(backend);
       for (const { kernelName } of kernels) tf.unregisterKernel(kernelName, backend);

@@ -36,6 +36,22 @@ async function compare({ config, times }: { config: object; times: number }) {
   return { description, isolated: globalThis.crossOriginIsolated, kernels: kernels.length, found, plain };
 }
 
+/** Runs in the page: logits of the digits' checkpoint in 8 bits, `times` times. */
+async function quantized({ url, times }: { url: string; times: number }) {
+  const { deit } = globalThis;
+  const { tf } = deit;
+  const checkpoint = await (await fetch(url)).arrayBuffer();
+  const model = await deit.load(checkpoint, { backend: 'wasm', quantize: 'int8' });
+  const x = tf.tensor4d(
+    Array.from({ length: 2 * 28 * 28 * 3 }, (_, i) => Math.sin(i * 1.7)),
+    [2, 28, 28, 3],
+  );
+  const found = Array.from({ length: times }, () => [...tf.tidy(() => model.predict(x).dataSync())]);
+  model.dispose();
+  x.dispose();
+  return { description: (await deit.useBackend('wasm')).description, found };
+}
+
 describeInBrowser('WASM kernels in an isolated page', () => {
   let browser: Browser;
   let server: TestServer;
@@ -78,5 +94,20 @@ describeInBrowser('WASM kernels in an isolated page', () => {
       expect(error / largest).toBeLessThan(1e-5);
     }
     expect(errors).toEqual([]);
+  });
+
+  test('in 8 bits, three threads give to the bit what one gives', async () => {
+    const results = [];
+    for (const cores of [1, 6]) {
+      const { page, errors } = await openWith(cores);
+      const url = '/examples/digits/deit_digits_distilled.pth';
+      results.push(await page.evaluate(quantized, { url, times: 5 }));
+      expect(errors).toEqual([]);
+    }
+    const [one, three] = results;
+    expect(one!.description).not.toContain('threads');
+    expect(three!.description).toContain('3 threads');
+    expect(one!.found[0]!.every(Number.isFinite)).toBe(true);
+    for (const logits of [...one!.found, ...three!.found]) expect(logits).toEqual(one!.found[0]);
   });
 });

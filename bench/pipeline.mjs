@@ -2,14 +2,21 @@
  * `deit eval` from files against its parts: decoding alone and the model alone, each on all cores, turn by turn.
  *
  *     npm run build && node bench/pipeline.mjs VAL_DIR MODEL [--pictures 400] [--rounds 3] [--threads N]
- *         [--batch-size 8] [--backend wasm|tensorflow] [--quantize int8] [--name NAME] [--memory 10000] [--out FILE|-]
+ *         [--batch-size 8] [--backend wasm|tensorflow] [--quantize int8] [--python PYTHON] [--name NAME]
+ *         [--memory 10000] [--out FILE|-]
+ *
+ * MODEL is a converted folder or a checkpoint, or `tiny`, `small` or `base`: a DeiT with random weights. --python has
+ * PyTorch evaluate the same files (contenders/pytorch_eval.py) in the same rounds.
  *
  * Files are taken again from the first when there are fewer than --pictures. Start-up (threads, loading the model) is
  * left out by counting from the first answer of every thread on; it is given beside. --memory evaluates that many
  * pictures and shows how the process's memory grew. Figures go into RESULTS.md as section `pipeline NAME`.
  */
-import { availableParallelism } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
@@ -19,6 +26,7 @@ import { preparePictures } from '../dist/src/node/picturePipeline.js';
 import { scoreOnThreads } from '../dist/src/node/scorePool.js';
 import { openValFolder } from '../dist/src/node/valFolder.js';
 import { describeMachine } from './lib/machine.mjs';
+import { writeLayers } from './lib/modelFiles.mjs';
 import { makePictures } from './lib/models.mjs';
 import { peakMegabytes } from './lib/peakMemory.mjs';
 import { median, processorClock } from './lib/race.mjs';
@@ -33,13 +41,14 @@ const { values: options, positionals } = parseArgs({
     'batch-size': { type: 'string', default: '8' },
     backend: { type: 'string', default: 'wasm' },
     quantize: { type: 'string' },
+    python: { type: 'string' },
     name: { type: 'string' },
     memory: { type: 'string' },
     out: { type: 'string', default: RESULTS },
   },
 });
-const [valDir, modelPath] = positionals;
-if (!modelPath) {
+const [valDir, modelName] = positionals;
+if (!modelName) {
   console.error('node bench/pipeline.mjs VAL_DIR MODEL: which pictures, which model?');
   process.exit(2);
 }
@@ -47,9 +56,13 @@ const threads = Number(options.threads);
 const batchSize = Number(options['batch-size']);
 const { quantize, backend } = options;
 const native = backend !== 'wasm';
+const temporary = mkdtempSync(join(tmpdir(), 'deit-pipeline-'));
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
+const modelPath = ['tiny', 'small', 'base'].includes(modelName) ? join(temporary, 'model') : modelName;
+if (modelPath !== modelName) (await writeLayers(modelPath, modelName)).model.dispose();
 const name =
   options.name ??
-  [basename(modelPath), ...(quantize ? [quantize] : []), ...(native ? ['native'] : [])].join(' ');
+  [basename(modelName), ...(quantize ? [quantize] : []), ...(native ? ['native'] : [])].join(' ');
 
 const { source, close } = await openModel(modelPath);
 const { config, labels, preprocessing } = source;
@@ -139,6 +152,26 @@ async function timedModel(batches) {
   }
 }
 
+/** The same files in PyTorch, by a process of its own. */
+function timedPyTorch(files) {
+  const { resize, crop, mean, std } = preprocessing;
+  const { patchSize, embedDim, depth, numHeads, numClasses } = config;
+  const plain = !config.distilled && config.layerScale === null && resize.mode === 'short';
+  if (!plain) throw new Error('--python: PyTorch is set up for a plain ViT, resized by its short side');
+  const job = join(temporary, 'job.json');
+  writeFileSync(
+    job,
+    JSON.stringify({
+      ...{ files, size: crop[0], patchSize, embedDim, depth, numHeads, numClasses },
+      ...{ resize: resize.size, mean, std, batchSize, threads, skip: 2 },
+    }),
+  );
+  const script = fileURLToPath(new URL('./contenders/pytorch_eval.py', import.meta.url));
+  const { status, stdout, stderr } = spawnSync(options.python, [script, job], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${options.python}: ${stderr.trim().split('\n').at(-1)}`);
+  return JSON.parse(stdout);
+}
+
 async function measureParts() {
   const count = Number(options.pictures);
   const files = filesOf(count);
@@ -147,6 +180,7 @@ async function measureParts() {
       timed(() => preparePictures(files, { preprocessing, batchSize, workers: threads }), 2),
     'model alone': () => timedModel(Math.ceil(count / batchSize)),
     'deit eval': () => timed(() => score(files), native ? 1 : threads),
+    ...(options.python && { 'PyTorch, DataLoader of as many processes': () => timedPyTorch(files) }),
   };
   const results = Object.keys(parts).map(() => []);
   for (let round = 0; round < Number(options.rounds); round++) {
@@ -159,15 +193,13 @@ async function measureParts() {
     }
   }
   const middle = (i, key) => median(results[i].map((result) => result[key]));
-  const [decoding, alone, all] = [0, 1, 2].map((i) => ({
-    wall: middle(i, 'wall'),
-    processor: middle(i, 'processor'),
-  }));
+  const times = results.map((_, i) => ({ wall: middle(i, 'wall'), processor: middle(i, 'processor') }));
+  const [decoding, alone, all, pyTorch] = times;
   const rows = Object.keys(parts).map((title, i) => [
     title,
-    middle(i, 'wall').toFixed(2),
-    (1000 / middle(i, 'wall')).toFixed(1),
-    middle(i, 'processor').toFixed(2),
+    times[i].wall.toFixed(2),
+    (1000 / times[i].wall).toFixed(1),
+    times[i].processor.toFixed(2),
   ]);
   const slower = Math.max(decoding.wall, alone.wall);
   const against = (value, bound) => (value / bound).toFixed(2);
@@ -175,6 +207,11 @@ async function measureParts() {
     `${describeMachine()}; ${count} pictures of ${folder.pictures.length} files, batches of ${batchSize}, ${threads} threads; medians of ${options.rounds} interleaved rounds, start-up (${(middle(2, 'startUp') / 1000).toFixed(1)} s) left out.`,
     table(['', 'ms a picture', 'pictures/s', 'processor, ms a picture'], rows),
     `The whole against the slower of its parts: **${against(all.wall, slower)}** by the clock, **${against(all.processor, Math.max(decoding.processor, alone.processor))}** by the processor's time, in which other programs do not count; against their sum, which is what the cores have to compute: ${against(all.wall, decoding.wall + alone.wall)} and ${against(all.processor, decoding.processor + alone.processor)}.`,
+    ...(pyTorch
+      ? [
+          `PyTorch takes ${against(pyTorch.wall, all.wall)} times as long by the clock, ${against(pyTorch.processor, all.processor)} times by the processor's.`,
+        ]
+      : []),
   ];
 }
 

@@ -19,19 +19,25 @@ const transformersConfig = (size) => ({
   image_size: size,
 });
 
-/**
- * Writes deit_NAME_patch16_SIZE into `folder`: `layers/` (converted), `weights.safetensors`, for each batch size B the
- * ONNX file `onnx/B/onnx/model.onnx` in a folder as @huggingface/transformers wants it, and as raw float32 pictures
- * `pixels.f32` [B, H, W, 3] and `planes.f32` [B, 3, H, W] for the largest B.
- */
-export async function writeModelFiles(folder, name, size, batches) {
+/** Writes deit_NAME_patch16_SIZE into `folder` as deit-convert would; gives the model, and what writers take of it. */
+export async function writeLayers(folder, name, size = 224) {
   await useBackend('wasm');
   const model = makeModel(name, size);
   const weights = namedWeights(model.layersModel);
   const { config, preprocessing, labels } = model;
   const readWeight = async (key) => weights.get(key).read().dataSync();
   const writable = { config, preprocessing, labels, readWeight };
-  await writeFolder(join(folder, 'layers'), (sink) => writeLayersModel(writable, sink));
+  await writeFolder(folder, (sink) => writeLayersModel(writable, sink));
+  return { model, writable };
+}
+
+/**
+ * Writes deit_NAME_patch16_SIZE into `folder`: `layers/` (converted), `weights.safetensors`, for each batch size B the
+ * ONNX file `onnx/B/onnx/model.onnx` in a folder as @huggingface/transformers wants it, and as raw float32 pictures
+ * `pixels.f32` [B, H, W, 3] and `planes.f32` [B, 3, H, W] for the largest B.
+ */
+export async function writeModelFiles(folder, name, size, batches) {
+  const { model, writable } = await writeLayers(join(folder, 'layers'), name, size);
   await pipeline(
     Readable.from(stateDictChunks(writable)),
     createWriteStream(join(folder, 'weights.safetensors')),

@@ -3,6 +3,9 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+/** How long a contender has to end: onnxruntime-node at times waits for its own threads for ever. */
+const EXIT_MS = 5000;
+
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
 
 /** What limits the threads of native TensorFlow and of what numerical libraries use. */
@@ -51,7 +54,9 @@ export async function startChild(options) {
     },
     async end() {
       child.stdin.end();
+      const killed = setTimeout(() => child.kill('SIGKILL'), EXIT_MS);
       await exited;
+      clearTimeout(killed);
     },
   };
 }

@@ -158,14 +158,10 @@ function timedPyTorch(files) {
   const { patchSize, embedDim, depth, numHeads, numClasses } = config;
   const plain = !config.distilled && config.layerScale === null && resize.mode === 'short';
   if (!plain) throw new Error('--python: PyTorch is set up for a plain ViT, resized by its short side');
+  const model = { size: crop[0], patchSize, embedDim, depth, numHeads, numClasses };
+  const work = { files, resize: resize.size, mean, std, batchSize, threads, skip: 2 };
   const job = join(temporary, 'job.json');
-  writeFileSync(
-    job,
-    JSON.stringify({
-      ...{ files, size: crop[0], patchSize, embedDim, depth, numHeads, numClasses },
-      ...{ resize: resize.size, mean, std, batchSize, threads, skip: 2 },
-    }),
-  );
+  writeFileSync(job, JSON.stringify({ ...model, ...work }));
   const script = fileURLToPath(new URL('./contenders/pytorch_eval.py', import.meta.url));
   const { status, stdout, stderr } = spawnSync(options.python, [script, job], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${options.python}: ${stderr.trim().split('\n').at(-1)}`);

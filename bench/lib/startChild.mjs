@@ -54,9 +54,9 @@ export async function startChild(options) {
     },
     async end() {
       child.stdin.end();
-      const killed = setTimeout(() => child.kill('SIGKILL'), EXIT_MS);
+      const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_MS);
       await exited;
-      clearTimeout(killed);
+      clearTimeout(timer);
     },
   };
 }

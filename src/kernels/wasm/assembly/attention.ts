@@ -8,6 +8,7 @@
 import { multiplyTile, ROWS } from './micro';
 import { packColumnPanels, packRows, packTransposed, unpackTransposed } from './pack';
 import { take, threadsOf } from './queue';
+import { aligned } from './scratch';
 import { CONSTANTS_BYTES, exp, storeConstants } from './simd';
 
 /** Bytes of scratch memory that `attention` needs. */
@@ -20,7 +21,7 @@ export function headScratchBytes(t: i32, d: i32): usize {
   const tokens = <usize>roundUp(t);
   const dims = <usize>roundUp(d);
   const floats = tokens * <usize>d + dims * <usize>t + (tokens + <usize>d + dims + 1) * 8;
-  return (CONSTANTS_BYTES + (floats << 2) + 63) & ~63;
+  return aligned(CONSTANTS_BYTES + (floats << 2));
 }
 
 /** Up to a whole number of panels of ROWS. */

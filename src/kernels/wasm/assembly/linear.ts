@@ -9,6 +9,7 @@ import { finishTile, Target } from './finish';
 import { COLS, multiplyTile, ROWS, TILE_BYTES } from './micro';
 import { copyPadded, packColumns, packRows, packRowsAt } from './pack';
 import { beginStages, nextChunk, openStage, Stages } from './queue';
+import { aligned } from './scratch';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
 /**
@@ -92,11 +93,11 @@ const COLUMN_PANEL: usize = EDGE_RESIDUAL + <usize>BLOCK_ROWS * 32;
 const EDGE: usize = (<usize>BLOCK_ROWS * 32 + 63) & ~63;
 
 function threadBytes(depth: i32): usize {
-  return (COLUMN_PANEL + (<usize>depth << 5) + 63) & ~63;
+  return aligned(COLUMN_PANEL + (<usize>depth << 5));
 }
 
 function panelBytes(m: i32, depth: i32): usize {
-  return (((<usize>blockRows(m) * <usize>depth) << 2) + 63) & ~63;
+  return aligned((<usize>blockRows(m) * <usize>depth) << 2);
 }
 
 /**

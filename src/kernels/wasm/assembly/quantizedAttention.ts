@@ -5,6 +5,7 @@
  */
 import { addWords, WEIGHT_GROUP } from './integerProduct';
 import { unpackTransposed } from './pack';
+import { aligned } from './scratch';
 
 /** Values in a group of addWords. */
 const WORDS: i32 = 8;
@@ -45,10 +46,6 @@ export function quantizedAttentionScratchBytes(t: i32, d: i32): usize {
   const queries = groupsOf(d) * WEIGHT_GROUP * 2;
   const scores = groupsOf(t) * (8 * 32 + WEIGHT_GROUP);
   return CONSTANTS_BYTES + keys + values + queries + scores + ((<usize>t + <usize>d * 9) << 2) + 8 * 64;
-}
-
-function aligned(address: usize): usize {
-  return (address + 63) & ~63;
 }
 
 /**

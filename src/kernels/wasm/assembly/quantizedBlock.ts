@@ -1,8 +1,11 @@
 /** A whole transformer block with 8-bit linear layers and attention in whole numbers; norms and residuals are float32. */
 import { attendHead, headScratchBytes, partsOfHead, queriesOfPart } from './attention';
 import { attendQuantized, attendsQuantized, quantizedAttentionScratchBytes } from './quantizedAttention';
-import { Ending, layOutWorkspace, multiplyQuantized, ownBytes, sharedBytes } from './quantizedLinear';
+import {
+  Ending, layOutWorkspace, multiplyQuantized, ownBytes, sharedBytes, WORKSPACE_BYTES,
+} from './quantizedLinear';
 import { beginStages, nextChunk, openStage, Stages, threadsOf } from './queue';
+import { aligned } from './scratch';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
 /** Addresses of a block's weights; 0 for those that it lacks. Matrices are what packQuantized made. */
@@ -31,14 +34,10 @@ const STAGES: usize = 64;
 const CONSTANTS: usize = 128;
 const WORK: usize = CONSTANTS + CONSTANTS_BYTES;
 
-function aligned(bytes: usize): usize {
-  return (bytes + 63) & ~63;
-}
-
 function threadBytes(t: i32, d: i32, heads: i32, hidden: i32, prefix: i32): usize {
   const head = d / heads;
   const attention = attendsQuantized(head) ? quantizedAttentionScratchBytes(t, head) : headScratchBytes(t, head);
-  return aligned(WORK + max(ownBytes(t, max(d, hidden), prefix), attention));
+  return aligned(WORK + max(ownBytes(t, max(d, hidden), prefix), WORKSPACE_BYTES + attention));
 }
 
 /** Bytes of scratch memory that `quantizedBlock` needs. */
@@ -74,14 +73,13 @@ export function quantizedBlock(
   const stages = changetype<Stages>(own + STAGES);
   const constants = own + CONSTANTS;
   const picture = <usize>t * <usize>d * 4;
+  const workspace = layOutWorkspace(own + WORK, shared, t, widest, prefix, constants, stages);
+  storeConstants(constants);
   beginStages(stages, queue);
   for (let i = 0; i < b; i++) {
-    let workspace = layOutWorkspace(own + WORK, shared, t, widest, prefix, constants, stages);
-    storeConstants(constants);
     setEnding(ending, w.qkvBias, false, 0, 0);
     multiplyQuantized(x, t, d, 3 * d, w.norm1Gamma, w.norm1Beta, epsilon, prefix, w.qkv, ending, wide, workspace);
-    attend(wide, t, heads, d / heads, attended, own + WORK, stages);
-    workspace = layOutWorkspace(own + WORK, shared, t, widest, prefix, constants, stages);
+    attend(wide, t, heads, d / heads, attended, own + WORK + WORKSPACE_BYTES, stages);
     setEnding(ending, w.projBias, false, w.scale1, x);
     multiplyQuantized(attended, t, d, d, 0, 0, 0, prefix, w.proj, ending, y, workspace);
 

@@ -4,6 +4,7 @@ import { addProduct, WEIGHT_GROUP, weightOffset } from './integerProduct';
 import { copyPadded } from './pack';
 import { codesBytes, groupsOf, quantizeRows, ROW_PARAMETERS, rowBytes } from './quantizeRows';
 import { beginStages, nextChunk, openStage, Stages, threadsOf } from './queue';
+import { aligned } from './scratch';
 import { coarseGelu } from './simd';
 
 /** What stands before the weights of a panel: the columns' scales (f32) and their weights' sums (i32). */
@@ -117,6 +118,9 @@ export class Workspace {
   constants: usize;
 }
 
+/** Bytes of a Workspace itself; what follows it may be used for other things between products. */
+export const WORKSPACE_BYTES: usize = 64;
+
 /** What is done with the sums. Addresses; 0 for none. */
 // @ts-ignore: decorator
 @unmanaged
@@ -128,13 +132,10 @@ export class Ending {
   residual: usize;
 }
 
-function aligned(bytes: usize): usize {
-  return (bytes + 63) & ~63;
-}
-
-/** Rows of codes of m rows of which the first `precise` have two: even in number, as halves need them. */
+/** Rows of codes of m rows of which the first `precise` have two: even in number where halves need them so. */
 function codeRows(m: i32, precise: i32): i32 {
-  return (m + precise + 1) & ~1;
+  const rows = m + precise;
+  return ASC_FEATURE_RELAXED_SIMD ? rows : (rows + 1) & ~1;
 }
 
 /** Bytes of what threads share to multiply matrices of at most m rows of at most k values. */
@@ -147,7 +148,7 @@ export function sharedBytes(m: i32, k: i32, precise: i32): usize {
 /** Bytes of what each thread needs of its own for them. */
 export function ownBytes(m: i32, k: i32, precise: i32): usize {
   const sums: usize = ASC_FEATURE_RELAXED_SIMD ? 32 : 80;
-  return 64 + aligned(rowBytes(k)) + aligned(<usize>codeRows(m, precise) * sums) + 64;
+  return WORKSPACE_BYTES + 64 + aligned(rowBytes(k)) + aligned(<usize>codeRows(m, precise) * sums);
 }
 
 /**
@@ -162,7 +163,7 @@ export function layOutWorkspace(
   workspace.constants = constants;
   workspace.parameters = shared;
   workspace.codes = shared + aligned(<usize>(m + precise) * ROW_PARAMETERS);
-  workspace.edge = own + 64;
+  workspace.edge = own + WORKSPACE_BYTES;
   workspace.row = workspace.edge + 64;
   workspace.sums = workspace.row + aligned(rowBytes(k));
   return workspace;
@@ -198,10 +199,9 @@ export function multiplyQuantized(
     makeCodes(x + ((<usize>row * <usize>k) << 2), rows, k, n, gamma, beta, epsilon, low, workspace);
     for (let turn = openStage(stages, turns); turn >= 0; turn = nextChunk(stages)) {
       const head = w + <usize>turn * turnBytes(k, n);
-      multiplyTurn(head, codeRows(rows, low), k, n, workspace);
+      multiplyTurn(head, rows, low, k, n, workspace);
       for (let panel = 0; panel < panels; panel++) {
-        const sums = workspace.sums + (<usize>(panel * codeRows(rows, low)) << 5);
-        joinPrecise(sums, rows, low);
+        const sums = sumsOf(panel, rows, low, workspace);
         const column = (turn << 3) + panel * (n >> 1);
         finish(head + <usize>panel * PANEL_HEAD, sums, row, rows, column, n, ending, y, workspace);
       }
@@ -244,14 +244,25 @@ function clearRow(codes: usize, groups: i32, stride: usize): void {
   }
 }
 
-/** The sums [rows][8] of each panel of a turn, one panel's behind the other's. */
-function multiplyTurn(head: usize, rows: i32, k: i32, n: i32, workspace: Workspace): void {
+/** The sums of each panel of a turn, to where sumsOf says. */
+function multiplyTurn(head: usize, rows: i32, low: i32, k: i32, n: i32, workspace: Workspace): void {
+  const all = codeRows(rows, low);
+  const panels = panelsOf(k, n);
+  const weights = head + <usize>panels * PANEL_HEAD;
   if (inHalves(k, n)) {
-    multiplyHalves(workspace.codes, rows, k, head + 2 * PANEL_HEAD, workspace.sums);
-    return;
+    multiplyHalves(workspace.codes, all, k, weights, workspace.sums);
+  } else {
+    memory.fill(workspace.sums, 0, <usize>all << 5);
+    addProduct(workspace.codes, <usize>all << 4, all, groupsOf(k), weights, workspace.sums);
   }
-  memory.fill(workspace.sums, 0, <usize>rows << 5);
-  addProduct(workspace.codes, <usize>rows << 4, rows, groupsOf(k), head + PANEL_HEAD, workspace.sums);
+  for (let panel = 0; panel < panels; panel++) joinPrecise(sumsOf(panel, rows, low, workspace), rows, low);
+}
+
+/** The sums [rows][8] of a panel, one panel's behind the other's. */
+// @ts-ignore: decorator
+@inline
+function sumsOf(panel: i32, rows: i32, low: i32, workspace: Workspace): usize {
+  return workspace.sums + (<usize>(panel * codeRows(rows, low)) << 5);
 }
 
 /** The sums of the first rows: 16 times those of their high parts, and those of their low parts. */
@@ -358,14 +369,12 @@ export function quantizedSums(
   const workspace = layOutWorkspace(own, shared, m, k, precise, 0, stages);
   makeCodes(x, m, k, n, 0, 0, 0, precise, workspace);
   const turns = turnsOf(k, n);
-  const rows = codeRows(m, precise);
   for (let turn = openStage(stages, turns); turn >= 0; turn = nextChunk(stages)) {
     if (turn == 0) memory.copy(parameters, workspace.parameters, <usize>m * ROW_PARAMETERS);
-    multiplyTurn(w + <usize>turn * turnBytes(k, n), rows, k, n, workspace);
+    multiplyTurn(w + <usize>turn * turnBytes(k, n), m, precise, k, n, workspace);
     for (let panel = 0; panel < panelsOf(k, n); panel++) {
-      const from = workspace.sums + (<usize>(panel * rows) << 5);
-      joinPrecise(from, m, precise);
-      memory.copy(sums + (<usize>((turn + panel * turns) * m) << 5), from, <usize>m << 5);
+      const to = sums + (<usize>((turn + panel * turns) * m) << 5);
+      memory.copy(to, sumsOf(panel, m, precise, workspace), <usize>m << 5);
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { modelCards } from '../../configs/models/index.js';
+import { nearestName } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import '../layers/index.js';
 import { Random } from '../random.js';
@@ -63,8 +64,11 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
     imgSize: typeof imgSize === 'number' ? [imgSize, imgSize] : (imgSize ?? base.imgSize),
   };
   for (const field of Object.keys(config)) {
-    if (!(field in DEFAULTS))
-      throw new UserError(`a model has no field "${field}"; it has ${Object.keys(DEFAULTS).join(', ')}`);
+    if (field in DEFAULTS) continue;
+    const near = nearestName(field, Object.keys(DEFAULTS));
+    throw new UserError(
+      `a model has no field "${field}"; ${near ? `did you mean ${near}?` : `it has ${Object.keys(DEFAULTS).join(', ')}`}`,
+    );
   }
   checkConfig(config);
   return config;

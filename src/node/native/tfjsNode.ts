@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { keepingCurrent } from '../../boundBackend.js';
 import { UserError } from '../../errors.js';
 import { nativeFolder, readManifest } from './folder.js';
 
@@ -132,7 +133,7 @@ function withoutChatter<T>(load: () => T): T {
     if (!CHATTER.test(String(args[0]))) warn(...args);
   };
   try {
-    return load();
+    return keepingCurrent(load); // its import makes its backend the current one
   } finally {
     console.warn = warn;
   }

@@ -77,7 +77,7 @@ function expect(ok: boolean, field: string, expected: string, value: unknown, fa
 const isWhole = (value: unknown, least: number, most = Number.MAX_SAFE_INTEGER) =>
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
 const isText = (value: unknown) => typeof value === 'string' && value.length <= MAX_TEXT;
-const isFinite = (value: unknown) => Number.isFinite(value);
+const isNumber = (value: unknown) => Number.isFinite(value);
 
 function isList(value: unknown, length: number, each: (item: unknown) => boolean): boolean {
   return Array.isArray(value) && value.length === length && value.every(each);
@@ -98,11 +98,11 @@ function checkArchitecture(value: unknown, listed: number, fail: Fail): VitConfi
     field(name, isWhole(value[name], 1), 'a whole number of at least 1');
   }
   field('numClasses', isWhole(value.numClasses, 0), 'a whole number of at least 0');
-  field('mlpRatio', isFinite(value.mlpRatio) && (value.mlpRatio as number) > 0, 'a number above 0');
-  field('dropPathRate', isFinite(value.dropPathRate), 'a number');
+  field('mlpRatio', isNumber(value.mlpRatio) && (value.mlpRatio as number) > 0, 'a number above 0');
+  field('dropPathRate', isNumber(value.dropPathRate), 'a number');
   const epsilon = value.layerNormEps;
-  field('layerNormEps', isFinite(epsilon) && (epsilon as number) > 0, 'a number above 0');
-  field('layerScale', value.layerScale === null || isFinite(value.layerScale), 'null or a number');
+  field('layerNormEps', isNumber(epsilon) && (epsilon as number) > 0, 'a number above 0');
+  field('layerScale', value.layerScale === null || isNumber(value.layerScale), 'null or a number');
   for (const name of ['qkvBias', 'distilled', 'posEmbedPrefix']) {
     field(name, typeof value[name] === 'boolean', 'true or false');
   }
@@ -121,10 +121,10 @@ function checkPreprocessing(value: unknown, { imgSize }: VitConfig, fail: Fail):
     expect(ok, `preprocessing.${name}`, expected, fields[name], fail);
   const side = (size: unknown) => isWhole(size, 1, MAX_SIDE);
   field('preset', isText(fields.preset), 'a text');
-  field('mean', isList(fields.mean, 3, isFinite), 'three numbers');
+  field('mean', isList(fields.mean, 3, isNumber), 'three numbers');
   field(
     'std',
-    isList(fields.std, 3, (std) => isFinite(std) && (std as number) > 0),
+    isList(fields.std, 3, (std) => isNumber(std) && (std as number) > 0),
     'three numbers above 0',
   );
   field('crop', isList(fields.crop, 2, side), '[height, width] in pixels');
@@ -193,7 +193,7 @@ function checkStoredSpec(value: unknown, at: string, fail: Fail): void {
   if (spec.quantization === undefined) return;
   const { dtype, scale, min } = isObject(spec.quantization) ? spec.quantization : ({} as Fields);
   const known =
-    dtype === 'float16' || ((dtype === 'uint8' || dtype === 'uint16') && isFinite(scale) && isFinite(min));
+    dtype === 'float16' || ((dtype === 'uint8' || dtype === 'uint16') && isNumber(scale) && isNumber(min));
   const expected = '{dtype: float16}, or {dtype: uint8 or uint16, scale, min}';
   expect(known, `quantization of ${spec.name}`, expected, spec.quantization, fail);
 }

@@ -118,7 +118,7 @@ async function installedPackages(): Promise<Candidate[]> {
 
 /** What tfjs says when a second copy of it sets the same platform and registers the same kernels again. */
 const CHATTER =
-  /^Platform node has already been set|^The (kernel|gradient) .* is already registered|^\w+ backend was already registered/;
+  /^Platform node has already been set|^The kernel .* is already registered|^\w+ backend was already registered/;
 
 /**
  * Imports tfjs-node. tfjs-node 4.22.0 calls two functions of node:util that Node 23 took away, and TensorFlow writes

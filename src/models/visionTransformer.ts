@@ -205,7 +205,8 @@ export class VisionTransformer {
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
     checkOptions('classify', options, ['topK']);
-    const topK = checkTopK(options.topK ?? 5);
+    const { topK: asked = 5 } = options;
+    const topK = checkTopK(asked);
     if (this.config.numClasses === 0) {
       throw new UserError(
         `${this.config.name}: has no head to classify with; use embed for its features, or convert it with a head`,

@@ -178,7 +178,7 @@ export async function openUrl(url: string, options: OpenUrlOptions = {}): Promis
 
 /** Whether a URL names a checkpoint file and not a folder. */
 function isCheckpoint(url: string): boolean {
-  return /\.(pth|pt|bin|safetensors)([?#].*)?$/i.test(url);
+  return /^blob:/i.test(url) || /\.(pth|pth\.tar|pt|ckpt|bin|safetensors)([?#].*)?$/i.test(url);
 }
 
 /** The download is what takes its time; filling in the weights follows at once. */

@@ -1,6 +1,7 @@
 /** The page's side: a model in a worker, called as one in the page. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
+import { checkOptions } from '../../checkOptions.js';
 import { UserError } from '../../errors.js';
 import type { AttentionStack } from '../../explain/index.js';
 import type { Preprocessing } from '../../image/types.js';
@@ -81,6 +82,7 @@ export class WorkerModel {
 
   /** As VisionTransformer.classify. */
   async classify(input: ClassifyInput, options: { topK?: number } & CallOptions = {}): Promise<Prediction[]> {
+    checkOptions('classify', options, ['topK', 'signal']);
     const { signal, topK } = options;
     return this.onPicture('classify', input, [{ topK }], signal);
   }

@@ -118,7 +118,11 @@ const changes: Record<
   'a drop path rate as text': [({ architecture }) => (architecture.dropPathRate = '0'), /dropPathRate/],
   'a name that is none': [
     ({ architecture }) => (architecture.name = { a: 1 }),
-    /name must be a text, got an object with a$/,
+    /name must be a text of one line, got an object with a$/,
+  ],
+  'a name that acts on terminals': [
+    ({ architecture }) => (architecture.name = 'a\u001b[2J\nb'),
+    /name must be a text of one line, got the text "a�\[2J�b"$/,
   ],
   'another quantization': [
     ({ architecture }) => (architecture.quantization = 'int4'),
@@ -213,7 +217,10 @@ const changes: Record<
     ({ weights }) => (weights[0] = null),
     /weights\[0\] must be \{name, shape, dtype\}, got null$/,
   ],
-  'a weight without a name': [({ weights }) => delete weights[0].name, /weights\[0\]\.name must be a text/],
+  'a weight without a name': [
+    ({ weights }) => delete weights[0].name,
+    /weights\[0\]\.name must be a text of one line/,
+  ],
   'a shape of NaN': [
     ({ weights }) => (weights[0].shape = [Number.NaN]),
     /shape of .* must be a list of whole numbers/,

@@ -323,3 +323,17 @@ test('weights that are not there take no memory', async () => {
   );
   expect(performance.now() - start).toBeLessThan(2000);
 });
+
+test('a model that WASM has no room for is refused before it is built', async () => {
+  const huge = resolveConfig({ embedDim: 4096, depth: 24, numHeads: 32, numClasses: 3, name: 'huge' });
+  const source = {
+    config: huge,
+    labels: undefined,
+    preprocessing: defaultPreprocessing(huge),
+    readWeight: async () => new Float32Array(),
+    weightBytes: 0,
+  };
+  await expect(loadFrom(source, { backend: 'wasm' })).rejects.toThrow(
+    /^huge: its weights take 18\.\d GiB, and WASM has less than 4; load it on another backend$/,
+  );
+});

@@ -120,6 +120,13 @@ describe('folders', () => {
     expect(await refusal(changed(name, change))).toMatch(message);
   });
 
+  test('a pipe for the model itself', async () => {
+    const path = join(root, 'pipe.pth');
+    pipe(path);
+    expect(await refusal(path)).toMatch(/pipe\.pth: expected a checkpoint file, found a pipe/);
+    expect(await refusal('/dev/zero')).toMatch(/^\/dev\/zero: expected a checkpoint file, found a device/);
+  });
+
   test('a loop of links', async () => {
     const folder = changed(
       'loop',

@@ -38,7 +38,7 @@ export {
 export type { VitConfig } from './models/config.js';
 export { createModel, type ModelOverrides, resolveConfig } from './models/create.js';
 export { DistilledVisionTransformer } from './models/distilledVisionTransformer.js';
-export { type FetchFile, type FetchOptions, fetchFile } from './models/fetchFile.js';
+export { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './models/fetchFile.js';
 export { countFlops, countParameters } from './models/flops.js';
 export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
 export { loadRegnet, type Regnet } from './models/regnet.js';

@@ -1,4 +1,4 @@
-import type { VitConfig } from './config.js';
+import type { VitConfig } from '../families/vit/config.js';
 
 /** Accuracy on ImageNet-1k's validation set, in percent; null where the source gives none. */
 export interface Accuracy {

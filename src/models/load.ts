@@ -2,12 +2,12 @@ import { type Conversion, type ConvertOptions, convert } from '../../converters/
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { attachRuntime, type BackendChoice, useBackend } from '../backend.js';
 import { UserError } from '../errors.js';
+import { countParameters } from '../families/vit/flops.js';
+import { dequantize, quantize } from '../families/vit/quantize.js';
+import { weightSpecs } from '../families/vit/weights.js';
 import { hasQuantizedBlock } from '../ops/index.js';
-import { weightSpecs } from './config.js';
 import { buildModel } from './create.js';
 import { type FetchFile, type FetchOptions, fetchFile } from './fetchFile.js';
-import { countParameters } from './flops.js';
-import { dequantize, quantize } from './quantize.js';
 import { openSavedModel, type SavedModel } from './savedModel.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { assignWeights } from './weights.js';

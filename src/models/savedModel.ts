@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.js';
+import { checkConfig, type VitConfig } from '../families/vit/config.js';
+import { savedWeightName, weightSpecs } from '../families/vit/weights.js';
 import type { Preprocessing } from '../image/types.js';
-import { savedWeightName, type VitConfig, weightSpecs } from './config.js';
-import { checkConfig } from './topology.js';
 import type { WeightReader } from './weights.js';
 
 /** The files of a converted model, wherever they lie (a folder, a URL). */

@@ -2,11 +2,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { checkBackend, readValues } from '../backendLoss.js';
 import { UserError } from '../errors.js';
+import type { VitConfig } from '../families/vit/config.js';
+import { encode, type Watch } from '../families/vit/forward.js';
+import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
-import type { TransformerBlock } from '../layers/index.js';
+import type { WeightTensors } from '../ops/index.js';
 import { type ClassifyInput, type Prediction, toPixels, topPredictions } from './classify.js';
-import type { VitConfig } from './config.js';
 import { modelMetadata } from './metadata.js';
+import { namedWeights } from './weights.js';
 
 /** What goes with a model beside its weights. */
 export interface ModelExtras {
@@ -86,6 +89,13 @@ export class VisionTransformer {
     this.runtime = undefined;
   }
 
+  /** The weights as they are now, by name. */
+  private readonly weightTensors: WeightTensors = (name) => {
+    this.variables ??= namedWeights(this.layersModel);
+    return this.variables.get(name)?.read();
+  };
+  private variables: ReturnType<typeof namedWeights> | undefined;
+
   private weightData(): object[] {
     return this.layersModel.weights.map((weight) => weight.read().dataId);
   }
@@ -122,16 +132,15 @@ export class VisionTransformer {
     const result = tf.tidy(() => {
       const blocks: tf.Tensor3D[] = [];
       const attention: tf.Tensor4D[] = [];
-      const run = (name: string, input: tf.Tensor) =>
-        this.layersModel.getLayer(name).apply(input) as tf.Tensor3D;
-      let tokens = run('tokens', run('patch_embed', x));
-      for (let i = 0; i < this.config.depth; i++) {
-        const block = this.layersModel.getLayer(`blocks.${i}`) as TransformerBlock;
-        if (options.attention) attention.push(block.attentionWeights(tokens));
-        tokens = block.call(tokens);
-        if (options.blocks) blocks.push(tokens);
-      }
-      return { tokens: run('norm', tokens), blocks, attention } as Features & tf.TensorContainerObject;
+      const ops = new VitOps(this.weightTensors);
+      const watch: Watch<tf.Tensor> = {
+        block: options.blocks ? (value) => blocks.push(value as tf.Tensor3D) : undefined,
+        attention: options.attention
+          ? (value, name, how) => attention.push(ops.attentionWeights(value, name, how))
+          : undefined,
+      };
+      const tokens = encode(ops, this.config, x, { watch });
+      return { tokens, blocks, attention } as Features & tf.TensorContainerObject;
     });
     return result;
   }

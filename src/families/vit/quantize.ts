@@ -1,7 +1,7 @@
-import { rotationSize } from '../ops/index.js';
-import { type VitConfig, type WeightSpec, weightSpecs } from './config.js';
-import { checkConfig } from './topology.js';
-import type { WeightReader } from './weights.js';
+import { rotationSize } from '../../ops/index.js';
+import type { WeightReader } from '../types.js';
+import { checkConfig, type VitConfig } from './config.js';
+import { type WeightSpec, weightSpecs } from './weights.js';
 
 /** A matrix as whole numbers from -127 to 127, float32 [K, N] row by row, with a scale for each column. */
 export interface MatrixCodes {

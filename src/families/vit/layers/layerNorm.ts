@@ -1,9 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { layerNorm } from '../ops/index.js';
-import { ones, zeros } from './initializers.js';
-import { type LayerArgs, single, singleShape } from './types.js';
+import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
+import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
+import { TfjsOps } from '../../../ops/index.js';
+import { layerNormWeights } from '../weights.js';
 
 export type LayerNormArgs = LayerArgs & { epsilon: number };
 
@@ -11,8 +12,7 @@ export type LayerNormArgs = LayerArgs & { epsilon: number };
 export class LayerNorm extends tfl.layers.Layer {
   static className = 'DeitLayerNorm';
   private readonly epsilon: number;
-  private gamma!: tfl.LayerVariable;
-  private beta!: tfl.LayerVariable;
+  private rows!: LayerWeights;
 
   constructor(args: LayerNormArgs) {
     super(args);
@@ -21,19 +21,12 @@ export class LayerNorm extends tfl.layers.Layer {
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const dim = singleShape(inputShape).at(-1) as number;
-    this.gamma = this.addWeight(`${this.name}.gamma`, [dim], 'float32', ones());
-    this.beta = this.addWeight(`${this.name}.beta`, [dim], 'float32', zeros());
+    this.rows = addRows(this.addWeight.bind(this), layerNormWeights(this.name, dim));
     this.built = true;
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    const { gamma, beta } = this.operands;
-    return layerNorm(single(inputs), gamma, beta, this.epsilon);
-  }
-
-  /** The weights, for an op that normalises itself. */
-  get operands(): { gamma: tf.Tensor1D; beta: tf.Tensor1D } {
-    return { gamma: this.gamma.read() as tf.Tensor1D, beta: this.beta.read() as tf.Tensor1D };
+    return new TfjsOps(tensorsOf(this.rows)).layerNorm(single(inputs), this.name, this.epsilon);
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {

@@ -1,5 +1,5 @@
 import { open, readFile, stat } from 'node:fs/promises';
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { UserError } from '../errors.js';
 import {
   describeOther,
@@ -10,6 +10,7 @@ import {
 } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { withDeadline } from './deadline.js';
+import { loadSharp } from './sharp.js';
 import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.js';
 
 /**
@@ -39,7 +40,8 @@ const READ_MS = 60_000;
  * EXIF (see decodePixels for TIFFs), first frame only. failOn 'error' refuses what is cut short and what cannot be decoded, and passes over
  * mere warnings (stray bytes between markers, as some of ImageNet's JPEGs have them), as Pillow does.
  */
-function decoder(bytes: Uint8Array): Sharp {
+async function decoder(bytes: Uint8Array): Promise<Sharp> {
+  const sharp = await loadSharp();
   return sharp(bytes, {
     ignoreIcc: true,
     failOn: 'error',
@@ -52,7 +54,7 @@ function decoder(bytes: Uint8Array): Sharp {
 async function pixelKind(bytes: Uint8Array, name: string): Promise<PixelKind> {
   const components = pictureFormat(bytes) === 'JPEG' ? jpegComponents(bytes) : undefined;
   if (components === 1 || components === 3) return 'rgb8';
-  const { space, depth, width, height } = await decoder(bytes).metadata();
+  const { space, depth, width, height } = await (await decoder(bytes)).metadata();
   requireSize(width, height, name);
   if (space === 'cmyk' && depth === 'uchar') return 'cmyk';
   if ((space === 'srgb' || space === 'b-w') && depth === 'uchar') return 'rgb8';
@@ -72,7 +74,7 @@ function requireSize(width: number, height: number, name: string): void {
 }
 
 async function decodePixels(bytes: Uint8Array, kind: PixelKind): Promise<RgbImage> {
-  let pipeline = decoder(bytes);
+  let pipeline = await decoder(bytes);
   // Pillow turns TIFFs by their orientation, and them alone.
   if (pictureFormat(bytes) === 'TIFF') pipeline = pipeline.autoOrient();
   if (kind === 'cmyk') pipeline = pipeline.pipelineColourspace('cmyk').toColourspace('cmyk');

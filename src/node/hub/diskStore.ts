@@ -1,8 +1,9 @@
-import { mkdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type HubFile, isCommit, type Listing } from '../../hub/listing.js';
 import { contentKey, type HubStore, type KeptListing, type OpenSource } from '../../hub/store.js';
-import { writeFileAtomically } from '../atomicFile.js';
+import { writeSynced } from '../atomicFile.js';
 import { openFileSource } from '../fileSource.js';
 import { huggingFaceCache } from './huggingFaceCache.js';
 import { type FileLock, LockLost, lockFile } from './lock.js';
@@ -69,7 +70,7 @@ export function diskStore({ cacheDir, huggingFaceDir, endpoint, onNotice }: Disk
       try {
         await writeJson(join(folder, 'commits', `${listing.commit}.json`), { files: listing.files });
         await writeJson(refPath(folder, revision), ref);
-        await writeFileAtomically(join(folder, 'used'), []);
+        await writeJson(join(folder, 'used'), {});
       } catch {
         // A cache that cannot be written serves with what it has; a file that must be kept says so.
       }
@@ -155,6 +156,14 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
+/** Writes a file that is there whole or not at all; of several writers at once the last one counts. */
 async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeFileAtomically(path, [new TextEncoder().encode(JSON.stringify(value))]);
+  const beside = `${path}.${randomUUID()}.tmp`;
+  try {
+    await writeSynced(beside, [new TextEncoder().encode(JSON.stringify(value))], 'wx');
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true }).catch(() => {}); // the first error tells more
+    throw error;
+  }
 }

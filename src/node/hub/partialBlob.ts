@@ -31,7 +31,7 @@ export async function openPartialBlob(
   try {
     await requireRoom(path, (total ?? 0) - size);
   } catch (error) {
-    await close(file, path, size);
+    await file.close();
     throw error;
   }
   let isOpen = true;
@@ -56,7 +56,7 @@ export async function openPartialBlob(
         }
       });
     },
-    content: () => createReadStream(path, { end: size - 1, highWaterMark: 2 ** 20 }),
+    content: () => (size === 0 ? nothing() : createReadStream(path, { end: size - 1, highWaterMark: 2 ** 20 })),
     async finish() {
       await mayWrite();
       await inWords(path, async () => {
@@ -69,10 +69,17 @@ export async function openPartialBlob(
     async close() {
       if (!isOpen) return;
       isOpen = false;
-      await close(file, path, size);
+      await file.close();
+      if (size > 0) return;
+      await mayWrite().then(
+        () => rm(path, { force: true }),
+        () => {}, // another process has it
+      );
     },
   };
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 async function openToAppend(path: string): Promise<FileHandle> {
   try {
@@ -81,11 +88,6 @@ async function openToAppend(path: string): Promise<FileHandle> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return open(path, 'w+');
   }
-}
-
-async function close(file: FileHandle, path: string, size: number): Promise<void> {
-  await file.close();
-  if (size === 0) await rm(path, { force: true }).catch(() => {});
 }
 
 async function requireRoom(path: string, missing: number): Promise<void> {

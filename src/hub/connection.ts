@@ -34,7 +34,7 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An answer to work with, of status 200, 206 or 416. */
+/** An answer to work with, of status 200, 206 or 416; of HEAD also the redirect with which the hub describes a file. */
 export interface Answer {
   readonly response: Response;
   /** What the hub itself said of the file, before it sent us to another host. */
@@ -91,8 +91,11 @@ export async function request(
       );
       if (isOwn(connection, response.url || next)) noteLinked(linked, response);
       const target = connection.redirects === 'manual' ? redirectTarget(response, next) : undefined;
-      if (target === undefined) {
-        if (![200, 206, 416].includes(response.status)) await refuse(connection, response, subject);
+      // What the other host is asked with the hub's signature may be nothing but the file itself.
+      const isDescribed = method === 'HEAD' && linked.size !== undefined;
+      if (target === undefined || isDescribed) {
+        if (!isDescribed && ![200, 206, 416].includes(response.status))
+          await refuse(connection, response, subject);
         return answerOf(attempt, response, linked);
       }
       await response.body?.cancel();

@@ -22,11 +22,14 @@ describe('names', () => {
       `https://huggingface.co/${VIT}/resolve/main/sub/a%20b.bin?download=true`,
       { repo: VIT, revision: 'main', path: 'sub/a b.bin' },
     ],
-    [`https://huggingface.co/${VIT}/blob/refs%2Fpr%2F3/config.json`, {
-      repo: VIT,
-      revision: 'refs/pr/3',
-      path: 'config.json',
-    }],
+    [
+      `https://huggingface.co/${VIT}/blob/refs%2Fpr%2F3/config.json`,
+      {
+        repo: VIT,
+        revision: 'refs/pr/3',
+        path: 'config.json',
+      },
+    ],
   ])('%s', (text, parsed) => {
     expect(isHubName(text)).toBe(true);
     expect(parseHubName(text)).toEqual(parsed);
@@ -44,10 +47,15 @@ describe('names', () => {
     });
   });
 
-  test.each(['model.pth', './hf', 'C:\\hf\\x', 'https://example.com/a/b', 'hfx:a/b', 'http://[', ''])(
-    '%s is none',
-    (text) => expect(isHubName(text)).toBe(false),
-  );
+  test.each([
+    'model.pth',
+    './hf',
+    'C:\\hf\\x',
+    'https://example.com/a/b',
+    'hfx:a/b',
+    'http://[',
+    '',
+  ])('%s is none', (text) => expect(isHubName(text)).toBe(false));
 
   test.each([
     ['hf:', /expected hf:OWNER\/NAME/],

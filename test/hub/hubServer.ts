@@ -68,7 +68,8 @@ export async function startHub(repos: Record<string, ServedRepo>): Promise<HubSe
   const cdnFaults: Handler[] = [];
   const blobs = () => Object.values(repos).flatMap(({ files }) => Object.values(files));
 
-  const watch = (host: Seen['host'], queue: Handler[], answer: Handler): Handler =>
+  const watch =
+    (host: Seen['host'], queue: Handler[], answer: Handler): Handler =>
     (request, response) => {
       seen.push({ host, method: request.method!, path: request.url!, headers: request.headers });
       allowPages(response);
@@ -108,19 +109,19 @@ function answerHub(hub: HubServer, request: IncomingMessage, response: ServerRes
   const repo = hub.repos[name];
   const token = request.headers.authorization?.replace(/^Bearer /, '');
   if (token && ![GOOD_TOKEN, OTHER_TOKEN].includes(token)) {
-    return fail(response, 401, undefined, 'Invalid credentials in Authorization header');
+    return void fail(response, 401, undefined, 'Invalid credentials in Authorization header');
   }
   if (!repo || (repo.private && token !== GOOD_TOKEN)) {
-    return fail(response, token ? 404 : 401, 'RepoNotFound', 'Repository not found');
+    return void fail(response, token ? 404 : 401, 'RepoNotFound', 'Repository not found');
   }
   const commit = commitOf(repo, decodeURIComponent(revision));
-  if (!commit) return fail(response, 404, 'RevisionNotFound', `Invalid rev id: ${revision}`);
-  if (api) return sendListing(hub, name, { ...repo, commit }, response);
+  if (!commit) return void fail(response, 404, 'RevisionNotFound', `Invalid rev id: ${revision}`);
+  if (api) return void sendListing(hub, name, { ...repo, commit }, response);
   if (repo.gated && token !== GOOD_TOKEN) {
-    return fail(response, token ? 403 : 401, 'GatedRepo', `Access to model ${name} is restricted.`);
+    return void fail(response, token ? 403 : 401, 'GatedRepo', `Access to model ${name} is restricted.`);
   }
   const served = repo.files[decodeURIComponent(path)];
-  if (!served) return fail(response, 404, 'EntryNotFound', 'Entry not found');
+  if (!served) return void fail(response, 404, 'EntryNotFound', 'Entry not found');
   sendFile(hub, commit, served, request, response);
 }
 
@@ -156,7 +157,7 @@ function sendFile(
   response.setHeader('x-repo-commit', commit);
   if (!inLfs(served)) {
     response.setHeader('content-type', 'text/plain; charset=utf-8');
-    return sendRange(request, response, bytes, `"${gitSha1(bytes)}"`);
+    return void sendRange(request, response, bytes, `"${gitSha1(bytes)}"`);
   }
   response.setHeader('x-linked-size', bytes.length);
   response.setHeader('x-linked-etag', `"${sha256(bytes)}"`);
@@ -178,8 +179,7 @@ export function sendRange(
     return void response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
   }
   response.setHeader('content-length', bytes.length - start);
-  if (start > 0)
-    response.setHeader('content-range', `bytes ${start}-${bytes.length - 1}/${bytes.length}`);
+  if (start > 0) response.setHeader('content-range', `bytes ${start}-${bytes.length - 1}/${bytes.length}`);
   response.writeHead(start > 0 ? 206 : 200);
   response.end(request.method === 'HEAD' ? undefined : bytes.subarray(start));
 }

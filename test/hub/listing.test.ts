@@ -30,12 +30,16 @@ test("the hub's list of files: sizes, Git's hashes, those of files in LFS", () =
   });
 });
 
-test.each(['', 'no', '[]', 'null', '{"sha":"main","siblings":[]}', `{"sha":"${COMMIT}"}`])(
-  '%j is no list of files',
-  (text) => {
-    expect(() => parseListing('https://hub/a/b', text)).toThrow(/^https:\/\/hub\/a\/b: .*is HF_ENDPOINT the/);
-  },
-);
+test.each([
+  '',
+  'no',
+  '[]',
+  'null',
+  '{"sha":"main","siblings":[]}',
+  `{"sha":"${COMMIT}"}`,
+])('%j is no list of files', (text) => {
+  expect(() => parseListing('https://hub/a/b', text)).toThrow(/^https:\/\/hub\/a\/b: .*is HF_ENDPOINT the/);
+});
 
 test('ETags that are a hash, and others', () => {
   const hash = { algorithm: 'sha256', hex: SHA256 };

@@ -1,6 +1,7 @@
 /** Reading checkpoints: PyTorch's zip and legacy containers and safetensors, with nothing in them ever run. */
 import { readSafetensors } from './safetensors.js';
-import { sniffFormat } from './sniff.js';
+import { type Container, sniffFormat } from './sniff.js';
+import { openZip } from './zipArchive.js';
 import { blobSource, bytesSource } from './sources.js';
 import { readLegacyCheckpoint } from './torch/legacyCheckpoint.js';
 import { readZipCheckpoint } from './torch/zipCheckpoint.js';
@@ -15,8 +16,8 @@ export {
 export { blobSource, bytesSource } from './sources.js';
 export type { ByteSource, Checkpoint, CheckpointMetadata, CheckpointTensor, TensorDtype } from './types.js';
 
-const READERS: Readonly<Record<Checkpoint['format'], (source: ByteSource) => Promise<Checkpoint>>> = {
-  zip: readZipCheckpoint,
+const READERS: Readonly<Record<Container, (source: ByteSource) => Promise<Checkpoint>>> = {
+  zip: readZip,
   legacy: readLegacyCheckpoint,
   safetensors: readSafetensors,
 };
@@ -39,4 +40,8 @@ function toSource(input: ByteSource | Uint8Array | ArrayBuffer | Blob): ByteSour
   if (input instanceof Uint8Array || input instanceof ArrayBuffer) return bytesSource(input);
   if (input instanceof Blob) return blobSource(input);
   return input;
+}
+
+async function readZip(source: ByteSource): Promise<Checkpoint> {
+  return readZipCheckpoint(source, await openZip(source));
 }

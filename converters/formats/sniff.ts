@@ -1,6 +1,9 @@
 import { UserError } from '../../src/errors.js';
 import { quote } from './quote.js';
-import type { ByteSource, Checkpoint } from './types.js';
+import type { ByteSource } from './types.js';
+
+/** What readers are told apart by. A zip archive is one of PyTorch's or of NumPy's. */
+export type Container = 'zip' | 'legacy' | 'safetensors';
 
 /** Enough for the marks of every container, the tar header's at 257 among them. */
 const HEAD_BYTES = 512;
@@ -43,7 +46,7 @@ const TEXTS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Which container the bytes are, by their content. Throws a UserError that names what else they are. */
-export async function sniffFormat(source: ByteSource): Promise<Checkpoint['format']> {
+export async function sniffFormat(source: ByteSource): Promise<Container> {
   if (source.size === 0) throw new UserError(`${source.name}: ${EXPECTED}, found an empty file.`);
   const bytes = await source.read(0, Math.min(HEAD_BYTES, source.size));
   const head = String.fromCharCode(...bytes);

@@ -3,7 +3,7 @@ import { MAX_PICKLE_BYTES } from '../limits.js';
 import { readPickle } from '../pickle/machine.js';
 import { quote } from '../quote.js';
 import type { ByteSource, Checkpoint } from '../types.js';
-import { openZip, type ZipArchive } from '../zipArchive.js';
+import type { ZipArchive } from '../zipArchive.js';
 import { checkpointOf } from './checkpointOf.js';
 import { collect } from './collect.js';
 import { TorchHost } from './objects.js';
@@ -18,24 +18,17 @@ const MAX_WORD_BYTES = 64;
  * Reads what torch.save writes since PyTorch 1.6: a zip archive with NAME/data.pkl and one entry NAME/data/KEY for each
  * storage, stored without compression (torch/serialization.py, _save).
  */
-export async function readZipCheckpoint(source: ByteSource): Promise<Checkpoint> {
-  const zip = await openZip(source);
+export async function readZipCheckpoint(source: ByteSource, zip: ZipArchive): Promise<Checkpoint> {
   const prefix = findPrefix(zip, source.name);
-  await checkWord(
-    zip,
-    `${prefix}byteorder`,
-    source.name,
-    'a little-endian file',
-    (word) => word === 'little',
-  );
-  await checkWord(zip, `${prefix}version`, source.name, `version 1 to ${MAX_VERSION}`, isVersion);
+  const order = await readWord(zip, `${prefix}byteorder`, source.name, '"little" or "big"', isByteOrder);
+  await readWord(zip, `${prefix}version`, source.name, `version 1 to ${MAX_VERSION}`, isVersion);
   const host = new TorchHost();
   const root = await readObject(zip, `${prefix}data.pkl`, source.name, host);
   const entries = await openStorages(zip, prefix, host, source.name);
   let dataBytes = 0;
   for (const entry of entries.values()) dataBytes += entry.size;
-  const collected = collect(root, source.name, dataBytes);
-  return checkpointOf(source.name, 'zip', collected, (key, offset, length) =>
+  const collected = collect(root, [...host.unknown.keys()], source.name, dataBytes);
+  return checkpointOf(source.name, 'zip', collected, order === 'big', (key, offset, length) =>
     entries.get(key)!.read(offset, length),
   );
 }
@@ -57,18 +50,24 @@ function findPrefix(zip: ZipArchive, file: string): string {
   return prefix;
 }
 
-async function checkWord(
+/** A small entry's word, or undefined if there is no such entry. */
+async function readWord(
   zip: ZipArchive,
   name: string,
   file: string,
   expected: string,
   isSound: (word: string) => boolean,
-): Promise<void> {
-  if (!zip.has(name)) return;
+): Promise<string | undefined> {
+  if (!zip.has(name)) return undefined;
   const entry = await zip.open(name);
   const word = new TextDecoder().decode(await entry.read(0, Math.min(entry.size, MAX_WORD_BYTES))).trim();
   if (!isSound(word))
     throw new UserError(`${file}: expected ${expected}, found ${quote(word)} in ${quote(name)}.`);
+  return word;
+}
+
+function isByteOrder(word: string): boolean {
+  return word === 'little' || word === 'big';
 }
 
 function isVersion(word: string): boolean {
@@ -93,7 +92,7 @@ async function openStorages(
   const entries = new Map<string, ByteSource>();
   for (const storage of host.storages.values()) {
     const entry = await zip.open(`${prefix}data/${storage.key}`);
-    if (entry.size < storage.rootBytes) {
+    if (entry.size !== storage.rootBytes) {
       throw new UserError(
         `${file}: storage ${quote(storage.key)} is declared as ${storage.rootElements} elements of ${storage.dtype}, ` +
           `${storage.rootBytes} bytes, but its zip entry has ${entry.size}.`,

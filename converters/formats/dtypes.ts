@@ -1,7 +1,7 @@
-import { bytesToWideIntegers } from './wideIntegers.js';
 import { float8BitsToFloat32 } from './float8.js';
 import { bfloat16BitsToFloat32, float16BitsToFloat32 } from './halfFloat.js';
 import type { TensorDtype } from './types.js';
+import { bytesToWideIntegers } from './wideIntegers.js';
 
 /** Bytes of one element. */
 export const ITEM_BYTES: Readonly<Record<TensorDtype, 1 | 2 | 4 | 8>> = {

@@ -26,13 +26,13 @@ const LAYOUTS: Readonly<Record<Exclude<Float8, 'float8_e8m0fnu'>, Layout>> = {
 
 /** float8 bit patterns → float32. Exact. */
 export function float8BitsToFloat32(bits: Uint8Array, dtype: Float8): Float32Array {
-  const table = Float32Array.from({ length: 256 }, (_, pattern) => valueOf(pattern, dtype));
+  const table = Float32Array.from({ length: 256 }, (_, pattern) => float8Value(pattern, dtype));
   const values = new Float32Array(bits.length);
   for (let i = 0; i < bits.length; i++) values[i] = table[bits[i]!]!;
   return values;
 }
 
-function valueOf(pattern: number, dtype: Float8): number {
+function float8Value(pattern: number, dtype: Float8): number {
   if (dtype === 'float8_e8m0fnu') return pattern === 255 ? Number.NaN : 2 ** (pattern - 127);
   const { fractionBits, bias, isUnsignedZero, largest, infinite } = LAYOUTS[dtype];
   const sign = pattern & 0x80 ? -1 : 1;

@@ -53,6 +53,16 @@ export const MAX_REPEATED_ELEMENTS = 2 ** 24;
 /** How often all tensors together may cover the bytes of the file: tied weights and shared EMA cover them twice. */
 export const MAX_COVERAGE = 4;
 
+/** NumPy's own bound is 10,000 characters; arrays of numbers have some 100. */
+export const MAX_NPY_HEADER_BYTES = 2 ** 14;
+
+/** Arrays of one .npz: ViT-huge has 500, with an optimiser 1,500. Each costs a read, or an inflater, for its header. */
+export const MAX_NPZ_ARRAYS = 4096;
+
+/** Shards and tensors of one index: ViT-22B has under 1,000 tensors. */
+export const MAX_SHARDS = 1024;
+export const MAX_INDEX_CHARACTERS = 2 ** 24;
+
 /** The safetensors format allows 100 MB, but that much JSON can unfold to gigabytes; 1,000 tensors need 0.1 MB. */
 export const MAX_SAFETENSORS_HEADER_BYTES = 2 * MIB;
 

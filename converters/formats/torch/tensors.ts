@@ -1,7 +1,7 @@
 import { isReadable, itemBytes } from '../dtypes.js';
 import { MAX_DIMENSIONS, MAX_REPEATED_ELEMENTS } from '../limits.js';
 import { PickleProblem } from '../pickle/problem.js';
-import { describeValue, HostValue, List, type PickleValue, Tuple, Dict } from '../pickle/values.js';
+import { Dict, describeValue, HostValue, List, type PickleValue, Tuple } from '../pickle/values.js';
 import { quote } from '../quote.js';
 import { elementCount, elementSpan, type StridedView } from '../stridedTensor.js';
 import { TorchGlobal } from './globals.js';

@@ -4,6 +4,7 @@ import { readPickle } from '../pickle/machine.js';
 import { quote } from '../quote.js';
 import type { ByteSource, Checkpoint } from '../types.js';
 import type { ZipArchive } from '../zipArchive.js';
+import { describeZip } from '../zipKinds.js';
 import { checkpointOf } from './checkpointOf.js';
 import { collect } from './collect.js';
 import { TorchHost } from './objects.js';
@@ -34,17 +35,21 @@ export async function readZipCheckpoint(source: ByteSource, zip: ZipArchive): Pr
 }
 
 function findPrefix(zip: ZipArchive, file: string): string {
-  const pickle = zip.names.find((name) => /^([^/]*\/)?data\.pkl$/.test(name));
+  const pickles = zip.names.filter((name) => /^([^/]*\/)?data\.pkl$/.test(name));
+  const [pickle, other] = pickles;
   if (pickle === undefined) {
-    const some = zip.names.slice(0, 3).map(quote).join(', ') || 'nothing';
+    throw new UserError(`${file}: expected a PyTorch checkpoint, found ${describeZip(zip.names)}.`);
+  }
+  if (other !== undefined) {
     throw new UserError(
-      `${file}: expected a PyTorch checkpoint, found a zip archive without data.pkl (it holds ${some}).`,
+      `${file}: holds two checkpoints, ${quote(pickle)} and ${quote(other)}; save the one that is meant by itself.`,
     );
   }
   const prefix = pickle.slice(0, -'data.pkl'.length);
   if (zip.has(`${prefix}constants.pkl`)) {
     throw new UserError(
-      `${file}: expected a state_dict, found a TorchScript program; save its weights by torch.save(m.state_dict(), PATH).`,
+      `${file}: expected a state_dict, found a TorchScript program; save its weights by ` +
+        'torch.save(torch.jit.load(FILE).state_dict(), PATH).',
     );
   }
   return prefix;

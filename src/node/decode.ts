@@ -1,7 +1,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { UserError } from '../errors.js';
-import { decodeBmp, decodeGif, decodeNetpbm, decodePng } from '../image/formats/index.js';
+import { decodeBmp, decodeGif, decodeNetpbm, decodePng, decodeTiff, rgbFromCmyk } from '../image/formats/index.js';
 import {
   describeOther,
   FORMAT_NAMES,
@@ -13,7 +13,7 @@ import {
 import type { RgbImage } from '../image/types.js';
 import { withDeadline } from './deadline.js';
 import { inflate } from './inflate.js';
-import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.js';
+import { rgbFrom8Bit, rgbFrom16Bit, rgbFromGrey16 } from './toRgb.js';
 
 /**
  * Pixels of the largest picture that is decoded: the size from which Pillow raises DecompressionBombError, twice
@@ -176,6 +176,10 @@ async function decodeFormat(
       return decodeBmp(bytes, checkSize);
     case 'PNM':
       return decodeNetpbm(bytes, checkSize);
+    case 'TIFF': {
+      const image = await decodeTiff(bytes, checkSize, inflate);
+      return image ?? decodePixels(bytes, await pixelKind(bytes, name));
+    }
     default:
       return decodePixels(bytes, await pixelKind(bytes, name));
   }

@@ -6,3 +6,5 @@ export { decodeGif } from './gif.js';
 export type { Inflate, Sink } from './inflate.js';
 export { decodeNetpbm } from './netpbm.js';
 export { decodePng } from './png.js';
+export { rgbFromCmyk } from './samples.js';
+export { decodeTiff } from './tiff.js';

@@ -1,6 +1,5 @@
 /** Rows of a PNG: filters undone, samples turned into RGB, interlaced ones put in their places (Pillow's ZipDecode.c). */
 import { DamagedImage } from './damaged.js';
-import { unpackBits } from './expand.js';
 import type { Sink } from './inflate.js';
 
 /** A combination of bit depth and colour type. */
@@ -73,16 +72,18 @@ const PROGRESSIVE: readonly Pass[] = [{ x: 0, y: 0, dx: 1, dy: 1 }];
 /** Writes `count` pixels of a row to `rgb`, from `at` on, `step` bytes apart. */
 type ToRgb = (row: Uint8Array, count: number, rgb: Uint8Array, at: number, step: number) => void;
 
-function rowToRgb({ bits, channels }: PixelKind, palette: Uint8Array | undefined, width: number): ToRgb {
+function rowToRgb({ bits, channels }: PixelKind, palette: Uint8Array | undefined): ToRgb {
   if (palette) {
-    const samples = new Uint8Array(width);
+    const mask = (1 << bits) - 1;
     return (row, count, rgb, at, step) => {
-      unpackBits(row, bits, samples, 0, count);
-      for (let x = 0, o = at; x < count; x++, o += step) {
-        const p = samples[x]! * 3;
-        rgb[o] = palette[p]!;
-        rgb[o + 1] = palette[p + 1]!;
-        rgb[o + 2] = palette[p + 2]!;
+      for (let x = 0, o = at, i = 0; x < count; i++) {
+        const byte = row[i]!;
+        for (let shift = 8 - bits; shift >= 0 && x < count; shift -= bits, x++, o += step) {
+          const p = ((byte >> shift) & mask) * 3;
+          rgb[o] = palette[p]!;
+          rgb[o + 1] = palette[p + 1]!;
+          rgb[o + 2] = palette[p + 2]!;
+        }
       }
     };
   }
@@ -93,6 +94,12 @@ function rowToRgb({ bits, channels }: PixelKind, palette: Uint8Array | undefined
     };
   }
   const bytes = (bits / 8) * channels;
+  if (bytes === 3) {
+    return (row, count, rgb, at, step) => {
+      if (step === 3) rgb.set(row.subarray(0, count * 3), at);
+      else for (let x = 0, p = 0, o = at; x < count; x++, p += 3, o += step) rgb.set(row.subarray(p, p + 3), o);
+    };
+  }
   const [green, blue] = channels < 3 ? [0, 0] : [bits / 8, bits / 4];
   return (row, count, rgb, at, step) => {
     for (let x = 0, p = 0, o = at; x < count; x++, p += bytes, o += step) {
@@ -101,6 +108,21 @@ function rowToRgb({ bits, channels }: PixelKind, palette: Uint8Array | undefined
       rgb[o + 2] = row[p + blue]!;
     }
   };
+}
+
+/** Undoes Paeth's filter for one byte of each pixel: what the next one needs stays in registers. */
+function paeth(row: Uint8Array, previous: Uint8Array, first: number, length: number, distance: number): void {
+  let left = 0;
+  let corner = 0;
+  for (let i = first; i < length; i += distance) {
+    const up = previous[i]!;
+    const toLeft = Math.abs(up - corner);
+    const toUp = Math.abs(left - corner);
+    const toCorner = Math.abs(left + up - 2 * corner);
+    left = (row[i]! + (toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner)) & 255;
+    row[i] = left;
+    corner = up;
+  }
 }
 
 /** Undoes the filter of a row in place; `previous` is the row above it, `distance` the bytes of a pixel. */
@@ -119,16 +141,7 @@ function unfilter(filter: number, row: Uint8Array, previous: Uint8Array, length:
       for (let i = distance; i < length; i++) row[i] = row[i]! + ((row[i - distance]! + previous[i]!) >> 1);
       return;
     case 4:
-      for (let i = 0; i < distance && i < length; i++) row[i] = row[i]! + previous[i]!;
-      for (let i = distance; i < length; i++) {
-        const left = row[i - distance]!;
-        const up = previous[i]!;
-        const corner = previous[i - distance]!;
-        const toLeft = Math.abs(up - corner);
-        const toUp = Math.abs(left - corner);
-        const toCorner = Math.abs(left + up - 2 * corner);
-        row[i] = row[i]! + (toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner);
-      }
+      for (let first = 0; first < distance; first++) paeth(row, previous, first, length, distance);
       return;
     default:
       throw new DamagedImage(`the PNG has a row with the unknown filter ${filter}`);
@@ -154,7 +167,7 @@ export function makeRowWriter(image: {
   }
   const bitsPerPixel = kind.bits * kind.channels;
   const distance = Math.ceil(bitsPerPixel / 8);
-  const toRgb = rowToRgb(kind, palette, columns);
+  const toRgb = rowToRgb(kind, palette);
   const passes = image.interlaced ? ADAM7 : PROGRESSIVE;
   const longest = 1 + Math.ceil((columns * bitsPerPixel) / 8);
   let row = new Uint8Array(longest);

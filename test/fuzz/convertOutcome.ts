@@ -5,7 +5,7 @@ import { writeSavedModel } from '../../converters/write/savedModel/index.js';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { stateDictChunks } from '../../converters/write/stateDict.js';
 import { UserError } from '../../src/errors.js';
-import { quantize } from '../../src/models/quantize.js';
+import { quantize } from '../../src/families/vit/quantize.js';
 
 /** Longest message that still counts as one clear line. */
 const MAX_MESSAGE = 900;
@@ -13,7 +13,14 @@ const MAX_MESSAGE = 900;
 /** What is made of a model once it is converted. */
 export type Export = 'float32' | 'float16' | 'uint8' | 'int8' | 'saved-model' | 'state-dict';
 
-export const EXPORTS: readonly Export[] = ['float32', 'float16', 'uint8', 'int8', 'saved-model', 'state-dict'];
+export const EXPORTS: readonly Export[] = [
+  'float32',
+  'float16',
+  'uint8',
+  'int8',
+  'saved-model',
+  'state-dict',
+];
 
 export interface ConvertTask {
   readonly bytes: Uint8Array;

@@ -5,7 +5,7 @@ import { addImageDecoder } from '../models/classify.js';
 import { checkLoadOptions, type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { decodeNodeImage, NODE_KINDS } from './imageInputs.js';
-import './native/backend.js';
+import './backends.js';
 import { openModel } from './openModel.js';
 import { fileHandler } from './saveLayersModel.js';
 

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import { type Connection, PAUSES_MS, STALL_MS } from './connection.js';
+import { type Connection, type HubSettings, PAUSES_MS, STALL_MS } from './connection.js';
 import { type CreateHasher, downloadInto, fetchListing, identify } from './download.js';
 import {
   type FolderFiles,
@@ -42,6 +42,7 @@ export interface HubPlatform {
   readonly token?: string;
   /** Where the token comes from, for messages. */
   readonly tokenSource?: string;
+  readonly settings: HubSettings;
   readonly redirects: Connection['redirects'];
   readonly store: HubStore;
   readonly createHasher: CreateHasher;
@@ -96,9 +97,9 @@ export async function openHubFolder(
 }
 
 function connectionOf(options: HubOptions, platform: HubPlatform): Connection {
-  const { endpoint, token, tokenSource, redirects } = platform;
+  const { endpoint, token, tokenSource, settings, redirects } = platform;
   const { signal, onNotice, stallMs = STALL_MS, pauses = PAUSES_MS } = options;
-  return { endpoint, token, tokenSource, redirects, signal, onNotice, stallMs, pauses };
+  return { endpoint, token, tokenSource, settings, redirects, signal, onNotice, stallMs, pauses };
 }
 
 async function findListing(

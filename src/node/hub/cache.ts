@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.js';
+import { parseHubName } from '../../hub/hubName.js';
 import { type KeptRef, modelsFolder } from './diskStore.js';
 import { cacheFolder } from './environment.js';
 import { inWords } from './writeErrors.js';
@@ -43,9 +44,10 @@ export async function listCache(cacheDir: string = cacheFolder()): Promise<Cache
  *
  * @param repo `OWNER/NAME`
  * @returns bytes that were freed
- * @throws UserError if it is not in the cache, or cannot be removed
+ * @throws UserError if it is no name or not in the cache, or cannot be removed
  */
 export async function removeFromCache(repo: string, cacheDir: string = cacheFolder()): Promise<number> {
+  parseHubName(`hf:${repo}`); // a name that leads out of the cache is refused
   const folder = join(modelsFolder(cacheDir), ...repo.split('/'));
   if (!(await stat(folder).catch(() => undefined))) {
     const there = (await listCache(cacheDir)).map((model) => model.repo);

@@ -13,6 +13,9 @@ import { type HubFile, isCommit } from './listing.js';
 import { HubUnreachable } from './retry.js';
 import type { HubStore, KeptListing, OpenSource } from './store.js';
 
+/** How long a hub that does not answer is waited for where a copy of its answer is kept, in ms. */
+const SHORT_STALL_MS = 10_000;
+
 /** How far the download of a file has come. */
 export interface HubProgress {
   readonly path: string;
@@ -120,8 +123,7 @@ async function findListing(
   }
   if (kept?.isComplete && isCommit(revision)) return kept;
   try {
-    // Where a copy is kept, one more try is enough.
-    const patience = kept ? { ...connection, pauses: connection.pauses.slice(0, 1) } : connection;
+    const patience = kept ? impatient(connection) : connection;
     const listing = await fetchListing(patience, repo, revision);
     await store.keepListing(repo, revision, listing);
     return { listing, isComplete: true };
@@ -134,6 +136,12 @@ async function findListing(
     );
     return kept;
   }
+}
+
+/** Where a copy is kept, a short wait and one more try are enough. */
+function impatient(connection: Connection): Connection {
+  const { stallMs, pauses } = connection;
+  return { ...connection, stallMs: Math.min(stallMs, SHORT_STALL_MS), pauses: pauses.slice(0, 1) };
 }
 
 /** The folder that a path means, with no slash at its end, and the file in it. */

@@ -113,9 +113,9 @@ export async function startHub(repos: Record<string, ServedRepo>): Promise<HubSe
 
 function answerHub(hub: HubServer, request: IncomingMessage, response: ServerResponse): void {
   const { pathname } = new URL(request.url!, 'http://hub');
-  const api = /^\/api\/models\/([^/]+\/[^/]+)\/revision\/([^/]+)$/.exec(pathname);
+  const api = /^\/api\/models\/([^/]+\/[^/]+)(?:\/revision\/([^/]+))?$/.exec(pathname);
   const file = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
-  const [, name = '', revision = '', path = ''] = api ?? file ?? [];
+  const [, name = '', revision = 'main', path = ''] = api ?? file ?? [];
   const repo = hub.repos[name];
   const token = request.headers.authorization?.replace(/^Bearer /, '');
   if (token && ![GOOD_TOKEN, OTHER_TOKEN].includes(token)) {
@@ -131,8 +131,9 @@ function answerHub(hub: HubServer, request: IncomingMessage, response: ServerRes
     return void fail(response, token ? 403 : 401, 'GatedRepo', `Access to model ${name} is restricted.`);
   }
   const served = repo.files[decodeURIComponent(path)];
+  response.setHeader('x-repo-commit', commit);
   if (!served) return void fail(response, 404, 'EntryNotFound', 'Entry not found');
-  sendFile(hub, commit, served, request, response);
+  sendFile(hub, served, request, response);
 }
 
 function commitOf(repo: ServedRepo, revision: string): string | undefined {
@@ -158,13 +159,11 @@ function sendListing(hub: HubServer, id: string, repo: ServedRepo, response: Ser
 
 function sendFile(
   hub: HubServer,
-  commit: string,
   served: ServedFile,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
   const { bytes } = served;
-  response.setHeader('x-repo-commit', commit);
   if (!inLfs(served)) {
     response.setHeader('content-type', 'text/plain; charset=utf-8');
     return void sendRange(request, response, bytes, `"${gitSha1(bytes)}"`);

@@ -174,6 +174,12 @@ describe('a model', () => {
     expect(await failure(folder.readText('sub/a b.bin'))).toMatch(/expected text in UTF-8/);
   });
 
+  test('two at once in one process fetch a file once', async () => {
+    const folders = await Promise.all([open(), open()]);
+    await Promise.all(folders.map(expectWeights));
+    expect(hub.seen.filter(({ host }) => host === 'cdn')).toHaveLength(1);
+  });
+
   test('a text of more than 32 MiB is not fetched', async () => {
     sandbox.add('big/text', { 'index.json': { bytes: new Uint8Array(32 * 2 ** 20 + 1) } });
     const folder = await open('hf:big/text');

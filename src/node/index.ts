@@ -11,6 +11,8 @@ export * from '../started.js';
 export { decodeImage } from './decode.js';
 export { openFileSource } from './fileSource.js';
 export { writeFolder } from './folderSink.js';
+export { type NodeHubOptions, openHub } from './hub/openHub.js';
+export { openLocalFolder } from './localFolder.js';
 export { type OpenedModel, openCheckpoint, openModel } from './openModel.js';
 export { saveLayersModel } from './saveLayersModel.js';
 export { openTeacher } from './train/openTeacher.js';

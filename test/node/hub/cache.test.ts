@@ -63,8 +63,13 @@ test('cleared: all models go, and what is not ours stays', async () => {
   await use('hf:google/vit', 'model.safetensors');
   mkdirSync(join(sandbox.cacheDir, 'hub/models--google--vit'), { recursive: true });
   writeFileSync(join(sandbox.cacheDir, 'mine.txt'), '');
+  // A removal that ended in the middle.
+  const half = join(sandbox.cacheDir, `hub/models/a/b.removed-${'0'.repeat(36)}`);
+  mkdirSync(half, { recursive: true });
+  expect((await listCache()).map(({ repo }) => repo)).toEqual(['google/vit']);
   expect(await clearHubCache()).toBeGreaterThan(WEIGHTS.length);
   expect(await listCache()).toEqual([]);
+  expect(existsSync(join(half, '..'))).toBe(false);
   expect(readdirSync(sandbox.cacheDir).sort()).toEqual(['hub', 'mine.txt']);
   expect(readdirSync(hubCacheFolder())).toContain('models--google--vit');
   await use('hf:google/vit', 'model.safetensors'); // and it can be filled again

@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -178,6 +179,19 @@ describe('a model', () => {
     const folders = await Promise.all([open(), open()]);
     await Promise.all(folders.map(expectWeights));
     expect(hub.seen.filter(({ host }) => host === 'cdn')).toHaveLength(1);
+  });
+
+  test('a lock that was taken away: what came is gone on with under a new one', async () => {
+    const slow: Handler = (_, response) => {
+      response.writeHead(200, { 'content-length': WEIGHTS.length });
+      response.write(WEIGHTS.subarray(0, 50_000));
+      setTimeout(() => response.end(WEIGHTS.subarray(50_000)), 1200); // the lock is looked at once a second
+    };
+    hub.cdnFaults.push(slow);
+    const onProgress = () => rmSync(`${weightsBlob()}.lock`, { force: true });
+    await expectWeights(await open('hf:google/vit', { onProgress }));
+    expect(hub.seen.at(-1)!.headers.range).toBe('bytes=50000-');
+    expect(existsSync(`${weightsBlob()}.partial`)).toBe(false);
   });
 
   test('a text of more than 32 MiB is not fetched', async () => {

@@ -71,7 +71,7 @@ function hubUrl(text: string, endpoint: string): URL | undefined {
 
 function isBelow(url: URL, endpoint: string): boolean {
   const { origin, pathname } = new URL(endpoint);
-  return url.origin === origin && url.pathname.startsWith(pathname);
+  return url.origin === origin && url.pathname.startsWith(`${pathname.replace(/\/$/, '')}/`);
 }
 
 function parseAddress(text: string, url: URL, endpoint: string): HubName {

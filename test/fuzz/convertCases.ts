@@ -57,7 +57,14 @@ function changedHeader(corpus: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> 
   const change = fc.record({
     how: fc.constantFrom('drop', 'rename', 'shape', 'dtype', 'wrap', 'number'),
     which: fc.nat(200),
-    name: fc.constantFrom('head.weight', 'dist_token', 'blocks.999.norm1.weight', '__proto__', 'mask_token', 'a'),
+    name: fc.constantFrom(
+      'head.weight',
+      'dist_token',
+      'blocks.999.norm1.weight',
+      '__proto__',
+      'mask_token',
+      'a',
+    ),
     shape: fc.array(fc.constantFrom(0, 1, 2, 3, 64, 2 ** 31, 2 ** 53 - 1), { maxLength: 5 }),
     dtype: fc.constantFrom('F16', 'BF16', 'I32', 'F8_E4M3', 'C64', 'F4'),
   });
@@ -120,7 +127,15 @@ function shapes(): fc.Arbitrary<Uint8Array> {
   const size = fc.constantFrom(1, 2, 3, 4, 6, 8, 64);
   const odd = fc.oneof({ weight: 9, arbitrary: size }, { weight: 1, arbitrary: fc.constantFrom(0, 5, 7) });
   return fc
-    .record<Sizes>({ width: odd, patch: odd, chans: odd, grid: odd, depth: fc.nat(3), hidden: odd, classes: odd })
+    .record<Sizes>({
+      width: odd,
+      patch: odd,
+      chans: odd,
+      grid: odd,
+      depth: fc.nat(3),
+      hidden: odd,
+      classes: odd,
+    })
     .map((sizes) => {
       let end = 0;
       const header: Record<string, Entry> = {};
@@ -133,7 +148,15 @@ function shapes(): fc.Arbitrary<Uint8Array> {
     });
 }
 
-function timmShapes({ width: d, patch: p, chans, grid, depth, hidden, classes }: Sizes): Record<string, number[]> {
+function timmShapes({
+  width: d,
+  patch: p,
+  chans,
+  grid,
+  depth,
+  hidden,
+  classes,
+}: Sizes): Record<string, number[]> {
   const tensors: Record<string, number[]> = {
     cls_token: [1, 1, d],
     pos_embed: [1, 1 + grid * grid, d],

@@ -13,7 +13,14 @@ const MAX_MESSAGE = 900;
 /** What is made of a model once it is converted. */
 export type Export = 'float32' | 'float16' | 'uint8' | 'int8' | 'saved-model' | 'state-dict';
 
-export const EXPORTS: readonly Export[] = ['float32', 'float16', 'uint8', 'int8', 'saved-model', 'state-dict'];
+export const EXPORTS: readonly Export[] = [
+  'float32',
+  'float16',
+  'uint8',
+  'int8',
+  'saved-model',
+  'state-dict',
+];
 
 export interface ConvertTask {
   readonly bytes: Uint8Array;

@@ -123,10 +123,14 @@ const ATTACKS: ReadonlyMap<string, ReadonlySet<string> | 'all'> = new Map<
   string,
   ReadonlySet<string> | 'all'
 >([
-  ...'os posix nt subprocess pty commands popen2 runpy pdb code socket shutil ctypes webbrowser importlib'
+  ...'os posix nt subprocess pty popen2 runpy socket shutil ctypes webbrowser importlib'
     .split(' ')
     .map((module): [string, 'all'] => [module, 'all']),
   ['builtins', new Set('eval exec execfile compile open __import__ input breakpoint exit quit'.split(' '))],
+  // People have packages of these names as well.
+  ['code', new Set(['interact', 'InteractiveInterpreter', 'InteractiveConsole'])],
+  ['commands', new Set(['getoutput', 'getstatusoutput'])],
+  ['pdb', new Set('run runeval runcall runctx set_trace'.split(' '))],
   ['torch.hub', 'all'],
 ]);
 

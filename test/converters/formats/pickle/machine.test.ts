@@ -184,6 +184,7 @@ test.each<[string, string]>([
   ],
   ['an object that holds itself', `cmypackage\nRun\n)\x81q\x07}${op.text('me')}h\x07sb`],
   ['a function', 'cmypackage\nscale\n'],
+  ["a class of a package that is named like a module of Python's", 'ccode.models\nNet\n)R'],
   ['a subclass of list', 'cmypackage\nItems\n)\x81(K\x01K\x02e'],
   ['a subclass of dict', `cmypackage\nItems\n)\x81(${op.text('a')}K\x02u`],
   ['a subclass of set', 'cmypackage\nItems\n)\x81(K\x01\x90'],

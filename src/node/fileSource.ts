@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { checkRange } from '../../converters/formats/sources.js';
 import type { ByteSource } from '../../converters/formats/types.js';
 import { UserError } from '../errors.js';
@@ -11,15 +11,10 @@ const MAX_READ = 2 ** 30;
  * Throws a UserError if there is no such file, it is a folder, or it may not be read.
  */
 export async function openFileSource(path: string): Promise<ByteSource & { close(): Promise<void> }> {
+  await requireFile(path);
   const handle = await openForReading(path);
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) {
-      throw new UserError(
-        `${path}: expected a checkpoint file, found ${stats.isDirectory() ? 'a folder' : 'a device'}.`,
-      );
-    }
-    const size = stats.size;
+    const { size } = await handle.stat();
     return {
       name: path,
       size,
@@ -35,14 +30,34 @@ export async function openFileSource(path: string): Promise<ByteSource & { close
   }
 }
 
+/** Asked before the file is opened: to open a pipe waits for whoever writes into it, for ever if nobody does. */
+async function requireFile(path: string): Promise<void> {
+  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw cannotOpen(path, error);
+  });
+  if (stats.isFile()) return;
+  const found = stats.isDirectory()
+    ? 'a folder'
+    : stats.isFIFO()
+      ? 'a pipe; save it as a file first'
+      : stats.isSocket()
+        ? 'a socket'
+        : 'a device';
+  throw new UserError(`${path}: expected a checkpoint file, found ${found}.`);
+}
+
 async function openForReading(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') throw new UserError(`${path}: no such file; check the path of the checkpoint.`);
-    throw new UserError(`${path}: cannot be opened for reading (${code ?? String(error)}).`);
+    throw cannotOpen(path, error as NodeJS.ErrnoException);
   }
+}
+
+function cannotOpen(path: string, error: NodeJS.ErrnoException): UserError {
+  if (error.code === 'ENOENT')
+    return new UserError(`${path}: no such file; check the path of the checkpoint.`);
+  return new UserError(`${path}: cannot be opened for reading (${error.code ?? String(error)}).`);
 }
 
 async function readFully(

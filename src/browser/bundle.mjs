@@ -38,8 +38,9 @@ await mkdir(outDir, { recursive: true });
 await writeFile(join(outDir, 'worker.js'), WORKER);
 for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), join(outDir, file));
 
-/** What a page fetches only where it tries a GPU; all else is one file. */
-const GPU_ONLY = /tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
+/** What a page fetches only where it tries a GPU or writes a SavedModel; all else is one file. */
+const ON_DEMAND =
+  /write\/savedModel\/|@bufbuild\/|tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
 
 /** unzipit asks for worker_threads where it finds Node; a page never does. */
 const noNodeModules = {
@@ -86,7 +87,7 @@ const bundle = await build({
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',
         assetFileNames: '[name][extname]',
-        codeSplitting: { groups: [{ name: 'core', test: (id) => !GPU_ONLY.test(id) }] },
+        codeSplitting: { groups: [{ name: 'core', test: (id) => !ON_DEMAND.test(id) }] },
       },
     },
   },

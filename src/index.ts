@@ -14,12 +14,14 @@ export {
 } from '../converters/formats/index.js';
 export type { WeightDtype } from '../converters/write/encodeWeight.js';
 export { writeLayersModel } from '../converters/write/layersModel.js';
-export { writeSavedModel } from '../converters/write/savedModel/index.js';
 export type { OutputSink } from '../converters/write/sink.js';
 export { type BackendChoice, backendNames, useBackend } from './backend.js';
 export { UserError } from './errors.js';
 export * from './evaluate/index.js';
 export * from './explain/index.js';
+export type { RegnetConfig } from './families/regnet/config.js';
+export type { VitConfig } from './families/vit/config.js';
+export { countFlops, countParameters } from './families/vit/flops.js';
 export {
   type Preprocessing,
   preprocess,
@@ -35,14 +37,11 @@ export {
   type PlatformImages,
   type Prediction,
 } from './models/classify.js';
-export type { VitConfig } from './models/config.js';
 export { createModel, type ModelOverrides, resolveConfig } from './models/create.js';
 export { DistilledVisionTransformer } from './models/distilledVisionTransformer.js';
 export { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './models/fetchFile.js';
-export { countFlops, countParameters } from './models/flops.js';
 export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
 export { loadRegnet, type Regnet } from './models/regnet.js';
-export type { RegnetConfig } from './models/regnetConfig.js';
 export {
   type ClassifyOptions,
   type Embedding,
@@ -50,4 +49,5 @@ export {
   type Features,
   VisionTransformer,
 } from './models/visionTransformer.js';
+export { writeSavedModel } from './models/writeSavedModel.js';
 export * from './train/index.js';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { readValues } from '../backendLoss.js';
 import { UserError } from '../errors.js';
-import { gridSize, numPrefixTokens } from '../models/config.js';
+import { gridSize, numPrefixTokens } from '../families/vit/config.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import type { AttentionStack } from './types.js';
 

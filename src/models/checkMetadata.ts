@@ -1,9 +1,9 @@
 /** Checks what a model.json says, before anything is built or read by it: it may be anybody's. */
 import { describeValue, printable } from '../checkOptions.js';
 import { UserError } from '../errors.js';
-import { savedWeightName, type VitConfig, weightSpecs } from './config.js';
+import { checkConfig, type VitConfig } from '../families/vit/config.js';
+import { savedWeightName, weightSpecs } from '../families/vit/weights.js';
 import type { ModelMetadata } from './metadata.js';
-import { checkConfig } from './topology.js';
 
 /** A model.json whose fields have been checked. */
 export interface ModelJson {

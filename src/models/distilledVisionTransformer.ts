@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import type { VitConfig } from '../families/vit/config.js';
 import type { CallOptions } from '../layers/types.js';
 import { bindLayers } from './boundLayers.js';
-import type { VitConfig } from './config.js';
 import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
 
 /**

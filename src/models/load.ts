@@ -4,13 +4,14 @@ import { attachRuntime, type BackendChoice, chooseBackend } from '../backend.js'
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
 import { checkOptions, describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
+import type { VitConfig } from '../families/vit/config.js';
+import { countParameters } from '../families/vit/flops.js';
+import { dequantize, quantize } from '../families/vit/quantize.js';
+import { weightSpecs } from '../families/vit/weights.js';
 import { hasQuantizedBlock } from '../ops/index.js';
-import { type VitConfig, weightSpecs } from './config.js';
 import { buildModel } from './create.js';
 import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
 import { finiteWeights } from './finiteWeights.js';
-import { countParameters } from './flops.js';
-import { dequantize, quantize } from './quantize.js';
 import { openSavedModel, type SavedModel } from './savedModel.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { assignWeights } from './weights.js';
@@ -113,7 +114,7 @@ export async function loadFrom(given: ModelSource, options: LoadOptions = {}): P
       options.onProgress?.(fraction, { loadedBytes: Math.round(fraction * totalBytes), totalBytes });
     };
     await model.onBackend(() => assignWeights(model.layersModel, source.readWeight, onFraction, order));
-    await attachRuntime(model);
+    await attachRuntime(model, choice.backend);
   } catch (error) {
     model.dispose();
     throw error;

@@ -3,11 +3,11 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
+import { type RegnetConfig, regnetBlocks } from '../families/regnet/config.js';
 import { preprocessingFor } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
 import { PooledHead, RegnetBlock, RegnetStem } from '../layers/index.js';
 import { bindLayers } from './boundLayers.js';
-import { type RegnetConfig, regnetBlocks } from './regnetConfig.js';
 import { assignWeights } from './weights.js';
 
 /** A RegNet, DeiT's convolutional teacher (arXiv 2012.12877, section 5.1). It takes pictures of any size. */

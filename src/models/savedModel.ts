@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.js';
+import type { VitConfig } from '../families/vit/config.js';
+import { savedWeightName } from '../families/vit/weights.js';
 import type { Preprocessing } from '../image/types.js';
 import { checkModelJson, type StoredSpec, type WeightGroup } from './checkMetadata.js';
-import { savedWeightName, type VitConfig } from './config.js';
 import { finiteWeights } from './finiteWeights.js';
 import type { WeightReader } from './weights.js';
 

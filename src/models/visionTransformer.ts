@@ -4,12 +4,15 @@ import { checkBackend, readValues } from '../backendLoss.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
+import { numPrefixTokens, type VitConfig } from '../families/vit/config.js';
+import { encode, type Watch } from '../families/vit/forward.js';
+import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
-import type { TransformerBlock } from '../layers/index.js';
+import type { WeightTensors } from '../ops/index.js';
 import { bindLayers } from './boundLayers.js';
 import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
-import { numPrefixTokens, type VitConfig } from './config.js';
 import { modelMetadata } from './metadata.js';
+import { namedWeights } from './weights.js';
 
 /** What goes with a model beside its weights. */
 export interface ModelExtras {
@@ -71,6 +74,7 @@ export class VisionTransformer {
   protected readonly bound: BoundBackend;
   private disposed = false;
   private runtime: Runtime | undefined;
+  private runtimeName = '';
   /** Where the weights lay when the runtime was given: an assigned weight lies elsewhere. */
   private runtimeWeights: readonly object[] = [];
 
@@ -89,9 +93,9 @@ export class VisionTransformer {
     bindLayers(layersModel, this.bound);
   }
 
-  /** Name of the tfjs backend that runs the model: the one that it was built or loaded on. */
+  /** Name of the backend that predicts: the one that it was built or loaded on. */
   get backend(): string {
-    return this.bound.name;
+    return this.runtime ? this.runtimeName : this.bound.name;
   }
 
   /**
@@ -102,7 +106,7 @@ export class VisionTransformer {
    */
   onBackend<T>(run: () => T): T {
     if (this.disposed) throw new UserError(`${this.config.name}: the model was disposed of; load it again`);
-    checkBackend(this.backend);
+    checkBackend(this.bound.name);
     return onBackend(this.bound, run);
   }
 
@@ -115,9 +119,10 @@ export class VisionTransformer {
    * Hands prediction to a faster runtime with the same weights; training and features stay with the layers. Once a
    * weight is changed, by training or setWeights, the runtime is disposed and the layers predict again.
    */
-  useRuntime(runtime: Runtime): void {
+  useRuntime(runtime: Runtime, backend = this.bound.name): void {
     this.dropRuntime();
     this.runtime = runtime;
+    this.runtimeName = backend;
     this.runtimeWeights = this.weightData();
   }
 
@@ -125,6 +130,13 @@ export class VisionTransformer {
     this.runtime?.dispose();
     this.runtime = undefined;
   }
+
+  /** The weights as they are now, by name. */
+  private readonly weightTensors: WeightTensors = (name) => {
+    this.variables ??= namedWeights(this.layersModel);
+    return this.variables.get(name)?.read();
+  };
+  private variables: ReturnType<typeof namedWeights> | undefined;
 
   private weightData(): object[] {
     return this.layersModel.weights.map((weight) => weight.read().dataId);
@@ -176,16 +188,15 @@ export class VisionTransformer {
     const compute = () => {
       const blocks: tf.Tensor3D[] = [];
       const attention: tf.Tensor4D[] = [];
-      const run = (name: string, from: tf.Tensor) =>
-        this.layersModel.getLayer(name).apply(from) as tf.Tensor3D;
-      let tokens = run('tokens', run('patch_embed', input));
-      for (let i = 0; i < this.config.depth; i++) {
-        const block = this.layersModel.getLayer(`blocks.${i}`) as TransformerBlock;
-        if (options.attention) attention.push(block.attentionWeights(tokens));
-        tokens = block.call(tokens);
-        if (options.blocks) blocks.push(tokens);
-      }
-      return { tokens: run('norm', tokens), blocks, attention } as Features & tf.TensorContainerObject;
+      const ops = new VitOps(this.weightTensors);
+      const watch: Watch<tf.Tensor> = {
+        block: options.blocks ? (value) => blocks.push(value as tf.Tensor3D) : undefined,
+        attention: options.attention
+          ? (value, name, how) => attention.push(ops.attentionWeights(value, name, how))
+          : undefined,
+      };
+      const tokens = encode(ops, this.config, input, { watch });
+      return { tokens, blocks, attention } as Features & tf.TensorContainerObject;
     };
     return this.onBackend(() => tf.tidy(compute));
   }
@@ -272,7 +283,7 @@ export class VisionTransformer {
       );
       const outputs = this.onBackend(() => tf.tidy(() => compute(this.batchOf(pixels))));
       try {
-        const values = await Promise.all(outputs.map((output) => readValues(output, this.backend)));
+        const values = await Promise.all(outputs.map((output) => readValues(output, this.bound.name)));
         for (const all of values) this.checkFinite(all);
         for (const i of pixels.keys()) {
           results.push(result(values.map((all) => rowOf(all, i, pixels.length))));

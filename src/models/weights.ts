@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { currentBackend, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
+import type { WeightReader } from '../families/types.js';
 
-/** Gives the values of a weight by its name, float32 in row-major order of tfjs' layout. */
-export type WeightReader = (name: string) => Promise<Float32Array>;
+export type { WeightReader };
 
 /** The weights of a model by name as weightSpecs has it (tfjs puts `layer/` before it), in the model's order. */
 export function namedWeights(model: tfl.LayersModel): Map<string, tfl.LayerVariable> {

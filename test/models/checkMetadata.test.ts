@@ -1,8 +1,8 @@
 /** What a model.json may say, and what is refused in one line before anything is built. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { useBackend } from '../../src/backend.js';
+import { savedWeightName, weightSpecs } from '../../src/families/vit/weights.js';
 import { checkModelJson } from '../../src/models/checkMetadata.js';
-import { savedWeightName, weightSpecs } from '../../src/models/config.js';
 import { resolveConfig } from '../../src/models/create.js';
 import { loadFrom } from '../../src/models/load.js';
 import { defaultPreprocessing } from '../../src/models/preprocessing.js';

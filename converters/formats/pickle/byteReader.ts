@@ -4,6 +4,8 @@ import { PickleCut, PickleProblem } from './problem.js';
 const LINE_FEED = 10;
 /** Engines keep longer sums of strings as trees, which cost more than a decoded string does. */
 const SHORT = 12;
+/** Names are shorter; longer texts with lone surrogates keep their U+FFFD. */
+const MAX_SURROGATE_TEXT = 1024;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 
@@ -65,7 +67,7 @@ export class ByteReader {
 
   utf8(length: number): string {
     const start = this.skip(length);
-    return this.#shortAscii(start, length) ?? utf8.decode(this.#bytes.subarray(start, start + length));
+    return this.#shortAscii(start, length) ?? decodeUtf8(this.#bytes.subarray(start, start + length));
   }
 
   /** Text up to the next line feed, which is passed over. Bytes are taken as Latin-1, as Python does. */
@@ -117,6 +119,35 @@ export class ByteReader {
 export function plainInteger(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
+}
+
+/**
+ * UTF-8 with Python's `surrogatepass`, by which lone surrogates are three bytes each, as TextDecoder does not read
+ * them: two names that differ there stay two names. Bytes that are neither give U+FFFD.
+ */
+function decodeUtf8(bytes: Uint8Array): string {
+  const text = utf8.decode(bytes);
+  if (bytes.length > MAX_SURROGATE_TEXT || !text.includes('\ufffd')) return text;
+  return decodeSurrogates(bytes) ?? text;
+}
+
+/** Undefined if the bytes are no such text. */
+function decodeSurrogates(bytes: Uint8Array): string | undefined {
+  const points: number[] = [];
+  for (let i = 0; i < bytes.length; ) {
+    const lead = bytes[i]!;
+    const length = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    let point = length === 1 ? lead : lead & (0x7f >> length);
+    for (let k = 1; k < length; k++) {
+      const next = bytes[i + k] ?? 0;
+      if ((next & 0xc0) !== 0x80) return undefined;
+      point = (point << 6) | (next & 0x3f);
+    }
+    if (length === 0 || point > 0x10ffff) return undefined;
+    points.push(point);
+    i += length;
+  }
+  return String.fromCodePoint(...points);
 }
 
 function latin1(bytes: Uint8Array): string {

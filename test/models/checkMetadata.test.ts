@@ -98,7 +98,7 @@ const changes: Record<
     /does not divide into 3 heads$/,
   ],
   'a width as text': [({ architecture }) => (architecture.embedDim = '8'), /embedDim .*got the text "8"$/],
-  'a huge width': [({ architecture }) => (architecture.embedDim = 1e12), /should have shape/],
+  'a huge width': [({ architecture }) => (architecture.embedDim = 1e12), /embedDim must be at most 65536/],
   'a huge patch': [({ architecture }) => (architecture.patchSize = 1e9), /smaller than a patch/],
   'no input size': [({ architecture }) => delete architecture.imgSize, /imgSize must be \[height, width\]/],
   'an input size of one number': [({ architecture }) => (architecture.imgSize = 16), /imgSize/],

@@ -5,12 +5,14 @@ import { writeLayersModel } from '../../converters/write/layersModel.js';
 import { writeSavedModel } from '../../converters/write/savedModel/index.js';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
+import { countParameters } from '../models/flops.js';
 import { modelMetadata } from '../models/metadata.js';
 import { quantize } from '../models/quantize.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
-import { readLines } from '../node/valFolder.js';
+import { readLines } from '../node/readLines.js';
 import { type Command, checkNumbers, parseImgSize } from './main.js';
+import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 
 interface Args {
@@ -93,12 +95,13 @@ export const convertCommand: Command = {
 };
 
 async function writeModel(source: Conversion, sink: OutputSink, { dtype, format }: Args): Promise<void> {
-  const progress = startProgress({ label: 'convert', total: 100, unit: '%' });
+  const megabytes = (4 * countParameters(source.config)) / 1e6;
+  const progress = startProgress({ label: 'convert', total: megabytes, unit: 'MB' });
   try {
     if (format === 'layers') {
       await writeLayersModel(source, sink, {
         dtype,
-        onProgress: (fraction) => progress.update(100 * fraction),
+        onProgress: (fraction) => progress.update(megabytes * fraction),
       });
     } else {
       await writeSavedModel(source.config, source.readWeight, sink);
@@ -116,8 +119,7 @@ function printReport(
   bytes: number,
   { outdir, dtype, quantize, format, json }: Args,
 ): void {
-  if (json)
-    return void console.log(JSON.stringify({ ...report, outdir, dtype, quantize, outputFormat: format }));
+  if (json) return void printJson({ ...report, outdir, dtype, quantize, outputFormat: format });
   const list = (names: readonly string[]) => {
     const shown = names.slice(0, 4).join(', ');
     return names.length > 4 ? `${shown}, … (${names.length})` : shown;
@@ -132,5 +134,5 @@ function printReport(
     ...(report.leftOver.length > 0 ? [`  left over  ${list(report.leftOver)}`] : []),
     `  written    ${outdir} (${format === 'layers' ? `tfjs layers model, ${dtype}${quantize ? `, blocks ${quantize}` : ''}` : 'TensorFlow SavedModel'})`,
   ];
-  console.log(lines.join('\n'));
+  print(lines.join('\n'));
 }

@@ -5,6 +5,7 @@ import { modelCard } from '../models/create.js';
 import { type Downloaded, downloadFile } from '../node/download.js';
 import { megabytes } from '../node/partialFile.js';
 import { type Command, UsageError } from './main.js';
+import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 
 interface Args {
@@ -41,9 +42,9 @@ export const downloadCommand: Command = {
     const url = urlOf(args);
     const target = await targetOf(basename(new URL(url).pathname), args.out);
     const result = await withProgress((onProgress) =>
-      downloadFile(url, target, { onProgress, onNotice: (line) => console.error(`download: ${line}`) }),
+      downloadFile(url, target, { onProgress, onNotice: (line) => say(`download: ${line}`) }),
     );
-    print(result, url, args);
+    show(result, url, args);
   },
 };
 
@@ -84,11 +85,11 @@ async function withProgress<T>(
   }
 }
 
-function print(result: Downloaded, url: string, { model, json }: Args): void {
-  if (json) return void console.log(JSON.stringify({ model: modelCard(model).config.name, url, ...result }));
+function show(result: Downloaded, url: string, { model, json }: Args): void {
+  if (json) return void printJson({ model: modelCard(model).config.name, url, ...result });
   const hash = result.hashChecked
     ? `SHA-256 ${result.sha256.slice(0, 8)}… as its name says`
     : `SHA-256 ${result.sha256}, its name has none to check it by`;
   const already = result.existed ? 'was there already, ' : '';
-  console.log(`${result.path} (${already}${megabytes(result.bytes)} MB, ${hash})`);
+  print(`${result.path} (${already}${megabytes(result.bytes)} MB, ${hash})`);
 }

@@ -4,6 +4,7 @@ import { dequantize } from '../models/quantize.js';
 import { writeFileAtomically } from '../node/atomicFile.js';
 import { openModel } from '../node/openModel.js';
 import type { Command } from './main.js';
+import { print } from './print.js';
 
 /** `deit export`: any MODEL back into PyTorch. */
 export const exportCommand: Command = {
@@ -27,6 +28,6 @@ export const exportCommand: Command = {
     } finally {
       await opened.close();
     }
-    console.log(file);
+    print(file);
   },
 };

@@ -1,5 +1,7 @@
 import { removeNative, setupNative } from '../node/native/setup/index.js';
 import type { Command } from './main.js';
+import { print, printJson, say } from './print.js';
+import { catchInterrupt } from './signals.js';
 
 interface Args {
   cuda: boolean;
@@ -28,26 +30,24 @@ export const setupNativeCommand: Command = {
     const args = raw as unknown as Args;
     if (args.remove) {
       const removed = await removeNative();
-      if (args.json) console.log(JSON.stringify({ removed }));
-      else console.log(removed ? 'removed' : 'nothing is installed');
+      if (args.json) printJson({ removed });
+      else print(removed ? 'removed' : 'nothing is installed');
       return;
     }
     const result = await install(args);
-    if (args.json) return void console.log(JSON.stringify(result));
+    if (args.json) return void printJson(result);
     const device = result.cuda ? 'CUDA' : 'the CPU';
-    console.log(
+    print(
       `TensorFlow ${result.tensorflow} on ${device} in ${result.folder}; logits differ from WASM's by ${result.difference.toExponential(1)}`,
     );
   },
 };
 
 async function install({ cuda, force }: Args) {
-  const stop = new AbortController();
-  const interrupt = () => stop.abort();
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const interruption = catchInterrupt();
   try {
-    return await setupNative({ cuda, force, log: (line) => console.error(line), signal: stop.signal });
+    return await setupNative({ cuda, force, log: say, signal: interruption.signal });
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    interruption.release();
   }
 }

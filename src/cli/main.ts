@@ -44,8 +44,8 @@ function parser(program: string, commands: readonly Command[], argv: string[]): 
     .exitProcess(false)
     .showHelpOnFail(false)
     .wrap(Math.min(110, process.stderr.columns ?? 100))
-    .fail((message, error, failed) => {
-      throw error ?? new UsageError(withNearest(message, failed, commands));
+    .fail((message, error) => {
+      throw error ?? new UsageError(withNearest(message, cli, commands));
     });
   for (const command of commands) cli = cli.command(command);
   // A program of one command (deit-convert) has it as its default, which takes the place of a list of commands.
@@ -55,7 +55,9 @@ function parser(program: string, commands: readonly Command[], argv: string[]): 
 
 /** Names of the positional arguments that take several values: `<images...>`. */
 function listsOf(commands: readonly Command[]): Set<string> {
-  const patterns = commands.flatMap(({ command }) => [...String(command).matchAll(/[<[]([\w-]+)\.\.[>\]]/g)]);
+  const patterns = commands.flatMap(({ command }) => [
+    ...String(command).matchAll(/[<[]([\w-]+)\.{2,3}[>\]]/g),
+  ]);
   return new Set(patterns.map(([, name]) => name!));
 }
 
@@ -69,12 +71,12 @@ function checkGivenOnce(args: Record<string, unknown>, lists: ReadonlySet<string
 }
 
 /** A complaint about a name that nobody knows, with the names that are nearest to it. */
-function withNearest(message: string, failed: Argv, commands: readonly Command[]): string {
+function withNearest(message: string, cli: Argv, commands: readonly Command[]): string {
   const [, list] = /^Unknown (?:arguments?|commands?): (.*)$/s.exec(message) ?? [];
   if (list === undefined) return message;
   const unknown = list.split(', ')[0]!;
   const near = [
-    ...nearest(unknown, optionNames(failed)).map((name) => `--${name}`),
+    ...nearest(unknown, optionNames(cli)).map((name) => `--${name}`),
     ...nearest(unknown, commandNames(commands)),
   ];
   return near.length === 0 ? message : `${message}; did you mean ${near.slice(0, 2).join(' or ')}?`;
@@ -85,9 +87,9 @@ function commandNames(commands: readonly Command[]): string[] {
 }
 
 /** The options of the command that is parsed; yargs tells them, though its types do not. */
-function optionNames(failed: Argv): string[] {
-  const { getOptions } = failed as Argv & { getOptions?: () => { key: Record<string, unknown> } };
-  return Object.keys(getOptions?.().key ?? {}).filter((name) => name.length > 1);
+function optionNames(cli: Argv): string[] {
+  const options = (cli as Argv & { getOptions?(): { key: Record<string, unknown> } }).getOptions?.();
+  return Object.keys(options?.key ?? {}).filter((name) => name.length > 1);
 }
 
 function report(program: string, error: Error, debug: boolean): void {

@@ -40,14 +40,15 @@ const isGroup = (path: string) => Object.keys(FIELDS).some((field) => field.star
 
 function hint(path: string): string {
   const last = path.split('.').at(-1)!;
-  const paths = Object.keys(FIELDS);
-  const near = paths.find((field) => field.split('.').at(-1) === last) ?? nearest(path, paths)[0];
-  if (near) return `; did you mean ${near}?`;
   const parent = path.split('.').slice(0, -1).join('.');
-  const siblings = Object.keys(FIELDS)
+  const paths = Object.keys(FIELDS);
+  const siblings = paths
     .filter((field) => !parent || field.startsWith(`${parent}.`))
-    .map((field) => field.slice(parent ? parent.length + 1 : 0).split('.')[0]);
-  return `; there are ${[...new Set(siblings)].join(', ')}`;
+    .map((field) => field.slice(parent ? parent.length + 1 : 0).split('.')[0]!);
+  const [sibling] = nearest(last, siblings);
+  const elsewhere = paths.find((field) => field.split('.').at(-1) === last);
+  const near = elsewhere ?? (sibling && (parent ? `${parent}.${sibling}` : sibling));
+  return near ? `; did you mean ${near}?` : `; there are ${[...new Set(siblings)].join(', ')}`;
 }
 
 function assign(tree: Tree, path: string, value: unknown, source: string): void {

@@ -18,7 +18,10 @@ export const exportCommand: Command = {
         describe: 'converted folder, its URL, or a checkpoint',
       })
       .positional('file', { type: 'string', demandOption: true, describe: 'file to make or replace' })
-      .example('$0 run/best deit.safetensors', 'PyTorch: load_state_dict(safetensors.torch.load_file(…))'),
+      .example(
+        '$0 export run/best deit.safetensors',
+        'PyTorch: load_state_dict(safetensors.torch.load_file(…))',
+      ),
   handler: async (raw) => {
     const { model, file } = raw as unknown as { model: string; file: string };
     if (!file.endsWith('.safetensors')) throw new UserError(`${file}: should end in .safetensors`);

@@ -32,7 +32,7 @@ export async function main(program: string, commands: readonly Command[], argv: 
 }
 
 function parser(program: string, commands: readonly Command[], argv: string[]): Argv {
-  let cli = yargs(argv)
+  let cli = yargs(withMarks(argv))
     .scriptName(program)
     .help('help')
     .alias('h', 'help')
@@ -40,6 +40,7 @@ function parser(program: string, commands: readonly Command[], argv: string[]): 
     .alias('v', 'version')
     .option('debug', { type: 'boolean', default: false, describe: 'show the stack of an error' })
     .strict()
+    .middleware(withoutMarks, true)
     .check((args) => checkGivenOnce(args, listsOf(commands)))
     .exitProcess(false)
     .showHelpOnFail(false)
@@ -51,6 +52,30 @@ function parser(program: string, commands: readonly Command[], argv: string[]): 
   // A program of one command (deit-convert) has it as its default, which takes the place of a list of commands.
   const isDefault = commands.some(({ command }) => String(command).startsWith('$0'));
   return isDefault ? cli : cli.demandCommand(1, 'say which command');
+}
+
+/** Stands before arguments that yargs would take for options; no argument has a NUL in it. */
+const MARK = '\0';
+
+/**
+ * yargs drops a `-` (stdin) among positional arguments, reads those behind `--` as options if they begin with a dash, and
+ * does not count the others: what is text is marked before it sees it, and the `--` taken out.
+ */
+function withMarks(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  const marked = argv.map((argument, i) => {
+    const isText = argument === '-' || (end >= 0 && i > end && argument.startsWith('-'));
+    return isText ? MARK + argument : argument;
+  });
+  return end < 0 ? marked : marked.toSpliced(end, 1);
+}
+
+function withoutMarks(args: Record<string, unknown>): void {
+  const plain = (value: unknown) =>
+    typeof value === 'string' && value.startsWith(MARK) ? value.slice(MARK.length) : value;
+  for (const [name, value] of Object.entries(args)) {
+    args[name] = Array.isArray(value) ? value.map(plain) : plain(value);
+  }
 }
 
 /** Names of the positional arguments that take several values: `<images...>`. */

@@ -42,6 +42,7 @@ export const predictCommand: Command = {
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
       .check((args) => checkNumbers(args, { 'top-k': 1 }))
       .check(({ images }) => {
+        if (images.length === 0) throw new UsageError('say which images: predict MODEL IMAGE...');
         if (images.filter((file: string) => file === STDIN).length <= 1) return true;
         throw new UsageError('- stands for stdin, which holds one image; give it once');
       })

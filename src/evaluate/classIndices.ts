@@ -116,7 +116,9 @@ function requireDistinct(folders: readonly string[], indices: readonly number[])
   for (const [i, index] of indices.entries()) {
     const other = seen.get(index);
     if (other !== undefined) {
-      throw new UserError(`the class folders "${other}" and "${folders[i]}" both mean class ${index}; put their images into one`);
+      throw new UserError(
+        `the class folders "${other}" and "${folders[i]}" both mean class ${index}; put their images into one`,
+      );
     }
     seen.set(index, folders[i]!);
   }

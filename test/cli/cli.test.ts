@@ -280,6 +280,15 @@ test('deit predict: every image of a list, also one from stdin; one that is miss
   expect(table.code).toBe(1);
   expect(JSON.parse(piped.stdout).map(({ file }: { file: string }) => file)).toEqual([paths[0], '-']);
   expect(JSON.parse(piped.stdout)[1].topK[0].index).toBe(some[1]!.top5[0]);
+
+  copyFileSync(paths[0]!, at('-dash.png'));
+  const dash = await new Promise<string>((done) => {
+    const args = ['predict', '--json', '--backend', 'wasm', '--', converted, '-dash.png'];
+    execFile(process.execPath, [programs.deit, ...args], { cwd: folder }, (_, stdout) => done(stdout));
+  });
+  expect(JSON.parse(dash)).toMatchObject([
+    { file: '-dash.png', topK: [{ index: some[0]!.top5[0] }, {}, {}, {}, {}] },
+  ]);
 });
 
 test('deit models and deit summary', async () => {
@@ -371,6 +380,7 @@ describe('usage', () => {
     ['predict', 'model', 'a.png', '--backend', 'wasm', '--backend', 'cpu'],
     ['predict', 'model', '-', '-'],
     ['predict', 'model'],
+    ['predict', 'model', '--json'],
     ['attention', 'model', 'a.png', 'b.png', '--out', 'c.png'],
     ['attention', 'model', 'a.png', '--out', 'c.png', '--out', 'd.png'],
     ['eval', 'model', 'val', '--workers', '5000'],
@@ -400,7 +410,7 @@ describe('usage', () => {
 
   test.each([
     [['predict', 'model', 'a.png', '--bakend', 'cpu'], /Unknown argument: bakend; did you mean --backend\?/],
-    [['eval', 'model', 'val', '--prediction', 'a'], /did you mean --predictions\?/],
+    [['eval', 'model', 'val', '--prediction', 'a'], /did you mean --predictions or/],
     [['train', '--optimizer.lrr', '1'], /did you mean --optimizer\.lr/],
     [['predct', 'model', 'a.png'], /did you mean predict\?/],
     [['eval', 'model', 'val', '--preset', 'tim'], /Choices: .*"timm"/],
@@ -410,7 +420,7 @@ describe('usage', () => {
 
   test('-h and -v; a name with a control character, and one of thousands of letters', async () => {
     expect((await deit('-h')).said).toMatch(/^deit <command>\n/);
-    expect((await deit('predict', '-h')).said).toMatch(/^deit predict <model> <images\.\.>/);
+    expect((await deit('predict', '-h')).said).toMatch(/^deit predict <model> <images\.\.\.>/);
     expect((await deit('-v')).said).toMatch(/^\d+\.\d+\.\d+$/);
     const url = `data:image/png;base64,${'A'.repeat(5000)}`;
     const { code, said } = await deit('summary', url);

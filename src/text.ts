@@ -49,7 +49,11 @@ export function show(value: unknown, most = 80): string {
 
 /** The same text with every word of more than 300 characters shortened, e.g. a data: URL. */
 export function shortenWords(text: string): string {
-  return text.replace(/\S+/g, (word) => shorten(word));
+  return text.replace(/\S+/g, (word) => {
+    if (word.length <= MAX_WORD) return word;
+    const [end] = /[:;,.)]{0,3}$/.exec(word)!;
+    return shorten(word.slice(0, word.length - end.length)) + end;
+  });
 }
 
 /** JSON for a terminal or a pipe: control characters that JSON itself would leave as they are become escapes. */

@@ -3,7 +3,7 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../../errors.js';
 import type { ScoredBatch } from '../../evaluate/index.js';
 import type { Preprocessing } from '../../image/types.js';
-import { shorten, show } from '../../text.js';
+import { oneLine, shorten, show } from '../../text.js';
 import { fileContents } from './fileContents.js';
 
 /**
@@ -60,6 +60,8 @@ const MAX_CROP = 4096;
 const MAX_RESIZE = 4;
 /** Least deviation of a channel: presets have 0.2 and more, and 0 gives values that are not finite. */
 const MIN_STD = 1e-6;
+/** Longest name of a preset, in characters. */
+const MAX_NAME = 100;
 /** Longest path, in characters: what file systems allow. */
 const MAX_PATH = 4096;
 
@@ -89,17 +91,43 @@ function within(value: unknown, most: number): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most;
 }
 
+/** Whether a value is a preprocessing whose sizes are those of images, and whose numbers are finite. */
 function isPreprocessing(value: unknown): value is Preprocessing {
-  const { preset, resize, crop, mean, std } = (value ?? {}) as Partial<Preprocessing>;
-  const triple = (list: unknown) => Array.isArray(list) && list.length === 3 && list.every(Number.isFinite);
-  if (typeof preset !== 'string' || !/^[\w.-]{1,100}$/.test(preset) || !triple(mean) || !triple(std))
-    return false;
-  if (!std!.every((deviation) => deviation >= MIN_STD)) return false;
+  const { preset, resize, crop, mean, std, ...rest } = (value ?? {}) as Record<string, unknown>;
+  if (typeof preset !== 'string' || preset.length > MAX_NAME || oneLine(preset) !== preset) return false;
+  if (!isTriple(mean) || !isTriple(std) || !std.every((deviation) => deviation >= MIN_STD)) return false;
   if (!Array.isArray(crop) || crop.length !== 2 || !crop.every((side) => within(side, MAX_CROP)))
     return false;
-  const most = MAX_RESIZE * Math.max(...crop);
-  if (resize?.mode === 'short') return within(resize.size, most);
-  return resize?.mode === 'squash' && within(resize.height, most) && within(resize.width, most);
+  return isResize(resize, MAX_RESIZE * Math.max(...crop)) && Object.values(rest).every(isSetting);
+}
+
+function isResize(value: unknown, most: number): boolean {
+  const { mode, ...sizes } = (value ?? {}) as Record<string, unknown>;
+  const needed: unknown = typeof mode === 'string' && Object.hasOwn(RESIZE_SIZES, mode) && RESIZE_SIZES[mode];
+  return (
+    Array.isArray(needed) &&
+    needed.every((name) => name in sizes) &&
+    Object.values(sizes).every((side) => within(side, most))
+  );
+}
+
+/** The sizes that a resize by each mode has. */
+const RESIZE_SIZES: Readonly<Record<string, readonly string[]>> = {
+  short: ['size'],
+  squash: ['height', 'width'],
+  cover: ['height', 'width'],
+  fit: ['height', 'width'],
+  none: [],
+};
+
+/** Whether a value is one of the further settings of a preprocessing: a name, a number or three of them. */
+function isSetting(value: unknown): boolean {
+  if (typeof value === 'string') return /^[\w-]{1,40}$/.test(value);
+  return isTriple(value) || Number.isFinite(value);
+}
+
+function isTriple(value: unknown): value is [number, number, number] {
+  return Array.isArray(value) && value.length === 3 && value.every(Number.isFinite);
 }
 
 function isContents(value: unknown): value is string | null {

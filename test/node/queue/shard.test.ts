@@ -24,6 +24,29 @@ describe('what a worker takes from the queue', () => {
   });
 
   test.each([
+    [{ resize: { mode: 'short', size: 256, longest: 400 } }],
+    [{ resize: { mode: 'cover', height: 256, width: 256 } }],
+    [{ resize: { mode: 'none' } }],
+    [{ interpolation: 'bilinear', cropRounding: 'down', fill: [1, 2, 3], rescaleFactor: 1 / 127.5 }],
+    [{ preset: 'preprocessor_config.json (in the folder)' }],
+  ])('passes the preprocessing %j', (change) => {
+    const value = { ...shard, preprocessing: { ...shard.preprocessing, ...change } };
+    expect(requireShard(value)).toEqual(value);
+  });
+
+  test.each([
+    [{ resize: { mode: 'short' } }],
+    [{ resize: { mode: 'toString', size: 2 } }],
+    [{ resize: { mode: 'short', size: 256, longest: 1e9 } }],
+    [{ interpolation: { toString: 1 } }],
+    [{ rescaleFactor: Infinity }],
+    [{ fill: [1, 2] }],
+  ])('refuses the preprocessing %j', (change) => {
+    const value = { ...shard, preprocessing: { ...shard.preprocessing, ...change } };
+    expect(() => requireShard(value)).toThrow(/no usable preprocessing/);
+  });
+
+  test.each([
     ['../secret.png'],
     ['/etc/passwd'],
     ['a/../../b.png'],

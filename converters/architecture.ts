@@ -1,6 +1,6 @@
 import { modelCards } from '../configs/models/index.js';
 import { UserError } from '../src/errors.js';
-import { differingField, gridSize, type VitConfig } from '../src/models/config.js';
+import { differingField, gridSize, type VitConfig } from '../src/families/vit/config.js';
 import { type FoundModel, nameInCheckpoint } from './findModel.js';
 
 /** What the shapes of the tensors do not tell. */

@@ -1,9 +1,17 @@
 import { imagenetLabels } from '../configs/imagenet.js';
+import { checkOptions } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
+import {
+  gridSize,
+  numPrefixPositions,
+  patchSides,
+  patchText,
+  type VitConfig,
+} from '../src/families/vit/config.js';
+import { countParameters } from '../src/families/vit/flops.js';
+import { initialWeight } from '../src/families/vit/initialWeights.js';
+import { weightSpecs } from '../src/families/vit/weights.js';
 import type { Preprocessing } from '../src/image/types.js';
-import { gridSize, numPrefixTokens, type VitConfig, weightSpecs } from '../src/models/config.js';
-import { countParameters } from '../src/models/flops.js';
-import { initialWeight } from '../src/models/initialWeights.js';
 import { defaultPreprocessing } from '../src/models/preprocessing.js';
 import type { WeightReader } from '../src/models/weights.js';
 import { Random } from '../src/random.js';
@@ -26,6 +34,14 @@ export interface ConvertOptions {
   /** Names of the classes; by default ImageNet's for a model with 1000. */
   labels?: readonly string[];
 }
+
+const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
+  model: true,
+  imgSize: true,
+  numClasses: true,
+  numHeads: true,
+  labels: true,
+};
 
 /** What became of the tensors of a checkpoint. */
 export interface ConvertReport {
@@ -62,6 +78,7 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
+  checkOptions('convert', options, Object.keys(CONVERT_OPTIONS));
   const file = checkpoint.name;
   const found = findVisionTransformer(checkpoint);
   const numHeads = options.numHeads ?? storedNumHeads(checkpoint);
@@ -91,9 +108,9 @@ function storedNumHeads({ metadata }: Checkpoint): number | undefined {
 
 function targetConfig(source: VitConfig, options: ConvertOptions): VitConfig {
   const imgSize = options.imgSize ?? source.imgSize;
-  if (imgSize.some((side) => side < source.patchSize)) {
+  if (imgSize.some((side, axis) => side < patchSides(source)[axis])) {
     throw new UserError(
-      `an input of ${imgSize.join('×')} pixels is smaller than the model's patch of ${source.patchSize}`,
+      `an input of ${imgSize.join('×')} pixels is smaller than the model's patch of ${patchText(source)}`,
     );
   }
   const name =
@@ -149,7 +166,7 @@ function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, f
     if (!spec) throw new UserError(`${config.name} has no weight named ${name}`);
     if (isHead(name) && config.numClasses !== source.numClasses) {
       // One seed for all: the same command gives the same bytes.
-      return initialWeight(spec, config, Random.fromSeed(name.startsWith('head_dist.') ? 2 : 1));
+      return initialWeight(spec, Random.fromSeed(name.startsWith('head_dist.') ? 2 : 1));
     }
     const parts = found.tensors.get(torchName(name))!;
     const values = concatenate(await Promise.all(parts.map((part) => part.read())));
@@ -174,7 +191,7 @@ function resampled(
 ): Float32Array {
   const [from, to] = [gridSize(source), gridSize(config)];
   if (String(from) === String(to)) return values;
-  const prefix = config.posEmbedPrefix ? numPrefixTokens(config) : 0;
+  const prefix = numPrefixPositions(config);
   return resamplePosEmbed(values, config.embedDim, prefix, from, to, antialias);
 }
 

@@ -1,7 +1,7 @@
 import { imagenetLabels } from '../configs/imagenet.js';
 import { UserError } from '../src/errors.js';
-import { hasDownsample, type RegnetBlockConfig } from '../src/layers/regnetShape.js';
-import { type RegnetConfig, type RegnetStage, regnetBlocks } from '../src/models/regnetConfig.js';
+import { type RegnetConfig, type RegnetStage, regnetBlocks } from '../src/families/regnet/config.js';
+import { hasDownsample, type RegnetBlockConfig } from '../src/families/regnet/shape.js';
 import type { WeightReader } from '../src/models/weights.js';
 import type { Checkpoint, CheckpointTensor } from './formats/types.js';
 import { type RegnetNaming, regnetNamings } from './keymaps/regnet.js';

@@ -1,7 +1,8 @@
+import type { VitConfig } from '../../src/families/vit/config.js';
+import { topology } from '../../src/families/vit/topology.js';
+import { savedWeightName, weightSpecs } from '../../src/families/vit/weights.js';
 import type { Preprocessing } from '../../src/image/types.js';
-import { savedWeightName, type VitConfig, weightSpecs } from '../../src/models/config.js';
 import { modelMetadata } from '../../src/models/metadata.js';
-import { topology } from '../../src/models/topology.js';
 import type { WeightReader } from '../../src/models/weights.js';
 import { bytesPerValue, encodeWeight, type Quantization, type WeightDtype } from './encodeWeight.js';
 import type { OutputSink } from './sink.js';

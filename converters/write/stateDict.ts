@@ -1,4 +1,4 @@
-import { weightSpecs } from '../../src/models/config.js';
+import { weightSpecs } from '../../src/families/vit/weights.js';
 import { facebook } from '../keymaps/facebook.js';
 import { torchShape, toTorchLayout } from '../tensorLayout.js';
 import { torchName } from '../torchName.js';

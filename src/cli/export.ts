@@ -1,6 +1,6 @@
 import { stateDictChunks } from '../../converters/write/stateDict.js';
 import { UserError } from '../errors.js';
-import { dequantize } from '../models/quantize.js';
+import { dequantize } from '../families/vit/quantize.js';
 import { writeFileAtomically } from '../node/atomicFile.js';
 import { openModel } from '../node/openModel.js';
 import type { Command } from './main.js';

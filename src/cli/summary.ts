@@ -1,7 +1,8 @@
-import { gridSize, type VitConfig, weightSpecs } from '../models/config.js';
+import { gridSize, type VitConfig } from '../families/vit/config.js';
+import { countFlops, countParameters } from '../families/vit/flops.js';
+import { layerNodes } from '../families/vit/topology.js';
+import { weightSpecs } from '../families/vit/weights.js';
 import { findModel, resolveConfig } from '../models/create.js';
-import { countFlops, countParameters } from '../models/flops.js';
-import { layerNodes } from '../models/topology.js';
 import { openModel } from '../node/openModel.js';
 import type { Command } from './main.js';
 import { print, printJson } from './print.js';

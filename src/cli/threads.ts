@@ -1,8 +1,8 @@
 import { availableParallelism, freemem } from 'node:os';
 import { useBackend } from '../backend.js';
 import '../node/native/backend.js';
-import type { VitConfig } from '../models/config.js';
-import { countParameters } from '../models/flops.js';
+import type { VitConfig } from '../families/vit/config.js';
+import { countParameters } from '../families/vit/flops.js';
 import { say } from './print.js';
 
 /** Makes a backend the current one and says on stderr which it is and why. */

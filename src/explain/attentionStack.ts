@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { readValues } from '../backendLoss.js';
 import { UserError } from '../errors.js';
-import { gridSize, numPrefixTokens } from '../models/config.js';
+import { gridSize, numPrefixTokens } from '../families/vit/config.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import type { AttentionStack } from './types.js';
 
@@ -15,7 +15,7 @@ export async function attentionStack(model: VisionTransformer, x: tf.Tensor4D): 
   const { tokens, attention } = model.features(x, { attention: true });
   try {
     return {
-      layers: await Promise.all(attention.map(readValues)),
+      layers: await Promise.all(attention.map((weights) => readValues(weights, model.backend))),
       heads: model.config.numHeads,
       tokens: tokens.shape[1],
       prefixTokens: numPrefixTokens(model.config),

@@ -1,12 +1,3 @@
-export { Attention, type AttentionArgs } from './attention.js';
-export { TransformerBlock, type TransformerBlockArgs } from './block.js';
-export { DropPath, type DropPathArgs } from './dropPath.js';
-export { Head, type HeadArgs } from './head.js';
-export { LayerNorm, type LayerNormArgs } from './layerNorm.js';
-export { LayerScale, type LayerScaleArgs } from './layerScale.js';
-export { Mlp, type MlpArgs } from './mlp.js';
-export { PatchEmbed, type PatchEmbedArgs } from './patchEmbed.js';
-export { PooledHead, type PooledHeadArgs } from './pooledHead.js';
-export { RegnetBlock, type RegnetBlockArgs } from './regnetBlock.js';
-export { RegnetStem, type RegnetStemArgs } from './regnetStem.js';
-export { Tokens, type TokensArgs } from './tokens.js';
+/** Every layer of the families, registered with tfjs under its class name. */
+export * from '../families/regnet/layers/index.js';
+export * from '../families/vit/layers/index.js';

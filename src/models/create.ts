@@ -1,15 +1,24 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { modelCards } from '../../configs/models/index.js';
+import { nearestName } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import '../layers/index.js';
+import {
+  checkConfig,
+  compactConfig,
+  headNames,
+  VIT_DEFAULTS,
+  type VitConfig,
+  vitFields,
+} from '../families/vit/config.js';
+import { initialWeight } from '../families/vit/initialWeights.js';
+import { topology } from '../families/vit/topology.js';
+import { weightSpecs } from '../families/vit/weights.js';
 import { Random } from '../random.js';
 import type { ModelCard } from './card.js';
-import { type VitConfig, weightSpecs } from './config.js';
 import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
-import { initialWeight } from './initialWeights.js';
 import { defaultPreprocessing } from './preprocessing.js';
-import { checkConfig, topology } from './topology.js';
 import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
 import { namedWeights, setWeight } from './weights.js';
 
@@ -18,25 +27,6 @@ export type ModelOverrides = Partial<Omit<VitConfig, 'imgSize'>> & {
   imgSize?: number | readonly [number, number];
   /** Seed of the initial weights; 0 by default. */
   seed?: number;
-};
-
-const DEFAULTS: VitConfig = {
-  name: 'vit',
-  imgSize: [224, 224],
-  patchSize: 16,
-  inChans: 3,
-  numClasses: 1000,
-  embedDim: 192,
-  depth: 12,
-  numHeads: 3,
-  mlpRatio: 4,
-  qkvBias: true,
-  layerScale: null,
-  distilled: false,
-  posEmbedPrefix: true,
-  dropPathRate: 0,
-  layerNormEps: 1e-6,
-  quantization: undefined,
 };
 
 /** The named model, by timm's or mmpretrain's name, or undefined. */
@@ -54,20 +44,24 @@ export function modelCard(name: string): ModelCard {
 /** A whole configuration from a name or some fields; the rest is DeiT-tiny's. Throws a UserError if it cannot be built. */
 export function resolveConfig(model: string | Partial<VitConfig>, overrides: ModelOverrides = {}): VitConfig {
   // A field that is undefined is no field: tfjs takes only JSON for a model's metadata.
-  const defaults = definedFields(DEFAULTS) as VitConfig;
-  const base = typeof model === 'string' ? modelCard(model).config : { ...defaults, ...definedFields(model) };
+  const base =
+    typeof model === 'string' ? modelCard(model).config : { ...VIT_DEFAULTS, ...definedFields(model) };
   const { imgSize, seed: _, ...rest } = overrides;
   const config: VitConfig = {
     ...base,
     ...definedFields(rest),
     imgSize: typeof imgSize === 'number' ? [imgSize, imgSize] : (imgSize ?? base.imgSize),
   };
+  const fields = vitFields();
   for (const field of Object.keys(config)) {
-    if (!(field in DEFAULTS))
-      throw new UserError(`a model has no field "${field}"; it has ${Object.keys(DEFAULTS).join(', ')}`);
+    if (fields.includes(field)) continue;
+    const near = nearestName(field, fields);
+    throw new UserError(
+      `a model has no field "${field}"; ${near ? `did you mean ${near}?` : `it has ${fields.join(', ')}`}`,
+    );
   }
   checkConfig(config);
-  return config;
+  return compactConfig(config);
 }
 
 function definedFields<T extends object>(fields: T): Partial<T> {
@@ -94,7 +88,7 @@ export function createModel(
   const random = Random.fromSeed(overrides.seed ?? 0);
   const weights = namedWeights(created.layersModel);
   for (const spec of weightSpecs(config)) {
-    setWeight(weights.get(spec.name)!, initialWeight(spec, config, random));
+    setWeight(weights.get(spec.name)!, initialWeight(spec, random));
   }
   return created;
 }
@@ -110,6 +104,7 @@ export function buildModel(config: VitConfig, extras: ModelExtras): VisionTransf
     {},
     true,
   );
-  const Model = config.distilled && config.numClasses > 0 ? DistilledVisionTransformer : VisionTransformer;
+  const Model =
+    headNames(config).length > 1 && config.numClasses > 0 ? DistilledVisionTransformer : VisionTransformer;
   return new Model(config, layersModel, extras);
 }

@@ -1,5 +1,5 @@
+import type { VitConfig } from '../families/vit/config.js';
 import type { Preprocessing } from '../image/types.js';
-import type { VitConfig } from './config.js';
 
 /** What a saved model's model.json holds beside tfjs' own fields, as userDefinedMetadata.deit. */
 export interface ModelMetadata {

@@ -1,7 +1,7 @@
 import { modelCards } from '../../configs/models/index.js';
+import type { VitConfig } from '../families/vit/config.js';
 import { preprocessingFor } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
-import type { VitConfig } from './config.js';
 
 /** The preset with which the authors of the named model evaluated it, by default `deit`, at the model's input size. */
 export function defaultPreprocessing(config: VitConfig, name = config.name): Preprocessing {

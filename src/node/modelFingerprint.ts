@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { weightSpecs } from '../models/config.js';
+import { weightSpecs } from '../families/vit/weights.js';
 import type { ModelSource } from '../models/load.js';
 
 /**

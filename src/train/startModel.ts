@@ -1,14 +1,8 @@
 import { resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
 import { UserError } from '../errors.js';
-import {
-  differingField,
-  gridSize,
-  numPrefixTokens,
-  type VitConfig,
-  type WeightSpec,
-  weightSpecs,
-} from '../models/config.js';
-import { initialWeight } from '../models/initialWeights.js';
+import { differingField, gridSize, numPrefixPositions, type VitConfig } from '../families/vit/config.js';
+import { initialWeight } from '../families/vit/initialWeights.js';
+import { isHeadWeight, type WeightSpec, weightSpecs } from '../families/vit/weights.js';
 import type { WeightReader } from '../models/weights.js';
 import { Random } from '../random.js';
 
@@ -19,14 +13,12 @@ export type InitScheme = 'deit' | 'xavier';
 export function freshWeights(config: VitConfig, scheme: InitScheme, seed: number): WeightReader {
   const random = Random.fromSeed(seed);
   // All at once, in the model's order: a reader may be asked in any.
-  const values = new Map(
-    weightSpecs(config).map((spec) => [spec.name, freshWeight(spec, config, scheme, random)]),
-  );
+  const values = new Map(weightSpecs(config).map((spec) => [spec.name, freshWeight(spec, scheme, random)]));
   return async (name) => values.get(name)!;
 }
 
-function freshWeight(spec: WeightSpec, config: VitConfig, scheme: InitScheme, random: Random): Float32Array {
-  if (scheme === 'deit' || spec.shape.length !== 2) return initialWeight(spec, config, random);
+function freshWeight(spec: WeightSpec, scheme: InitScheme, random: Random): Float32Array {
+  if (scheme === 'deit' || spec.shape.length !== 2) return initialWeight(spec, random);
   const [fanIn, fanOut] = spec.shape;
   const bound = Math.sqrt(6 / (fanIn + fanOut));
   return Float32Array.from({ length: fanIn * fanOut }, () => bound * (2 * random.uniform() - 1));
@@ -56,14 +48,14 @@ export function startFrom(
   const resampled = String(from) !== String(to);
   const freshHeads = source.config.numClasses !== target.numClasses;
   const fresh = freshWeights(target, options.scheme, options.seed);
-  const prefix = target.posEmbedPrefix ? numPrefixTokens(target) : 0;
+  const prefix = numPrefixPositions(target);
   return {
     changes: [
       ...(resampled ? [`pos_embed: ${from.join('×')} → ${to.join('×')} patches, bicubic`] : []),
       ...(freshHeads ? [`heads: ${source.config.numClasses} → ${target.numClasses} classes, fresh`] : []),
     ],
     readWeight: async (name) => {
-      if (freshHeads && /^head(_dist)?\./.test(name)) return fresh(name);
+      if (freshHeads && isHeadWeight(name)) return fresh(name);
       const values = await source.readWeight(name);
       if (name !== 'pos_embed' || !resampled) return values;
       return resamplePosEmbed(values, target.embedDim, prefix, from, to, false);

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { currentBackend, onBackend } from '../boundBackend.js';
+import { isHeadWeight, weightSpecs } from '../families/vit/weights.js';
 import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { namedWeights } from '../models/weights.js';
@@ -10,6 +12,8 @@ export interface Student {
   readonly weights: ReadonlyMap<string, tfl.LayerVariable>;
   /** Names of the weights that training changes. */
   readonly trainable: readonly string[];
+  /** Whether weight decay acts on a weight. */
+  decays(name: string): boolean;
   /**
    * @param x float32 [B, H, W, C], normalised
    * @param seed gives the seeds of drop path's masks, one a call
@@ -17,6 +21,8 @@ export interface Student {
   forward(x: tf.Tensor4D, seed: () => number): StudentLogits;
   /** As at inference: logits, float32 [B, classes]; the mean of the heads of a distilled model. */
   predict(x: tf.Tensor4D): tf.Tensor2D;
+  /** Runs synchronous tfjs code on the backend that it is trained on, whatever is current. */
+  onBackend<T>(run: () => T): T;
 }
 
 /** Which weights learn: all, those of the heads and the last `blocks`, or attention's alone. */
@@ -44,24 +50,40 @@ export function studentOf(model: VisionTransformer, trainable: Trainable, joint 
     return { head: model.layersModel.apply(x, options) as tf.Tensor2D };
   };
   const names = [...weights.keys()].filter((name) => learns(name, trainable));
-  return { weights, trainable: names, forward, predict: (x) => model.predict(x) };
+  const rows = new Map(weightSpecs(model.config).map((spec) => [spec.name, spec]));
+  const decays = (name: string) => rows.get(name)!.decays;
+  return {
+    weights,
+    trainable: names,
+    decays,
+    forward,
+    predict: (x) => model.predict(x),
+    onBackend: (run) => model.onBackend(run),
+  };
 }
 
-/** Any tf.LayersModel that ends in logits as a student without distillation, e.g. a convnet that is to teach. */
+/**
+ * Any tf.LayersModel that ends in logits as a student without distillation, e.g. a convnet that is to teach. It is
+ * trained on the backend that is current now.
+ */
 export function studentOfLayersModel(model: tfl.LayersModel): Student {
+  const backend = currentBackend();
   const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
   const trainable = model.trainableWeights.map((weight) => weight.originalName);
   const apply = (x: tf.Tensor4D, training: boolean) => model.apply(x, { training }) as tf.Tensor2D;
   return {
     weights,
     trainable,
+    // Biases and norms are vectors (timm, param_groups_weight_decay).
+    decays: (name) => weights.get(name)!.shape.length > 1,
     forward: (x) => ({ head: apply(x, true) }),
-    predict: (x) => tf.tidy(() => apply(x, false)),
+    predict: (x) => onBackend(backend, () => tf.tidy(() => apply(x, false))),
+    onBackend: (run) => onBackend(backend, run),
   };
 }
 
 function learns(name: string, { frozenBlocks, attentionOnly }: Trainable): boolean {
-  if (/^head(_dist)?\./.test(name)) return true;
+  if (isHeadWeight(name)) return true;
   if (attentionOnly && !/\.attn\./.test(name)) return false;
   if (frozenBlocks === 0 || name.startsWith('norm.')) return true;
   const block = /^blocks\.(\d+)\./.exec(name);

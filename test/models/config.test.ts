@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { type VitConfig, weightSpecs } from '../../src/models/config.js';
+import type { VitConfig } from '../../src/families/vit/config.js';
+import { weightSpecs } from '../../src/families/vit/weights.js';
 
 const tiny: VitConfig = {
   name: 'deit_tiny_patch16_224',

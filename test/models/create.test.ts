@@ -3,13 +3,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { modelCards } from '../../configs/models/index.js';
-import { weightSpecs } from '../../src/models/config.js';
+import { topology } from '../../src/families/vit/topology.js';
+import { weightSpecs } from '../../src/families/vit/weights.js';
 import { buildModel, createModel, resolveConfig } from '../../src/models/create.js';
 import { DistilledVisionTransformer } from '../../src/models/distilledVisionTransformer.js';
 import { loadFrom } from '../../src/models/load.js';
 import { defaultPreprocessing } from '../../src/models/preprocessing.js';
 import { openSavedModel } from '../../src/models/savedModel.js';
-import { topology } from '../../src/models/topology.js';
 import { namedWeights } from '../../src/models/weights.js';
 
 const small = {

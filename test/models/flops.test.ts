@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
+import { countFlops, countParameters } from '../../src/families/vit/flops.js';
 import { resolveConfig } from '../../src/models/create.js';
-import { countFlops, countParameters } from '../../src/models/flops.js';
 
 /** fvcore's counts of mmpretrain's backbones, and the GFLOPs of the table on mmpretrain's DeiT page. */
 const PUBLISHED: [string, number, number | null][] = [

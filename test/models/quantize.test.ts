@@ -8,16 +8,16 @@ import { type Conversion, convert } from '../../converters/convert.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { writeLayersModel } from '../../converters/write/layersModel.js';
 import { useBackend } from '../../src/backend.js';
+import { dequantize, quantize } from '../../src/families/vit/quantize.js';
+import { weightSpecs } from '../../src/families/vit/weights.js';
 import {
   countPackedWeights,
   registerWasmKernels,
   unregisterWasmKernels,
 } from '../../src/kernels/wasm/index.js';
 import { memoryOf, type WasmBackend } from '../../src/kernels/wasm/wasmBackend.js';
-import { weightSpecs } from '../../src/models/config.js';
 import { createModel } from '../../src/models/create.js';
 import { loadFrom } from '../../src/models/load.js';
-import { dequantize, quantize } from '../../src/models/quantize.js';
 import { openSavedModel } from '../../src/models/savedModel.js';
 import type { VisionTransformer } from '../../src/models/visionTransformer.js';
 import { namedWeights } from '../../src/models/weights.js';

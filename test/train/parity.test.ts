@@ -6,8 +6,8 @@ import '@tensorflow/tfjs-backend-cpu';
 import { convert } from '../../converters/convert.js';
 import { parseCheckpoint } from '../../converters/formats/index.js';
 import { useBackend } from '../../src/backend.js';
+import { weightSpecs } from '../../src/families/vit/weights.js';
 import { unregisterWasmKernels } from '../../src/kernels/wasm/index.js';
-import { weightSpecs } from '../../src/models/config.js';
 import { buildModel } from '../../src/models/create.js';
 import { assignWeights } from '../../src/models/weights.js';
 import { initialEma, updateEma } from '../../src/train/ema.js';
@@ -129,13 +129,16 @@ describe.each(Object.keys(BACKENDS))('training on %s as PyTorch does it', (backe
     const { type, alpha, tau, clip, ...expected } = steps.cases[name];
     const model = await loadFixture();
     const student = studentOf(model, { frozenBlocks: 0, attentionOnly: false });
-    const optimizer = adamW({
-      beta1: 0.9,
-      beta2: 0.999,
-      eps: 1e-8,
-      weightDecay: steps.weightDecay,
-      clipGrad: clip,
-    });
+    const optimizer = adamW(
+      {
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weightDecay: steps.weightDecay,
+        clipGrad: clip,
+      },
+      student.decays,
+    );
     const schedule = {
       duration: steps.epochs,
       lr: steps.lr,

@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { UserError } from '../../../src/errors.js';
-import { type VitConfig, weightSpecs } from '../../../src/models/config.js';
+import type { VitConfig } from '../../../src/families/vit/config.js';
+import { weightSpecs } from '../../../src/families/vit/weights.js';
 import type { WeightReader } from '../../../src/models/weights.js';
 import type { OutputSink } from '../sink.js';
 import { encodeSavedModel } from './encode.js';

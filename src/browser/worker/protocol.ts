@@ -2,9 +2,9 @@
 import type { ConvertOptions } from '../../../converters/convert.js';
 import type { BackendChoice } from '../../backend.js';
 import type { AttentionStack } from '../../explain/index.js';
+import type { VitConfig } from '../../families/vit/config.js';
 import type { Preprocessing, RgbImage } from '../../image/types.js';
 import type { PixelData, Prediction } from '../../models/classify.js';
-import type { VitConfig } from '../../models/config.js';
 import type { LoadProgress } from '../../models/load.js';
 import type { FeatureOptions } from '../../models/visionTransformer.js';
 

@@ -1,12 +1,12 @@
 import { totalmem } from 'node:os';
 import type * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.js';
+import type { VitConfig } from '../../families/vit/config.js';
+import { countParameters } from '../../families/vit/flops.js';
+import { dequantize } from '../../families/vit/quantize.js';
 import { preprocessingFor } from '../../image/index.js';
 import type { Preprocessing } from '../../image/types.js';
-import type { VitConfig } from '../../models/config.js';
 import { buildModel, resolveConfig } from '../../models/create.js';
-import { countParameters } from '../../models/flops.js';
-import { dequantize } from '../../models/quantize.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { assignWeights } from '../../models/weights.js';
 import type { TrainConfig } from '../../train/config.js';

@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { type WritableModel, writeLayersModel } from '../../../converters/write/layersModel.js';
 import { stateDictChunks } from '../../../converters/write/stateDict.js';
 import { UserError } from '../../errors.js';
-import { countParameters } from '../../models/flops.js';
+import { countParameters } from '../../families/vit/flops.js';
 import type { TrainConfig } from '../../train/config.js';
 import type { Best, Position } from '../../train/snapshot.js';
 import {

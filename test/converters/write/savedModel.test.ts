@@ -10,8 +10,8 @@ import {
   SavedModelSchema,
 } from '../../../converters/write/savedModel/tensorflow_pb.js';
 import type { OutputSink } from '../../../converters/write/sink.js';
-import type { VitConfig } from '../../../src/models/config.js';
-import { weightSpecs } from '../../../src/models/config.js';
+import type { VitConfig } from '../../../src/families/vit/config.js';
+import { weightSpecs } from '../../../src/families/vit/weights.js';
 import { createModel } from '../../../src/models/create.js';
 import { assignWeights } from '../../../src/models/weights.js';
 

@@ -2,13 +2,13 @@
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
+import { dequantizeMatrix, quantizeMatrix } from '../../../src/families/vit/quantize.js';
 import { probeSimd, registerWasmKernels, unregisterWasmKernels } from '../../../src/kernels/wasm/index.js';
 import {
   compileKernels,
   instantiateKernels,
   type KernelExports,
 } from '../../../src/kernels/wasm/kernelModule.js';
-import { dequantizeMatrix, quantizeMatrix } from '../../../src/models/quantize.js';
 import { attention } from '../../../src/ops/attention.js';
 import { quantizedBlock } from '../../../src/ops/index.js';
 import { QUANTIZED_BLOCK } from '../../../src/ops/kernelNames.js';

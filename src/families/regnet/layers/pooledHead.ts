@@ -1,0 +1,48 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { serialization } from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { zeros } from '../../../layers/initializers.js';
+import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
+import { linear, spatialMean } from '../../../ops/index.js';
+
+export type PooledHeadArgs = LayerArgs & {
+  /** Number of classes. */
+  units: number;
+};
+
+/** Linear classifier on the mean over rows and columns: [B, H, W, C] → logits [B, units]. Weights: kernel, bias. */
+export class PooledHead extends tfl.layers.Layer {
+  static className = 'DeitPooledHead';
+  private readonly units: number;
+  private kernel!: tfl.LayerVariable;
+  private bias!: tfl.LayerVariable;
+
+  constructor(args: PooledHeadArgs) {
+    super(args);
+    this.units = args.units;
+  }
+
+  override build(inputShape: tfl.Shape | tfl.Shape[]): void {
+    const channels = singleShape(inputShape)[3] as number;
+    this.kernel = this.addWeight(`${this.name}.kernel`, [channels, this.units], 'float32', zeros());
+    this.bias = this.addWeight(`${this.name}.bias`, [this.units], 'float32', zeros());
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor2D {
+    return tf.tidy(() => {
+      const bias = this.bias.read() as tf.Tensor1D;
+      return linear(spatialMean(single(inputs)), this.kernel.read() as tf.Tensor2D, { bias });
+    });
+  }
+
+  override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
+    return [singleShape(inputShape)[0], this.units];
+  }
+
+  override getConfig(): serialization.ConfigDict {
+    return { ...super.getConfig(), units: this.units };
+  }
+}
+
+serialization.registerClass(PooledHead);

@@ -1,0 +1,11 @@
+export { Attention, type AttentionArgs } from './attention.js';
+export { TransformerBlock, type TransformerBlockArgs } from './block.js';
+export { DropPath, type DropPathArgs } from './dropPath.js';
+export { Head, type HeadArgs } from './head.js';
+export { LayerNorm, type LayerNormArgs } from './layerNorm.js';
+export { LayerScale, type LayerScaleArgs } from './layerScale.js';
+export { Mlp, type MlpArgs } from './mlp.js';
+export { PatchEmbed, type PatchEmbedArgs } from './patchEmbed.js';
+export { Pool, type PoolArgs } from './pool.js';
+export { PreLogits, type PreLogitsArgs } from './preLogits.js';
+export { Tokens, type TokensArgs } from './tokens.js';

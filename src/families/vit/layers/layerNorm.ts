@@ -1,0 +1,41 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { serialization } from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
+import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
+import { TfjsOps } from '../../../ops/index.js';
+import { layerNormWeights } from '../weights.js';
+
+export type LayerNormArgs = LayerArgs & { epsilon: number };
+
+/** Layer normalisation over the last axis: [..., D] → [..., D]. Weights: gamma [D], beta [D]. */
+export class LayerNorm extends tfl.layers.Layer {
+  static className = 'DeitLayerNorm';
+  private readonly epsilon: number;
+  private rows!: LayerWeights;
+
+  constructor(args: LayerNormArgs) {
+    super(args);
+    this.epsilon = args.epsilon;
+  }
+
+  override build(inputShape: tfl.Shape | tfl.Shape[]): void {
+    const dim = singleShape(inputShape).at(-1) as number;
+    this.rows = addRows(this.addWeight.bind(this), layerNormWeights(this.name, dim));
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return new TfjsOps(tensorsOf(this.rows)).layerNorm(single(inputs), this.name, this.epsilon);
+  }
+
+  override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
+    return singleShape(inputShape);
+  }
+
+  override getConfig(): serialization.ConfigDict {
+    return { ...super.getConfig(), epsilon: this.epsilon };
+  }
+}
+
+serialization.registerClass(LayerNorm);

@@ -1,0 +1,50 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { serialization } from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
+import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
+import { TfjsOps } from '../../../ops/index.js';
+import { patchSides, type VitConfig } from '../config.js';
+import { patchEmbedWeights } from '../weights.js';
+
+export type PatchEmbedArgs = LayerArgs &
+  Pick<VitConfig, 'patchSize' | 'patchBias'> & {
+    /** Width D of a token. */
+    embedDim: number;
+  };
+
+/** Image to patch tokens: [B, H, W, C] → [B, ⌊H/p⌋ · ⌊W/q⌋, D]. Weights: kernel [p, q, C, D], bias [D]. */
+export class PatchEmbed extends tfl.layers.Layer {
+  static className = 'DeitPatchEmbed';
+  private readonly args: Omit<PatchEmbedArgs, keyof LayerArgs>;
+  private rows!: LayerWeights;
+
+  constructor(args: PatchEmbedArgs) {
+    super(args);
+    const { patchSize, embedDim, patchBias } = args;
+    this.args = { patchSize, embedDim, ...(patchBias === false ? { patchBias } : {}) };
+  }
+
+  override build(inputShape: tfl.Shape | tfl.Shape[]): void {
+    const channels = singleShape(inputShape)[3] as number;
+    const rows = patchEmbedWeights(this.name, channels, this.args.embedDim, this.args);
+    this.rows = addRows(this.addWeight.bind(this), rows);
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => new TfjsOps(tensorsOf(this.rows)).patchEmbed(single(inputs), this.name));
+  }
+
+  override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
+    const [batch, height, width] = singleShape(inputShape);
+    const [p, q] = patchSides(this.args);
+    return [batch, Math.floor(height! / p) * Math.floor(width! / q), this.args.embedDim];
+  }
+
+  override getConfig(): serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.args } as unknown as serialization.ConfigDict;
+  }
+}
+
+serialization.registerClass(PatchEmbed);

@@ -1,0 +1,44 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { serialization } from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
+import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
+import { TfjsOps } from '../../../ops/index.js';
+import { type PoolConfig, poolArgs } from '../config.js';
+import { pool } from '../forward.js';
+import { poolWeights } from '../weights.js';
+
+export type PoolArgs = LayerArgs & PoolConfig;
+
+/** What a head reads of the tokens: [B, T, D] → [B, D], or [B, 2D] of `token_mean`. Weights: of `map` alone. */
+export class Pool extends tfl.layers.Layer {
+  static className = 'DeitPool';
+  private readonly args: PoolConfig;
+  private rows: LayerWeights = new Map();
+
+  constructor(args: PoolArgs) {
+    super(args);
+    this.args = poolArgs(args);
+  }
+
+  override build(inputShape: tfl.Shape | tfl.Shape[]): void {
+    const dim = singleShape(inputShape)[2] as number;
+    this.rows = addRows(this.addWeight.bind(this), poolWeights(this.name, dim, this.args));
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => pool(new TfjsOps(tensorsOf(this.rows)), this.args, this.name, single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
+    const [batch, , dim] = singleShape(inputShape);
+    return [batch, (this.args.pool === 'token_mean' ? 2 : 1) * dim!];
+  }
+
+  override getConfig(): serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.args } as unknown as serialization.ConfigDict;
+  }
+}
+
+serialization.registerClass(Pool);

@@ -1,0 +1,47 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { serialization } from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
+import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
+import { TfjsOps } from '../../../ops/index.js';
+import { numPrefixTokens, type TokensConfig, tokensArgs } from '../config.js';
+import { addTokens } from '../forward.js';
+import { tokensWeights } from '../weights.js';
+
+export type TokensArgs = LayerArgs & TokensConfig;
+
+/**
+ * Puts the class, distillation and register tokens before the patch tokens and adds position embeddings:
+ * [B, N, D] → [B, T, D]. Weights: cls_token, dist_token [1, 1, D], reg_token [1, n, D], pos_embed [1, P, D].
+ */
+export class Tokens extends tfl.layers.Layer {
+  static className = 'DeitTokens';
+  private readonly args: TokensConfig;
+  private rows!: LayerWeights;
+
+  constructor(args: TokensArgs) {
+    super(args);
+    this.args = tokensArgs(args);
+  }
+
+  override build(inputShape: tfl.Shape | tfl.Shape[]): void {
+    const [, patches, dim] = singleShape(inputShape) as number[];
+    this.rows = addRows(this.addWeight.bind(this), tokensWeights(this.args, patches, dim));
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => addTokens(new TfjsOps(tensorsOf(this.rows)), this.args, single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
+    const [batch, patches, dim] = singleShape(inputShape);
+    return [batch, patches! + numPrefixTokens(this.args), dim];
+  }
+
+  override getConfig(): serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.args } as unknown as serialization.ConfigDict;
+  }
+}
+
+serialization.registerClass(Tokens);

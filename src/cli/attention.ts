@@ -14,6 +14,7 @@ import { preprocess, type RgbImage } from '../image/index.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
 import { writePng } from '../node/writePng.js';
+import { sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
 import { print } from './print.js';
 import { readImage } from './readImage.js';
@@ -86,6 +87,7 @@ export const attentionCommand: Command = {
     const args = raw as unknown as Args;
     const image = await readImage(args.image);
     const model = await load(args.model, { backend: args.backend });
+    sayAssumptions(model);
     try {
       const stack = await stackOf(model, image);
       await writePng(args.out, draw(seenPart(image, model.preprocessing), stack, args));

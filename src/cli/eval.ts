@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import type { Classes, EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
@@ -12,6 +13,7 @@ import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openModel } from '../node/openModel.js';
 import { openRegnet } from '../node/openRegnet.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
+import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
@@ -42,7 +44,7 @@ type VitScorer =
   | { readonly model: VisionTransformer; readonly decodeThreads: number };
 
 /** What `deit eval --json` prints. */
-type Summary = EvaluationResult & { preset: string; backend: string; assumptions: readonly string[] };
+type Summary = EvaluationResult & { preset: string; backend: string; assumptions: readonly Assumption[] };
 
 const builder = (program: string) => (yargs: Argv) =>
   withRedisOptions(yargs, 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines')
@@ -127,6 +129,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
     const { config, labels, preprocessing: own } = opened.source;
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
     const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : own;
+    sayAssumptions(opened.source);
     announce(folder, preprocessing);
     const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
     const scorer = interruption
@@ -169,14 +172,6 @@ function announce({ pictures, matched, notes }: ValFolder, { preset }: Preproces
   say(`${pictures.length} images, ${matched}; preset ${preset}`);
 }
 
-/** What was assumed of a model because its files do not tell it. */
-function assumptionsOf(model: {
-  readonly config: unknown;
-  readonly assumptions?: readonly string[];
-}): readonly string[] {
-  return model.assumptions ?? [];
-}
-
 /** A teacher's accuracy, in this thread. */
 async function evaluateRegnet(regnet: Regnet, args: Args, backend: string): Promise<Summary> {
   try {
@@ -184,6 +179,7 @@ async function evaluateRegnet(regnet: Regnet, args: Args, backend: string): Prom
     const { config, labels } = regnet;
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
     const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : regnet.preprocessing;
+    sayAssumptions(regnet);
     announce(folder, preprocessing);
     const scorer = { model: regnet, decodeThreads: args.workers };
     const result = await evaluateWithProgress(scorer, folder, preprocessing, args, undefined);

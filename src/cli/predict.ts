@@ -2,6 +2,7 @@ import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
+import { sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
@@ -52,6 +53,7 @@ export const predictCommand: Command = {
     const args = raw as unknown as Args;
     const { backend, quantize } = args;
     const model = await load(args.model, { backend, quantize });
+    sayAssumptions(model);
     const answers: Answer[] = [];
     try {
       for (const file of args.images) {

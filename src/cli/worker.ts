@@ -3,6 +3,7 @@ import { batchScorer } from '../node/batchScorer.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openModel } from '../node/openModel.js';
 import { startScorePool } from '../node/scorePool.js';
+import { sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, MAX_WORKERS } from './main.js';
 import { print, printJson, say } from './print.js';
 import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
@@ -40,6 +41,7 @@ async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
   const backend = await chooseBackend(args.backend);
   const opened = await openModel(args.model);
+  sayAssumptions(opened.source);
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);
   const threads = scoreThreads(config, backend, args.workers);

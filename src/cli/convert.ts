@@ -15,6 +15,12 @@ import { type Command, checkNumbers, parseImgSize } from './main.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 
+/** Classes of a head that is made: five times those of ImageNet-21k. */
+const MAX_CLASSES = 100_000;
+
+/** Attention heads of a block, at most: the widest published model has 48. */
+const MAX_HEADS = 1024;
+
 interface Args {
   checkpoint: string;
   outdir: string;
@@ -67,7 +73,7 @@ export const convertCommand: Command = {
       })
       .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
       .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
-      .check((args) => checkNumbers(args, { 'num-classes': 0, 'num-heads': 1 }))
+      .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], 'num-heads': [1, MAX_HEADS] }))
       .example('$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model')
       .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger pictures, half the size'),
   handler: async (raw) => {

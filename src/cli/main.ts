@@ -148,11 +148,16 @@ export function checkNumbers(args: Record<string, unknown>, bounds: Record<strin
   return true;
 }
 
+/** Longest side of a model's input, in pixels: attention grows with its fourth power. */
+const MAX_IMG_SIZE = 4096;
+
 /** Parses `224` or `224x192` (height × width) pixels. */
 export function parseImgSize(text: string): [number, number] {
   const [, height, width] = /^(\d+)(?:x(\d+))?$/.exec(text) ?? [];
   if (!height || Number(height) < 1 || (width && Number(width) < 1)) {
-    throw new UsageError(`--img-size must be pixels as N or HEIGHTxWIDTH, got ${text}`);
+    throw new UsageError(`--img-size must be pixels as N or HEIGHTxWIDTH, got ${shorten(text, 40)}`);
   }
-  return [Number(height), Number(width ?? height)];
+  const size: [number, number] = [Number(height), Number(width ?? height)];
+  if (Math.max(...size) <= MAX_IMG_SIZE) return size;
+  throw new UsageError(`--img-size must be at most ${MAX_IMG_SIZE} pixels a side, got ${shorten(text, 40)}`);
 }

@@ -400,7 +400,10 @@ describe('usage', () => {
   test.each([
     ['--dtype', 'int4'],
     ['--img-size', 'wide'],
+    ['--img-size', '100000'],
     ['--num-classes', '-1'],
+    ['--num-classes', '1000000000'],
+    ['--num-heads', '5000'],
     ['--format', 'onnx'],
   ])('wrong usage: deit-convert a b %s %s', async (...args) => {
     const { code, said } = await parse('deit-convert', [convertCommand], 'a', 'b', ...args);

@@ -85,8 +85,9 @@ async function answerFor(model: VisionTransformer, file: string, topK: number): 
     }
     return { file, topK: classes };
   } catch (error) {
-    if (error instanceof UserError) return { file, error: error.message };
-    throw error;
+    if (!(error instanceof UserError)) throw error;
+    const { message } = error;
+    return { file, error: message.startsWith(file) ? message : `${file}: ${message}` };
   }
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -124,6 +125,13 @@ describe('what a worker takes from the queue', () => {
       await expect(locateFiles(root, ['a/none.png'], [HASH])).rejects.toThrow(
         /a\/none\.png: not in this worker's data folder/,
       );
+    });
+
+    test('have no contents where they are folders, pipes or not there: nothing waits for a writer', async () => {
+      execFileSync('mkfifo', [join(outside, 'pipe.png')]);
+      for (const file of ['pipe.png', 'data', 'none.png']) {
+        expect(await fileContents(join(outside, file))).toBeNull();
+      }
     });
 
     test('are refused where they hold something else, of the same length too; large ones by a sample', async () => {

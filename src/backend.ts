@@ -13,24 +13,29 @@ export type BackendActivator = (asked: { readonly auto: boolean }) => Promise<st
 /** Makes what runs a whole model on a backend, faster than layer by layer. */
 export type RuntimeFactory = (model: VisionTransformer) => Promise<Runtime>;
 
-const activators = new Map<string, BackendActivator>();
-const runtimes = new Map<string, RuntimeFactory>();
-
-/** Adds a backend, before those that are there: `auto` tries the last added first. */
-export function addBackend(name: string, activate: BackendActivator, runtime?: RuntimeFactory): void {
-  activators.set(name, activate);
-  if (runtime) runtimes.set(name, runtime);
+/** What a backend has beside tfjs' own of its name. */
+export interface BackendParts {
+  /** The tfjs backend that holds its tensors and computes layers, features and training; by default its own name's. */
+  readonly tensors?: string;
+  readonly runtime?: RuntimeFactory;
 }
 
-/** Gives a model whose weights are filled in the runtime of its backend, where that has one. */
-export async function attachRuntime(model: VisionTransformer): Promise<void> {
-  const runtime = await runtimes.get(model.backend)?.(model);
-  if (runtime) model.useRuntime(runtime);
+const backends = new Map<string, BackendParts & { readonly activate: BackendActivator }>();
+
+/** Adds a backend, before those that are there: `auto` tries the last added first. */
+export function addBackend(name: string, activate: BackendActivator, parts: BackendParts = {}): void {
+  backends.set(name, { activate, ...parts });
+}
+
+/** Gives a model whose weights are filled in the runtime of a backend, where that has one. */
+export async function attachRuntime(model: VisionTransformer, backend: string): Promise<void> {
+  const runtime = await backends.get(backend)?.runtime?.(model);
+  if (runtime) model.useRuntime(runtime, backend);
 }
 
 /** Names that useBackend takes beside `auto`. */
 export function backendNames(): string[] {
-  return [...activators.keys()];
+  return [...backends.keys()];
 }
 
 /** Which backend runs, and why. */
@@ -63,15 +68,15 @@ export async function useBackend(name = 'auto'): Promise<BackendChoice> {
 /** As useBackend, but what is current in tfjs stays so. */
 export async function chooseBackend(name = 'auto'): Promise<StartedBackend> {
   if (name !== 'auto') {
-    const activate = activators.get(name);
-    if (!activate)
+    const backend = backends.get(name);
+    if (!backend)
       throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);
-    return started({ backend: name, description: await activate({ auto: false }), passedOver: [] });
+    return started({ backend: name, description: await backend.activate({ auto: false }), passedOver: [] });
   }
   const passedOver: string[] = [];
   for (const candidate of backendNames().reverse()) {
     try {
-      const description = await activators.get(candidate)!({ auto: true });
+      const description = await backends.get(candidate)!.activate({ auto: true });
       return await started({ backend: candidate, description, passedOver });
     } catch (error) {
       passedOver.push(`${candidate}: ${(error as Error).message}`);
@@ -81,7 +86,7 @@ export async function chooseBackend(name = 'auto'): Promise<StartedBackend> {
 }
 
 async function started(choice: BackendChoice): Promise<StartedBackend> {
-  return { choice, bound: await startBackend(choice.backend) };
+  return { choice, bound: await startBackend(backends.get(choice.backend)?.tensors ?? choice.backend) };
 }
 
 /** Starts a tfjs backend, if it is not running; the current one stays. */

@@ -14,7 +14,6 @@ export {
 } from '../converters/formats/index.js';
 export type { WeightDtype } from '../converters/write/encodeWeight.js';
 export { writeLayersModel } from '../converters/write/layersModel.js';
-export { writeSavedModel } from '../converters/write/savedModel/index.js';
 export type { OutputSink } from '../converters/write/sink.js';
 export { type BackendChoice, backendNames, useBackend } from './backend.js';
 export { UserError } from './errors.js';
@@ -50,4 +49,5 @@ export {
   type Features,
   VisionTransformer,
 } from './models/visionTransformer.js';
+export { writeSavedModel } from './models/writeSavedModel.js';
 export * from './train/index.js';

@@ -114,7 +114,7 @@ export async function loadFrom(given: ModelSource, options: LoadOptions = {}): P
       options.onProgress?.(fraction, { loadedBytes: Math.round(fraction * totalBytes), totalBytes });
     };
     await model.onBackend(() => assignWeights(model.layersModel, source.readWeight, onFraction, order));
-    await attachRuntime(model);
+    await attachRuntime(model, choice.backend);
   } catch (error) {
     model.dispose();
     throw error;

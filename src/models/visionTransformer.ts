@@ -74,6 +74,7 @@ export class VisionTransformer {
   protected readonly bound: BoundBackend;
   private disposed = false;
   private runtime: Runtime | undefined;
+  private runtimeName = '';
   /** Where the weights lay when the runtime was given: an assigned weight lies elsewhere. */
   private runtimeWeights: readonly object[] = [];
 
@@ -92,9 +93,9 @@ export class VisionTransformer {
     bindLayers(layersModel, this.bound);
   }
 
-  /** Name of the tfjs backend that runs the model: the one that it was built or loaded on. */
+  /** Name of the backend that predicts: the one that it was built or loaded on. */
   get backend(): string {
-    return this.bound.name;
+    return this.runtime ? this.runtimeName : this.bound.name;
   }
 
   /**
@@ -105,7 +106,7 @@ export class VisionTransformer {
    */
   onBackend<T>(run: () => T): T {
     if (this.disposed) throw new UserError(`${this.config.name}: the model was disposed of; load it again`);
-    checkBackend(this.backend);
+    checkBackend(this.bound.name);
     return onBackend(this.bound, run);
   }
 
@@ -118,9 +119,10 @@ export class VisionTransformer {
    * Hands prediction to a faster runtime with the same weights; training and features stay with the layers. Once a
    * weight is changed, by training or setWeights, the runtime is disposed and the layers predict again.
    */
-  useRuntime(runtime: Runtime): void {
+  useRuntime(runtime: Runtime, backend = this.bound.name): void {
     this.dropRuntime();
     this.runtime = runtime;
+    this.runtimeName = backend;
     this.runtimeWeights = this.weightData();
   }
 
@@ -281,7 +283,7 @@ export class VisionTransformer {
       );
       const outputs = this.onBackend(() => tf.tidy(() => compute(this.batchOf(pixels))));
       try {
-        const values = await Promise.all(outputs.map((output) => readValues(output, this.backend)));
+        const values = await Promise.all(outputs.map((output) => readValues(output, this.bound.name)));
         for (const all of values) this.checkFinite(all);
         for (const i of pixels.keys()) {
           results.push(result(values.map((all) => rowOf(all, i, pixels.length))));

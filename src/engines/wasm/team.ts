@@ -260,7 +260,10 @@ export class Team {
   /** Waits, without giving way to other work of this thread, until the job under way has ended. */
   private finishJob(): void {
     const job = this.job;
-    if (!job) return this.close();
+    if (!job) {
+      this.close();
+      return;
+    }
     if (job.sliced) this.compute(job.run.program, false, ALL);
     else this.waitForTasks(job.run.program.tasks);
     this.close();

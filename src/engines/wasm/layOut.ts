@@ -9,13 +9,28 @@ const ROWS_OWN = 1;
 const PANELS_OWN = 2;
 
 /**
- * What the rows of a task may take in a thread's own memory, so that they stay in its second-level cache of 1 to 2 MB
- * with the weights that stream past them.
+ * What the rows of a task may take in a thread's own memory. They stream past every panel of weights: from the second-
+ * level cache at best, and from the third still faster than weights come from memory, which more tasks would read again.
  */
-const OWN_BYTES = 900_000;
+const OWN_BYTES = 4_000_000;
 
-/** Tiles of rows for each thread from which on rows alone are divided: fewer would leave threads idle at the end. */
-const TILES_PER_THREAD = 6;
+/**
+ * Weights of a row of layers that caches keep from one task to the next. Where there are more, few rows are not divided
+ * among threads, but the columns of each product, so that each weight is read once.
+ */
+const CACHED_WEIGHTS = 4_000_000;
+
+/** Tiles of rows with which a product makes up for reading its weights from memory: those of a 224-pixel image. */
+const TILES_PER_TASK = 33;
+
+/** Tiles of rows for each thread below which columns are divided in any case: threads would be idle at the end. */
+const TILES_PER_THREAD = 4;
+
+/** Tasks for each thread where columns are divided. */
+const COLUMN_TASKS = 4;
+
+/** Bytes at the head of a thread's own memory (assembly/linear.ts). */
+const MEMO_BYTES = 64;
 
 export interface Program {
   /** Steps and groups, to be written to `start`. */
@@ -137,6 +152,7 @@ export function layOut(recording: Recording, tiles: Tiles, start: number, thread
 /** Consecutive steps over the same rows go together, unless their columns are divided. */
 function makeGroups(steps: readonly RecordedStep[], tiles: Tiles, threads: number): Group[] {
   const groups: Group[] = [];
+  const divided = dividesColumns(steps, tiles, threads);
   let open = '';
   for (const [i, step] of steps.entries()) {
     const { over } = step;
@@ -148,7 +164,7 @@ function makeGroups(steps: readonly RecordedStep[], tiles: Tiles, threads: numbe
       continue;
     }
     const count = Math.ceil(over.rows / tiles.rows);
-    const alone = step.op === 'linear' && threads > 1 && count < TILES_PER_THREAD * threads;
+    const alone = divided.has(step);
     const key = alone ? '' : `${over.imageRows} ${over.rows}`;
     if (key !== '' && key === open) {
       groups.at(-1)!.steps.push(step);
@@ -167,9 +183,34 @@ function partsOfHead(heads: number, groups: number, threads: number): number {
   return Math.max(1, Math.min(Math.ceil((8 * threads) / heads), groups));
 }
 
+/** The products whose columns are divided among threads. */
+function dividesColumns(steps: readonly RecordedStep[], tiles: Tiles, threads: number): Set<RecordedStep> {
+  const divided = new Set<RecordedStep>();
+  if (threads < 2) return divided;
+  // Products between two attentions.
+  let layers: { step: RecordedStep; count: number; bytes: number }[] = [];
+  const decide = () => {
+    const bytes = layers.reduce((sum, layer) => sum + layer.bytes, 0);
+    for (const { step, count } of layers) {
+      const least = bytes > CACHED_WEIGHTS ? TILES_PER_TASK : TILES_PER_THREAD;
+      if (count < least * threads) divided.add(step);
+    }
+    layers = [];
+  };
+  for (const step of steps) {
+    if ('heads' in step.over) decide();
+    else if (step.op === 'linear') {
+      const count = Math.ceil(step.over.rows / tiles.rows);
+      layers.push({ step, count, bytes: step.fields.k! * step.fields.n! * 4 });
+    }
+  }
+  decide();
+  return divided;
+}
+
 function columnPartsOf(step: RecordedStep, tiles: Tiles, threads: number): number {
   const panels = Math.ceil(step.fields.n! / tiles.columns);
-  return Math.min(panels, 2 * threads);
+  return Math.min(panels, COLUMN_TASKS * threads);
 }
 
 /** The operand whose memory another's is: itself, or one that it takes the place of. */
@@ -277,8 +318,8 @@ function layOutOwn(
   const most = Math.ceil(group.tiles / group.rowParts);
   const whole = spans.map(({ bytes, ...span }) => ({ ...span, bytes: bytes * most + LINE }));
   const { offsets, bytes } = allocate(whole);
-  for (const [i, span] of spans.entries()) span.place(offsets[i]);
-  return { bytes, panels };
+  for (const [i, span] of spans.entries()) span.place(MEMO_BYTES + offsets[i]);
+  return { bytes: MEMO_BYTES + bytes, panels };
 }
 
 function rowPartsOf(group: Group, bytesPerTile: number, threads: number): number {

@@ -51,8 +51,24 @@ export function linear(
 ): void {
   const k = step.k;
   const panels = own + (step.xKind == PANELS_OWN ? step.x : step.panels);
-  if (step.xKind != PANELS_OWN) packTiles(step, first, end, panels, own, scratch);
+  if (step.xKind != PANELS_OWN && !isPacked(own, step, first)) packTiles(step, first, end, panels, own, scratch);
   multiply(step, first, end, firstPanel, endPanel, panels, own, scratch);
+}
+
+/** Bytes at the head of a thread's own memory that say what it has packed last. */
+export const MEMO_BYTES: usize = 64;
+
+/** Forgets what was packed: another program comes. */
+export function forgetPacked(own: usize): void {
+  store<usize>(own, 0);
+}
+
+/** Whether the rows of a task are packed already, for a task of the same step and rows that has other columns. */
+function isPacked(own: usize, step: Step, first: i32): bool {
+  const packed = load<usize>(own) == changetype<usize>(step) && load<i32>(own, 4) == first;
+  store<usize>(own, changetype<usize>(step));
+  store<i32>(own, first, 4);
+  return packed;
 }
 
 function packTiles(step: Step, first: i32, end: i32, panels: usize, own: usize, scratch: usize): void {
@@ -91,6 +107,7 @@ function multiply(
   const depth = (k + pieces - 1) / pieces;
   const partials = scratch + TILE_BYTES + NORM_BYTES;
   const plain = endsPlainly(step);
+  let fetched: i32 = 0;
   for (let panel = firstPanel; panel < endPanel; panel++) {
     const offset = <usize>panel * COLS_BYTES;
     const w = step.w + offset * <usize>k;
@@ -98,9 +115,14 @@ function multiply(
       const count = min(depth, k - from);
       const last = from + count == k;
       const b = w + <usize>from * COLS_BYTES;
+      // The piece that follows in memory is next: each tile fetches a part of it into the cache.
+      let ahead = b + <usize>count * COLS_BYTES;
+      const share = ((<usize>count * COLS_BYTES / <usize>(end - first)) + 63) & ~63;
       let a = panels + ((<usize>from * ROWS) << 2);
       let partial = partials;
       for (let tile = first; tile < end; tile++) {
+        fetched = fetch(ahead, share, fetched);
+        ahead += share;
         const init = from == 0 ? step.bias + offset : partial;
         const initStride: usize = from == 0 ? 0 : COLS_BYTES;
         if (!last) {
@@ -124,6 +146,16 @@ function multiply(
       }
     }
   }
+  // Loads whose values nobody uses might be left out.
+  store<i32>(scratch, fetched);
+}
+
+/** Touches each line of the cache from `from` on. */
+// @ts-ignore: decorator
+@inline
+function fetch(from: usize, bytes: usize, fetched: i32): i32 {
+  for (const end = from + bytes; from < end; from += 64) fetched |= load<i32>(from);
+  return fetched;
 }
 
 /** One panel of the patches from `index` on: p0 × p1 pixels of p2 values, of images p3 × p4 pixels, p5 × p6 patches. */

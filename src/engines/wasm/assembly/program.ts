@@ -1,7 +1,7 @@
 /** Runs a program: groups of steps, one after another, each cut into tasks that threads take in turn. */
 import { attention, splitHeads } from './attention';
 import { DONE, finishTask, STOPPED, TAKEN, waitFor } from './control';
-import { linear } from './linear';
+import { forgetPacked, linear } from './linear';
 import { COLS } from './micro';
 import { addScaled, addTokens, copyRows, layerNorm, meanTokens, swiglu } from './rows';
 import { Step, STEP_BYTES } from './step';
@@ -51,6 +51,7 @@ export function execute(
   groups: usize, count: i32, control: usize, own: usize, scratch: usize, sleeps: bool, most: i32,
 ): bool {
   const last = groups + <usize>count * GROUP_BYTES;
+  forgetPacked(own);
   while (most-- > 0) {
     const task = atomic.add<i32>(control + TAKEN, 1);
     while (groups < last && task >= changetype<Group>(groups).end) groups += GROUP_BYTES;

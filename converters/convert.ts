@@ -1,4 +1,5 @@
 import { imagenetLabels } from '../configs/imagenet.js';
+import { checkOptions } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
 import {
   gridSize,
@@ -33,6 +34,14 @@ export interface ConvertOptions {
   /** Names of the classes; by default ImageNet's for a model with 1000. */
   labels?: readonly string[];
 }
+
+const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
+  model: true,
+  imgSize: true,
+  numClasses: true,
+  numHeads: true,
+  labels: true,
+};
 
 /** What became of the tensors of a checkpoint. */
 export interface ConvertReport {
@@ -69,6 +78,7 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
+  checkOptions('convert', options, Object.keys(CONVERT_OPTIONS));
   const file = checkpoint.name;
   const found = findVisionTransformer(checkpoint);
   const numHeads = options.numHeads ?? storedNumHeads(checkpoint);

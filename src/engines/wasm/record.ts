@@ -199,8 +199,8 @@ class Recorder implements Ops<Value> {
   swiglu(given: Value): Value {
     const x = this.settle(given);
     const n = x.width / 2;
-    if (n % 8 !== 0)
-      throw new UserError(`swiglu: a width of ${x.width} does not divide into halves of whole vectors`);
+    if (!Number.isInteger(n))
+      throw new UserError(`swiglu: a width of ${x.width} does not divide into halves`);
     const y = this.value(x.tokens, x.imageRows, n);
     this.step({
       op: 'swiglu',

@@ -107,7 +107,6 @@ function multiply(
   const depth = (k + pieces - 1) / pieces;
   const partials = scratch + TILE_BYTES + NORM_BYTES;
   const plain = endsPlainly(step);
-  let fetched: i32 = 0;
   for (let panel = firstPanel; panel < endPanel; panel++) {
     const offset = <usize>panel * COLS_BYTES;
     const w = step.w + offset * <usize>k;
@@ -115,14 +114,9 @@ function multiply(
       const count = min(depth, k - from);
       const last = from + count == k;
       const b = w + <usize>from * COLS_BYTES;
-      // The piece that follows in memory is next: each tile fetches a part of it into the cache.
-      let ahead = b + <usize>count * COLS_BYTES;
-      const share = ((<usize>count * COLS_BYTES / <usize>(end - first)) + 63) & ~63;
       let a = panels + ((<usize>from * ROWS) << 2);
       let partial = partials;
       for (let tile = first; tile < end; tile++) {
-        fetched = fetch(ahead, share, fetched);
-        ahead += share;
         const init = from == 0 ? step.bias + offset : partial;
         const initStride: usize = from == 0 ? 0 : COLS_BYTES;
         if (!last) {
@@ -146,16 +140,6 @@ function multiply(
       }
     }
   }
-  // Loads whose values nobody uses might be left out.
-  store<i32>(scratch, fetched);
-}
-
-/** Touches each line of the cache from `from` on. */
-// @ts-ignore: decorator
-@inline
-function fetch(from: usize, bytes: usize, fetched: i32): i32 {
-  for (const end = from + bytes; from < end; from += 64) fetched |= load<i32>(from);
-  return fetched;
 }
 
 /** One panel of the patches from `index` on: p0 × p1 pixels of p2 values, of images p3 × p4 pixels, p5 × p6 patches. */

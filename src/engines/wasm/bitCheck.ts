@@ -48,7 +48,7 @@ function runOn(module: WebAssembly.Module): Uint32Array {
   const kernels = instantiate(module, memory.memory);
   const tiles = tilesOf(kernels);
   const control = 65536;
-  const layout = new WeightLayout(TABLE, control + 256, tiles.columns);
+  const layout = new WeightLayout(TABLE, control + 256, tiles);
   const program = layOut(record(forward, [20, 20, 3], 1, layout, tiles), tiles, layout.end, 1);
   memory.reserve(program.end + 1e5);
   for (const [i, { name, shape }] of TABLE.entries()) {

@@ -82,7 +82,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   const memory = createMemory();
   const kernels = instantiate(module, memory.memory);
   const tiles = tilesOf(kernels);
-  const layout = new WeightLayout(options.weights, CONTROL + CONTROL_BYTES, tiles.columns);
+  const layout = new WeightLayout(options.weights, CONTROL + CONTROL_BYTES, tiles);
   const programs = new Map<number, Program>();
   const programOf = (batch: number): Program => {
     const known = programs.get(batch);

@@ -199,9 +199,10 @@ function dividesColumns(steps: readonly RecordedStep[], tiles: Tiles, threads: n
   };
   for (const step of steps) {
     if ('heads' in step.over) decide();
-    else if (step.op === 'linear') {
+    else if (isProduct(step)) {
       const count = Math.ceil(step.over.rows / tiles.rows);
-      layers.push({ step, count, bytes: step.fields.k! * step.fields.n! * 4 });
+      const bytes = step.op === 'linear' ? 4 : 1;
+      layers.push({ step, count, bytes: step.fields.k! * step.fields.n! * bytes });
     }
   }
   decide();
@@ -211,6 +212,10 @@ function dividesColumns(steps: readonly RecordedStep[], tiles: Tiles, threads: n
 function columnPartsOf(step: RecordedStep, tiles: Tiles, threads: number): number {
   const panels = Math.ceil(step.fields.n! / tiles.columns);
   return Math.min(panels, COLUMN_TASKS * threads);
+}
+
+function isProduct({ op }: RecordedStep): boolean {
+  return op === 'linear' || op === 'quantizedLinear';
 }
 
 /** The operand whose memory another's is: itself, or one that it takes the place of. */
@@ -274,12 +279,14 @@ function placeOwn(group: Group, g: number, lives: ReadonlyMap<Operand, Life>): v
   if (group.columnParts > 1) return;
   for (const step of group.steps) {
     const y = step.writes.y;
-    if ((step.op !== 'linear' && step.op !== 'swiglu') || isPlaced(y)) continue;
+    if (!(isProduct(step) || step.op === 'swiglu') || isPlaced(y)) continue;
     const life = lives.get(y)!;
     if (life.firstGroup !== g || life.lastGroup !== g) continue;
     const readers = group.steps.filter(({ reads }) => Object.values(reads).includes(y));
-    const takesOwn = ({ op, reads }: RecordedStep) =>
-      reads.x === y && reads.residual !== y && (op === 'linear' || op === 'swiglu' || op === 'splitHeads');
+    const takesOwn = (reader: RecordedStep) =>
+      reader.reads.x === y &&
+      reader.reads.residual !== y &&
+      (isProduct(reader) || reader.op === 'swiglu' || reader.op === 'splitHeads');
     if (readers.length === 0 || !readers.every(takesOwn)) continue;
     const takesPanels = ({ op, fields }: RecordedStep) => op === 'linear' && !fields.gamma;
     life.kind = step.op === 'linear' && readers.every(takesPanels) ? PANELS_OWN : ROWS_OWN;
@@ -305,11 +312,11 @@ function layOutOwn(
       };
       spans.push({ bytes: y.operand.stride * tiles.rows, first: y.firstStep, last: y.lastStep, place });
     }
-    if (step.panelRow > 0 && (lives.get(step.reads.x)?.kind ?? ROWS_SHARED) !== PANELS_OWN) {
+    if (step.panelTile > 0 && (lives.get(step.reads.x)?.kind ?? ROWS_SHARED) !== PANELS_OWN) {
       const place = (offset: number) => {
         panels[i] = offset;
       };
-      spans.push({ bytes: step.panelRow * tiles.rows, first: at, last: at, place });
+      spans.push({ bytes: step.panelTile, first: at, last: at, place });
     }
   }
   const perTile = allocate(spans).bytes;

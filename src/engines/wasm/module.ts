@@ -19,7 +19,11 @@ export interface EngineExports {
     most: number,
   ): number;
   packColumns(w: number, k: number, n: number, panels: number): void;
+  packCodes(w: number, k: number, n: number, panels: number, sums: number): void;
+  packedCodesBytes(k: number, n: number): number;
+  codesBytes(k: number): number;
   linearScratchBytes(k: number, tiles: number): number;
+  quantizedScratchBytes(k: number, tiles: number): number;
   splitScratchBytes(d: number): number;
   attentionScratchBytes(t: number, d: number): number;
   tileRows(): number;
@@ -58,7 +62,10 @@ export function tilesOf(kernels: EngineExports): Tiles {
   return {
     rows: kernels.tileRows(),
     columns: kernels.tileColumns(),
+    packedCodesBytes: kernels.packedCodesBytes,
+    codesBytes: kernels.codesBytes,
     linearScratchBytes: kernels.linearScratchBytes,
+    quantizedScratchBytes: kernels.quantizedScratchBytes,
     splitScratchBytes: kernels.splitScratchBytes,
     attentionScratchBytes: kernels.attentionScratchBytes,
   };

@@ -44,8 +44,8 @@ export interface RecordedStep {
   readonly writes: Readonly<Record<string, Operand>>;
   /** All other fields, of which addresses of weights. */
   readonly fields: StepFields;
-  /** Bytes of a row of the left operand's panels; 0 where there are none. */
-  readonly panelRow: number;
+  /** Bytes of a tile of the left operand's panels; 0 where there are none. */
+  readonly panelTile: number;
   /** Bytes that a thread needs for it: `fixed`, and for each tile of its rows. */
   readonly scratch: { fixed: number; perTile: number };
 }
@@ -61,7 +61,12 @@ export interface Tiles {
   /** Rows of a tile. */
   readonly rows: number;
   readonly columns: number;
+  /** Of a packed [k, n] matrix of codes. */
+  packedCodesBytes(k: number, n: number): number;
+  /** Of a tile of rows of k values as codes. */
+  codesBytes(k: number): number;
   linearScratchBytes(k: number, tiles: number): number;
+  quantizedScratchBytes(k: number, tiles: number): number;
   splitScratchBytes(d: number): number;
   attentionScratchBytes(t: number, d: number): number;
 }
@@ -107,6 +112,8 @@ class Recorder implements Ops<Value> {
   readonly steps: RecordedStep[] = [];
   /** Layer norms that no step has computed yet: products compute them as they pack their rows. */
   private readonly norms = new Map<Value, Norm>();
+  /** Tokens of an image before its patches. */
+  private prefix = 0;
 
   constructor(
     private readonly batch: number,
@@ -149,6 +156,7 @@ class Recorder implements Ops<Value> {
       }
       rows += tokens;
     }
+    this.prefix = rows;
     const y = this.value(rows + count, this.wholeTiles(rows + count), width);
     const positions = [{ name: posEmbed ?? '', from: firstPatch, to: 0, count }];
     this.step({
@@ -405,11 +413,12 @@ class Recorder implements Ops<Value> {
     const { y, name, k, n, options, residual } = given;
     const norm = this.norms.get(given.x);
     const x = norm ? norm.x : given.x;
-    const { weights } = this;
-    const bias = weights.has(`${name}.bias`) ? weights.vector(`${name}.bias`, n) : weights.zeros(n);
-    const fixed = this.tiles.linearScratchBytes(k, 0);
+    const { weights, tiles } = this;
+    const quantized = weights.has(`${name}.scale`);
+    const scratch = quantized ? tiles.quantizedScratchBytes : tiles.linearScratchBytes;
+    const fixed = scratch(k, 0);
     this.step({
-      op: 'linear',
+      op: quantized ? 'quantizedLinear' : 'linear',
       y,
       reads: { x: x.operand, ...(residual ? { residual: residual.operand } : {}) },
       fields: {
@@ -418,16 +427,25 @@ class Recorder implements Ops<Value> {
         n,
         xStride: x.operand.stride,
         residualStride: residual?.operand.stride,
-        w: weights.matrix(`${name}.kernel`, k, n),
-        bias,
+        ...(quantized
+          ? this.quantizedWeights(name, k, n, y)
+          : { w: weights.matrix(`${name}.kernel`, k, n) }),
+        bias: weights.has(`${name}.bias`) ? weights.vector(`${name}.bias`, n) : weights.zeros(n),
         activation: options.activation ? ACTIVATIONS[options.activation] : 0,
         scale: options.scale === undefined ? 0 : weights.vector(options.scale, n),
         ...(norm ? { ...this.normWeights(norm.name, k), epsilon: norm.epsilon } : {}),
       },
       rows: given.rows,
-      panelRow: paddedWidth(k) * 4,
-      scratch: { fixed, perTile: this.tiles.linearScratchBytes(k, 1) - fixed },
+      panelTile: quantized ? tiles.codesBytes(k) : paddedWidth(k) * 4 * tiles.rows,
+      scratch: { fixed, perTile: scratch(k, 1) - fixed },
     });
+  }
+
+  /** Of a matrix of 8-bit codes with a scale for each column; the first tokens of an image have more bits. */
+  private quantizedWeights(name: string, k: number, n: number, { imageRows }: Value): StepFields {
+    const { address, sums } = this.weights.codes(`${name}.kernel`, k, n);
+    const scales = this.weights.vector(`${name}.scale`, n);
+    return { w: address, p7: sums, p8: scales, p9: this.prefix, p10: imageRows };
   }
 
   private attend(
@@ -479,7 +497,7 @@ class Recorder implements Ops<Value> {
     reads: Record<string, Operand>;
     writes?: Record<string, Operand>;
     fields: StepFields;
-    panelRow?: number;
+    panelTile?: number;
     scratch?: { fixed: number; perTile: number };
   }): void {
     const { y } = given;
@@ -490,7 +508,7 @@ class Recorder implements Ops<Value> {
       reads: given.reads,
       writes: given.writes ?? { y: y!.operand },
       fields: { ...given.fields, rows, ...(y ? { yStride: y.operand.stride } : {}) },
-      panelRow: given.panelRow ?? 0,
+      panelTile: given.panelTile ?? 0,
       scratch: given.scratch ?? { fixed: 0, perTile: 0 },
     });
   }

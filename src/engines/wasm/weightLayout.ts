@@ -1,6 +1,7 @@
 /** Where each weight lies in the engine's memory, and in what form. */
 import { UserError } from '../../errors.js';
 import { aligned } from './allocate.js';
+import type { Tiles } from './record.js';
 
 /** A weight of the family's table. */
 export interface WeightRow {
@@ -12,6 +13,8 @@ export interface WeightRow {
 export type Sink =
   /** [k, n] to packed panels. */
   | { kind: 'matrix'; address: number; k: number; n: number }
+  /** [k, n] of whole numbers to packed panels, and the sums of its columns. */
+  | { kind: 'codes'; address: number; sums: number; k: number; n: number }
   /** `count` rows of `width` from row `from` on, each `stride` bytes from the next; added to what is there. */
   | { kind: 'rows'; address: number; from: number; count: number; width: number; stride: number };
 
@@ -34,8 +37,7 @@ export class WeightLayout {
     table: readonly WeightRow[],
     /** The first address to give. */
     start: number,
-    /** Columns of a tile. */
-    private readonly columns: number,
+    private readonly tiles: Pick<Tiles, 'columns' | 'packedCodesBytes'>,
   ) {
     this.shapes = new Map(table.map(({ name, shape }) => [name, shape]));
     this.next = aligned(start);
@@ -69,13 +71,26 @@ export class WeightLayout {
 
   /** A matrix [k, n] (or a kernel whose last axis is n) in panels. */
   matrix(name: string, k: number, n: number): number {
+    this.checkMatrix(name, k, n);
+    const { columns } = this.tiles;
+    const bytes = Math.ceil(n / columns) * columns * k * 4;
+    return this.place(`matrix ${name}`, bytes, (address) => [name, { kind: 'matrix', address, k, n }]);
+  }
+
+  /** A matrix [k, n] of whole numbers from -127 to 127 in panels of bytes, and the sums of its columns. */
+  codes(name: string, k: number, n: number): { address: number; sums: number } {
+    this.checkMatrix(name, k, n);
+    const sums = this.place(`sums ${name}`, paddedWidth(n) * 4);
+    const bytes = this.tiles.packedCodesBytes(k, n);
+    const sink = (address: number): [string, Sink] => [name, { kind: 'codes', address, sums, k, n }];
+    return { address: this.place(`codes ${name}`, bytes, sink), sums };
+  }
+
+  private checkMatrix(name: string, k: number, n: number): void {
     const shape = this.shape(name);
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (shape.at(-1) !== n || size !== k * n) {
+    if (shape.at(-1) !== n || shape.reduce((a, b) => a * b, 1) !== k * n) {
       throw new UserError(`${name}: its shape is [${shape}], and its layer needs [${k}, ${n}]`);
     }
-    const bytes = Math.ceil(n / this.columns) * this.columns * k * 4;
-    return this.place(`matrix ${name}`, bytes, (address) => [name, { kind: 'matrix', address, k, n }]);
   }
 
   /** A vector [n], filled up with zeros. */

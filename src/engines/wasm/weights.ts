@@ -33,6 +33,12 @@ function fill(
     kernels.packColumns(free, sink.k, sink.n, sink.address);
     return;
   }
+  if (sink.kind === 'codes') {
+    memory.reserve(free + values.byteLength);
+    memory.floats(free, values.length).set(values);
+    kernels.packCodes(free, sink.k, sink.n, sink.address, sink.sums);
+    return;
+  }
   const { address, from, count, width, stride } = sink;
   for (let row = 0; row < count; row++) {
     const to = memory.floats(address + row * stride, width);

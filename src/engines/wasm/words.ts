@@ -11,6 +11,7 @@ export const OPS = {
   copyRows: 6,
   meanTokens: 7,
   addScaled: 8,
+  quantizedLinear: 9,
 } as const;
 
 export type OpName = keyof typeof OPS;

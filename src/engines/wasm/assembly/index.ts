@@ -3,6 +3,7 @@ export { attentionScratchBytes, splitScratchBytes } from './attention';
 export { linearScratchBytes } from './linear';
 export { packColumns } from './pack';
 export { execute } from './program';
+export { codesBytes, packCodes, packedCodesBytes, quantizedScratchBytes } from './quantized';
 import { COLS, multiplyTile, ROWS } from './micro';
 
 /** Rows and columns of a tile. */

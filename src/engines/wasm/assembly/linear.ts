@@ -64,7 +64,7 @@ export function forgetPacked(own: usize): void {
 }
 
 /** Whether the rows of a task are packed already, for a task of the same step and rows that has other columns. */
-function isPacked(own: usize, step: Step, first: i32): bool {
+export function isPacked(own: usize, step: Step, first: i32): bool {
   const packed = load<usize>(own) == changetype<usize>(step) && load<i32>(own, 4) == first;
   store<usize>(own, changetype<usize>(step));
   store<i32>(own, first, 4);

@@ -3,6 +3,7 @@ import { attention, splitHeads } from './attention';
 import { DONE, finishTask, STOPPED, TAKEN, waitFor } from './control';
 import { forgetPacked, linear } from './linear';
 import { COLS } from './micro';
+import { quantizedLinear } from './quantized';
 import { addScaled, addTokens, copyRows, layerNorm, meanTokens, swiglu } from './rows';
 import { Step, STEP_BYTES } from './step';
 
@@ -15,6 +16,7 @@ const ADD_TOKENS: i32 = 5;
 const COPY_ROWS: i32 = 6;
 const MEAN_TOKENS: i32 = 7;
 const ADD_SCALED: i32 = 8;
+const QUANTIZED_LINEAR: i32 = 9;
 
 /**
  * Steps whose tasks need nothing of each other: a task runs all of them for its part of the rows (or, of a single
@@ -72,10 +74,12 @@ function runTask(group: Group, task: i32, own: usize, scratch: usize): void {
   let at = group.steps;
   for (let i = 0; i < group.count; i++) {
     const step = changetype<Step>(at);
-    if (step.op == LINEAR) {
+    if (step.op == LINEAR || step.op == QUANTIZED_LINEAR) {
       const panels = (step.n + COLS - 1) / COLS;
       const from = column * panels / group.columnParts;
-      linear(step, first, end, from, (column + 1) * panels / group.columnParts, own, scratch);
+      const to = (column + 1) * panels / group.columnParts;
+      if (step.op == LINEAR) linear(step, first, end, from, to, own, scratch);
+      else quantizedLinear(step, first, end, from, to, own, scratch);
     } else {
       switch (step.op) {
         case SPLIT_HEADS: splitHeads(step, first, end, own, scratch); break;

@@ -11,7 +11,6 @@ const MAX_READ = 2 ** 30;
  * Throws a UserError if there is no such file, it is a folder, or it may not be read.
  */
 export async function openFileSource(path: string): Promise<ByteSource & { close(): Promise<void> }> {
-  await requireFile(path);
   const handle = await openForReading(path);
   try {
     const { size } = await handle.stat();
@@ -30,34 +29,21 @@ export async function openFileSource(path: string): Promise<ByteSource & { close
   }
 }
 
-/** Asked before the file is opened: to open a pipe waits for whoever writes into it, for ever if nobody does. */
-async function requireFile(path: string): Promise<void> {
-  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw cannotOpen(path, error);
-  });
-  if (stats.isFile()) return;
-  const found = stats.isDirectory()
-    ? 'a folder'
-    : stats.isFIFO()
-      ? 'a pipe; save it as a file first'
-      : stats.isSocket()
-        ? 'a socket'
-        : 'a device';
-  throw new UserError(`${path}: expected a checkpoint file, found ${found}.`);
-}
-
 async function openForReading(path: string): Promise<FileHandle> {
   try {
+    // Looked at before it is opened: a pipe would wait for a writer.
+    const info = await stat(path);
+    if (!info.isFile()) {
+      const found = info.isDirectory() ? 'a folder' : info.isFIFO() ? 'a pipe' : 'a device';
+      throw new UserError(`${path}: expected a checkpoint file, found ${found}.`);
+    }
     return await open(path, 'r');
   } catch (error) {
-    throw cannotOpen(path, error as NodeJS.ErrnoException);
+    if (error instanceof UserError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') throw new UserError(`${path}: no such file; check the path of the checkpoint.`);
+    throw new UserError(`${path}: cannot be opened for reading (${code ?? String(error)}).`);
   }
-}
-
-function cannotOpen(path: string, error: NodeJS.ErrnoException): UserError {
-  if (error.code === 'ENOENT')
-    return new UserError(`${path}: no such file; check the path of the checkpoint.`);
-  return new UserError(`${path}: cannot be opened for reading (${error.code ?? String(error)}).`);
 }
 
 async function readFully(

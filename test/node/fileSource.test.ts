@@ -42,8 +42,6 @@ test('no file, and a folder in its place', async () => {
 test('a pipe that nobody writes into is told at once, and devices as well', async () => {
   const pipe = join(folder, 'pipe.pth');
   execFileSync('mkfifo', [pipe]);
-  await expect(openFileSource(pipe)).rejects.toThrow(
-    /pipe\.pth: expected a checkpoint file, found a pipe; save it as a file first/,
-  );
+  await expect(openFileSource(pipe)).rejects.toThrow(/pipe\.pth: expected a checkpoint file, found a pipe/);
   await expect(openFileSource('/dev/zero')).rejects.toThrow(/found a device/);
 });

@@ -1,7 +1,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { UserError } from '../errors.js';
-import { decodeBmp, decodeGif, decodeNetpbm, decodePng, decodeTiff, rgbFromCmyk } from '../image/formats/index.js';
+import { checkScanMarkers, decodeBmp, decodeGif, decodeNetpbm, decodePng, decodeTiff, rgbFromCmyk } from '../image/formats/index.js';
 import {
   describeOther,
   FORMAT_NAMES,
@@ -180,6 +180,9 @@ async function decodeFormat(
       const image = await decodeTiff(bytes, checkSize, inflate);
       return image ?? decodePixels(bytes, await pixelKind(bytes, name));
     }
+    case 'JPEG':
+      checkScanMarkers(bytes);
+      return decodePixels(bytes, await pixelKind(bytes, name));
     default:
       return decodePixels(bytes, await pixelKind(bytes, name));
   }

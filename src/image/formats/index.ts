@@ -4,6 +4,7 @@ export { decodeBmp } from './bmp.js';
 export { type CheckSize, DamagedImage } from './damaged.js';
 export { decodeGif } from './gif.js';
 export type { Inflate, Sink } from './inflate.js';
+export { checkScanMarkers } from './jpegMarkers.js';
 export { decodeNetpbm } from './netpbm.js';
 export { decodePng } from './png.js';
 export { rgbFromCmyk } from './samples.js';

@@ -195,7 +195,21 @@ function pixelStream(bytes: Uint8Array<ArrayBuffer>, header: Header, first: Chun
     at = chunk.next;
     chunk = chunk.cut ? undefined : readChunkOrEnd(bytes, at);
   }
-  return { stream: joined(parts), next: at };
+  return { stream: joined(parts), reads: readEnds(parts), next: at };
+}
+
+/** Bytes that Pillow reads at most at a time. */
+const READ_BYTES = 65_536;
+
+function readEnds(parts: readonly Uint8Array[]): number[] {
+  const ends: number[] = [];
+  let begin = 0;
+  for (const { length } of parts) {
+    for (let at = READ_BYTES; at < length; at += READ_BYTES) ends.push(begin + at);
+    begin += length;
+    ends.push(begin);
+  }
+  return ends;
 }
 
 function readChunkOrEnd(bytes: Uint8Array<ArrayBuffer>, at: number): Chunk | undefined {
@@ -248,23 +262,28 @@ export async function decodePng(
   if (width === 0 || height === 0) throw new DamagedImage(`the PNG has ${width} × ${height} pixels`);
   checkSize(width, height);
   const frame = header.frame ?? [0, 0, width, height];
-  const { stream, next } = pixelStream(bytes, header, first);
+  const { stream, reads, next } = pixelStream(bytes, header, first);
   const palette = paletteFor(kind, header.palette);
   const open = () => makeRowWriter({ width, height, frame, kind, interlaced, palette });
   let rows = open();
   if (!(inflate && (await inflate(stream, rows.write)) && rows.done())) {
     rows = open();
-    inflateAll(stream, rows);
+    inflateAll(stream, reads, rows);
   }
   checkTrailer(bytes, header, next);
   return { data: rows.rgb, width, height };
 }
 
-/** Inflates as far as Pillow does; throws if the image is not complete then. */
-function inflateAll(stream: Uint8Array, rows: RowWriter): void {
-  const end = inflateInto(stream, rows.write);
+/**
+ * Inflates as far as Pillow does; throws if the image is not complete then. `reads` are the places in the stream where
+ * Pillow's reads end: what is wrong behind the last row shows only if it came with it.
+ */
+function inflateAll(stream: Uint8Array, reads: readonly number[], rows: RowWriter): void {
+  const { end, needed, read } = inflateInto(stream, rows.write);
   // Pillow stops at the last row: what is behind it may be damaged.
   if (rows.overfull()) return;
-  if (end === 'broken') throw new DamagedImage('the pixels of the PNG are damaged');
-  if (!rows.done() && !(end === 'end' && rows.betweenRows())) throw new DamagedImage('the pixels of the PNG end early');
+  const together = (reads.find((place) => place >= needed) ?? stream.length) >= read;
+  if (end === 'broken' && (together || !rows.done())) throw new DamagedImage('the pixels of the PNG are damaged');
+  if (rows.done()) return;
+  if (!(end === 'end' && together && rows.betweenRows())) throw new DamagedImage('the pixels of the PNG end early');
 }

@@ -124,12 +124,17 @@ function pixelReader(layout: Layout): ToRgb {
     if (bits === 8 && ['', '0', '0,0'].includes(extra) && samples === 4 + layout.extra.length) return cmykReader(layout);
     if (bits === 16 && extra === '' && samples === 4) return cmykReader(layout);
   }
+  if (photometric === YCBCR && kind === '6/1/8/1' && extra === '' && layout.compression === COMPRESSION.none) return greySteps(1);
   if (photometric === YCBCR && kind === '6/1/8/3' && extra === '') return yCbCrReader(pillowYCbCr());
   if (photometric === 8) throw refused('in CIELAB');
   throw refused(`with pixels of kind ${kind}${extra === '' ? '' : ` and extra samples ${extra}`}`);
 }
 
-function greyReader({ photometric, bits, format, littleEndian }: Layout): ToRgb | undefined {
+function greyReader(layout: Layout): ToRgb | undefined {
+  const { photometric, bits, format, compression } = layout;
+  // What libtiff has put into the machine's order, Pillow reads in the file's order; 16 unsigned bits alone are right.
+  const swapped = compression !== COMPRESSION.none && !(format === 1 && bits === 16);
+  const littleEndian = layout.littleEndian || swapped;
   const inverted = photometric === WHITE_IS_ZERO;
   if (format === 1 && [1, 2, 4, 8].includes(bits)) {
     const most = 2 ** bits - 1;
@@ -138,11 +143,11 @@ function greyReader({ photometric, bits, format, littleEndian }: Layout): ToRgb 
   }
   if (format === 2 && bits === 8 && !inverted) return greySteps(1);
   // Pillow's mode I;16 in files of big-endian order is not inverted but refused.
-  if (bits === 16 && (inverted ? format === 1 && littleEndian : format <= 2)) {
+  if (bits === 16 && (inverted ? format === 1 && layout.littleEndian : format <= 2)) {
     return numeric(2, (view, at) => (format === 1 ? view.getUint16(at, littleEndian) : view.getInt16(at, littleEndian)));
   }
   if (bits === 32 && format === 3) return numeric(4, (view, at) => view.getFloat32(at, littleEndian));
-  if (bits === 32 && !inverted && (format === 2 || littleEndian)) return numeric(4, (view, at) => view.getInt32(at, littleEndian));
+  if (bits === 32 && !inverted && (format === 2 || layout.littleEndian)) return numeric(4, (view, at) => view.getInt32(at, littleEndian));
   return undefined;
 }
 
@@ -324,7 +329,7 @@ async function readSubsampled(
 ): Promise<void> {
   const { width, blockWidth, blockHeight, tags, compression } = layout;
   const [across = 2, down = 2] = tags.get(TAG.yCbCrSubsampling) ?? [];
-  const known = ['1,1', '2,1', '1,2', '2,2', '4,1', '4,2', '4,4'].includes(`${across},${down}`);
+  const known = ['1,1', '2,1', '1,2', '2,2', '4,1', '4,2'].includes(`${across},${down}`);
   if (!known || layout.samples !== 3 || layout.bits !== 8 || layout.planar || layout.reversed || layout.extra.length > 0) {
     throw refused('in YCbCr of this kind');
   }

@@ -76,7 +76,8 @@ export function decodeBmp(bytes: Uint8Array, checkSize: CheckSize): RgbImage {
     return { data: flipped(indexed(bytes, view, header), header, 3), ...size };
   }
   const colors = rle ? undefined : colorReader(header);
-  if (!colors) throw new DamagedImage(`a BMP of ${bits} bits with compression ${compression}, which is not read`);
+  if (!colors)
+    throw new DamagedImage(`a BMP of ${bits} bits with compression ${compression}, which is not read`);
   const data = readColors(bytes, pixelsAt(view, header), header, colors);
   return { data: flipped(data, header, 3), ...size };
 }
@@ -104,7 +105,8 @@ const strideOf = ({ width, bits }: Header) => Math.floor((width * bits + 31) / 3
 
 function requirePixels(bytes: Uint8Array, at: number, stride: number, row: number, height: number): void {
   if (row > stride) throw new DamagedImage('the palette of the BMP does not fit its depth');
-  if (at + stride * (height - 1) + row > bytes.length) throw new DamagedImage('the pixels of the BMP end early');
+  if (at + stride * (height - 1) + row > bytes.length)
+    throw new DamagedImage('the pixels of the BMP end early');
 }
 
 function indexed(bytes: Uint8Array, view: DataView, header: Header): Uint8Array {
@@ -119,8 +121,7 @@ function indexed(bytes: Uint8Array, view: DataView, header: Header): Uint8Array 
   const palette = grey ? greyRamp(twoLevels ? 2 : 256) : paletteOf(table, entry, [2, 1, 0]);
   if (compression !== RAW) {
     const indices = decodeRle(bytes, at, width, height, compression === RLE4);
-    if (twoLevels) throw new DamagedImage('a BMP of two levels with run lengths, which is not read');
-    return rgbOfIndices(indices, palette);
+    return rgbOfIndices(indices, twoLevels ? palette.fill(255, 6) : palette);
   }
   const depth = grey ? (twoLevels ? 1 : 8) : bits;
   const [stride, row] = [strideOf(header), Math.ceil((width * depth) / 8)];
@@ -178,7 +179,8 @@ const layouts: Readonly<Record<string, Fields>> = {
 };
 
 function colorReader({ bits, compression, masks }: Header): Fields | undefined {
-  if (compression === RAW) return bits === 16 ? FIVE : bits === 24 || bits === 32 ? bytesAt(2, 1, 0) : undefined;
+  if (compression === RAW)
+    return bits === 16 ? FIVE : bits === 24 || bits === 32 ? bytesAt(2, 1, 0) : undefined;
   const shown = (bits === 32 ? masks : masks.slice(0, 3)).map((mask) => mask.toString(16));
   return layouts[`${bits} ${shown.join(' ')}`];
 }
@@ -202,7 +204,13 @@ function readColors(bytes: Uint8Array, at: number, header: Header, fields: Field
 }
 
 /** Run lengths of bytes or of halves of bytes; rows in the order of the file. */
-function decodeRle(bytes: Uint8Array, start: number, width: number, height: number, halves: boolean): Uint8Array {
+function decodeRle(
+  bytes: Uint8Array,
+  start: number,
+  width: number,
+  height: number,
+  halves: boolean,
+): Uint8Array {
   const out = new Uint8Array(width * height);
   const half = (byte: number, i: number) => (!halves ? byte : i % 2 === 0 ? byte >> 4 : byte & 15);
   let [at, to, x] = [start, 0, 0];

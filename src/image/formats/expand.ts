@@ -4,11 +4,16 @@
  */
 
 /** The RGB of each index, as 768 bytes; what the palette lacks is black. */
-export function paletteOf(colors: Uint8Array, bytesPerColor = 3, order: readonly [number, number, number] = [0, 1, 2]): Uint8Array {
+export function paletteOf(
+  colors: Uint8Array,
+  bytesPerColor = 3,
+  order: readonly [number, number, number] = [0, 1, 2],
+): Uint8Array {
   const palette = new Uint8Array(768);
   const count = Math.min(256, Math.floor(colors.length / bytesPerColor));
   for (let i = 0; i < count; i++) {
-    for (let channel = 0; channel < 3; channel++) palette[3 * i + channel] = colors[bytesPerColor * i + order[channel]!]!;
+    for (let channel = 0; channel < 3; channel++)
+      palette[3 * i + channel] = colors[bytesPerColor * i + order[channel]!]!;
   }
   return palette;
 }

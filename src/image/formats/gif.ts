@@ -31,14 +31,19 @@ export function decodeGif(bytes: Uint8Array, checkSize: CheckSize): RgbImage {
   const width = Math.max(screen[0], frame.left + frame.width);
   const height = Math.max(screen[1], frame.top + frame.height);
   checkSize(width, height);
-  if (frame.width === 0 || frame.height === 0) throw new DamagedImage('the first frame of the GIF has no pixels');
+  if (frame.width === 0 || frame.height === 0)
+    throw new DamagedImage('the first frame of the GIF has no pixels');
   const indices = new Uint8Array(width * height).fill(frame.transparent ?? 0);
   decodeCodes(bytes, frame, indices, width);
   return { data: rgbOfIndices(indices, frame.palette), width, height };
 }
 
 /** The palette of `flags`, and where it ends. Shorter at the end of a file, where Pillow finds no frame anyway. */
-function readPalette(bytes: Uint8Array, at: number, flags: number): { palette: Uint8Array | undefined; end: number } {
+function readPalette(
+  bytes: Uint8Array,
+  at: number,
+  flags: number,
+): { palette: Uint8Array | undefined; end: number } {
   if ((flags & 0x80) === 0) return { palette: undefined, end: at };
   const end = at + (3 << ((flags & 7) + 1));
   return { palette: paletteOf(bytes.subarray(at, end)), end };
@@ -71,7 +76,12 @@ function readFrame(bytes: Uint8Array, view: DataView): Frame {
       const flags = bytes[at + 8]!;
       const local = readPalette(bytes, at + 9, flags);
       requireBytes(bytes, local.end, 1, 'the first frame of the GIF');
-      const [left, top, width, height] = [0, 2, 4, 6].map((offset) => view.getUint16(at + offset, true)) as [number, number, number, number];
+      const [left, top, width, height] = [0, 2, 4, 6].map((offset) => view.getUint16(at + offset, true)) as [
+        number,
+        number,
+        number,
+        number,
+      ];
       return {
         left,
         top,
@@ -90,7 +100,14 @@ function readFrame(bytes: Uint8Array, view: DataView): Frame {
 
 /** Rows of an interlaced frame in the order in which they come. */
 function* rowOrder(height: number, interlaced: boolean): Generator<number, void> {
-  const passes = interlaced ? ([[0, 8], [4, 8], [2, 4], [1, 2]] as const) : ([[0, 1]] as const);
+  const passes = interlaced
+    ? ([
+        [0, 8],
+        [4, 8],
+        [2, 4],
+        [1, 2],
+      ] as const)
+    : ([[0, 1]] as const);
   for (const [first, step] of passes) for (let y = first; y < height; y += step) yield y;
 }
 

@@ -63,7 +63,8 @@ function fastTable(counts: Uint16Array, symbols: Uint16Array): Uint16Array {
   let index = 0;
   for (let bits = 1; bits <= FAST_BITS; bits++, code *= 2) {
     for (let i = 0; i < counts[bits]!; i++, code++, index++) {
-      for (let at = reversed(code, bits); at < fast.length; at += 1 << bits) fast[at] = (bits << 12) | symbols[index]!;
+      for (let at = reversed(code, bits); at < fast.length; at += 1 << bits)
+        fast[at] = (bits << 12) | symbols[index]!;
     }
   }
   return fast;
@@ -75,10 +76,18 @@ function reversed(code: number, bits: number): number {
   return out;
 }
 
-const LENGTH_BASE = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
+const LENGTH_BASE = [
+  3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195,
+  227, 258,
+];
 const LENGTH_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
-const DISTANCE_BASE = [1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577];
-const DISTANCE_BITS = [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13];
+const DISTANCE_BASE = [
+  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097,
+  6145, 8193, 12289, 16385, 24577,
+];
+const DISTANCE_BITS = [
+  0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13,
+];
 const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 function fixedCodes(): [Code, Code] {
@@ -145,7 +154,8 @@ class Inflater {
 
   private inflate(): void {
     const [method, flags] = [this.take(8), this.take(8)];
-    if ((method * 256 + flags) % 31 !== 0 || (method & 15) !== 8 || method >> 4 > 7 || flags & 32) this.stop('broken');
+    if ((method * 256 + flags) % 31 !== 0 || (method & 15) !== 8 || method >> 4 > 7 || flags & 32)
+      this.stop('broken');
     for (let last = 0; last === 0; ) {
       last = this.take(1);
       const kind = this.take(2);

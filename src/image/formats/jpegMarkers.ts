@@ -11,7 +11,11 @@ const isRestart = (marker: number) => marker >= 0xd0 && marker <= 0xd7;
 const isFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xcc;
 /** DHT, DAC, DQT, DNL, DRI, APP0 to APP15, COM. */
 const isSegment = (marker: number) =>
-  marker === 0xc4 || marker === 0xcc || (marker >= 0xdb && marker <= 0xdd) || (marker >= 0xe0 && marker <= 0xef) || marker === 0xfe;
+  marker === 0xc4 ||
+  marker === 0xcc ||
+  (marker >= 0xdb && marker <= 0xdd) ||
+  (marker >= 0xe0 && marker <= 0xef) ||
+  marker === 0xfe;
 
 /** The next marker from `at` on (FF and neither 00 nor a fill byte), or undefined at the end of the file. */
 function nextMarker(bytes: Uint8Array, at: number): { marker: number; after: number } | undefined {
@@ -43,7 +47,9 @@ export function checkScanMarkers(bytes: Uint8Array): void {
     if (scanning && !allowed(marker, length)) {
       // At a restart, libjpeg passes over marks that no marker has.
       if (restarts && marker < 0xc0 && restartFollows(bytes, at)) continue;
-      throw new DamagedImage(`the JPEG has the marker ff${marker.toString(16).padStart(2, '0')} within its pixels`);
+      throw new DamagedImage(
+        `the JPEG has the marker ff${marker.toString(16).padStart(2, '0')} within its pixels`,
+      );
     }
     at += marker === SOI ? 0 : length;
   }

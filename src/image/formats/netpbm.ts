@@ -1,8 +1,9 @@
 /** PBM, PGM, PPM and PFM, in text and in bytes, as Pillow's PpmImagePlugin reads them. */
-import { rgbFromGreyFloat } from './samples.js';
+
 import type { RgbImage } from '../types.js';
 import { type CheckSize, DamagedImage } from './damaged.js';
 import { clipped } from './expand.js';
+import { rgbFromGreyFloat } from './samples.js';
 
 /** Longest number in the header or in the pixels of a text file, in characters. */
 const LONGEST_TOKEN = 10;
@@ -58,10 +59,14 @@ export function decodeNetpbm(bytes: Uint8Array, checkSize: CheckSize): RgbImage 
       return { data: floats(bytes, header, size), ...size };
     default: {
       const most = header.whole();
-      if (most < 1 || most > 65_535) throw new DamagedImage(`the largest level is ${most}; expected 1 to 65535`);
+      if (most < 1 || most > 65_535)
+        throw new DamagedImage(`the largest level is ${most}; expected 1 to 65535`);
       const channels = kind === '3' || kind === '6' ? 3 : 1;
       const count = width * height * channels;
-      const levels = kind <= '3' ? plainLevels(bytes, header.at, count, most) : packedLevels(bytes, header.at, count, most);
+      const levels =
+        kind <= '3'
+          ? plainLevels(bytes, header.at, count, most)
+          : packedLevels(bytes, header.at, count, most);
       return { data: toRgb(levels, channels, most), ...size };
     }
   }
@@ -100,7 +105,8 @@ function packedLevels(bytes: Uint8Array, at: number, count: number, most: number
   const wide = most > 255;
   if (at + count * (wide ? 2 : 1) > bytes.length) throw early();
   const levels = new Uint16Array(count);
-  for (let i = 0; i < count; i++) levels[i] = wide ? bytes[at + 2 * i]! * 256 + bytes[at + 2 * i + 1]! : bytes[at + i]!;
+  for (let i = 0; i < count; i++)
+    levels[i] = wide ? bytes[at + 2 * i]! * 256 + bytes[at + 2 * i + 1]! : bytes[at + i]!;
   return levels;
 }
 
@@ -173,7 +179,8 @@ function packedBits(bytes: Uint8Array, at: number, { width, height }: Size): Uin
 /** PFM: rows from the bottom up, little-endian if the scale is below 0, of which Pillow uses the sign alone. */
 function floats(bytes: Uint8Array, header: Header, { width, height }: Size): Uint8Array {
   const scale = Number(header.token());
-  if (scale === 0 || !Number.isFinite(scale)) throw new DamagedImage('the scale is no finite number other than 0');
+  if (scale === 0 || !Number.isFinite(scale))
+    throw new DamagedImage('the scale is no finite number other than 0');
   if (header.at + width * height * 4 > bytes.length) throw early();
   const view = new DataView(bytes.buffer, bytes.byteOffset + header.at, width * height * 4);
   const rows = Float32Array.from({ length: width * height }, (_, i) => {

@@ -90,14 +90,16 @@ function rowToRgb({ bits, channels }: PixelKind, palette: Uint8Array | undefined
   // 16-bit grey is Pillow's mode I;16, whose conversion clips; every other kind keeps the high bytes.
   if (bits === 16 && channels === 1) {
     return (row, count, rgb, at, step) => {
-      for (let x = 0, o = at; x < count; x++, o += step) rgb.fill(row[2 * x] === 0 ? row[2 * x + 1]! : 255, o, o + 3);
+      for (let x = 0, o = at; x < count; x++, o += step)
+        rgb.fill(row[2 * x] === 0 ? row[2 * x + 1]! : 255, o, o + 3);
     };
   }
   const bytes = (bits / 8) * channels;
   if (bytes === 3) {
     return (row, count, rgb, at, step) => {
       if (step === 3) rgb.set(row.subarray(0, count * 3), at);
-      else for (let x = 0, p = 0, o = at; x < count; x++, p += 3, o += step) rgb.set(row.subarray(p, p + 3), o);
+      else
+        for (let x = 0, p = 0, o = at; x < count; x++, p += 3, o += step) rgb.set(row.subarray(p, p + 3), o);
     };
   }
   const [green, blue] = channels < 3 ? [0, 0] : [bits / 8, bits / 4];
@@ -126,7 +128,13 @@ function paeth(row: Uint8Array, previous: Uint8Array, first: number, length: num
 }
 
 /** Undoes the filter of a row in place; `previous` is the row above it, `distance` the bytes of a pixel. */
-function unfilter(filter: number, row: Uint8Array, previous: Uint8Array, length: number, distance: number): void {
+function unfilter(
+  filter: number,
+  row: Uint8Array,
+  previous: Uint8Array,
+  length: number,
+  distance: number,
+): void {
   switch (filter) {
     case 0:
       return;
@@ -160,7 +168,8 @@ export function makeRowWriter(image: {
 }): RowWriter {
   const { width, height, kind, palette } = image;
   const [left, top, columns, lines] = image.frame;
-  if (columns === 0 || lines === 0) throw new DamagedImage('the first frame of the animated PNG has no pixels');
+  if (columns === 0 || lines === 0)
+    throw new DamagedImage('the first frame of the animated PNG has no pixels');
   const rgb = new Uint8Array(width * height * 3);
   if (palette?.subarray(0, 3).some((level) => level !== 0)) {
     for (let i = 0; i < rgb.length; i++) rgb[i] = palette[i % 3]!;

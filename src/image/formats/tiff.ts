@@ -63,9 +63,14 @@ function readLayout(tags: TiffTags): Layout {
   const formats = tags.get(TAG.sampleFormat) ?? [1];
   const bits = bitsPerSample[0]!;
   const uniform = bitsPerSample.slice(0, samples).every((other) => other === bits);
-  if (!uniform || (bitsPerSample.length < samples && bitsPerSample.length !== 1)) throw refused('with samples of different sizes');
+  if (!uniform || (bitsPerSample.length < samples && bitsPerSample.length !== 1))
+    throw refused('with samples of different sizes');
   if (formats.some((format) => format !== formats[0])) throw refused('with samples of different formats');
   const tiled = !tags.get(TAG.stripOffsets);
+  const offsets = tags.get(tiled ? TAG.tileOffsets : TAG.stripOffsets) ?? [];
+  const blockWidth = tiled ? one(TAG.tileWidth, 0) : width;
+  const blockHeight = tiled ? one(TAG.tileLength, 0) : Math.min(height, one(TAG.rowsPerStrip, height));
+  const covering = blockWidth === width && blockHeight === height;
   const predictor = one(TAG.predictor, 1);
   const compression = one(TAG.compression, 1);
   if (compression !== COMPRESSION.none && compression !== COMPRESSION.packBits && predictor > 2) {
@@ -84,9 +89,10 @@ function readLayout(tags: TiffTags): Layout {
     reversed: one(TAG.fillOrder, 1) === 2,
     differences: predictor === 2 && compression !== COMPRESSION.none && compression !== COMPRESSION.packBits,
     littleEndian: tags.littleEndian,
-    blockWidth: tiled ? one(TAG.tileWidth, 0) : width,
-    blockHeight: tiled ? one(TAG.tileLength, 0) : Math.min(height, one(TAG.rowsPerStrip, height)),
-    offsets: tags.get(tiled ? TAG.tileOffsets : TAG.stripOffsets) ?? [],
+    blockWidth,
+    blockHeight,
+    // Of several that each cover the image, Pillow takes the last.
+    offsets: covering && compression === COMPRESSION.none && !planar ? offsets.slice(-1) : offsets,
     byteCounts: tags.get(tiled ? TAG.tileByteCounts : TAG.stripByteCounts),
     orientation: one(TAG.orientation, 1),
     tags,
@@ -100,17 +106,38 @@ type ToRgb = (data: Uint8Array, at: number, count: number, rgb: Uint8ClampedArra
 const EXTRA_OF_RGB = ['', '0', '0,0', '0,0,0', '1', '1,0', '1,0,0', '2', '2,0', '2,0,0', '999'];
 const EXTRA_OF_RGB16 = ['', '0', '1', '2'];
 
+/** The kinds that Pillow reads with FillOrder 2, which are fewer without compression. */
+function isReversible({
+  photometric,
+  bits,
+  format,
+  samples,
+  extra,
+  compression,
+  littleEndian,
+}: Layout): boolean {
+  if (format !== 1 || extra.length > 0) return false;
+  if (photometric === RGB) return bits === 8 && samples === 3;
+  if (samples !== 1) return false;
+  const raw = compression === COMPRESSION.none;
+  if (photometric === WHITE_IS_ZERO) return [1, 2, 4].includes(bits) || (bits === 8 && !raw);
+  if (photometric === BLACK_IS_ZERO) return bits <= 8 || (bits === 16 && littleEndian);
+  return photometric === PALETTE && (bits === 8 || !raw);
+}
+
 function pixelReader(layout: Layout): ToRgb {
   const { photometric, bits, format, samples, reversed } = layout;
   const extra = layout.extra.join();
   const kind = `${photometric}/${format}/${bits}/${samples}`;
-  if (reversed && !(samples === 1 && format === 1 && bits <= 16) && kind !== '2/1/8/3') throw refused('with reversed bits in its colours');
-  const grey = (photometric === WHITE_IS_ZERO || photometric === BLACK_IS_ZERO) && samples === 1 && extra === '';
+  if (reversed && !isReversible(layout)) throw refused('with reversed bits in its pixels');
+  const grey =
+    (photometric === WHITE_IS_ZERO || photometric === BLACK_IS_ZERO) && samples === 1 && extra === '';
   if (grey) {
     const reader = greyReader(layout);
     if (reader) return reader;
   }
-  if (photometric === BLACK_IS_ZERO && bits === 8 && samples === 2 && (extra === '0' || extra === '2')) return greySteps(2);
+  if (photometric === BLACK_IS_ZERO && bits === 8 && samples === 2 && (extra === '0' || extra === '2'))
+    return greySteps(2);
   if (photometric === PALETTE && format === 1) {
     if ([1, 2, 4, 8].includes(bits) && samples === 1 && extra === '') return paletteReader(layout);
     if (bits === 8 && samples === 2 && (extra === '0' || extra === '2')) return paletteReader(layout);
@@ -118,13 +145,16 @@ function pixelReader(layout: Layout): ToRgb {
   if (photometric === RGB && format === 1 && samples >= 3) {
     const known = bits === 8 ? EXTRA_OF_RGB : bits === 16 ? EXTRA_OF_RGB16 : [];
     const given = samples === 4 && extra === '' ? '2' : extra;
-    if (known.includes(given) && samples === 3 + (given === '' ? 0 : given.split(',').length)) return rgbReader(layout, given.startsWith('1'));
+    if (known.includes(given) && samples === 3 + (given === '' ? 0 : given.split(',').length))
+      return rgbReader(layout, given.startsWith('1'));
   }
   if (photometric === CMYK && format === 1) {
-    if (bits === 8 && ['', '0', '0,0'].includes(extra) && samples === 4 + layout.extra.length) return cmykReader(layout);
+    if (bits === 8 && ['', '0', '0,0'].includes(extra) && samples === 4 + layout.extra.length)
+      return cmykReader(layout);
     if (bits === 16 && extra === '' && samples === 4) return cmykReader(layout);
   }
-  if (photometric === YCBCR && kind === '6/1/8/1' && extra === '' && layout.compression === COMPRESSION.none) return greySteps(1);
+  if (photometric === YCBCR && kind === '6/1/8/1' && extra === '' && layout.compression === COMPRESSION.none)
+    return greySteps(1);
   if (photometric === YCBCR && kind === '6/1/8/3' && extra === '') return yCbCrReader(pillowYCbCr());
   if (photometric === 8) throw refused('in CIELAB');
   throw refused(`with pixels of kind ${kind}${extra === '' ? '' : ` and extra samples ${extra}`}`);
@@ -144,10 +174,13 @@ function greyReader(layout: Layout): ToRgb | undefined {
   if (format === 2 && bits === 8 && !inverted) return greySteps(1);
   // Pillow's mode I;16 in files of big-endian order is not inverted but refused.
   if (bits === 16 && (inverted ? format === 1 && layout.littleEndian : format <= 2)) {
-    return numeric(2, (view, at) => (format === 1 ? view.getUint16(at, littleEndian) : view.getInt16(at, littleEndian)));
+    return numeric(2, (view, at) =>
+      format === 1 ? view.getUint16(at, littleEndian) : view.getInt16(at, littleEndian),
+    );
   }
   if (bits === 32 && format === 3) return numeric(4, (view, at) => view.getFloat32(at, littleEndian));
-  if (bits === 32 && !inverted && (format === 2 || layout.littleEndian)) return numeric(4, (view, at) => view.getInt32(at, littleEndian));
+  if (bits === 32 && !inverted && (format === 2 || layout.littleEndian))
+    return numeric(4, (view, at) => view.getInt32(at, littleEndian));
   return undefined;
 }
 
@@ -220,21 +253,33 @@ function cmykReader({ bits, samples, littleEndian }: Layout): ToRgb {
 
 function yCbCrReader(convert: YCbCrToRgb): ToRgb {
   return (data, at, count, rgb, to) => {
-    for (let i = 0, p = at; i < count; i++, p += 3) convert(data[p]!, data[p + 1]!, data[p + 2]!, rgb, to + 3 * i);
+    for (let i = 0, p = at; i < count; i++, p += 3)
+      convert(data[p]!, data[p + 1]!, data[p + 2]!, rgb, to + 3 * i);
   };
 }
 
-/** @returns undefined for compressions that are not decoded here: JPEG, fax and others */
+/** Compressions that are left to another decoder: fax of three kinds, and JPEG. */
+const ELSEWHERE = [2, 3, 4, 7];
+const DECODED: readonly number[] = Object.values(COMPRESSION);
+
+/**
+ * @param inflate the engine's own, if it has one
+ * @returns undefined for a compression that is left to another decoder
+ * @throws DamagedImage for what is no image, or none that is read
+ */
 export async function decodeTiff(
   bytes: Uint8Array<ArrayBuffer>,
   checkSize: CheckSize,
   inflate?: Inflate,
 ): Promise<RgbImage | undefined> {
   const tags = readTiffTags(bytes);
-  if (!(Object.values(COMPRESSION) as number[]).includes(tags.get(TAG.compression)?.[0] ?? 1)) return undefined;
+  const compression = tags.get(TAG.compression)?.[0] ?? COMPRESSION.none;
+  if (ELSEWHERE.includes(compression)) return undefined;
+  if (!DECODED.includes(compression)) throw refused(`with compression ${compression}`);
   const layout = readLayout(tags);
   const { width, height, blockWidth, blockHeight } = layout;
-  if (!Number.isSafeInteger(width) || width < 1 || height < 1) throw new DamagedImage(`the TIFF has ${width} × ${height} pixels`);
+  if (!Number.isSafeInteger(width) || width < 1 || height < 1)
+    throw new DamagedImage(`the TIFF has ${width} × ${height} pixels`);
   checkSize(width, height);
   if (blockWidth < 1 || blockHeight < 1) throw new DamagedImage('the TIFF has strips or tiles of no size');
   // What libtiff would hold of one tile; no tile is far larger than its image.
@@ -248,10 +293,16 @@ export async function decodeTiff(
 }
 
 /** The bytes of a strip or tile before they are decompressed. */
-function blockBytes(bytes: Uint8Array<ArrayBuffer>, layout: Layout, block: number, length: number): Uint8Array<ArrayBuffer> {
+function blockBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  layout: Layout,
+  block: number,
+  length: number,
+): Uint8Array<ArrayBuffer> {
   const offset = layout.offsets[block]!;
   // Without compression Pillow reads what it needs, whatever the counts say.
-  const count = layout.compression === COMPRESSION.none ? length : (layout.byteCounts?.[block] ?? bytes.length - offset);
+  const count =
+    layout.compression === COMPRESSION.none ? length : (layout.byteCounts?.[block] ?? bytes.length - offset);
   if (offset + count > bytes.length) throw new DamagedImage('the TIFF ends within its pixels');
   const data = bytes.subarray(offset, offset + count);
   return layout.reversed ? reverseBits(data) : data;
@@ -262,7 +313,8 @@ function* blocksOf(layout: Layout, planes: number) {
   const { width, height, blockWidth, blockHeight, offsets } = layout;
   const across = Math.ceil(width / blockWidth);
   const down = Math.ceil(height / blockHeight);
-  if (offsets.length < across * down * planes) throw new DamagedImage('the TIFF has fewer strips or tiles than it needs');
+  if (offsets.length < across * down * planes)
+    throw new DamagedImage('the TIFF has fewer strips or tiles than it needs');
   for (let block = 0; block < across * down * planes; block++) {
     const place = block % (across * down);
     const left = (place % across) * blockWidth;
@@ -280,7 +332,12 @@ async function readBlocks(
   inflate: Inflate | undefined,
 ): Promise<void> {
   const { width, blockWidth, blockHeight, bits, samples, compression, planar } = layout;
-  if (planar && (![8, 16].includes(bits) || ![RGB, CMYK].includes(layout.photometric) || (compression === COMPRESSION.none && bits === 16))) {
+  if (
+    planar &&
+    (![8, 16].includes(bits) ||
+      ![RGB, CMYK].includes(layout.photometric) ||
+      (compression === COMPRESSION.none && bits === 16))
+  ) {
     throw refused('in planes of this kind');
   }
   const toRgb = pixelReader(layout);
@@ -330,11 +387,22 @@ async function readSubsampled(
   const { width, blockWidth, blockHeight, tags, compression } = layout;
   const [across = 2, down = 2] = tags.get(TAG.yCbCrSubsampling) ?? [];
   const known = ['1,1', '2,1', '1,2', '2,2', '4,1', '4,2'].includes(`${across},${down}`);
-  if (!known || layout.samples !== 3 || layout.bits !== 8 || layout.planar || layout.reversed || layout.extra.length > 0) {
+  if (
+    !known ||
+    layout.samples !== 3 ||
+    layout.bits !== 8 ||
+    layout.planar ||
+    layout.reversed ||
+    layout.extra.length > 0
+  ) {
     throw refused('in YCbCr of this kind');
   }
-  if (layout.differences && (across > 1 || down > 1)) throw refused('in YCbCr with fewer colours and a predictor');
-  const convert = libtiffYCbCr(tags.get(TAG.yCbCrCoefficients) ?? LUMA, tags.get(TAG.referenceBlackWhite) ?? REFERENCE);
+  if (layout.differences && (across > 1 || down > 1))
+    throw refused('in YCbCr with fewer colours and a predictor');
+  const convert = libtiffYCbCr(
+    tags.get(TAG.yCbCrCoefficients) ?? LUMA,
+    tags.get(TAG.referenceBlackWhite) ?? REFERENCE,
+  );
   const tiled = tags.get(TAG.stripOffsets) === undefined;
   const unit = across * down + 2;
   const unitsPerRow = Math.ceil(blockWidth / across);
@@ -346,7 +414,13 @@ async function readSubsampled(
       for (let x = 0; x < columns; x++) {
         const at = (Math.floor(y / down) * unitsPerRow + Math.floor(x / across)) * unit;
         const luminance = data[at + (y % down) * across + (x % across)]!;
-        convert(luminance, data[at + unit - 2]!, data[at + unit - 1]!, rgb, ((top + y) * width + left + x) * 3);
+        convert(
+          luminance,
+          data[at + unit - 2]!,
+          data[at + unit - 1]!,
+          rgb,
+          ((top + y) * width + left + x) * 3,
+        );
       }
     }
   }

@@ -72,7 +72,8 @@ const END = 257;
 
 /** LZW with the first bit highest and codes that grow one entry early. */
 function decodeLzw(data: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
-  if (data[0] === 0 && (data[1] ?? 0) & 1) throw new DamagedImage('a TIFF with LZW of before 1988, which is not read');
+  if (data[0] === 0 && (data[1] ?? 0) & 1)
+    throw new DamagedImage('a TIFF with LZW of before 1988, which is not read');
   const out = new Uint8Array(length);
   // Where in `out` the string of a code begins, and how long it is.
   const start = new Int32Array(4096);
@@ -133,11 +134,19 @@ export function undoDifferences(
       for (let i = row + samples; i < row + rowBytes; i++) data[i] = data[i]! + data[i - samples]!;
     } else if (bits === 16) {
       for (let i = row + 2 * samples; i < row + rowBytes; i += 2) {
-        view.setUint16(i, view.getUint16(i, littleEndian) + view.getUint16(i - 2 * samples, littleEndian), littleEndian);
+        view.setUint16(
+          i,
+          view.getUint16(i, littleEndian) + view.getUint16(i - 2 * samples, littleEndian),
+          littleEndian,
+        );
       }
     } else {
       for (let i = row + 4 * samples; i < row + rowBytes; i += 4) {
-        view.setUint32(i, view.getUint32(i, littleEndian) + view.getUint32(i - 4 * samples, littleEndian), littleEndian);
+        view.setUint32(
+          i,
+          view.getUint32(i, littleEndian) + view.getUint32(i - 4 * samples, littleEndian),
+          littleEndian,
+        );
       }
     }
   }

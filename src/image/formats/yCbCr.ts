@@ -10,7 +10,12 @@ const fixed = (factor: number) =>
 
 /** Pillow's own ConvertYCbCr.c, in 6 bits behind the point. */
 export function pillowYCbCr(): YCbCrToRgb {
-  const [redOfCr, greenOfCb, greenOfCr, blueOfCb] = [fixed(1.402), fixed(-0.34414), fixed(-0.71414), fixed(1.772)];
+  const [redOfCr, greenOfCb, greenOfCr, blueOfCb] = [
+    fixed(1.402),
+    fixed(-0.34414),
+    fixed(-0.71414),
+    fixed(1.772),
+  ];
   return (y, cb, cr, rgb, at) => {
     rgb[at] = y + (redOfCr[cr]! >> SCALE);
     rgb[at + 1] = y + ((greenOfCb[cb]! + greenOfCr[cr]!) >> SCALE);

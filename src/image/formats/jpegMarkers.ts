@@ -60,7 +60,10 @@ export function checkScanMarkers(bytes: Uint8Array): void {
 
 function allowed(bytes: Uint8Array, marker: number, at: number, length: number): boolean {
   if (marker === SOI || isFrame(marker)) return false;
-  if (marker === SOS) return true;
+  if (marker === SOS) {
+    const components = bytes[at + 2] ?? 1;
+    return components >= 1 && components <= 4 && length === 6 + 2 * components;
+  }
   if (!isSegment(marker) || length < 2) return false;
   // Of a table that the file cuts off, libjpeg has seen what is there.
   const table = bytes.subarray(at + 2, at + length);

@@ -427,9 +427,7 @@ class Recorder implements Ops<Value> {
         n,
         xStride: x.operand.stride,
         residualStride: residual?.operand.stride,
-        ...(quantized
-          ? this.quantizedWeights(name, k, n, y)
-          : { w: weights.matrix(`${name}.kernel`, k, n) }),
+        ...(quantized ? this.quantizedWeights(name, k, n, y) : { w: weights.matrix(`${name}.kernel`, k, n) }),
         bias: weights.has(`${name}.bias`) ? weights.vector(`${name}.bias`, n) : weights.zeros(n),
         activation: options.activation ? ACTIVATIONS[options.activation] : 0,
         scale: options.scale === undefined ? 0 : weights.vector(options.scale, n),

@@ -95,7 +95,7 @@ describe.each([
   { distilled: true, layerScale: 0.3 },
   { embedDim: 35, numHeads: 5, mlpRatio: 2.1 },
   { embedDim: 400, numHeads: 8, depth: 1 },
-  { swiglu: true, qkNorm: true },
+  { activation: 'quick_gelu' as const, qkNorm: true },
 ])('%j', (overrides) => {
   test('as the codes of the weights give it in float32, but for the codes of the activations', async () => {
     const config = configOf(overrides);

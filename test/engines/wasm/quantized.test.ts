@@ -95,7 +95,7 @@ describe.each([
   { distilled: true, layerScale: 0.3 },
   { embedDim: 35, numHeads: 5, mlpRatio: 2.1 },
   { embedDim: 400, numHeads: 8, depth: 1 },
-  { activation: 'quick_gelu' as const, qkNorm: true },
+  { registers: 4, posEmbedPrefix: false, pool: 'mean' as const },
 ])('%j', (overrides) => {
   test('as the codes of the weights give it in float32, but for the codes of the activations', async () => {
     const config = configOf(overrides);

@@ -1,8 +1,10 @@
 import '@tensorflow/tfjs-backend-wasm';
 import { type BoundBackend, makeCurrent, startBackend } from './boundBackend.js';
 import { UserError } from './errors.js';
+import type { WeightReader } from './families/types.js';
+import type { VitConfig } from './families/vit/config.js';
 import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } from './kernels/wasm/index.js';
-import type { Runtime, VisionTransformer } from './models/visionTransformer.js';
+import type { EngineRuntime, Runtime, VisionTransformer } from './models/visionTransformer.js';
 
 /**
  * Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used, or,
@@ -10,27 +12,59 @@ import type { Runtime, VisionTransformer } from './models/visionTransformer.js';
  */
 export type BackendActivator = (asked: { readonly auto: boolean }) => Promise<string>;
 
-/** Makes what runs a whole model on a backend, faster than layer by layer. */
+/** Makes what runs a whole model on a backend, faster than layer by layer, from the weights of its layers. */
 export type RuntimeFactory = (model: VisionTransformer) => Promise<Runtime>;
 
-const activators = new Map<string, BackendActivator>();
-const runtimes = new Map<string, RuntimeFactory>();
-
-/** Adds a backend, before those that are there: `auto` tries the last added first. */
-export function addBackend(name: string, activate: BackendActivator, runtime?: RuntimeFactory): void {
-  activators.set(name, activate);
-  if (runtime) runtimes.set(name, runtime);
+/** A model that an engine is to run: it reads each weight once, and holds it. */
+export interface EngineSource {
+  readonly config: VitConfig;
+  readonly readWeight: WeightReader;
+  /** How many threads compute; by default what the engine finds best here. */
+  readonly threads?: number;
+  readonly onProgress?: (fraction: number) => void;
+  readonly signal?: AbortSignal;
 }
 
-/** Gives a model whose weights are filled in the runtime of its backend, where that has one. */
-export async function attachRuntime(model: VisionTransformer): Promise<void> {
-  const runtime = await runtimes.get(model.backend)?.(model);
-  if (runtime) model.useRuntime(runtime);
+/** Makes what runs a whole model without layers, which are built from its weights once somebody asks for them. */
+export type EngineFactory = (source: EngineSource) => Promise<EngineRuntime>;
+
+/** What a backend has beside tfjs' own of its name. */
+export interface BackendParts {
+  /** The tfjs backend that holds its tensors and computes layers, features and training; by default its own name's. */
+  readonly tensors?: string;
+  readonly runtime?: RuntimeFactory;
+  /** An engine for the models that it can run; undefined for others. */
+  readonly engine?: (config: VitConfig) => EngineFactory | undefined;
+}
+
+const backends = new Map<string, BackendParts & { readonly activate: BackendActivator }>();
+
+/** Adds a backend, before those that are there: `auto` tries the last added first. */
+export function addBackend(name: string, activate: BackendActivator, parts: BackendParts = {}): void {
+  backends.set(name, { activate, ...parts });
+}
+
+/** Adds an engine to a backend that is there. */
+export function addEngine(name: string, engine: NonNullable<BackendParts['engine']>): void {
+  const backend = backends.get(name);
+  if (!backend) throw new Error(`no backend is named ${name}`);
+  backends.set(name, { ...backend, engine });
+}
+
+/** The engine that runs a model on a backend, if it has one for it. */
+export function engineFor(backend: string, config: VitConfig): EngineFactory | undefined {
+  return backends.get(backend)?.engine?.(config);
+}
+
+/** Gives a model whose weights are filled in the runtime of a backend, where that has one. */
+export async function attachRuntime(model: VisionTransformer, backend: string): Promise<void> {
+  const runtime = await backends.get(backend)?.runtime?.(model);
+  if (runtime) model.useRuntime(runtime, backend);
 }
 
 /** Names that useBackend takes beside `auto`. */
 export function backendNames(): string[] {
-  return [...activators.keys()];
+  return [...backends.keys()];
 }
 
 /** Which backend runs, and why. */
@@ -63,15 +97,15 @@ export async function useBackend(name = 'auto'): Promise<BackendChoice> {
 /** As useBackend, but what is current in tfjs stays so. */
 export async function chooseBackend(name = 'auto'): Promise<StartedBackend> {
   if (name !== 'auto') {
-    const activate = activators.get(name);
-    if (!activate)
+    const backend = backends.get(name);
+    if (!backend)
       throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);
-    return started({ backend: name, description: await activate({ auto: false }), passedOver: [] });
+    return started({ backend: name, description: await backend.activate({ auto: false }), passedOver: [] });
   }
   const passedOver: string[] = [];
   for (const candidate of backendNames().reverse()) {
     try {
-      const description = await activators.get(candidate)!({ auto: true });
+      const description = await backends.get(candidate)!.activate({ auto: true });
       return await started({ backend: candidate, description, passedOver });
     } catch (error) {
       passedOver.push(`${candidate}: ${(error as Error).message}`);
@@ -81,7 +115,7 @@ export async function chooseBackend(name = 'auto'): Promise<StartedBackend> {
 }
 
 async function started(choice: BackendChoice): Promise<StartedBackend> {
-  return { choice, bound: await startBackend(choice.backend) };
+  return { choice, bound: await startBackend(backends.get(choice.backend)?.tensors ?? choice.backend) };
 }
 
 /** Starts a tfjs backend, if it is not running; the current one stays. */

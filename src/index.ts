@@ -14,7 +14,6 @@ export {
 } from '../converters/formats/index.js';
 export type { WeightDtype } from '../converters/write/encodeWeight.js';
 export { writeLayersModel } from '../converters/write/layersModel.js';
-export { writeSavedModel } from '../converters/write/savedModel/index.js';
 export type { OutputSink } from '../converters/write/sink.js';
 export { type BackendChoice, backendNames, useBackend } from './backend.js';
 export { UserError } from './errors.js';
@@ -40,7 +39,7 @@ export {
 } from './models/classify.js';
 export { createModel, type ModelOverrides, resolveConfig } from './models/create.js';
 export { DistilledVisionTransformer } from './models/distilledVisionTransformer.js';
-export { type FetchFile, type FetchOptions, fetchFile } from './models/fetchFile.js';
+export { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './models/fetchFile.js';
 export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
 export { loadRegnet, type Regnet } from './models/regnet.js';
 export {
@@ -50,4 +49,5 @@ export {
   type Features,
   VisionTransformer,
 } from './models/visionTransformer.js';
+export { writeSavedModel } from './models/writeSavedModel.js';
 export * from './train/index.js';

@@ -32,13 +32,16 @@ export function facebookTensors({ config, readWeight }: WritableModel): Writable
 
 /**
  * The bytes of a safetensors file with a model's state_dict, as PyTorch loads it into facebookresearch/deit's or timm's
- * model of the same shape. The number of heads, which tensors do not tell, stands in the metadata.
+ * model of the same shape. What tensors do not tell stands in the metadata: the number of heads, and the classes' names as
+ * a JSON array.
  */
 export function stateDictChunks(model: WritableModel): AsyncGenerator<Uint8Array> {
   const { name, numHeads } = model.config;
+  const { labels } = model;
   return safetensorsChunks(facebookTensors(model), {
     format: 'pt',
     'args.model': name,
     'args.num_heads': String(numHeads),
+    ...(labels ? { labels: JSON.stringify(labels) } : {}),
   });
 }

@@ -5,6 +5,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { UserError } from '../errors.js';
 import { type HubFolder, type HubOptions, openHubFolder } from '../hub/hubFolder.js';
 import { HUB_ENDPOINT, parseEndpoint } from '../hub/hubName.js';
+import { requireToken } from '../hub/token.js';
 import { cacheStore } from './hub/cacheStore.js';
 
 export { type CachedFile, clearHubCache, listCachedFiles } from './hub/cacheStore.js';
@@ -42,14 +43,11 @@ export async function openHub(name: string, options: BrowserHubOptions = {}): Pr
   if (unknown !== undefined) {
     throw new UserError(`openHub: unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
   }
-  if (token !== undefined && !/^[\x21-\x7e]{1,4096}$/.test(token)) {
-    throw new UserError(
-      'the option token: expected a token (hf_…), found a text with spaces or other characters',
-    );
-  }
+  if (token !== undefined) requireToken(token, 'the option token');
   return openHubFolder(name, rest, {
-    endpoint: parseEndpoint(endpoint),
+    endpoint: parseEndpoint(endpoint, 'the option endpoint'),
     ...(token !== undefined && { token, tokenSource: 'the option token' }),
+    settings: { giveToken: 'give one as the option token', endpoint: 'the option endpoint' },
     redirects: 'follow',
     store: await cacheStore(cache, options.onNotice),
     createHasher: hasher,

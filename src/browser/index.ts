@@ -8,6 +8,7 @@ export * as tf from '@tensorflow/tfjs-core';
 export * from '../index.js';
 export { cachedFetch, clearCache } from './cache.js';
 export { type BrowserPicture, decodePicture, MAX_PIXELS, pictureBitmap } from './decode.js';
+export { type BrowserHubOptions, clearHubCache, listCachedFiles, openHub } from './hub.js';
 export type { BrowserImage } from './imageInputs.js';
 export { type BrowserLoadOptions, type BrowserModelSource, load } from './load.js';
 export { loadInWorker, type WorkerLoadOptions, type WorkerModel } from './worker/client.js';

@@ -1,6 +1,14 @@
 import { UserError } from '../errors.js';
 import { refusal } from './refusal.js';
 
+/** How the user sets what a hub needs, for messages. */
+export interface HubSettings {
+  /** e.g. `set HF_TOKEN`. */
+  readonly giveToken: string;
+  /** e.g. `HF_ENDPOINT`. */
+  readonly endpoint: string;
+}
+
 /** How a hub is reached. */
 export interface Connection {
   /** The hub's address without a slash at its end. */
@@ -8,6 +16,7 @@ export interface Connection {
   readonly token?: string;
   /** Where the token comes from, for messages: `HF_TOKEN`, a file's path. */
   readonly tokenSource?: string;
+  readonly settings: HubSettings;
   readonly signal?: AbortSignal;
   /** A connection on which nothing comes for this long counts as lost, in ms. */
   readonly stallMs: number;
@@ -86,6 +95,8 @@ export async function request(
           method,
           headers: token ? { ...headers, authorization: `Bearer ${token}` } : headers,
           redirect: connection.redirects,
+          // A browser would keep what comes a second time, and join the parts of a file by itself.
+          ...(connection.redirects === 'follow' && { cache: 'no-store' }),
           signal: attempt.signal,
         }),
       );

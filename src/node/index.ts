@@ -5,7 +5,7 @@ import { addImageDecoder } from '../models/classify.js';
 import { checkLoadOptions, type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { decodeNodeImage, NODE_KINDS } from './imageInputs.js';
-import './native/backend.js';
+import './backends.js';
 import { openModel } from './openModel.js';
 import { fileHandler } from './saveLayersModel.js';
 
@@ -14,7 +14,9 @@ export * from '../index.js';
 export { decodeImage } from './decode.js';
 export { openFileSource } from './fileSource.js';
 export { writeFolder } from './folderSink.js';
+export { type NodeHubOptions, openHub } from './hub/openHub.js';
 export type { NodeImage } from './imageInputs.js';
+export { openLocalFolder } from './localFolder.js';
 export { type OpenedModel, openCheckpoint, openModel } from './openModel.js';
 export { saveLayersModel, saveModel } from './saveLayersModel.js';
 export { openTeacher } from './train/openTeacher.js';

@@ -18,14 +18,14 @@ function models(): Uint8Array[] {
     .map((file) => new Uint8Array(readFileSync(new URL(file, MODELS))));
 }
 
-/** All cases; the same seed gives the same cases. */
-export function convertCases(): fc.Arbitrary<ConvertCase> {
+/** All cases, of up to `maxDepth` blocks; the same seed gives the same cases. */
+export function convertCases(maxDepth = 400): fc.Arbitrary<ConvertCase> {
   const corpus = models();
   const kinds = fc.oneof(
     { weight: 3, arbitrary: mutated(fc.constantFrom(...corpus), corpus).map(asKind('model bytes')) },
     { weight: 3, arbitrary: changedHeader(corpus).map(asKind('model header')) },
     { weight: 3, arbitrary: shapes().map(asKind('model shapes')) },
-    { weight: 1, arbitrary: repeated().map(asKind('model pickle')) },
+    { weight: 1, arbitrary: repeated(maxDepth).map(asKind('model pickle')) },
   );
   const options = fc.record(
     {
@@ -185,7 +185,7 @@ function timmShapes({
 }
 
 /** Models of one stored element that strides of 0 repeat to any size, each tensor apart or all together. */
-function repeated(): fc.Arbitrary<Uint8Array> {
+function repeated(maxDepth: number): fc.Arbitrary<Uint8Array> {
   const size = fc.constantFrom(0, 1, 64, 192, 2048);
   return fc
     .record<Sizes>({
@@ -193,7 +193,7 @@ function repeated(): fc.Arbitrary<Uint8Array> {
       patch: fc.constantFrom(1, 16, 512, 2048),
       chans: fc.constantFrom(0, 1, 3),
       grid: fc.constantFrom(0, 1, 14, 1000, 2 ** 20),
-      depth: fc.constantFrom(1, 2, 12, 400),
+      depth: fc.constantFrom(1, 2, 12, maxDepth),
       hidden: size,
       classes: fc.constantFrom(0, 1, 1000, 2 ** 24),
     })

@@ -40,6 +40,8 @@ describe('names', () => {
     const endpoint = 'http://127.0.0.1:8080/hub';
     expect(isHubName(`${endpoint}/${VIT}`)).toBe(false);
     expect(isHubName(`${endpoint}/${VIT}`, endpoint)).toBe(true);
+    expect(isHubName(`${endpoint}ble/${VIT}`, endpoint)).toBe(false);
+    expect(isHubName(`http://127.0.0.1:8080/${VIT}`, 'http://127.0.0.1:8080')).toBe(true);
     expect(parseHubName(`${endpoint}/${VIT}/tree/v2/sub`, endpoint)).toEqual({
       repo: VIT,
       revision: 'v2',

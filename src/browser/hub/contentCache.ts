@@ -45,7 +45,7 @@ export function memoryCache(): ContentCache {
 }
 
 /**
- * A cache that goes on in memory where the first one gives no more room.
+ * A cache that goes on in memory once the first one gives no more room.
  *
  * @param makeRoom removes something from the first one; false if there is nothing more to remove
  */
@@ -55,22 +55,23 @@ export function spillingCache(
   onSpill: () => void,
 ): ContentCache {
   const memory = memoryCache();
+  // From then on all goes to memory: what is put last says that all before it is there, also on the next visit.
+  let isFull = false;
   return {
     isKept: first.isKept,
     read: async (name) => (await memory.read(name)) ?? first.read(name),
     size: async (name) => (await memory.size(name)) ?? first.size(name),
     async put(name, bytes) {
-      for (;;) {
+      while (!isFull) {
         try {
-          await first.put(name, bytes);
-          return memory.delete(name);
+          return await first.put(name, bytes);
         } catch (error) {
           if ((error as Error).name !== 'QuotaExceededError') throw error;
-          if (await makeRoom(first)) continue;
-          onSpill();
-          return memory.put(name, bytes);
+          isFull ||= !(await makeRoom(first));
+          if (isFull) onSpill();
         }
       }
+      return memory.put(name, bytes);
     },
     async delete(name) {
       await memory.delete(name);

@@ -2,9 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.js';
+import { parseHubName } from '../../hub/hubName.js';
 import { type KeptRef, modelsFolder } from './diskStore.js';
 import { cacheFolder } from './environment.js';
 import { inWords } from './writeErrors.js';
+
+/** The end of a folder's name while it is removed. */
+const REMOVED = /\.removed-[0-9a-f-]{36}$/;
 
 /** A model in the cache. */
 export interface CachedModel {
@@ -43,9 +47,10 @@ export async function listCache(cacheDir: string = cacheFolder()): Promise<Cache
  *
  * @param repo `OWNER/NAME`
  * @returns bytes that were freed
- * @throws UserError if it is not in the cache, or cannot be removed
+ * @throws UserError if it is no name or not in the cache, or cannot be removed
  */
 export async function removeFromCache(repo: string, cacheDir: string = cacheFolder()): Promise<number> {
+  parseHubName(`hf:${repo}`); // a name that leads out of the cache is refused
   const folder = join(modelsFolder(cacheDir), ...repo.split('/'));
   if (!(await stat(folder).catch(() => undefined))) {
     const there = (await listCache(cacheDir)).map((model) => model.repo);
@@ -65,7 +70,19 @@ export async function removeFromCache(repo: string, cacheDir: string = cacheFold
 export async function clearHubCache(cacheDir: string = cacheFolder()): Promise<number> {
   let bytes = 0;
   for (const { repo } of await listCache(cacheDir)) bytes += await removeFromCache(repo, cacheDir);
+  await finishRemovals(modelsFolder(cacheDir));
   return bytes;
+}
+
+/** Removes what a process that ended in the middle of it has left. */
+async function finishRemovals(root: string): Promise<void> {
+  for (const owner of await readdir(root).catch(() => [])) {
+    for (const name of await readdir(join(root, owner)).catch(() => [])) {
+      const path = join(root, owner, name);
+      if (REMOVED.test(name)) await inWords(path, () => rm(path, { recursive: true, force: true }));
+    }
+    await rmdir(join(root, owner)).catch(() => {}); // with models that came meanwhile it stays
+  }
 }
 
 async function describe(folder: string, repo: string): Promise<CachedModel> {
@@ -113,7 +130,7 @@ async function foldersIn(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     return entries
-      .filter((entry) => entry.isDirectory() && !/\.removed-[0-9a-f-]{36}$/.test(entry.name))
+      .filter((entry) => entry.isDirectory() && !REMOVED.test(entry.name))
       .map(({ name }) => name);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -17,5 +17,5 @@ addBackend(
     const device = isUsingGpuDevice ? 'CUDA' : missed;
     return `tensorflow: ${binding.TF_Version} on ${device} (${name} ${tfjsNode.version['tfjs-node']})`;
   },
-  async (model) => graphRuntime((await loadTfjsNode()).tfjsNode, model),
+  { runtime: async (model) => graphRuntime((await loadTfjsNode()).tfjsNode, model) },
 );

@@ -29,7 +29,7 @@ test('one at a time, and nothing is left', async () => {
 });
 
 test.each([
-  '{"pid":1,"host":"another machine","token":"t"}',
+  '{"pid":999999999,"host":"another machine","token":"t"}',
   '',
   'no JSON',
 ])('a lock that says %j and shows no life is taken over, once, and not sooner', async (text) => {
@@ -45,7 +45,7 @@ test.each([
 
 test('who has lost the lock is told before it writes, and does not release the new one', async () => {
   const lock = await lockFile(path);
-  writeFileSync(path, '{"pid":1,"host":"another machine","token":"t"}');
+  writeFileSync(path, '{"pid":999999999,"host":"another machine","token":"t"}');
   await new Promise((done) => setTimeout(done, 1100)); // the lock is looked at once a second
   await expect(lock.check()).rejects.toBeInstanceOf(LockLost);
   await lock.release();

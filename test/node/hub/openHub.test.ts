@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -172,6 +173,25 @@ describe('a model', () => {
       'hf:google/vit: has no file pytorch_model.bin; there are config.json, empty.txt, model.safetensors, sub/a b.bin',
     );
     expect(await failure(folder.readText('sub/a b.bin'))).toMatch(/expected text in UTF-8/);
+  });
+
+  test('two at once in one process fetch a file once', async () => {
+    const folders = await Promise.all([open(), open()]);
+    await Promise.all(folders.map(expectWeights));
+    expect(hub.seen.filter(({ host }) => host === 'cdn')).toHaveLength(1);
+  });
+
+  test('a lock that was taken away: what came is gone on with under a new one', async () => {
+    const slow: Handler = (_, response) => {
+      response.writeHead(200, { 'content-length': WEIGHTS.length });
+      response.write(WEIGHTS.subarray(0, 50_000));
+      setTimeout(() => response.end(WEIGHTS.subarray(50_000)), 1200); // the lock is looked at once a second
+    };
+    hub.cdnFaults.push(slow);
+    const onProgress = () => rmSync(`${weightsBlob()}.lock`, { force: true });
+    await expectWeights(await open('hf:google/vit', { onProgress }));
+    expect(hub.seen.at(-1)!.headers.range).toBe('bytes=50000-');
+    expect(existsSync(`${weightsBlob()}.partial`)).toBe(false);
   });
 
   test('a text of more than 32 MiB is not fetched', async () => {

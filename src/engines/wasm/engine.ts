@@ -184,7 +184,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
       team.dispose();
       programs.clear();
     },
-    weight: (name) => readBack(layout, memory, tiles.columns, kept, name),
+    weight: (name) => readBack(layout, memory, tiles, kept, name),
     width,
     description: `WASM, ${bits}-bit SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     get memoryBytes() {

@@ -61,6 +61,8 @@ export interface Tiles {
   /** Rows of a tile. */
   readonly rows: number;
   readonly columns: number;
+  /** Codes in 32 bits: four bytes, or two numbers of 16 bits. */
+  readonly unit: number;
   /** Of a packed [k, n] matrix of codes. */
   packedCodesBytes(k: number, n: number): number;
   /** Of a tile of rows of k values as codes. */

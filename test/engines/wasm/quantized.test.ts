@@ -109,6 +109,7 @@ describe.each([
     const found = engine.predict(images, 3);
     expect(difference(found, wanted)).toBeLessThan(0.08);
     expect(difference(found, wanted)).toBeGreaterThan(0);
+    for (const [name, values] of coded) expect(engine.weight(name)).toEqual(values);
     const other = await openEngine(source.config, coded, { threads: 3 });
     expect(await other.run(images, 3)).toEqual(found);
     engine.dispose();

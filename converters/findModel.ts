@@ -401,10 +401,12 @@ function found(
 function sharedNaming(candidate: Candidate, facts: Facts | undefined): Naming {
   const { naming, prefix } = candidate;
   if (naming !== facebook || !isUncertain(candidate, facts)) return naming;
-  return prefix === '' ? timm : naming;
+  // transformers' TimmWrapper and open_clip keep a timm model under these names.
+  return prefix === '' || /(^|\.)(timm_model|trunk)\.$/.test(prefix) ? timm : naming;
 }
 
-function isUncertain({ naming, tells, weights }: Candidate, facts: Facts | undefined): boolean {
+function isUncertain({ naming, tells, weights, prefix }: Candidate, facts: Facts | undefined): boolean {
+  if (facts?.library && facts.library.value !== 'timm' && prefix === '') return false;
   if (facts?.library?.value === naming.library || tells) return false;
   return naming === facebook && !weights.has('blocks.0.ls1.gamma');
 }

@@ -1,4 +1,5 @@
 import { imagenetLabels } from '../configs/imagenet.js';
+import { checkOptions } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
 import {
   compactConfig,
@@ -49,6 +50,17 @@ export interface ConvertOptions {
   facts?: Facts;
 }
 
+const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
+  model: true,
+  imgSize: true,
+  numClasses: true,
+  numHeads: true,
+  labels: true,
+  root: true,
+  pooler: true,
+  facts: true,
+};
+
 /** What became of the tensors of a checkpoint. */
 export interface ConvertReport {
   readonly source: string;
@@ -90,6 +102,7 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
+  checkOptions('convert', options, Object.keys(CONVERT_OPTIONS));
   const file = checkpoint.name;
   const facts = withOptions(options.facts ?? storedFacts(checkpoint), options);
   const found = findVisionTransformer(checkpoint, { root: options.root, facts });
@@ -247,9 +260,11 @@ function preprocessingOf(
   if (String(crop) === String(config.imgSize)) return { value: preprocessing.value, assumptions: [] };
   const scale = (size: number, axis: 0 | 1) => Math.round((size * config.imgSize[axis]) / crop[axis]);
   const scaled =
-    resize.mode === 'short'
-      ? { ...resize, size: scale(resize.size, config.imgSize[0] < config.imgSize[1] ? 0 : 1) }
-      : { ...resize, height: scale(resize.height, 0), width: scale(resize.width, 1) };
+    resize.mode === 'none'
+      ? resize
+      : resize.mode === 'short'
+        ? { ...resize, size: scale(resize.size, config.imgSize[0] < config.imgSize[1] ? 0 : 1) }
+        : { ...resize, height: scale(resize.height, 0), width: scale(resize.width, 1) };
   const value = { ...preprocessing.value, resize: scaled, crop: config.imgSize };
   const why = `${preprocessing.source} says it for ${crop.join('×')} pixels; it was scaled to the size of the input`;
   return { value, assumptions: [{ field: 'preprocessing', value: `for ${config.imgSize.join('×')}`, why }] };

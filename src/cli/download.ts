@@ -3,8 +3,10 @@ import { basename, join } from 'node:path';
 import { UserError } from '../errors.js';
 import { modelCard } from '../models/create.js';
 import { type Downloaded, downloadFile } from '../node/download.js';
+import { describeCheck } from '../node/hash.js';
 import { megabytes } from '../node/partialFile.js';
 import { type Command, UsageError } from './main.js';
+import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 
 interface Args {
@@ -34,16 +36,19 @@ export const downloadCommand: Command = {
         if (from === undefined || /^https?:\/\/./.test(from)) return true;
         throw new UsageError(`--from must be an http(s) URL, got ${from}`);
       })
-      .example('$0 download deit_tiny_distilled_patch16_224', 'the official file, its hash checked')
+      .example(
+        '$0 download deit_tiny_distilled_patch16_224',
+        'the official file, checked by the hash digits in its name',
+      )
       .example('$0 download deit-base_pt-16xb64_in1k --out checkpoints/', 'into a folder'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const url = urlOf(args);
     const target = await targetOf(basename(new URL(url).pathname), args.out);
     const result = await withProgress((onProgress) =>
-      downloadFile(url, target, { onProgress, onNotice: (line) => console.error(`download: ${line}`) }),
+      downloadFile(url, target, { onProgress, onNotice: (line) => say(`download: ${line}`) }),
     );
-    print(result, url, args);
+    show(result, url, args);
   },
 };
 
@@ -84,11 +89,9 @@ async function withProgress<T>(
   }
 }
 
-function print(result: Downloaded, url: string, { model, json }: Args): void {
-  if (json) return void console.log(JSON.stringify({ model: modelCard(model).config.name, url, ...result }));
-  const hash = result.hashChecked
-    ? `SHA-256 ${result.sha256.slice(0, 8)}… as its name says`
-    : `SHA-256 ${result.sha256}, its name has none to check it by`;
+function show(result: Downloaded, url: string, { model, json }: Args): void {
+  if (json) return void printJson({ model: modelCard(model).config.name, url, ...result });
+  const hash = `SHA-256 ${result.sha256}; ${describeCheck(result.hashDigits)}`;
   const already = result.existed ? 'was there already, ' : '';
-  console.log(`${result.path} (${already}${megabytes(result.bytes)} MB, ${hash})`);
+  print(`${result.path} (${already}${megabytes(result.bytes)} MB, ${hash})`);
 }

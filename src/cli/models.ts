@@ -2,6 +2,7 @@ import { modelCards } from '../../configs/models/index.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
 import type { Accuracy } from '../models/card.js';
 import type { Command } from './main.js';
+import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
 
 const percent = (value: number | null | undefined) =>
@@ -27,7 +28,7 @@ export const modelsCommand: Command = {
       published,
       config,
     }));
-    if (json) return void console.log(JSON.stringify(models));
+    if (json) return void printJson(models);
     const rows = models.map(({ name, aliases, parameters, flops, published }) => [
       name,
       parameters.toLocaleString('en-US'),
@@ -48,8 +49,8 @@ export const modelsCommand: Command = {
       'mm top-5',
       'also called',
     ];
-    console.log(formatTable(header, rows));
-    console.log(
+    print(formatTable(header, rows));
+    print(
       "\nGMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore " +
         "counts.\ntop-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.",
     );

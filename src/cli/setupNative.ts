@@ -1,7 +1,11 @@
 import { removeNative, setupNative } from '../node/native/setup/index.js';
+import { removeXla, setupXla } from '../node/pjrt/setup.js';
 import type { Command } from './main.js';
+import { print, printJson, say } from './print.js';
+import { catchInterrupt } from './signals.js';
 
 interface Args {
+  xla?: string;
   cuda: boolean;
   force: boolean;
   remove: boolean;
@@ -15,39 +19,57 @@ export const setupNativeCommand: Command = {
   builder: (yargs) =>
     yargs
       .option('cuda', { type: 'boolean', default: false, describe: 'with CUDA 12 (Linux on x64, some 3 GB)' })
+      .option('xla', {
+        type: 'string',
+        describe: "XLA by a PJRT plugin instead: auto (CUDA by the driver's version), cuda12, cuda13, cpu",
+      })
       .option('force', {
         type: 'boolean',
         default: false,
-        describe: 'with --cuda, though no GPU is found here',
+        describe: 'for CUDA, though no GPU is found here',
       })
       .option('remove', { type: 'boolean', default: false, describe: 'remove what it installed' })
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
       .example('$0 setup-native', 'for the CPU: npm, pip and a C++ compiler are needed')
-      .example('$0 setup-native --cuda', "and NVIDIA's libraries"),
+      .example('$0 setup-native --cuda', "and NVIDIA's libraries")
+      .example('$0 setup-native --xla auto', 'XLA on a GPU, for `--backend xla`'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
+    const xla = args.xla === '' ? 'auto' : args.xla;
     if (args.remove) {
-      const removed = await removeNative();
-      if (args.json) console.log(JSON.stringify({ removed }));
-      else console.log(removed ? 'removed' : 'nothing is installed');
+      const removed = await (xla === undefined ? removeNative() : removeXla());
+      if (args.json) printJson({ removed });
+      else print(removed ? 'removed' : 'nothing is installed');
       return;
     }
-    const result = await install(args);
-    if (args.json) return void console.log(JSON.stringify(result));
+    if (xla !== undefined) {
+      const installed = await interruptible((signal) =>
+        setupXla({ plugin: xla, force: args.force, log: say, signal }),
+      );
+      if (args.json) return void printJson(installed);
+      const { check, requirement, folder } = installed;
+      const checked = check
+        ? `${check.description}; logits differ from WASM's by ${check.difference.toExponential(1)}`
+        : 'not run: no GPU is here';
+      return void print(`${requirement} in ${folder}: ${checked}`);
+    }
+    const result = await interruptible((signal) =>
+      setupNative({ cuda: args.cuda, force: args.force, log: say, signal }),
+    );
+    if (args.json) return void printJson(result);
     const device = result.cuda ? 'CUDA' : 'the CPU';
-    console.log(
+    print(
       `TensorFlow ${result.tensorflow} on ${device} in ${result.folder}; logits differ from WASM's by ${result.difference.toExponential(1)}`,
     );
   },
 };
 
-async function install({ cuda, force }: Args) {
-  const stop = new AbortController();
-  const interrupt = () => stop.abort();
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+/** Runs an installation that Ctrl-C and SIGTERM undo. */
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interruption = catchInterrupt();
   try {
-    return await setupNative({ cuda, force, log: (line) => console.error(line), signal: stop.signal });
+    return await work(interruption.signal);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    interruption.release();
   }
 }

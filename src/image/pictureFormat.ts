@@ -1,7 +1,10 @@
 /** What the first bytes of a file say that it is. */
 
 /** Formats that are decoded. Pillow's `Image.open` reads them all, and each of them holds plain pixels. */
-export type PictureFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF';
+export type PictureFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'BMP' | 'PNM';
+
+/** The formats' names in an error message. */
+export const FORMAT_NAMES = 'JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM';
 
 interface Signature {
   readonly name: string;
@@ -14,16 +17,20 @@ const pictures: readonly (Signature & { readonly name: PictureFormat })[] = [
   { name: 'JPEG', magic: '\xff\xd8\xff' },
   { name: 'PNG', magic: '\x89PNG\r\n\x1a\n' },
   { name: 'WebP', magic: 'WEBP', offset: 8 },
-  { name: 'GIF', magic: 'GIF8' },
+  { name: 'GIF', magic: 'GIF87a' },
+  { name: 'GIF', magic: 'GIF89a' },
   { name: 'TIFF', magic: 'II*\0' },
   { name: 'TIFF', magic: 'MM\0*' },
   { name: 'TIFF', magic: 'II+\0' },
   { name: 'TIFF', magic: 'MM\0+' },
+  { name: 'BMP', magic: 'BM' },
+  ...['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'Pf'].flatMap((magic) =>
+    [...' \t\n\v\f\r'].map((space) => ({ name: 'PNM' as const, magic: magic + space })),
+  ),
 ];
 
 /** Named only so that the error can say what a refused file is. */
 const others: readonly Signature[] = [
-  { name: 'a BMP picture', magic: 'BM' },
   { name: 'a PDF document', magic: '%PDF' },
   { name: 'a HEIF or AVIF picture', magic: 'ftyp', offset: 4 },
   { name: 'a JPEG XL picture', magic: '\xff\x0a' },

@@ -1,16 +1,28 @@
 import { open, readFile, stat } from 'node:fs/promises';
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { UserError } from '../errors.js';
 import {
+  decodeBmp,
+  decodeGif,
+  decodeNetpbm,
+  decodePng,
+  decodeTiff,
+  rgbFromCmyk,
+} from '../image/formats/index.js';
+import {
   describeOther,
+  FORMAT_NAMES,
   jpegComponents,
-  opaqueGif,
+  type PictureFormat,
   pictureFormat,
   SIGNATURE_BYTES,
 } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { withDeadline } from './deadline.js';
-import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.js';
+
+import { inflate } from './inflate.js';
+import { loadSharp } from './sharp.js';
+import { rgbFrom8Bit, rgbFrom16Bit, rgbFromGrey16 } from './toRgb.js';
 
 /**
  * Pixels of the largest picture that is decoded: the size from which Pillow raises DecompressionBombError, twice
@@ -18,6 +30,8 @@ import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.j
  * pixel).
  */
 export const MAX_PIXELS = 178_956_970;
+
+const TOO_MANY_PIXELS = `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the picture down`;
 
 /** Longest side that is decoded, in pixels. No camera comes near; it bounds the resampler's tables of weights. */
 export const MAX_SIDE = 1_000_000;
@@ -39,7 +53,8 @@ const READ_MS = 60_000;
  * EXIF (see decodePixels for TIFFs), first frame only. failOn 'error' refuses what is cut short and what cannot be decoded, and passes over
  * mere warnings (stray bytes between markers, as some of ImageNet's JPEGs have them), as Pillow does.
  */
-function decoder(bytes: Uint8Array): Sharp {
+async function decoder(bytes: Uint8Array): Promise<Sharp> {
+  const sharp = await loadSharp();
   return sharp(bytes, {
     ignoreIcc: true,
     failOn: 'error',
@@ -52,7 +67,7 @@ function decoder(bytes: Uint8Array): Sharp {
 async function pixelKind(bytes: Uint8Array, name: string): Promise<PixelKind> {
   const components = pictureFormat(bytes) === 'JPEG' ? jpegComponents(bytes) : undefined;
   if (components === 1 || components === 3) return 'rgb8';
-  const { space, depth, width, height } = await decoder(bytes).metadata();
+  const { space, depth, width, height } = await (await decoder(bytes)).metadata();
   requireSize(width, height, name);
   if (space === 'cmyk' && depth === 'uchar') return 'cmyk';
   if ((space === 'srgb' || space === 'b-w') && depth === 'uchar') return 'rgb8';
@@ -65,6 +80,7 @@ async function pixelKind(bytes: Uint8Array, name: string): Promise<PixelKind> {
 }
 
 function requireSize(width: number, height: number, name: string): void {
+  if (width * height > MAX_PIXELS) throw new UserError(`${name}: ${TOO_MANY_PIXELS}`);
   if (Math.max(width, height) <= MAX_SIDE) return;
   throw new UserError(
     `${name}: ${width} × ${height} pixels; sides of at most ${MAX_SIDE} pixels are decoded`,
@@ -72,7 +88,7 @@ function requireSize(width: number, height: number, name: string): void {
 }
 
 async function decodePixels(bytes: Uint8Array, kind: PixelKind): Promise<RgbImage> {
-  let pipeline = decoder(bytes);
+  let pipeline = await decoder(bytes);
   // Pillow turns TIFFs by their orientation, and them alone.
   if (pictureFormat(bytes) === 'TIFF') pipeline = pipeline.autoOrient();
   if (kind === 'cmyk') pipeline = pipeline.pipelineColourspace('cmyk').toColourspace('cmyk');
@@ -94,9 +110,7 @@ function toRgb(raw: Buffer, channels: number, kind: PixelKind): Uint8Array {
 function requirePicture(head: Uint8Array, name: string): void {
   if (pictureFormat(head)) return;
   const found = describeOther(head);
-  throw new UserError(
-    `${name}: not a picture that can be read: expected JPEG, PNG, WebP, GIF or TIFF, found ${found}`,
-  );
+  throw new UserError(`${name}: not a picture that can be read: expected ${FORMAT_NAMES}, found ${found}`);
 }
 
 /** The file's bytes. What is no regular file or too large is refused before it is read, what is large and no picture too. */
@@ -139,7 +153,7 @@ function reason(error: unknown): string {
   if (code === 'ENOENT') return 'no such file';
   if (code === 'EACCES') return 'no permission to read it';
   if (message.includes('exceeds pixel limit')) {
-    return `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the picture down`;
+    return TOO_MANY_PIXELS;
   }
   const lines = message
     .replace(/Input buffer has corrupt header: ?/, '')
@@ -149,6 +163,34 @@ function reason(error: unknown): string {
   // A damaged file can have hundreds of complaints; the last ones stand nearest to what ended it.
   const last = [...new Set(lines)].slice(-MAX_COMPLAINTS).map((line) => line.slice(0, MAX_COMPLAINT));
   return `cannot be decoded: ${last.join('; ') || 'its header is corrupt'}`;
+}
+
+/**
+ * By the readers of src/image/formats where they are nearer to Pillow than the decoder, which is the faster one for the
+ * others.
+ */
+async function decodeFormat(
+  bytes: Uint8Array<ArrayBuffer>,
+  format: PictureFormat,
+  name: string,
+): Promise<RgbImage> {
+  const checkSize = (width: number, height: number) => requireSize(width, height, name);
+  switch (format) {
+    case 'PNG':
+      return decodePng(bytes, checkSize, inflate);
+    case 'GIF':
+      return decodeGif(bytes, checkSize);
+    case 'BMP':
+      return decodeBmp(bytes, checkSize);
+    case 'PNM':
+      return decodeNetpbm(bytes, checkSize);
+    case 'TIFF': {
+      const image = await decodeTiff(bytes, checkSize, inflate);
+      return image ?? decodePixels(bytes, await pixelKind(bytes, name));
+    }
+    default:
+      return decodePixels(bytes, await pixelKind(bytes, name));
+  }
 }
 
 /**
@@ -168,8 +210,7 @@ export async function decodeImage(input: string | Uint8Array, name?: string): Pr
   try {
     const read = typeof input === 'string' ? await withDeadline(readPicture(input), READ_MS, late) : input;
     requirePicture(read, label);
-    const bytes = pictureFormat(read) === 'GIF' ? opaqueGif(read) : read;
-    return await decodePixels(bytes, await pixelKind(bytes, label));
+    return await decodeFormat(read as Uint8Array<ArrayBuffer>, pictureFormat(read)!, label);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${label}: ${reason(error)}`, { cause: error });

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
 import { parseCheckpoint } from '../../converters/formats/index.js';
@@ -29,8 +29,9 @@ export async function openModel(model: string, options: ConvertOptions = {}): Pr
   });
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
   if (folder === undefined) return openCheckpoint(model, options);
-  const read = (path: string) => readModelFile(folder, path);
-  return { source: await openSavedModel({ name: model, read }), close: nothingToClose };
+  const read = (path: string, maxBytes: number) => readModelFile(folder, path, maxBytes);
+  const size = async (path: string) => (await fileInfo(folder, path)).size;
+  return { source: await openSavedModel({ name: model, read, size }), close: nothingToClose };
 }
 
 /** Opens and maps a checkpoint file; the SHA-256 prefix in its name is checked first. */
@@ -48,15 +49,51 @@ export async function openCheckpoint(
   }
 }
 
-async function readModelFile(folder: string, path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(join(folder, path));
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const hint =
-      path === 'model.json' ? 'give a folder made by deit-convert' : 'convert the checkpoint again';
+/** The bytes of a file of a converted folder. */
+async function readModelFile(folder: string, path: string, maxBytes: number): Promise<Uint8Array> {
+  const { size } = await fileInfo(folder, path);
+  if (size > maxBytes) {
     throw new UserError(
-      `${join(folder, path)}: ${code === 'ENOENT' ? 'is missing' : `cannot be read (${code})`}; ${hint}`,
+      `${join(folder, path)}: has ${size} bytes, at most ${maxBytes} are expected; ${remedy(path)}`,
     );
+  }
+  return readWhole(join(folder, path)).catch((error) => {
+    throw unreadable(folder, path, error);
+  });
+}
+
+/** What is no regular file is refused before it is opened: a pipe waits for a writer, a device may never end. */
+async function fileInfo(folder: string, path: string): Promise<{ size: number }> {
+  const info = await stat(join(folder, path)).catch((error) => {
+    throw unreadable(folder, path, error);
+  });
+  if (!info.isFile()) throw new UserError(`${join(folder, path)}: is not a regular file; ${remedy(path)}`);
+  return info;
+}
+
+function unreadable(folder: string, path: string, error: NodeJS.ErrnoException): UserError {
+  const what = error.code === 'ENOENT' ? 'is missing' : `cannot be read (${error.code})`;
+  return new UserError(`${join(folder, path)}: ${what}; ${remedy(path)}`);
+}
+
+function remedy(path: string): string {
+  return path === 'model.json' ? 'give a folder made by deit-convert' : 'convert the checkpoint again';
+}
+
+/** As readFile, but no more than the file says that it has: one that grows, or a file of /proc, may not end. */
+async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const bytes = new Uint8Array(size);
+    let done = 0;
+    while (done < size) {
+      const { bytesRead } = await file.read(bytes, done, size - done, done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    await file.close();
   }
 }

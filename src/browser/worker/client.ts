@@ -1,13 +1,14 @@
 /** The page's side: a model in a worker, called as one in the page. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
+import { checkOptions } from '../../checkOptions.js';
 import { UserError } from '../../errors.js';
 import type { AttentionStack } from '../../explain/index.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import type { Preprocessing } from '../../image/types.js';
-import type { ClassifyInput, Prediction } from '../../models/classify.js';
-import type { FeatureOptions } from '../../models/visionTransformer.js';
-import { sendablePicture } from '../decode.js';
+import { type ClassifyInput, checkPixels, type Prediction, tensorToRgb } from '../../models/classify.js';
+import type { ClassifyOptions, Embedding, FeatureOptions } from '../../models/visionTransformer.js';
+import { sendableImage } from '../imageInputs.js';
 import type { BrowserLoadOptions, BrowserModelSource } from '../load.js';
 import type {
   FromWorker,
@@ -80,14 +81,29 @@ export class WorkerModel {
   }
 
   /** As VisionTransformer.classify. */
-  async classify(input: ClassifyInput, options: { topK?: number } & CallOptions = {}): Promise<Prediction[]> {
+  async classify(image: ClassifyInput, options?: ClassifyOptions & CallOptions): Promise<Prediction[]>;
+  async classify(
+    images: readonly ClassifyInput[],
+    options?: ClassifyOptions & CallOptions,
+  ): Promise<Prediction[][]>;
+  async classify(
+    input: ClassifyInput | readonly ClassifyInput[],
+    options: ClassifyOptions & CallOptions = {},
+  ): Promise<Prediction[] | Prediction[][]> {
+    checkOptions('classify', options, ['topK', 'signal']);
     const { signal, topK } = options;
-    return this.onPicture('classify', input, [{ topK }], signal);
+    const one = (image: ClassifyInput) => this.onPicture('classify', image, [{ topK }], signal);
+    return Array.isArray(input) ? Promise.all(input.map(one)) : one(input as ClassifyInput);
   }
 
   /** The logits of a picture, of a distilled model those of its two heads too. */
   async logits(input: ClassifyInput, options: CallOptions = {}): Promise<HeadLogits> {
     return this.onPicture('logits', input, [], options.signal);
+  }
+
+  /** As VisionTransformer.embed, of one image. */
+  async embed(input: ClassifyInput, options: CallOptions = {}): Promise<Embedding> {
+    return this.onPicture('embed', input, [], options.signal);
   }
 
   /** The attention weights of every block for a picture, for attentionMap and rollout. */
@@ -113,7 +129,7 @@ export class WorkerModel {
     this.calls.end();
   }
 
-  private async onPicture<Name extends 'classify' | 'logits' | 'attention'>(
+  private async onPicture<Name extends 'classify' | 'logits' | 'embed' | 'attention'>(
     method: Name,
     input: ClassifyInput,
     rest: unknown[],
@@ -132,16 +148,12 @@ async function toPlain(x: PlainTensor | tf.Tensor4D): Promise<PlainTensor> {
 /** What only a page has (elements, tensors) as something that can be sent. */
 async function sendable(input: ClassifyInput): Promise<{ picture: SentPicture; transfer: Transferable[] }> {
   if (input instanceof tf.Tensor) {
-    const [height = 0, width = 0] = input.shape;
-    if (input.rank !== 3 || input.shape[2] !== 3) {
-      throw new UserError(`classify takes a tensor [height, width, 3] of levels 0…255, got [${input.shape}]`);
-    }
-    return { picture: { data: Uint8Array.from(await input.data()), width, height }, transfer: [] };
+    return { picture: await tensorToRgb(input), transfer: [] };
   }
-  const bitmap = await sendablePicture(input);
-  if (bitmap) return { picture: bitmap, transfer: [bitmap] };
+  const sent = await sendableImage(input);
+  if (sent) return { picture: sent, transfer: sent instanceof ImageBitmap ? [sent] : [] };
   if (input instanceof Blob || input instanceof ImageBitmap) return { picture: input, transfer: [] };
-  const { data, width, height } = (input ?? {}) as { data: Uint8Array; width: number; height: number };
+  const { data, width, height } = checkPixels(input);
   return { picture: { data, width, height }, transfer: [] };
 }
 

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { probeSimd, type SimdSupport } from './featureProbe.js';
 import type { Runtime } from './kernelInputs.js';
-import { compileKernels, instantiateKernels, isShared } from './kernelModule.js';
+import { compileKernels, compileKernelsNow, instantiateKernels, isShared } from './kernelModule.js';
 import { KERNELS } from './kernels.js';
 import { packWeightsOf } from './packedWeights.js';
 import { CONTROL_BYTES, defaultThreads, startTeam } from './threads.js';
@@ -27,6 +27,8 @@ export interface WasmKernelOptions {
 }
 
 let registered: Promise<WasmKernels> | undefined;
+/** Whether the kernels have been registered before, also if they were taken back since. */
+let wereRegistered = false;
 let runtimes = new Map<WasmBackend, OpenRuntime>();
 
 /**
@@ -35,11 +37,27 @@ let runtimes = new Map<WasmBackend, OpenRuntime>();
  * takes the place of another (tf.removeBackend, tf.registerBackend) gets kernels of its own when first used.
  */
 export function registerWasmKernels(options: WasmKernelOptions = {}): Promise<WasmKernels> {
+  wereRegistered = true;
   registered ??= register(options).catch((error) => {
     registered = undefined;
     throw error;
   });
   return registered;
+}
+
+/**
+ * As registerWasmKernels, in synchronous code, for a backend whose memory is not shared: for Node, since the main
+ * thread of a page may not compile so much at once. Changes nothing where they have been registered before, are about
+ * to be, or were taken back.
+ */
+export function registerWasmKernelsOnce(): void {
+  if (wereRegistered) return;
+  wereRegistered = true;
+  const simd = probeSimd();
+  registered = Promise.resolve({ simd, threads: 1, ...(simd === 'none' ? { reason: NO_SIMD } : {}) });
+  if (simd === 'none') return;
+  const plain = compileKernelsNow(simd);
+  install((backend) => runtimeOf(backend, plain, undefined, 1));
 }
 
 /** Takes the kernels back, with the memory of their packed weights: the plain ops run again. */
@@ -61,7 +79,7 @@ export function countPackedWeights(): number {
 
 async function register(options: WasmKernelOptions): Promise<WasmKernels> {
   const simd = lesser(options.simd ?? 'relaxed', probeSimd());
-  if (simd === 'none') return { simd, threads: 1, reason: 'no WebAssembly SIMD' };
+  if (simd === 'none') return { simd, threads: 1, reason: NO_SIMD };
   const plain = await compileKernels(simd, false);
   const backend = tf.findBackend(BACKEND) as WasmBackend | null;
   const memory = backend && memoryOf(backend);
@@ -70,6 +88,12 @@ async function register(options: WasmKernelOptions): Promise<WasmKernels> {
   const shared = memory && isShared(memory) ? await compileKernels(simd, true) : undefined;
   const open = (backend: WasmBackend) =>
     runtimeOf(backend, plain, shared, options.threads ?? defaultThreads());
+  install(open);
+  const threads = backend ? await withinSeconds(WORKERS_START_SECONDS, open(backend).ready, 1) : 1;
+  return { simd, threads };
+}
+
+function install(open: (backend: WasmBackend) => OpenRuntime): void {
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     tf.registerKernel({
       kernelName,
@@ -78,9 +102,9 @@ async function register(options: WasmKernelOptions): Promise<WasmKernels> {
         kernel(open(backend as WasmBackend), inputs as Record<string, tf.TensorInfo>, attrs ?? {}),
     });
   }
-  const threads = backend ? await withinSeconds(WORKERS_START_SECONDS, open(backend).ready, 1) : 1;
-  return { simd, threads };
 }
+
+const NO_SIMD = 'no WebAssembly SIMD';
 
 /** How long to wait for workers; those that start later help all the same. */
 const WORKERS_START_SECONDS = 5;

@@ -1,10 +1,4 @@
-/** Reading checkpoints: PyTorch's zip and legacy containers and safetensors, with nothing in them ever run. */
-import { readSafetensors } from './safetensors.js';
-import { sniffFormat } from './sniff.js';
-import { blobSource, bytesSource } from './sources.js';
-import { readLegacyCheckpoint } from './torch/legacyCheckpoint.js';
-import { readZipCheckpoint } from './torch/zipCheckpoint.js';
-import type { ByteSource, Checkpoint } from './types.js';
+/** Reading checkpoints: PyTorch's zip and legacy containers, safetensors and NumPy's, with nothing in them ever run. */
 
 export {
   bfloat16BitsToFloat32,
@@ -12,31 +6,7 @@ export {
   float32ToBfloat16Bits,
   float32ToFloat16Bits,
 } from './halfFloat.js';
+export { parseCheckpoint } from './parseCheckpoint.js';
+export { type OpenShard, openShards } from './shards.js';
 export { blobSource, bytesSource } from './sources.js';
 export type { ByteSource, Checkpoint, CheckpointMetadata, CheckpointTensor, TensorDtype } from './types.js';
-
-const READERS: Readonly<Record<Checkpoint['format'], (source: ByteSource) => Promise<Checkpoint>>> = {
-  zip: readZipCheckpoint,
-  legacy: readLegacyCheckpoint,
-  safetensors: readSafetensors,
-};
-
-/**
- * Finds every tensor of a checkpoint: zip .pth (PyTorch 1.6 and later), legacy .pth, or safetensors, told apart by
- * content. Values are read when a tensor's read() is called, so the source must stay open until then.
- *
- * Nothing in the file is executed or constructed: names that are not on a fixed list are refused, and the limits of
- * limits.ts bound time and memory for any input. Throws a UserError of one line that says what is wrong and where.
- */
-export async function parseCheckpoint(
-  input: ByteSource | Uint8Array | ArrayBuffer | Blob,
-): Promise<Checkpoint> {
-  const source = toSource(input);
-  return READERS[await sniffFormat(source)](source);
-}
-
-function toSource(input: ByteSource | Uint8Array | ArrayBuffer | Blob): ByteSource {
-  if (input instanceof Uint8Array || input instanceof ArrayBuffer) return bytesSource(input);
-  if (input instanceof Blob) return blobSource(input);
-  return input;
-}

@@ -29,20 +29,39 @@ export const MAX_TENSORS = 65_536;
 /** Characters of a tensor's dotted path: state_dict keys are under 100. */
 export const MAX_NAME_LENGTH = 1024;
 
-/** Plain values kept beside the tensors; what lies beyond is left out, since nothing in it is needed. */
-export const MAX_METADATA_VALUES = 4096;
+/** Names of classes and functions that nothing here knows: a training checkpoint has some tens. */
+export const MAX_UNKNOWN_NAMES = 4096;
 
-/** Characters of one such value; longer ones (whole logs, source code) are left out. */
-export const MAX_METADATA_LENGTH = 65_536;
+/** Plain values kept beside the tensors: a run's arguments are some hundreds, the names of its classes thousands. */
+export const MAX_METADATA_VALUES = 16_384;
 
-/** Patch embeddings have 4 dimensions; PyTorch itself has kernels for up to 8 in places, 64 at most. */
-export const MAX_DIMENSIONS = 8;
+/** Of these, values of optimisers, schedulers, logs and random states: they must not crowd out the facts. */
+export const MAX_STATE_VALUES = 2048;
+
+/** Characters of one such value; longer ones (whole logs) are left out. mmengine's `meta.cfg` has some 20,000. */
+export const MAX_METADATA_LENGTH = 2 ** 20;
+
+/** Characters of all such values and their paths. */
+export const MAX_METADATA_CHARACTERS = 2 ** 23;
+
+/** PyTorch's own bound. */
+export const MAX_DIMENSIONS = 64;
 
 /** Elements of a tensor that repeats its storage (stride 0): 64 MB once read. Unrepeated ones end with their storage. */
 export const MAX_REPEATED_ELEMENTS = 2 ** 24;
 
 /** How often all tensors together may cover the bytes of the file: tied weights and shared EMA cover them twice. */
 export const MAX_COVERAGE = 4;
+
+/** NumPy's own bound is 10,000 characters; arrays of numbers have some 100. */
+export const MAX_NPY_HEADER_BYTES = 2 ** 14;
+
+/** Arrays of one .npz: ViT-huge has 500, with an optimiser 1,500. Each costs a read, or an inflater, for its header. */
+export const MAX_NPZ_ARRAYS = 4096;
+
+/** Shards and tensors of one index: ViT-22B has under 1,000 tensors. */
+export const MAX_SHARDS = 1024;
+export const MAX_INDEX_CHARACTERS = 2 ** 24;
 
 /** The safetensors format allows 100 MB, but that much JSON can unfold to gigabytes; 1,000 tensors need 0.1 MB. */
 export const MAX_SAFETENSORS_HEADER_BYTES = 2 * MIB;

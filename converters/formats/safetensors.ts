@@ -1,5 +1,5 @@
 import { UserError } from '../../src/errors.js';
-import { ITEM_BYTES } from './dtypes.js';
+import { isReadable, itemBytes } from './dtypes.js';
 import {
   MAX_DIMENSIONS,
   MAX_METADATA_LENGTH,
@@ -8,28 +8,42 @@ import {
   MAX_SAFETENSORS_HEADER_BYTES,
 } from './limits.js';
 import { quote } from './quote.js';
-import { elementCount, rowMajorStride, stridedTensor } from './stridedTensor.js';
-import type { ByteSource, Checkpoint, CheckpointTensor, TensorDtype } from './types.js';
+import { elementCount, rowMajorStride, stridedTensor, unreadableTensor } from './stridedTensor.js';
+import type { ByteSource, Checkpoint, CheckpointTensor } from './types.js';
 
 /** The length of the header, an unsigned 64-bit number, comes first. */
 const LENGTH_BYTES = 8;
 
-const DTYPES: ReadonlyMap<unknown, TensorDtype> = new Map<unknown, TensorDtype>([
+/** The format's codes (safetensors/src/tensor.rs) with PyTorch's names. */
+const DTYPES: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   ['F64', 'float64'],
   ['F32', 'float32'],
   ['F16', 'float16'],
   ['BF16', 'bfloat16'],
+  ['F8_E4M3', 'float8_e4m3fn'],
+  ['F8_E4M3FNUZ', 'float8_e4m3fnuz'],
+  ['F8_E5M2', 'float8_e5m2'],
+  ['F8_E5M2FNUZ', 'float8_e5m2fnuz'],
+  ['F8_E8M0', 'float8_e8m0fnu'],
   ['I64', 'int64'],
   ['I32', 'int32'],
   ['I16', 'int16'],
   ['I8', 'int8'],
+  ['U64', 'uint64'],
+  ['U32', 'uint32'],
+  ['U16', 'uint16'],
   ['U8', 'uint8'],
   ['BOOL', 'bool'],
+  ['C64', 'complex64'],
 ]);
+
+/** Codes that are not read, or that a later version of the format may bring. */
+const OTHER_CODE = /^[A-Z][A-Z0-9_]{0,30}$/;
 
 interface HeaderEntry {
   readonly name: string;
-  readonly dtype: TensorDtype;
+  /** PyTorch's name, or the format's code where it is not read. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   /** Bytes [begin, end) of the data after the header. */
   readonly begin: number;
@@ -50,6 +64,10 @@ export async function readSafetensors(source: ByteSource): Promise<Checkpoint> {
   checkNoHoles(entries, source.size - dataStart, source.name);
   const tensors = new Map<string, CheckpointTensor>();
   for (const { name, dtype, shape, begin } of entries) {
+    if (!isReadable(dtype)) {
+      tensors.set(name, unreadableTensor(source.name, name, dtype, shape, `its dtype ${dtype} is not read`));
+      continue;
+    }
     const view = { dtype, shape, stride: rowMajorStride(shape), offset: 0 };
     tensors.set(
       name,
@@ -92,7 +110,8 @@ function checkEntry(name: string, entry: unknown, file: string): HeaderEntry {
   const fault = (problem: string) => new UserError(`${file}: tensor ${quote(name)}: ${problem}.`);
   if (name.length > MAX_NAME_LENGTH) throw fault(`its name has more than ${MAX_NAME_LENGTH} characters`);
   const { dtype: code, shape, data_offsets: offsets } = isObject(entry) ? entry : {};
-  const dtype = DTYPES.get(code);
+  const isOther = typeof code === 'string' && OTHER_CODE.test(code);
+  const dtype = DTYPES.get(code) ?? (isOther ? code : undefined);
   if (dtype === undefined) {
     const found = typeof code === 'string' ? quote(code) : 'something else';
     throw fault(`expected a dtype of ${[...DTYPES.keys()].join(', ')}, found ${found}`);
@@ -103,7 +122,8 @@ function checkEntry(name: string, entry: unknown, file: string): HeaderEntry {
   if (!isWholeNumbers(offsets) || offsets.length !== 2)
     throw fault('expected data_offsets of two whole numbers');
   const [begin, end] = offsets as [number, number];
-  const bytes = elementCount(shape) * ITEM_BYTES[dtype];
+  const item = itemBytes(dtype);
+  const bytes = item === undefined ? Math.max(0, end - begin) : elementCount(shape) * item;
   if (end - begin !== bytes) {
     throw fault(`shape [${shape}] of ${dtype} takes ${bytes} bytes, but data_offsets give ${end - begin}`);
   }

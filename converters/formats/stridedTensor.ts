@@ -1,9 +1,15 @@
-import { bytesToFloat32, ITEM_BYTES } from './dtypes.js';
+import { UserError } from '../../src/errors.js';
+import { bytesToFloat32, ITEM_BYTES, swapByteOrder } from './dtypes.js';
+import { quote } from './quote.js';
 import type { CheckpointTensor, TensorDtype } from './types.js';
 
 /** Where a tensor's elements lie in its storage; all counts in elements. */
 export interface StridedView {
   readonly dtype: TensorDtype;
+  /** Whether the values are the negated elements (PyTorch's negative bit). */
+  readonly isNegated?: boolean;
+  /** Whether the bytes of an element stand in big-endian order. */
+  readonly isBigEndian?: boolean;
   readonly offset: number;
   readonly shape: readonly number[];
   readonly stride: readonly number[];
@@ -15,7 +21,7 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /** Elements of storage from the first to the last that the view uses, both counted. */
-export function elementSpan({ shape, stride }: StridedView): number {
+export function elementSpan({ shape, stride }: Pick<StridedView, 'shape' | 'stride'>): number {
   if (shape.includes(0)) return 0;
   return shape.reduce((span, size, i) => span + (size - 1) * stride[i]!, 1);
 }
@@ -47,7 +53,28 @@ export function stridedTensor(
       const span = elementSpan(view);
       if (span === 0) return new Float32Array(0);
       const bytes = await readStorage(view.offset * item, span * item);
-      return bytesToFloat32(isRowMajor(view) ? bytes : gather(bytes, view, item), dtype);
+      const ordered = isRowMajor(view) ? bytes : gather(bytes, view, item);
+      const values = bytesToFloat32(view.isBigEndian ? swapByteOrder(ordered, item) : ordered, dtype);
+      return view.isNegated ? values.map((value) => -value) : values;
+    },
+  };
+}
+
+/** A tensor that is listed, and refused when its values are asked for. `reason` is a clause: `its dtype is …`. */
+export function unreadableTensor(
+  file: string,
+  name: string,
+  dtype: string,
+  shape: readonly number[],
+  reason: string,
+): CheckpointTensor {
+  return {
+    name,
+    dtype,
+    shape,
+    unreadable: reason,
+    async read() {
+      throw new UserError(`${file}: tensor ${quote(name)} cannot be read: ${reason}.`);
     },
   };
 }

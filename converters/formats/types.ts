@@ -11,24 +11,39 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
+/** Element types whose values have one meaning as float32. */
 export type TensorDtype =
   | 'float64'
   | 'float32'
   | 'float16'
   | 'bfloat16'
+  | 'float8_e4m3fn'
+  | 'float8_e4m3fnuz'
+  | 'float8_e5m2'
+  | 'float8_e5m2fnuz'
+  | 'float8_e8m0fnu'
   | 'int64'
   | 'int32'
   | 'int16'
   | 'int8'
+  | 'uint64'
+  | 'uint32'
+  | 'uint16'
   | 'uint8'
   | 'bool';
 
 /** One tensor of a checkpoint; its values are read when asked for. */
 export interface CheckpointTensor {
   readonly name: string;
-  readonly dtype: TensorDtype;
+  /** A TensorDtype, or PyTorch's name of another type, e.g. `complex64` or `qint8`, which read() refuses. */
+  readonly dtype: string;
   readonly shape: readonly number[];
-  /** The values in row-major order as float32 (half, bfloat16 and double are converted; integers too). */
+  /** Why read() refuses: a clause such as `its dtype complex64 is not read`. Left out where it reads. */
+  readonly unreadable?: string;
+  /**
+   * The values in row-major order as float32: other types are rounded once, to the nearest, ties to even.
+   * Rejects with a UserError that names the file and the tensor if it is unreadable.
+   */
   read(): Promise<Float32Array>;
 }
 
@@ -38,8 +53,11 @@ export type CheckpointMetadata = Readonly<Record<string, string | number | boole
 /** A parsed checkpoint: every tensor found anywhere in it, under its full path, e.g. `model.blocks.0.norm1.weight`. */
 export interface Checkpoint {
   readonly name: string;
-  readonly format: 'zip' | 'legacy' | 'safetensors';
+  readonly format: 'zip' | 'legacy' | 'safetensors' | 'npz' | 'npy';
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
-  /** Plain values beside the tensors (epoch, arch, safetensors' __metadata__ …): strings, numbers, booleans. */
+  /**
+   * Plain values beside the tensors, by dotted path: `epoch`, `arch`, `args.num_heads`, `hyper_parameters.lr`,
+   * `meta.cfg` (mmengine's configuration, as text), safetensors' `__metadata__` as it is. It has no prototype.
+   */
   readonly metadata: CheckpointMetadata;
 }

@@ -9,6 +9,12 @@ import type { ByteSource } from './types.js';
 const LOCAL_HEADER_BYTES = 30;
 const LOCAL_SIGNATURE = 0x04034b50;
 
+/** The record that ends an archive: its signature, and its length without the comment. */
+const END_SIGNATURE = [0x50, 0x4b, 0x05, 0x06];
+const END_RECORD_BYTES = 22;
+/** So much of the file's end is searched for that record. */
+const TAIL_BYTES = 2 ** 18;
+
 /** Compression methods. */
 const STORED = 0;
 const DEFLATED = 8;
@@ -19,6 +25,10 @@ export interface ZipArchive {
   has(name: string): boolean;
   /** Length in bytes, as the directory declares it. */
   size(name: string): number;
+  /** Bytes of an entry that is read once: a deflated one is inflated for it and not kept. */
+  read(name: string, offset: number, length: number): Promise<Uint8Array>;
+  /** The first `length` bytes of an entry, or all if it is shorter; of a deflated one no more is inflated than needed. */
+  head(name: string, length: number): Promise<Uint8Array>;
   /**
    * Random access to an entry. A stored one is read where it lies; a deflated one is inflated whole, once.
    * Throws a UserError if its header is not its own, or its bytes are also another entry's.
@@ -28,8 +38,9 @@ export interface ZipArchive {
 
 /** Reads the directory of a zip archive. Throws a UserError if there is none or it contradicts itself or the file. */
 export async function openZip(source: ByteSource): Promise<ZipArchive> {
-  const reader = new LocatingReader(source);
+  const reader = new LocatingReader(source, await archiveEnd(source));
   const { entries } = await unzipit(source, 'its directory', () => unzipRaw(reader));
+  if (entries.some(({ encrypted }) => encrypted)) throw encrypted(source);
   const byName = new Map<string, ZipEntry>();
   for (const entry of entries) {
     if (byName.has(entry.name))
@@ -37,6 +48,29 @@ export async function openZip(source: ByteSource): Promise<ZipArchive> {
     byName.set(entry.name, entry);
   }
   return new OpenZip(source, reader, byName);
+}
+
+function encrypted({ name }: ByteSource): UserError {
+  return new UserError(
+    `${name}: an encrypted zip archive; unpack it with its password and give the checkpoint that was in it.`,
+  );
+}
+
+/**
+ * Where the archive ends: at the file's end, or where nothing but zeros follow, which copies to whole blocks leave
+ * behind. Only the last bytes are looked at.
+ */
+async function archiveEnd(source: ByteSource): Promise<number> {
+  const start = Math.max(0, source.size - TAIL_BYTES);
+  const tail = await source.read(start, source.size - start);
+  if (tail.at(-1) !== 0) return source.size;
+  for (let at = tail.length - END_RECORD_BYTES; at >= 0; at--) {
+    if (END_SIGNATURE.some((byte, i) => tail[at + i] !== byte)) continue;
+    const end = at + END_RECORD_BYTES + tail[at + 20]! + tail[at + 21]! * 256;
+    const isPadding = end < tail.length && tail.subarray(end).every((byte) => byte === 0);
+    return isPadding ? start + end : source.size;
+  }
+  return source.size;
 }
 
 class OpenZip implements ZipArchive {
@@ -60,6 +94,24 @@ class OpenZip implements ZipArchive {
 
   size(name: string): number {
     return this.#entry(name).size;
+  }
+
+  async read(name: string, offset: number, length: number): Promise<Uint8Array> {
+    const opened = await this.open(name);
+    const entry = this.#entry(name);
+    if (entry.compressionMethod === STORED) return opened.read(offset, length);
+    checkRange(opened.name, entry.size, offset, length);
+    const bytes = await unzipit(this.source, quote(name), () => entry.arrayBuffer());
+    return new Uint8Array(bytes, offset, length);
+  }
+
+  async head(name: string, length: number): Promise<Uint8Array> {
+    const entry = this.#entry(name);
+    const wanted = Math.min(length, entry.size);
+    if (entry.compressionMethod !== DEFLATED) return (await this.open(name)).read(0, wanted);
+    const { dataStart } = await unzipit(this.source, quote(name), () => this.reader.locate(entry));
+    const packed = chunkedStream(this.source, dataStart, entry.compressedSize, HEAD_CHUNK);
+    return unzipit(this.source, quote(name), () => firstBytes(packed, wanted));
   }
 
   open(name: string): Promise<ByteSource> {
@@ -150,10 +202,14 @@ class HeaderAt {
 class LocatingReader implements Reader {
   #isLocating = false;
 
-  constructor(readonly source: ByteSource) {}
+  constructor(
+    readonly source: ByteSource,
+    /** Length of the archive, which begins where the file does. */
+    readonly end: number,
+  ) {}
 
   async getLength(): Promise<number> {
-    return this.source.size;
+    return this.end;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -213,17 +269,43 @@ class LocatingReader implements Reader {
   }
 }
 
+/** What is read at once of an entry to be inflated, whole or for its first bytes. */
+const CHUNK = 2 ** 20;
+const HEAD_CHUNK = 2 ** 12;
+
+/** The first bytes that a raw deflate stream inflates to. */
+async function firstBytes(
+  packed: ReadableStream<Uint8Array<ArrayBuffer>>,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  const reader = packed.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+  let done = 0;
+  try {
+    while (done < length) {
+      const { value } = await reader.read();
+      if (value === undefined) throw new Error(`inflates to ${done} bytes, where ${length} are declared`);
+      const part = value.subarray(0, length - done);
+      bytes.set(part, done);
+      done += part.length;
+    }
+    return bytes;
+  } finally {
+    await reader.cancel().catch(() => {}); // a stream that failed says so again
+  }
+}
+
 function chunkedStream(
   source: ByteSource,
   start: number,
   length: number,
+  chunk = CHUNK,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const CHUNK = 2 ** 20;
   let done = 0;
   return new ReadableStream({
     async pull(controller) {
       if (done >= length) return controller.close();
-      const size = Math.min(CHUNK, length - done);
+      const size = Math.min(chunk, length - done);
       // A copy: the inflater may take the buffer over.
       controller.enqueue((await source.read(start + done, size)).slice() as Uint8Array<ArrayBuffer>);
       done += size;
@@ -262,6 +344,7 @@ async function unzipit<T>(source: ByteSource, what: string, work: () => Promise<
   } catch (error) {
     if (error instanceof UserError) throw error;
     const message = error instanceof Error ? error.message : String(error);
+    if (/encrypt/.test(message)) throw encrypted(source);
     // It reads numbers beyond the end as NaN, and says so.
     const reason = message.includes('NaN') ? 'it ends too early' : quote(message).slice(1, -1);
     throw new UserError(

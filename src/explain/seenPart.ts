@@ -14,7 +14,7 @@ export function seenWindow(
   preprocessing: Preprocessing,
 ): Window {
   const [width, height] = resizedSize(pictureWidth, pictureHeight, preprocessing.resize);
-  const { window } = centerCropWindow(width, height, preprocessing.crop);
+  const { window } = centerCropWindow(width, height, preprocessing.crop, preprocessing.cropRounding);
   const left = Math.round((window.left * pictureWidth) / width);
   const top = Math.round((window.top * pictureHeight) / height);
   const right = Math.round(((window.left + window.width) * pictureWidth) / width);

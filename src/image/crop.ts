@@ -1,4 +1,4 @@
-import type { RgbImage } from './types.js';
+import type { Preprocessing, RgbImage } from './types.js';
 
 /** A rectangle of a picture, in pixels. */
 export interface Window {
@@ -17,22 +17,26 @@ export function roundHalfToEven(value: number): number {
 }
 
 /** Where a centred line of `crop` pixels lies in one of `size`: `start` in the line, or `pad` before it. */
-function centerOnAxis(size: number, crop: number): { start: number; length: number; pad: number } {
-  if (crop > size) return { start: 0, length: size, pad: Math.floor((crop - size) / 2) };
-  return { start: roundHalfToEven((size - crop) / 2), length: crop, pad: 0 };
+function centerOnAxis(size: number, crop: number, rounding: 'even' | 'down') {
+  const half = Math.abs(size - crop) / 2;
+  if (crop > size)
+    return { start: 0, length: size, pad: rounding === 'even' ? Math.floor(half) : Math.ceil(half) };
+  return { start: rounding === 'even' ? roundHalfToEven(half) : Math.floor(half), length: crop, pad: 0 };
 }
 
 /**
  * The part of a width × height picture that a centre crop to [height, width] keeps, and the rows and columns of
- * padding before it where the picture is smaller (torchvision's CenterCrop).
+ * padding before it where the picture is smaller: torchvision's CenterCrop, or with `down` the center_crop of Hugging
+ * Face's image_transforms.py.
  */
 export function centerCropWindow(
   width: number,
   height: number,
   crop: readonly [number, number],
+  rounding: 'even' | 'down' = 'even',
 ): { window: Window; padTop: number; padLeft: number } {
-  const x = centerOnAxis(width, crop[1]);
-  const y = centerOnAxis(height, crop[0]);
+  const x = centerOnAxis(width, crop[1], rounding);
+  const y = centerOnAxis(height, crop[0], rounding);
   const window = { left: x.start, top: y.start, width: x.length, height: y.length };
   return { window, padTop: y.pad, padLeft: x.pad };
 }
@@ -52,16 +56,18 @@ export function crop(image: RgbImage, window: Window): RgbImage {
   return { data, width, height };
 }
 
-/** The picture on a black ground of [height, width] pixels, `padTop` rows and `padLeft` columns from its corner. */
+/** The picture on a ground (black by default) of [height, width] pixels, `padTop` rows and `padLeft` columns from its corner. */
 export function padTo(
   image: RgbImage,
   size: readonly [number, number],
   padTop: number,
   padLeft: number,
+  fill: Preprocessing['fill'] = [0, 0, 0],
 ): RgbImage {
   const [height, width] = size;
   if (image.height === height && image.width === width) return image;
   const data = new Uint8Array(width * height * 3);
+  if (fill.some((level) => level !== 0)) for (let i = 0; i < data.length; i++) data[i] = fill[i % 3]!;
   const rowBytes = image.width * 3;
   for (let y = 0; y < image.height; y++) {
     const row = image.data.subarray(y * rowBytes, (y + 1) * rowBytes);

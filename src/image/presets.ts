@@ -1,6 +1,7 @@
-import { presets } from '../../configs/presets.js';
+import { type PresetRule, presets } from '../../configs/presets.js';
 import { UserError } from '../errors.js';
-import type { Preprocessing } from './types.js';
+import { timmResize } from './timm.js';
+import type { Preprocessing, Resize } from './types.js';
 
 /** Names of the presets, in the order of the table. */
 export const presetNames: readonly string[] = Object.keys(presets);
@@ -10,7 +11,8 @@ export const presetNames: readonly string[] = Object.keys(presets);
  *
  * A preset's published sizes (224 and 384) follow from a crop ratio, and other sizes by the same ratio: the picture
  * is scaled to trunc(size / ratio). For an input that is not square, `short` takes the longer side as the size, so
- * that the crop never reaches outside the picture, and `squash` scales height and width each by its own.
+ * that the crop never reaches outside the picture, `squash` scales height and width each by its own, and timm's presets
+ * scale the picture so that it just covers both.
  *
  * Throws a UserError for an unknown name.
  */
@@ -18,14 +20,22 @@ export function preprocessingFor(preset: string, imgSize: readonly [number, numb
   if (!Object.hasOwn(presets, preset)) {
     throw new UserError(`unknown preset '${preset}': expected one of ${presetNames.join(', ')}`);
   }
-  const { rules, mean, std } = presets[preset]!;
+  const { rules, interpolation, mean, std } = presets[preset]!;
   const [height, width] = imgSize;
   const longer = Math.max(height, width);
   const rule = rules.findLast(({ fromSize }) => longer >= fromSize)!;
   const scaled = (size: number) => Math.floor(size / rule.cropRatio);
-  const resize: Preprocessing['resize'] =
-    rule.mode === 'short'
-      ? { mode: 'short', size: scaled(longer) }
-      : { mode: 'squash', height: scaled(height), width: scaled(width) };
-  return { preset, resize, crop: [height, width], mean, std };
+  return {
+    preset,
+    resize: resizeBy(rule.mode, scaled(height), scaled(width)),
+    ...(interpolation && { interpolation }),
+    crop: [height, width],
+    mean,
+    std,
+  };
+}
+
+function resizeBy(mode: PresetRule['mode'], height: number, width: number): Resize {
+  if (mode === 'short') return { mode, size: Math.max(height, width) };
+  return timmResize(mode === 'timm' ? 'center' : mode, [height, width]);
 }

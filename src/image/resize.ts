@@ -1,31 +1,26 @@
 import { centerCropWindow, padTo, type Window } from './crop.js';
+import { type Filter, filters } from './filters.js';
 import { PRECISION_BITS, plainPasses, type Rows, type Taps } from './passes.js';
-import type { RgbImage } from './types.js';
+import type { Interpolation, Preprocessing, RgbImage } from './types.js';
 import { wasmPasses } from './wasm/passes.js';
 
 /**
- * Pillow's bicubic resize of 8-bit pictures, equal to it byte for byte (the arithmetic of its
+ * Pillow's resize of 8-bit pictures, equal to it byte for byte (the arithmetic of its
  * src/libImaging/Resample.c): antialiased, two passes with fixed-point weights, and rounding to 8 bits between
  * them. A pass is skipped where the size does not change.
  */
 
-/** Half the width of the bicubic kernel, in input pixels when enlarging. */
-const BICUBIC_SUPPORT = 2;
-
-/** Keys' cubic convolution kernel with a = -0.5. */
-function bicubic(distance: number): number {
-  const a = -0.5;
-  const x = Math.abs(distance);
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0;
-}
-
 /** The taps of output positions `from` to `from + length` of a line of `inSize` resized to `outSize`. */
-function bicubicTaps(inSize: number, outSize: number, from: number, length: number): Taps {
+function makeTaps(
+  { support: reach, weight }: Filter,
+  inSize: number,
+  outSize: number,
+  from: number,
+  length: number,
+): Taps {
   const scale = inSize / outSize;
   const filterScale = Math.max(1, scale);
-  const support = BICUBIC_SUPPORT * filterScale;
+  const support = reach * filterScale;
   const stride = Math.ceil((Math.ceil(support) * 2 + 1) / 4) * 4;
   const inverse = 1 / filterScale;
   const first = new Int32Array(length);
@@ -38,12 +33,12 @@ function bicubicTaps(inSize: number, outSize: number, from: number, length: numb
     const taps = Math.min(inSize, Math.trunc(center + support + 0.5)) - begin;
     let sum = 0;
     for (let t = 0; t < taps; t++) {
-      exact[t] = bicubic((t + begin - center + 0.5) * inverse);
+      exact[t] = weight((t + begin - center + 0.5) * inverse);
       sum += exact[t]!;
     }
     for (let t = 0; t < taps; t++) {
-      const weight = (sum === 0 ? exact[t]! : exact[t]! / sum) * (1 << PRECISION_BITS);
-      weights[i * stride + t] = Math.trunc(weight < 0 ? weight - 0.5 : weight + 0.5);
+      const scaled = (sum === 0 ? exact[t]! : exact[t]! / sum) * (1 << PRECISION_BITS);
+      weights[i * stride + t] = Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
     }
     first[i] = begin;
     count[i] = taps;
@@ -77,11 +72,20 @@ function inputRange({ first, count }: Taps): [begin: number, end: number] {
 const passes = wasmPasses() ?? plainPasses;
 
 /** Part `window` of the picture resized to width × height; nothing outside the window is computed. */
-function resizeWindow(image: RgbImage, width: number, height: number, window: Window): RgbImage {
+function resizeWindow(
+  image: RgbImage,
+  width: number,
+  height: number,
+  window: Window,
+  interpolation: Interpolation,
+): RgbImage {
   requireSize(width, height);
+  if (interpolation === 'nearest') return nearestWindow(image, width, height, window);
+  const filter = filters[interpolation];
   const { left, top } = window;
-  const xTaps = width === image.width ? undefined : bicubicTaps(image.width, width, left, window.width);
-  const yTaps = height === image.height ? undefined : bicubicTaps(image.height, height, top, window.height);
+  const xTaps = width === image.width ? undefined : makeTaps(filter, image.width, width, left, window.width);
+  const yTaps =
+    height === image.height ? undefined : makeTaps(filter, image.height, height, top, window.height);
   const [firstColumn, endColumn] = xTaps ? inputRange(xTaps) : [left, left + window.width];
   const [firstRow, endRow] = yTaps ? inputRange(yTaps) : [top, top + window.height];
 
@@ -96,6 +100,44 @@ function resizeWindow(image: RgbImage, width: number, height: number, window: Wi
     if (yTaps) part = passes.vertical(part, firstRow, window.width, yTaps);
   }
   const data = part === input ? packed(part, window.width, window.height) : asBytes(part);
+  return { data, width: window.width, height: window.height };
+}
+
+/**
+ * The input position of each of the output positions `from` to `from + length`, or -1 where rounding has led outside.
+ * Pillow adds the step up position by position, which shows in the last pixels of long lines.
+ */
+function nearestPositions(inSize: number, outSize: number, from: number, length: number): Int32Array {
+  const positions = new Int32Array(length);
+  const step = inSize / outSize;
+  let at = step * 0.5;
+  for (let i = 0; i < from; i++) at += step;
+  for (let i = 0; i < length; i++) {
+    const position = Math.trunc(at);
+    positions[i] = position < inSize ? position : -1;
+    at += step;
+  }
+  return positions;
+}
+
+/** Pillow's nearest neighbour (ImagingScaleAffine); a pixel outside is black. */
+function nearestWindow(image: RgbImage, width: number, height: number, window: Window): RgbImage {
+  const columns = nearestPositions(image.width, width, window.left, window.width);
+  const rows = nearestPositions(image.height, height, window.top, window.height);
+  const data = new Uint8Array(window.width * window.height * 3);
+  let to = 0;
+  for (const row of rows) {
+    const begin = row * image.width * 3;
+    for (const column of columns) {
+      if (row >= 0 && column >= 0) {
+        const from = begin + column * 3;
+        data[to] = image.data[from]!;
+        data[to + 1] = image.data[from + 1]!;
+        data[to + 2] = image.data[from + 2]!;
+      }
+      to += 3;
+    }
+  }
   return { data, width: window.width, height: window.height };
 }
 
@@ -116,12 +158,20 @@ function packed(rows: Rows, width: number, height: number): Uint8Array {
 }
 
 /**
- * The picture resized to `width` × `height` pixels, equal to Pillow's
- * `Image.resize((width, height), Image.BICUBIC)` in RGB mode (Pillow 13).
+ * The picture resized to `width` × `height` pixels, equal to Pillow's `Image.resize((width, height), FILTER)` in RGB
+ * mode (Pillow 13).
  */
-export function resize(image: RgbImage, width: number, height: number): RgbImage {
-  return resizeWindow(image, width, height, { left: 0, top: 0, width, height });
+export function resize(
+  image: RgbImage,
+  width: number,
+  height: number,
+  interpolation: Interpolation = 'bicubic',
+): RgbImage {
+  return resizeWindow(image, width, height, { left: 0, top: 0, width, height }, interpolation);
 }
+
+/** What a resize and centre crop may be told beside the sizes; see Preprocessing. */
+export type CropOptions = Pick<Preprocessing, 'interpolation' | 'cropRounding' | 'fill'>;
 
 /**
  * `centerCrop(resize(image, width, height), crop)`, bit for bit, without computing what the crop throws away: a
@@ -132,8 +182,9 @@ export function resizeAndCrop(
   width: number,
   height: number,
   crop: readonly [number, number],
+  { interpolation = 'bicubic', cropRounding, fill }: CropOptions = {},
 ): RgbImage {
   requireSize(width, height);
-  const { window, padTop, padLeft } = centerCropWindow(width, height, crop);
-  return padTo(resizeWindow(image, width, height, window), crop, padTop, padLeft);
+  const { window, padTop, padLeft } = centerCropWindow(width, height, crop, cropRounding);
+  return padTo(resizeWindow(image, width, height, window, interpolation), crop, padTop, padLeft, fill);
 }

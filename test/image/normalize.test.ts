@@ -16,3 +16,10 @@ test('numbers are written to the array that is given, which must be as long as t
   expect(sha256(out)).toBe(reference.normalizedLevels);
   expect(() => normalize(levels, mean, std, new Float32Array(767))).toThrow(/767.*768/);
 });
+
+test('a rescale factor of 1/255, by which Hugging Face multiplies, gives the bits of the division', () => {
+  expect(sha256(normalize(levels, mean, std, undefined, 0.00392156862745098))).toBe(
+    reference.normalizedLevels,
+  );
+  expect([...normalize(levels, [0, 0, 0], [1, 1, 1], undefined, 1)]).toEqual([...levels.data]);
+});

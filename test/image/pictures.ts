@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { RgbImage } from '../../src/image/types.js';
+import type { Interpolation, RgbImage } from '../../src/image/types.js';
 
 const { imul } = Math;
 
@@ -25,8 +25,24 @@ export function fixture(name: string): URL {
   return new URL(`../../../test/fixtures/${name}`, import.meta.url);
 }
 
+/** What timm or transformers makes of an image by a configuration, or why nothing. */
+interface Configured {
+  readonly config: Record<string, unknown>;
+  readonly from: [number, number];
+  readonly sha256: string;
+  readonly error?: string;
+}
+
 interface Preprocessed {
   readonly resizes: readonly { from: [number, number]; to: [number, number]; sha256: string }[];
+  readonly filtered: readonly {
+    from: [number, number];
+    to: [number, number];
+    interpolation: Interpolation;
+    sha256: string;
+  }[];
+  readonly timm: readonly Configured[];
+  readonly huggingFace: readonly Configured[];
   readonly crops: readonly { from: [number, number]; crop: [number, number]; sha256: string }[];
   readonly presets: readonly {
     preset: string;
@@ -37,5 +53,5 @@ interface Preprocessed {
   readonly normalizedLevels: string;
 }
 
-/** What Pillow and PyTorch make of the pictures. */
+/** What Pillow, PyTorch, timm and transformers make of the pictures. */
 export const reference: Preprocessed = JSON.parse(readFileSync(fixture('preprocess.json'), 'utf8'));

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { centerCrop } from '../../src/image/crop.js';
+import { interpolations } from '../../src/image/filters.js';
 import { resize, resizeAndCrop } from '../../src/image/resize.js';
 import { picture, reference, sha256 } from './pictures.js';
 
@@ -11,6 +12,31 @@ test.each(reference.resizes)('resize $from to $to gives the bytes of Pillow', ({
   const resized = resize(picture(...from), ...to);
   expect([resized.width, resized.height]).toEqual(to);
   expect(sha256(resized.data)).toBe(bytes);
+});
+
+test.each(reference.filtered)('$interpolation from $from to $to gives the bytes of Pillow', ({
+  from,
+  to,
+  interpolation,
+  sha256: bytes,
+}) => {
+  const resized = resize(picture(...from), ...to, interpolation);
+  expect([resized.width, resized.height]).toEqual(to);
+  expect(sha256(resized.data)).toBe(bytes);
+});
+
+test.each(interpolations)('resizeAndCrop with %s is resize, then crop', (interpolation) => {
+  for (const [w, h, nw, nh, ch, cw] of [
+    [100, 80, 60, 48, 31, 45],
+    [60, 200, 40, 134, 32, 32],
+    [20, 10, 61, 31, 40, 24],
+  ] as const) {
+    const image = picture(w, h);
+    const expected = centerCrop(resize(image, nw, nh, interpolation), [ch, cw]);
+    expect(sha256(resizeAndCrop(image, nw, nh, [ch, cw], { interpolation }).data)).toBe(
+      sha256(expected.data),
+    );
+  }
 });
 
 test('resize leaves the picture that it is given as it is, and gives an array of its own', () => {

@@ -4,6 +4,8 @@ import { PickleCut, PickleProblem } from './problem.js';
 const LINE_FEED = 10;
 /** Engines keep longer sums of strings as trees, which cost more than a decoded string does. */
 const SHORT = 12;
+/** Names are shorter; longer texts with lone surrogates keep their U+FFFD. */
+const MAX_SURROGATE_TEXT = 1024;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 
@@ -65,7 +67,7 @@ export class ByteReader {
 
   utf8(length: number): string {
     const start = this.skip(length);
-    return this.#shortAscii(start, length) ?? utf8.decode(this.#bytes.subarray(start, start + length));
+    return this.#shortAscii(start, length) ?? decodeUtf8(this.#bytes.subarray(start, start + length));
   }
 
   /** Text up to the next line feed, which is passed over. Bytes are taken as Latin-1, as Python does. */
@@ -117,6 +119,24 @@ export class ByteReader {
 export function plainInteger(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
+}
+
+/** Lone surrogates as Python writes them: U+D800 to U+DFFF in three bytes each, which TextDecoder does not read. */
+const SURROGATE = /\xed([\xa0-\xbf])([\x80-\xbf])/;
+
+/** UTF-8 with Python's `surrogatepass`: two names that differ there stay two names. */
+function decodeUtf8(bytes: Uint8Array): string {
+  const text = utf8.decode(bytes);
+  if (bytes.length > MAX_SURROGATE_TEXT || !text.includes('\ufffd')) return text;
+  const pieces = String.fromCharCode(...bytes).split(SURROGATE);
+  let decoded = '';
+  for (let i = 0; i < pieces.length; i += 3) {
+    decoded += utf8.decode(Uint8Array.from(pieces[i]!, (c) => c.charCodeAt(0)));
+    if (i + 2 >= pieces.length) break;
+    const [high, low] = [pieces[i + 1]!.charCodeAt(0) & 0x3f, pieces[i + 2]!.charCodeAt(0) & 0x3f];
+    decoded += String.fromCharCode(0xd000 | (high << 6) | low);
+  }
+  return decoded;
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -9,8 +9,11 @@ import { Dict, describeValue, Global, HostValue, Inert, type PickleValue } from 
 export interface PickleHost {
   /** Gives the name a Global of the host's own, or refuses it. */
   findGlobal(module: string, name: string): Global;
-  /** Makes what stands for `target(...args)`: plain data, an Inert or a value of the host's own. Calls nothing. */
-  call(target: Global, args: readonly PickleValue[]): PickleValue;
+  /**
+   * Makes what stands for `target(...args)`: plain data, an Inert or a value of the host's own. Calls nothing.
+   * `target` is an Inert where the file calls what an unknown name would have given.
+   */
+  call(target: Global | Inert, args: readonly PickleValue[]): PickleValue;
   /** What a persistent id stands for. */
   persistent(id: PickleValue): HostValue;
 }
@@ -88,7 +91,8 @@ export class PickleMachine {
   }
 
   call(target: PickleValue, args: readonly PickleValue[]): void {
-    if (!(target instanceof Global))
+    const isUnknown = target instanceof Inert && !target.isKnown;
+    if (!(target instanceof Global || isUnknown))
       throw new PickleProblem(`expected a global to call, found ${describeValue(target)}`);
     this.push(this.host.call(target, args));
   }
@@ -98,8 +102,9 @@ export class PickleMachine {
     const state = this.pop();
     const target = this.top();
     if (target instanceof Inert) target.state = state;
-    // A state_dict's `_metadata` and a parameter's attributes come this way: nothing that weights need.
-    else if (!(target instanceof Dict || target instanceof HostValue)) {
+    else if (target instanceof HostValue) target.setState(state);
+    // A state_dict's `_metadata` comes this way: nothing that weights need.
+    else if (!(target instanceof Dict)) {
       throw new PickleProblem(`expected an object to set the state of, found ${describeValue(target)}`);
     }
   }

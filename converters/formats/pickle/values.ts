@@ -1,3 +1,5 @@
+import { quote } from '../quote.js';
+
 /** What a pickle can hold here: plain data, and names of things that are never called. */
 export type PickleValue =
   | null
@@ -33,7 +35,16 @@ export class Dict {
   set(key: PickleValue, value: PickleValue): void {
     // Made when first needed: an empty Map costs ten times an empty Dict, and pickles can ask for millions.
     this.#entries ??= new Map();
-    this.#entries.set(key, value);
+    this.#entries.set(this.#known(key), value);
+  }
+
+  /** To Python, True and 1 are one key, as are False and 0: the one that came first names the entry. */
+  #known(key: PickleValue): PickleValue {
+    let twin: PickleValue;
+    if (typeof key === 'boolean') twin = Number(key);
+    else if (key === 0 || key === 1) twin = key === 1;
+    else return key;
+    return this.#entries!.has(twin) ? twin : key;
   }
 
   get(key: PickleValue): PickleValue | undefined {
@@ -56,9 +67,12 @@ export class Inert {
   #dict: Dict | undefined;
 
   constructor(
+    /** As the file has it: to be quoted in messages. */
     readonly className: string,
     /** What it was to be made of. */
     readonly args: readonly PickleValue[],
+    /** Whether the class is known not to change what is put into it. */
+    readonly isKnown = true,
   ) {}
 
   /** Items appended or added to it. */
@@ -91,13 +105,21 @@ export class Global {
 export abstract class HostValue {
   /** What it is, for messages. */
   abstract readonly description: string;
+
+  /** BUILD: takes the state in, as Python would, or passes over it where nothing depends on it. */
+  setState(_state: PickleValue): void {}
+}
+
+/** A dotted name out of a file, for messages: as it is if it is plain, else quoted. */
+export function showName(name: string): string {
+  return /^[\w.]{1,80}$/.test(name) ? name : quote(name);
 }
 
 /** What a value is, in Python's words, for messages. */
 export function describeValue(value: PickleValue): string {
   if (value === null) return 'None';
-  if (value instanceof Global) return `the global ${value.name}`;
-  if (value instanceof Inert) return `an object of ${value.className}`;
+  if (value instanceof Global) return `the global ${showName(value.name)}`;
+  if (value instanceof Inert) return `an object of ${showName(value.className)}`;
   if (value instanceof HostValue) return value.description;
   if (value instanceof Tuple) return 'a tuple';
   if (value instanceof List) return 'a list';

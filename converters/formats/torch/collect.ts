@@ -1,23 +1,23 @@
 import { UserError } from '../../../src/errors.js';
 import {
   MAX_COVERAGE,
-  MAX_METADATA_LENGTH,
-  MAX_METADATA_VALUES,
   MAX_NAME_LENGTH,
   MAX_NESTING,
   MAX_REPEATED_ELEMENTS,
   MAX_TENSORS,
   MAX_VALUES,
 } from '../limits.js';
-import { Dict, Inert, List, type PickleValue, Tuple } from '../pickle/values.js';
+import { Dict, Inert, List, type PickleValue, showName, Tuple } from '../pickle/values.js';
 import { quote } from '../quote.js';
 import { elementCount } from '../stridedTensor.js';
-import { TorchTensor } from './objects.js';
+import { Metadata, type PlainValue } from './metadata.js';
+import { contentOf } from './objectContent.js';
+import { TorchTensor, type UnreadContent, unread } from './tensors.js';
 
 /** What a pickle held, by dotted path. */
 export interface Collected {
-  readonly tensors: ReadonlyMap<string, TorchTensor>;
-  readonly metadata: Record<string, string | number | boolean | null>;
+  readonly tensors: ReadonlyMap<string, TorchTensor | UnreadContent>;
+  readonly metadata: Record<string, PlainValue>;
 }
 
 /** The name of a tensor that is a file's only content. */
@@ -25,57 +25,83 @@ const ROOT_NAME = 'tensor';
 
 /**
  * Walks dicts, lists, tuples and the contents of placeholders: tensors under their dotted paths, plain values as
- * metadata, the rest passed over. Throws a UserError if paths clash or the bounds of limits.ts are passed.
+ * metadata, the rest passed over. Tensors within objects of unknown classes are listed, not to be read. Throws a
+ * UserError if the bounds of limits.ts are passed, or all tensors lie within such objects.
+ *
+ * @param unknown names of classes and functions in the pickle that nothing here knows
  */
-export function collect(root: PickleValue, file: string, dataBytes: number): Collected {
+export function collect(
+  root: PickleValue,
+  unknown: readonly string[],
+  file: string,
+  dataBytes: number,
+): Collected {
   const walk = new Walk(file);
-  walk.visit(root, '', 0);
+  walk.visit(root, '', 0, undefined);
+  checkFound(walk, unknown, file);
   checkCoverage(walk.tensors, file, dataBytes);
-  return walk;
+  return { tensors: walk.tensors, metadata: walk.plain.values };
 }
 
-class Walk implements Collected {
-  readonly tensors = new Map<string, TorchTensor>();
-  /** No prototype: a key named `__proto__` is a key like any other. */
-  readonly metadata: Record<string, string | number | boolean | null> = Object.create(null);
+class Walk {
+  readonly tensors = new Map<string, TorchTensor | UnreadContent>();
+  readonly plain = new Metadata();
+  /** Class of the first unknown object in which a tensor was found. */
+  owner: string | undefined;
+  /** Tensors that are in no such object. */
+  outside = 0;
   #visited = 0;
-  #plainValues = 0;
+  /** Objects that the walk is within: what holds itself is walked once. */
+  readonly #within = new Set<PickleValue>();
+  /** Unknown objects point at each other as they like; each is walked where it is met first. */
+  readonly #seen = new Set<Inert>();
 
   constructor(readonly file: string) {}
 
-  visit(value: PickleValue, path: string, depth: number): void {
+  visit(value: PickleValue, path: string, depth: number, owner: string | undefined): void {
     this.#visited += 1;
     if (this.#visited > MAX_VALUES)
       throw new UserError(`${this.file}: it holds more than ${MAX_VALUES} values.`);
-    if (depth > MAX_NESTING) {
-      throw new UserError(
-        `${this.file}: ${quote(path)} nests more than ${MAX_NESTING} deep, or holds itself.`,
-      );
-    }
-    if (value instanceof TorchTensor) this.#addTensor(value, path || ROOT_NAME);
-    else if (value instanceof Dict) this.#visitEntries(value, path, depth);
-    else if (value instanceof List || value instanceof Tuple) this.#visitItems(value.items, path, depth);
-    else if (value instanceof Inert) this.#visitInert(value, path, depth);
-    else if (isPlain(value)) this.#addPlain(value, path);
+    if (value instanceof TorchTensor) this.#addTensor(value, path || ROOT_NAME, owner);
+    else if (value instanceof Dict) this.#enter(value, path, depth, owner);
+    else if (value instanceof List || value instanceof Tuple) this.#enter(value, path, depth, owner);
+    else if (value instanceof Inert) this.#enterInert(value, path, depth, owner);
+    else if (isPlain(value)) this.plain.add(path, value);
   }
 
-  #visitEntries(dict: Dict | Inert, path: string, depth: number): void {
+  #enter(value: Dict | List | Tuple, path: string, depth: number, owner: string | undefined): void {
+    if (this.#within.has(value)) return;
+    if (depth > MAX_NESTING) {
+      if (owner !== undefined) return;
+      throw new UserError(`${this.file}: ${quote(path)} nests more than ${MAX_NESTING} deep.`);
+    }
+    this.#within.add(value);
+    if (value instanceof Dict) this.#visitEntries(value, path, depth, owner);
+    else {
+      value.items.forEach((item, i) => {
+        this.visit(item, this.#join(path, String(i)), depth + 1, owner);
+      });
+    }
+    this.#within.delete(value);
+  }
+
+  #enterInert(inert: Inert, path: string, depth: number, owner: string | undefined): void {
+    if (this.#within.has(inert) || (!inert.isKnown && this.#seen.has(inert))) return;
+    if (!inert.isKnown) this.#seen.add(inert);
+    this.#within.add(inert);
+    const inner = inert.isKnown ? owner : (owner ?? inert.className);
+    for (const part of contentOf(inert)) {
+      if (part instanceof Dict || part instanceof Inert) this.#visitEntries(part, path, depth, inner);
+      else this.visit(part, path, depth + 1, inner);
+    }
+    this.#within.delete(inert);
+  }
+
+  #visitEntries(dict: Dict | Inert, path: string, depth: number, owner: string | undefined): void {
     for (const [key, value] of dict.entries) {
       const isName = typeof key === 'string' || typeof key === 'number' || typeof key === 'boolean';
-      if (isName) this.visit(value, this.#join(path, String(key)), depth + 1);
+      if (isName) this.visit(value, this.#join(path, String(key)), depth + 1, owner);
     }
-  }
-
-  #visitItems(items: readonly PickleValue[], path: string, depth: number): void {
-    items.forEach((item, i) => {
-      this.visit(item, this.#join(path, String(i)), depth + 1);
-    });
-  }
-
-  /** Attributes (argparse.Namespace) and entries (defaultdict); what an object was made of says nothing by itself. */
-  #visitInert(inert: Inert, path: string, depth: number): void {
-    if (inert.state instanceof Dict) this.#visitEntries(inert.state, path, depth);
-    this.#visitEntries(inert, path, depth);
   }
 
   #join(path: string, key: string): string {
@@ -87,29 +113,51 @@ class Walk implements Collected {
     return path === '' ? key : `${path}.${key}`;
   }
 
-  #addTensor(tensor: TorchTensor, path: string): void {
-    if (this.tensors.has(path)) throw new UserError(`${this.file}: two tensors are named ${quote(path)}.`);
+  #addTensor(tensor: TorchTensor, path: string, owner: string | undefined): void {
     if (this.tensors.size === MAX_TENSORS)
       throw new UserError(`${this.file}: it has more than ${MAX_TENSORS} tensors.`);
-    this.tensors.set(path, tensor);
-  }
-
-  #addPlain(value: string | number | boolean | bigint | null, path: string): void {
-    if (this.#plainValues === MAX_METADATA_VALUES || path === '') return;
-    if (typeof value === 'string' && value.length > MAX_METADATA_LENGTH) return;
-    this.#plainValues += 1;
-    this.metadata[path] = typeof value === 'bigint' ? String(value) : value;
+    if (owner === undefined) this.outside += 1;
+    else this.owner ??= owner;
+    const known = this.tensors.get(path);
+    if (known !== undefined)
+      this.tensors.set(path, { ...facts(tensor), reason: 'two tensors have this path' });
+    else if (owner === undefined) this.tensors.set(path, tensor);
+    else this.tensors.set(path, { ...facts(tensor), reason: `it lies in ${objectOf(owner)}` });
   }
 }
 
-function isPlain(value: PickleValue): value is string | number | boolean | bigint | null {
+function facts(tensor: TorchTensor): Omit<UnreadContent, 'reason'> {
+  return unread(tensor);
+}
+
+function objectOf(className: string): string {
+  return `a pickled object of ${showName(className)}, which only Python could build`;
+}
+
+function isPlain(value: PickleValue): value is PlainValue | bigint {
   return value === null || ['string', 'number', 'boolean', 'bigint'].includes(typeof value);
 }
 
+/** A file of which nothing can be read is refused at once, with the reason. */
+function checkFound(walk: Walk, unknown: readonly string[], file: string): void {
+  if (walk.outside > 0) return;
+  const remedy = 'nothing was run; save the weights alone, by torch.save(model.state_dict(), PATH)';
+  if (walk.owner !== undefined)
+    throw new UserError(`${file}: its tensors lie in ${objectOf(walk.owner)}; ${remedy}.`);
+  if (unknown.length > 0) {
+    throw new UserError(
+      `${file}: holds no tensors; the pickle asks for the global ${quote(unknown[0]!)}, which is not on the list of ` +
+        `what a checkpoint may hold; ${remedy}.`,
+    );
+  }
+}
+
 /** Views of one storage under many names could ask for any amount of work in a small file. */
-function checkCoverage(tensors: ReadonlyMap<string, TorchTensor>, file: string, dataBytes: number): void {
+function checkCoverage(tensors: Collected['tensors'], file: string, dataBytes: number): void {
   let elements = 0;
-  for (const { view } of tensors.values()) elements += elementCount(view.shape);
+  for (const tensor of tensors.values()) {
+    if (tensor instanceof TorchTensor && 'view' in tensor.content) elements += elementCount(tensor.shape);
+  }
   const most = MAX_COVERAGE * dataBytes + MAX_REPEATED_ELEMENTS;
   if (elements > most) {
     throw new UserError(

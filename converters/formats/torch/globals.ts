@@ -1,18 +1,27 @@
+import { DTYPE_NAMES } from '../dtypes.js';
 import { Global } from '../pickle/values.js';
-import type { TensorDtype } from '../types.js';
 
 /**
  * What stands for a name out of a checkpoint's pickle:
- * dict: what it makes is read as a dict; tuple: as a tuple; inert: as a placeholder; type: it may be named, not called;
- * storage: the element type of a storage; the rest: PyTorch's ways to write a tensor.
+ * dict: what it makes is read as a dict; tuple: as a tuple; inert: as a placeholder that holds what is put into it;
+ * unknown: as one of which nothing is believed; type: it may be named, not called; storage: the element type of a
+ * storage; the rest: PyTorch's ways to write a tensor.
  */
 export type TorchRole =
-  | { readonly kind: 'dict' | 'tuple' | 'inert' | 'type' }
-  | { readonly kind: 'storage'; readonly dtype: TensorDtype }
-  | { readonly kind: 'dtype'; readonly dtype: TensorDtype }
-  | { readonly kind: 'rebuildTensor' | 'rebuildTensorV3' | 'rebuildParameter' | 'rebuildFromType' };
+  | { readonly kind: 'dict' | 'tuple' | 'inert' | 'unknown' | 'type' }
+  | { readonly kind: 'storage'; readonly dtype: string }
+  | { readonly kind: 'dtype'; readonly dtype: string }
+  | {
+      readonly kind:
+        | 'rebuildTensor'
+        | 'rebuildTensorV3'
+        | 'rebuildParameter'
+        | 'rebuildFromType'
+        | 'rebuildSparse'
+        | 'rebuildOpaque';
+    };
 
-/** A name on the list. */
+/** A name of a checkpoint. */
 export class TorchGlobal extends Global {
   constructor(
     name: string,
@@ -22,14 +31,29 @@ export class TorchGlobal extends Global {
   }
 }
 
-/** Names by module, for each role. These, and no others, may stand in a checkpoint. */
+/** PyTorch's ways to write tensors that are more than elements in strides, whose values are not read. */
+export const OPAQUE_NAMES = [
+  '_rebuild_qtensor',
+  '_rebuild_meta_tensor_no_storage',
+  '_rebuild_wrapper_subclass',
+  '_rebuild_nested_tensor',
+  '_rebuild_device_tensor_from_numpy',
+  '_rebuild_device_tensor_from_cpu_tensor',
+  '_rebuild_xla_tensor',
+] as const;
+
+/** Names by module, for each role. What is made by any other name is unknown: no tensor is taken from it. */
 const NAMES: readonly (readonly [TorchRole, module: string, names: string])[] = [
   [{ kind: 'rebuildTensor' }, 'torch._utils', '_rebuild_tensor _rebuild_tensor_v2'],
   [{ kind: 'rebuildTensorV3' }, 'torch._utils', '_rebuild_tensor_v3'],
   [{ kind: 'rebuildParameter' }, 'torch._utils', '_rebuild_parameter _rebuild_parameter_with_state'],
+  [{ kind: 'rebuildSparse' }, 'torch._utils', '_rebuild_sparse_tensor'],
+  [{ kind: 'rebuildOpaque' }, 'torch._utils', OPAQUE_NAMES.join(' ')],
   [{ kind: 'rebuildFromType' }, 'torch._tensor', '_rebuild_from_type_v2'],
   [{ kind: 'type' }, 'torch', 'Tensor'],
   [{ kind: 'type' }, 'torch.nn.parameter', 'Parameter Buffer'],
+  [{ kind: 'type' }, 'torchvision.tv_tensors._image', 'Image'],
+  [{ kind: 'type' }, 'fastai.torch_core', 'TensorBase TensorImage TensorCategory'],
   [{ kind: 'tuple' }, 'torch', 'Size'],
   [{ kind: 'dict' }, 'collections', 'OrderedDict Counter'],
   [{ kind: 'inert' }, 'torch', 'device layout memory_format Generator'],
@@ -91,7 +115,7 @@ const MODULE_ALIASES: ReadonlyMap<string, string> = new Map([
   ['copy_reg', 'copyreg'],
 ]);
 
-const STORAGE_DTYPES: readonly (readonly [string, TensorDtype])[] = [
+const STORAGE_DTYPES: readonly (readonly [string, string])[] = [
   ['DoubleStorage', 'float64'],
   ['FloatStorage', 'float32'],
   ['HalfStorage', 'float16'],
@@ -103,20 +127,29 @@ const STORAGE_DTYPES: readonly (readonly [string, TensorDtype])[] = [
   ['ByteStorage', 'uint8'],
   ['BoolStorage', 'bool'],
   ['UntypedStorage', 'uint8'],
+  ['ComplexFloatStorage', 'complex64'],
+  ['ComplexDoubleStorage', 'complex128'],
+  ['QInt8Storage', 'qint8'],
+  ['QUInt8Storage', 'quint8'],
+  ['QInt32Storage', 'qint32'],
+  ['QUInt4x2Storage', 'quint4x2'],
+  ['QUInt2x4Storage', 'quint2x4'],
 ];
 
-const DTYPE_NAMES: readonly TensorDtype[] = [
-  'float64',
-  'float32',
-  'float16',
-  'bfloat16',
-  'int64',
-  'int32',
-  'int16',
-  'int8',
-  'uint8',
-  'bool',
-];
+/**
+ * What loading such a name is for is to run something. No training script writes one, so the file is an attack, and is
+ * refused whole, though nothing in it could do anything here.
+ */
+const ATTACKS: ReadonlyMap<string, ReadonlySet<string> | 'all'> = new Map<
+  string,
+  ReadonlySet<string> | 'all'
+>([
+  ...'os posix nt subprocess pty commands popen2 runpy pdb code socket shutil ctypes webbrowser importlib'
+    .split(' ')
+    .map((module): [string, 'all'] => [module, 'all']),
+  ['builtins', new Set('eval exec execfile compile open __import__ input breakpoint exit quit'.split(' '))],
+  ['torch.hub', 'all'],
+]);
 
 /** By module, then by name. */
 const GLOBALS: ReadonlyMap<string, ReadonlyMap<string, TorchGlobal>> = makeTable();
@@ -124,6 +157,16 @@ const GLOBALS: ReadonlyMap<string, ReadonlyMap<string, TorchGlobal>> = makeTable
 /** The global of that name, or undefined if it is not on the list. */
 export function findTorchGlobal(module: string, name: string): TorchGlobal | undefined {
   return GLOBALS.get(MODULE_ALIASES.get(module) ?? module)?.get(name);
+}
+
+/** Whether a pickle names such a thing for no other end than to run code when it is loaded by Python. */
+export function isAttack(module: string, name: string): boolean {
+  // A dotted name walks on from the module, and a submodule is as good as its parent.
+  const parts = `${MODULE_ALIASES.get(module) ?? module}.${name}`.split('.', 8);
+  return parts.some((_, end) => {
+    const names = ATTACKS.get(parts.slice(0, end).join('.'));
+    return names === 'all' || names?.has(parts[end]!) === true;
+  });
 }
 
 function makeTable(): Map<string, Map<string, TorchGlobal>> {

@@ -1,7 +1,7 @@
 import { UserError } from '../../../src/errors.js';
 import { MAX_PICKLE_BYTES } from '../limits.js';
 import { readPickle } from '../pickle/machine.js';
-import { Dict, List, type PickleValue } from '../pickle/values.js';
+import { List, type PickleValue } from '../pickle/values.js';
 import { quote } from '../quote.js';
 import type { ByteSource, Checkpoint } from '../types.js';
 import { checkpointOf } from './checkpointOf.js';
@@ -36,8 +36,9 @@ export async function readLegacyCheckpoint(source: ByteSource): Promise<Checkpoi
   const starts = await locateStorages(source, keys, host, end);
   let dataBytes = 0;
   for (const storage of host.storages.values()) dataBytes += storage.rootBytes;
-  const collected = collect(object, source.name, dataBytes);
-  return checkpointOf(source.name, 'legacy', collected, (key, offset, length) =>
+  const collected = collect(object, [...host.unknown.keys()], source.name, dataBytes);
+  // Storages are little-endian whatever machine wrote them (torch/csrc/serialization.cpp).
+  return checkpointOf(source.name, 'legacy', collected, false, (key, offset, length) =>
     source.read(starts.get(key)! + offset, length),
   );
 }
@@ -67,14 +68,11 @@ function tryPickles(bytes: Uint8Array, file: string, isLast: boolean): LegacyPic
   return { object: values[3]!, keys: storageKeys(values[4]!, file), host, end };
 }
 
-function checkPreamble([magic, protocol, system]: readonly PickleValue[], file: string): void {
+function checkPreamble([magic, protocol]: readonly PickleValue[], file: string): void {
   if (magic !== LEGACY_MAGIC || protocol !== LEGACY_PROTOCOL) {
     throw new UserError(
       `${file}: expected PyTorch's magic number and protocol ${LEGACY_PROTOCOL}, found others.`,
     );
-  }
-  if (system instanceof Dict && system.get('little_endian') === false) {
-    throw new UserError(`${file}: expected a little-endian file, found one written on a big-endian machine.`);
   }
 }
 

@@ -3,7 +3,8 @@ import { MAX_PICKLE_BYTES } from '../limits.js';
 import { readPickle } from '../pickle/machine.js';
 import { quote } from '../quote.js';
 import type { ByteSource, Checkpoint } from '../types.js';
-import { openZip, type ZipArchive } from '../zipArchive.js';
+import type { ZipArchive } from '../zipArchive.js';
+import { describeZip } from '../zipKinds.js';
 import { checkpointOf } from './checkpointOf.js';
 import { collect } from './collect.js';
 import { TorchHost } from './objects.js';
@@ -18,57 +19,60 @@ const MAX_WORD_BYTES = 64;
  * Reads what torch.save writes since PyTorch 1.6: a zip archive with NAME/data.pkl and one entry NAME/data/KEY for each
  * storage, stored without compression (torch/serialization.py, _save).
  */
-export async function readZipCheckpoint(source: ByteSource): Promise<Checkpoint> {
-  const zip = await openZip(source);
+export async function readZipCheckpoint(source: ByteSource, zip: ZipArchive): Promise<Checkpoint> {
   const prefix = findPrefix(zip, source.name);
-  await checkWord(
-    zip,
-    `${prefix}byteorder`,
-    source.name,
-    'a little-endian file',
-    (word) => word === 'little',
-  );
-  await checkWord(zip, `${prefix}version`, source.name, `version 1 to ${MAX_VERSION}`, isVersion);
+  const order = await readWord(zip, `${prefix}byteorder`, source.name, '"little" or "big"', isByteOrder);
+  await readWord(zip, `${prefix}version`, source.name, `version 1 to ${MAX_VERSION}`, isVersion);
   const host = new TorchHost();
   const root = await readObject(zip, `${prefix}data.pkl`, source.name, host);
   const entries = await openStorages(zip, prefix, host, source.name);
   let dataBytes = 0;
   for (const entry of entries.values()) dataBytes += entry.size;
-  const collected = collect(root, source.name, dataBytes);
-  return checkpointOf(source.name, 'zip', collected, (key, offset, length) =>
+  const collected = collect(root, [...host.unknown.keys()], source.name, dataBytes);
+  return checkpointOf(source.name, 'zip', collected, order === 'big', (key, offset, length) =>
     entries.get(key)!.read(offset, length),
   );
 }
 
 function findPrefix(zip: ZipArchive, file: string): string {
-  const pickle = zip.names.find((name) => /^([^/]*\/)?data\.pkl$/.test(name));
+  const pickles = zip.names.filter((name) => /^([^/]*\/)?data\.pkl$/.test(name));
+  const [pickle, other] = pickles;
   if (pickle === undefined) {
-    const some = zip.names.slice(0, 3).map(quote).join(', ') || 'nothing';
+    throw new UserError(`${file}: expected a PyTorch checkpoint, found ${describeZip(zip.names)}.`);
+  }
+  if (other !== undefined) {
     throw new UserError(
-      `${file}: expected a PyTorch checkpoint, found a zip archive without data.pkl (it holds ${some}).`,
+      `${file}: holds two checkpoints, ${quote(pickle)} and ${quote(other)}; save the one that is meant by itself.`,
     );
   }
   const prefix = pickle.slice(0, -'data.pkl'.length);
   if (zip.has(`${prefix}constants.pkl`)) {
     throw new UserError(
-      `${file}: expected a state_dict, found a TorchScript program; save its weights by torch.save(m.state_dict(), PATH).`,
+      `${file}: expected a state_dict, found a TorchScript program; save its weights by ` +
+        'torch.save(torch.jit.load(FILE).state_dict(), PATH).',
     );
   }
   return prefix;
 }
 
-async function checkWord(
+/** A small entry's word, or undefined if there is no such entry. */
+async function readWord(
   zip: ZipArchive,
   name: string,
   file: string,
   expected: string,
   isSound: (word: string) => boolean,
-): Promise<void> {
-  if (!zip.has(name)) return;
+): Promise<string | undefined> {
+  if (!zip.has(name)) return undefined;
   const entry = await zip.open(name);
   const word = new TextDecoder().decode(await entry.read(0, Math.min(entry.size, MAX_WORD_BYTES))).trim();
   if (!isSound(word))
     throw new UserError(`${file}: expected ${expected}, found ${quote(word)} in ${quote(name)}.`);
+  return word;
+}
+
+function isByteOrder(word: string): boolean {
+  return word === 'little' || word === 'big';
 }
 
 function isVersion(word: string): boolean {
@@ -93,7 +97,7 @@ async function openStorages(
   const entries = new Map<string, ByteSource>();
   for (const storage of host.storages.values()) {
     const entry = await zip.open(`${prefix}data/${storage.key}`);
-    if (entry.size < storage.rootBytes) {
+    if (entry.size !== storage.rootBytes) {
       throw new UserError(
         `${file}: storage ${quote(storage.key)} is declared as ${storage.rootElements} elements of ${storage.dtype}, ` +
           `${storage.rootBytes} bytes, but its zip entry has ${entry.size}.`,

@@ -1,6 +1,5 @@
 import { normalize } from '../../image/normalize.js';
-import { resizedSize } from '../../image/preprocess.js';
-import { resizeAndCrop } from '../../image/resize.js';
+import { resizeToInput } from '../../image/preprocess.js';
 import type { Preprocessing, RgbImage } from '../../image/types.js';
 import type { AugmentConfig } from '../data/types.js';
 import { randomAffine } from './affine.js';
@@ -32,11 +31,11 @@ export function augmentPicture(
   { seed, epoch, place }: Draw,
   out: Float32Array<ArrayBuffer>,
 ): void {
-  const { crop: size, mean, std } = preprocessing;
+  const { crop: size, mean, std, rescaleFactor } = preprocessing;
   const stream = (step: number) => randomFor(seed, epoch, place, step);
   let picture = augment.randomResizedCrop
     ? randomResizedCrop(image, size, augment.randomResizedCrop, stream(STEP.crop))
-    : resizedAndCropped(image, preprocessing);
+    : resizeToInput(image, preprocessing);
   if (augment.affine) picture = randomAffine(picture, augment.affine, stream(STEP.affine));
   if (stream(STEP.flip).uniform() < augment.hflip) picture = flip(picture);
   if (augment.randAugment !== null) {
@@ -44,10 +43,6 @@ export function augmentPicture(
   } else if (augment.colorJitter > 0) {
     picture = colorJitter(picture, augment.colorJitter, stream(STEP.color));
   }
-  normalize(picture, mean, std, out);
+  normalize(picture, mean, std, out, rescaleFactor);
   if (augment.randomErasing > 0) randomErasing(out, size, augment.randomErasing, stream(STEP.erasing));
-}
-
-function resizedAndCropped(image: RgbImage, { resize, crop }: Preprocessing): RgbImage {
-  return resizeAndCrop(image, ...resizedSize(image.width, image.height, resize), crop);
 }

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { UserError } from '../../errors.js';
+import { type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
+import { parseEndpoint } from '../../hub/hubName.js';
+import { diskStore } from './diskStore.js';
+import {
+  cacheFolder,
+  findToken,
+  hubEndpoint,
+  huggingFaceCacheFolder,
+  isOffline,
+  requireToken,
+} from './environment.js';
+
+export interface NodeHubOptions extends HubOptions {
+  /** By default `HF_TOKEN`, else the file that `hf auth login` leaves. */
+  readonly token?: string;
+  /** Address of the hub; by default `HF_ENDPOINT`, else https://huggingface.co. */
+  readonly endpoint?: string;
+  /** Cache folder; by default `DEIT_CACHE`, else `deit-tfjs` among the user's caches. */
+  readonly cacheDir?: string;
+}
+
+const OPTIONS = [
+  'cacheDir',
+  'endpoint',
+  'offline',
+  'onNotice',
+  'onProgress',
+  'pauses',
+  'revision',
+  'signal',
+  'stallMs',
+  'token',
+];
+
+/**
+ * Opens a model on the hub: `hf:OWNER/NAME[@REVISION][/PATH]`. Its files are downloaded when they are read, and kept in
+ * the cache; what Hugging Face's own libraries have in theirs is used from there.
+ *
+ * @throws UserError if the name is none, the model is not there or may not be read, or offline, if it is not kept
+ */
+export async function openHub(name: string, options: NodeHubOptions = {}): Promise<HubFolder> {
+  const { token, endpoint, cacheDir, offline, ...rest } = options;
+  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
+  if (unknown !== undefined) {
+    throw new UserError(`openHub: unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
+  }
+  const address = endpoint === undefined ? hubEndpoint() : parseEndpoint(endpoint);
+  const credentials =
+    token === undefined
+      ? await findToken()
+      : { token: requireToken(token, 'the option token'), tokenSource: 'the option token' };
+  const store = diskStore({
+    cacheDir: cacheDir ?? cacheFolder(),
+    huggingFaceDir: huggingFaceCacheFolder(),
+    endpoint: address,
+    onNotice: options.onNotice,
+  });
+  return openHubFolder(
+    name,
+    { ...rest, offline: offline ?? isOffline() },
+    {
+      endpoint: address,
+      ...credentials,
+      redirects: 'manual',
+      store,
+      createHasher: hasher,
+      onlineRemedy:
+        'unset HF_HUB_OFFLINE and DEIT_OFFLINE (or the option offline), and run it once with a network',
+    },
+  );
+}
+
+function hasher(algorithm: 'sha1' | 'sha256') {
+  const hash = createHash(algorithm);
+  return { update: (bytes: Uint8Array) => hash.update(bytes), digest: () => hash.digest('hex') };
+}

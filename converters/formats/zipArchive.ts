@@ -12,6 +12,8 @@ const LOCAL_SIGNATURE = 0x04034b50;
 /** The record that ends an archive: its signature, and its length without the comment. */
 const END_SIGNATURE = [0x50, 0x4b, 0x05, 0x06];
 const END_RECORD_BYTES = 22;
+/** Opens a directory line; its flags stand at byte 8. */
+const LINE_SIGNATURE = [0x50, 0x4b, 0x01, 0x02];
 /** So much of the file's end is searched for that record. */
 const TAIL_BYTES = 2 ** 18;
 
@@ -39,7 +41,9 @@ export interface ZipArchive {
 /** Reads the directory of a zip archive. Throws a UserError if there is none or it contradicts itself or the file. */
 export async function openZip(source: ByteSource): Promise<ZipArchive> {
   const reader = new LocatingReader(source, await archiveEnd(source));
-  const { entries } = await unzipit(source, 'its directory', () => unzipRaw(reader));
+  const { entries } = await unzipit(source, 'its directory', () => unzipRaw(reader)).catch(async (error) => {
+    throw (await looksEncrypted(source)) ? encrypted(source) : error;
+  });
   if (entries.some(({ encrypted }) => encrypted)) throw encrypted(source);
   const byName = new Map<string, ZipEntry>();
   for (const entry of entries) {
@@ -54,6 +58,17 @@ function encrypted({ name }: ByteSource): UserError {
   return new UserError(
     `${name}: an encrypted zip archive; unpack it with its password and give the checkpoint that was in it.`,
   );
+}
+
+/** Whether a directory line among the last bytes has the flag: encrypted entries break other rules as well. */
+async function looksEncrypted(source: ByteSource): Promise<boolean> {
+  const start = Math.max(0, source.size - TAIL_BYTES);
+  const tail = await source.read(start, source.size - start);
+  for (let at = tail.indexOf(0x50); at >= 0 && at + 9 < tail.length; at = tail.indexOf(0x50, at + 1)) {
+    const isLine = LINE_SIGNATURE.every((byte, i) => tail[at + i] === byte);
+    if (isLine && (tail[at + 8]! & 1) === 1) return true;
+  }
+  return false;
 }
 
 /**

@@ -22,10 +22,10 @@ const CHECKPOINT = /\.(pth|pt|bin|ckpt|safetensors|npz|pth\.tar)$/i;
 export function describeZip(names: readonly string[]): string {
   const files = names.filter((name) => !/(^|\/)(__MACOSX\/|\._)|\/$/.test(name));
   for (const [entry, what] of KINDS) if (files.some((name) => entry.test(name))) return what;
-  const inner = files.find((name) => CHECKPOINT.test(name));
-  if (inner !== undefined) return `a zip archive around ${quote(inner)}; unpack it and give that file`;
   if (files.some((name) => /(^|\/)model\.json$/.test(name)))
     return 'a zip archive around a converted folder (model.json); unpack it and give the folder';
+  const inner = files.find((name) => CHECKPOINT.test(name));
+  if (inner !== undefined) return `a zip archive around ${quote(inner)}; unpack it and give that file`;
   const some = files.slice(0, 3).map(quote).join(', ') || 'nothing';
   return `a zip archive without data.pkl (it holds ${some})`;
 }

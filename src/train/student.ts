@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { isHeadWeight, weightSpecs } from '../families/vit/weights.js';
 import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { namedWeights } from '../models/weights.js';
@@ -10,6 +11,8 @@ export interface Student {
   readonly weights: ReadonlyMap<string, tfl.LayerVariable>;
   /** Names of the weights that training changes. */
   readonly trainable: readonly string[];
+  /** Whether weight decay acts on a weight. */
+  decays(name: string): boolean;
   /**
    * @param x float32 [B, H, W, C], normalised
    * @param seed gives the seeds of drop path's masks, one a call
@@ -44,7 +47,9 @@ export function studentOf(model: VisionTransformer, trainable: Trainable, joint 
     return { head: model.layersModel.apply(x, options) as tf.Tensor2D };
   };
   const names = [...weights.keys()].filter((name) => learns(name, trainable));
-  return { weights, trainable: names, forward, predict: (x) => model.predict(x) };
+  const rows = new Map(weightSpecs(model.config).map((spec) => [spec.name, spec]));
+  const decays = (name: string) => rows.get(name)!.decays;
+  return { weights, trainable: names, decays, forward, predict: (x) => model.predict(x) };
 }
 
 /** Any tf.LayersModel that ends in logits as a student without distillation, e.g. a convnet that is to teach. */
@@ -55,13 +60,15 @@ export function studentOfLayersModel(model: tfl.LayersModel): Student {
   return {
     weights,
     trainable,
+    // Biases and norms are vectors (timm, param_groups_weight_decay).
+    decays: (name) => weights.get(name)!.shape.length > 1,
     forward: (x) => ({ head: apply(x, true) }),
     predict: (x) => tf.tidy(() => apply(x, false)),
   };
 }
 
 function learns(name: string, { frozenBlocks, attentionOnly }: Trainable): boolean {
-  if (/^head(_dist)?\./.test(name)) return true;
+  if (isHeadWeight(name)) return true;
   if (attentionOnly && !/\.attn\./.test(name)) return false;
   if (frozenBlocks === 0 || name.startsWith('norm.')) return true;
   const block = /^blocks\.(\d+)\./.exec(name);

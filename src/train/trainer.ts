@@ -135,7 +135,7 @@ export class Trainer {
       );
     }
     if (student.trainable.length === 0) throw new UserError('no weight is left to train');
-    this.optimizer = adamW(config.optimizer);
+    this.optimizer = adamW(config.optimizer, student.decays);
     this.optimizerState = initialState(this.optimizer, student);
     this.ema = config.emaDecay === null ? undefined : initialEma(student);
   }

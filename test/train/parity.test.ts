@@ -129,13 +129,16 @@ describe.each(Object.keys(BACKENDS))('training on %s as PyTorch does it', (backe
     const { type, alpha, tau, clip, ...expected } = steps.cases[name];
     const model = await loadFixture();
     const student = studentOf(model, { frozenBlocks: 0, attentionOnly: false });
-    const optimizer = adamW({
-      beta1: 0.9,
-      beta2: 0.999,
-      eps: 1e-8,
-      weightDecay: steps.weightDecay,
-      clipGrad: clip,
-    });
+    const optimizer = adamW(
+      {
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weightDecay: steps.weightDecay,
+        clipGrad: clip,
+      },
+      student.decays,
+    );
     const schedule = {
       duration: steps.epochs,
       lr: steps.lr,

@@ -12,6 +12,7 @@ import { quote } from '../quote.js';
 import { elementCount } from '../stridedTensor.js';
 import { Metadata, type PlainValue } from './metadata.js';
 import { contentOf } from './objectContent.js';
+import type { TorchHost } from './objects.js';
 import { TorchTensor, type UnreadContent, unread } from './tensors.js';
 
 /** What a pickle held, by dotted path. */
@@ -28,17 +29,18 @@ const ROOT_NAME = 'tensor';
  * metadata, the rest passed over. Tensors within objects of unknown classes are listed, not to be read. Throws a
  * UserError if the bounds of limits.ts are passed, or all tensors lie within such objects.
  *
- * @param unknown names of classes and functions in the pickle that nothing here knows
+ * @param host what answered the pickle: the storages and the unknown names in it
  */
 export function collect(
   root: PickleValue,
-  unknown: readonly string[],
+  host: Pick<TorchHost, 'storages' | 'unknown'>,
   file: string,
-  dataBytes: number,
 ): Collected {
   const walk = new Walk(file);
   walk.visit(root, '', 0, undefined);
-  checkFound(walk, unknown, file);
+  checkFound(walk, [...host.unknown.keys()], file);
+  let dataBytes = 0;
+  for (const storage of host.storages.values()) dataBytes += storage.rootBytes;
   checkCoverage(walk.tensors, file, dataBytes);
   return { tensors: walk.tensors, metadata: walk.plain.values };
 }
@@ -53,7 +55,7 @@ class Walk {
   #visited = 0;
   /** Objects that the walk is within: what holds itself is walked once. */
   readonly #within = new Set<PickleValue>();
-  /** Unknown objects point at each other as they like; each is walked where it is met first. */
+  /** Objects within unknown ones: they point at each other as they like, so each is walked where it is met first. */
   readonly #seen = new Set<Inert>();
 
   constructor(readonly file: string) {}
@@ -86,12 +88,13 @@ class Walk {
   }
 
   #enterInert(inert: Inert, path: string, depth: number, owner: string | undefined): void {
-    if (this.#within.has(inert) || (!inert.isKnown && this.#seen.has(inert))) return;
-    if (!inert.isKnown) this.#seen.add(inert);
+    if (this.#within.has(inert) || (owner !== undefined && this.#seen.has(inert))) return;
+    if (owner !== undefined) this.#seen.add(inert);
     this.#within.add(inert);
     const inner = inert.isKnown ? owner : (owner ?? inert.className);
     for (const part of contentOf(inert)) {
-      if (part instanceof Dict || part instanceof Inert) this.#visitEntries(part, path, depth, inner);
+      if (part === inert) this.#visitEntries(inert, path, depth, inner);
+      else if (part instanceof Dict) this.#visitEntries(part, path, depth, inner);
       else this.visit(part, path, depth + 1, inner);
     }
     this.#within.delete(inert);
@@ -120,14 +123,10 @@ class Walk {
     else this.owner ??= owner;
     const known = this.tensors.get(path);
     if (known !== undefined)
-      this.tensors.set(path, { ...facts(tensor), reason: 'two tensors have this path' });
+      this.tensors.set(path, { ...unread(tensor), reason: 'two tensors have this path' });
     else if (owner === undefined) this.tensors.set(path, tensor);
-    else this.tensors.set(path, { ...facts(tensor), reason: `it lies in ${objectOf(owner)}` });
+    else this.tensors.set(path, { ...unread(tensor), reason: `it lies in ${objectOf(owner)}` });
   }
-}
-
-function facts(tensor: TorchTensor): Omit<UnreadContent, 'reason'> {
-  return unread(tensor);
 }
 
 function objectOf(className: string): string {

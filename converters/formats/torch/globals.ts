@@ -86,27 +86,6 @@ const NAMES: readonly (readonly [TorchRole, module: string, names: string])[] = 
     'numpy.dtypes',
     'Float16DType Float32DType Float64DType Int32DType Int64DType BoolDType',
   ],
-  [{ kind: 'inert' }, 'torch.optim.sgd', 'SGD'],
-  [{ kind: 'inert' }, 'torch.optim.adam', 'Adam'],
-  [{ kind: 'inert' }, 'torch.optim.adamw', 'AdamW'],
-  [{ kind: 'inert' }, 'torch.optim.rmsprop', 'RMSprop'],
-  [
-    { kind: 'inert' },
-    'torch.optim.lr_scheduler',
-    'LambdaLR MultiplicativeLR StepLR MultiStepLR ConstantLR LinearLR ExponentialLR SequentialLR PolynomialLR ' +
-      'CosineAnnealingLR ChainedScheduler ReduceLROnPlateau CyclicLR CosineAnnealingWarmRestarts OneCycleLR',
-  ],
-  [{ kind: 'inert' }, 'mmengine.logging.history_buffer', 'HistoryBuffer'],
-  [{ kind: 'inert' }, 'mmengine.config.config', 'Config ConfigDict'],
-  [{ kind: 'inert' }, 'mmengine.config', 'Config ConfigDict'],
-  [{ kind: 'inert' }, 'mmcv.utils.config', 'Config ConfigDict'],
-  [{ kind: 'inert' }, 'addict.addict', 'Dict'],
-  [{ kind: 'inert' }, 'omegaconf.dictconfig', 'DictConfig'],
-  [{ kind: 'inert' }, 'omegaconf.listconfig', 'ListConfig'],
-  [{ kind: 'inert' }, 'omegaconf.base', 'ContainerMetadata Metadata'],
-  [{ kind: 'inert' }, 'omegaconf.nodes', 'AnyNode StringNode IntegerNode FloatNode BooleanNode'],
-  [{ kind: 'inert' }, 'typing', 'Any'],
-  [{ kind: 'inert' }, 'yacs.config', 'CfgNode'],
 ];
 
 /** Python 2 and old NumPy wrote the same things under these names. */

@@ -33,10 +33,8 @@ interface LegacyPickles {
  */
 export async function readLegacyCheckpoint(source: ByteSource): Promise<Checkpoint> {
   const { object, keys, host, end } = await readPickles(source);
+  const collected = collect(object, host, source.name);
   const starts = await locateStorages(source, keys, host, end);
-  let dataBytes = 0;
-  for (const storage of host.storages.values()) dataBytes += storage.rootBytes;
-  const collected = collect(object, [...host.unknown.keys()], source.name, dataBytes);
   // Storages are little-endian whatever machine wrote them (torch/csrc/serialization.cpp).
   return checkpointOf(source.name, 'legacy', collected, false, (key, offset, length) =>
     source.read(starts.get(key)! + offset, length),

@@ -25,10 +25,8 @@ export async function readZipCheckpoint(source: ByteSource, zip: ZipArchive): Pr
   await readWord(zip, `${prefix}version`, source.name, `version 1 to ${MAX_VERSION}`, isVersion);
   const host = new TorchHost();
   const root = await readObject(zip, `${prefix}data.pkl`, source.name, host);
+  const collected = collect(root, host, source.name);
   const entries = await openStorages(zip, prefix, host, source.name);
-  let dataBytes = 0;
-  for (const entry of entries.values()) dataBytes += entry.size;
-  const collected = collect(root, [...host.unknown.keys()], source.name, dataBytes);
   return checkpointOf(source.name, 'zip', collected, order === 'big', (key, offset, length) =>
     entries.get(key)!.read(offset, length),
   );

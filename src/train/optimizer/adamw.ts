@@ -16,18 +16,13 @@ export interface AdamWOptions extends AdamOptions {
 
 /**
  * AdamW as torch.optim.AdamW: gradients clipped, scaled by Adam, decayed weights added, all times −learning rate.
+ *
+ * @param decays whether weight decay acts on a weight: the `decays` column of the model's table
  */
-export function adamW({ weightDecay, clipGrad, ...adam }: AdamWOptions): GradientStep {
+export function adamW(
+  { weightDecay, clipGrad, ...adam }: AdamWOptions,
+  decays: (name: string) => boolean,
+): GradientStep {
   const clip = clipGrad === null ? [] : [clipByGlobalNorm(clipGrad)];
   return chain(...clip, scaleByAdam(adam), addDecayedWeights(weightDecay, decays), scaleByLearningRate());
-}
-
-const NEVER_DECAYED = ['pos_embed', 'cls_token', 'dist_token'];
-
-/**
- * Whether weight decay acts on a weight: not on the model's no_weight_decay list (facebookresearch/deit, models.py)
- * nor on biases and norms, which are vectors (timm, param_groups_weight_decay).
- */
-export function decays(name: string, rank: number): boolean {
-  return rank > 1 && !NEVER_DECAYED.includes(name);
 }

@@ -1,4 +1,4 @@
-export { type AdamWOptions, adamW, decays } from './adamw.js';
+export { type AdamWOptions, adamW } from './adamw.js';
 export { chain } from './chain.js';
 export {
   addDecayedWeights,

@@ -52,15 +52,12 @@ export function scaleByAdam({ beta1, beta2, eps }: AdamOptions): GradientStep {
 }
 
 /** Decoupled weight decay (AdamW, arXiv 1711.05101): adds `rate` · weight for the weights that decay. */
-export function addDecayedWeights(
-  rate: number,
-  decays: (name: string, rank: number) => boolean,
-): GradientStep {
+export function addDecayedWeights(rate: number, decays: (name: string) => boolean): GradientStep {
   return {
     slots: [],
     apply(updates, { weights }) {
       const add = (update: tf.Tensor, name: string) =>
-        decays(name, weights[name].rank) ? tf.add(update, tf.mul(weights[name], rate)) : update;
+        decays(name) ? tf.add(update, tf.mul(weights[name], rate)) : update;
       return { updates: mapUpdates(updates, add) };
     },
   };

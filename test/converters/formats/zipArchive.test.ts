@@ -36,7 +36,13 @@ test.each<[string, Record<string, ZipLies>, RegExp]>([
   ['an entry beyond the file', { 'a/data/0': { size: 2 ** 30 } }, /expected 1073741824 bytes at byte \d+/],
   ['a header beyond the file', { 'a/data/0': { offset: 2 ** 30 } }, /expected 38 bytes at byte 1073741824/],
   ['zip64 sizes without their field', { 'a/data/0': { size: 2 ** 32 - 1 } }, /zip64/],
-  ['an encrypted entry', { 'a/data/0': { flags: 1 } }, /encrypted|size mismatch/],
+  [
+    'an encrypted entry',
+    { 'a/data/0': { flags: 1 } },
+    /: an encrypted zip archive; unpack it with its password/,
+  ],
+  ['an encrypted entry without its header', { 'a/data/0': { flags: 1 } }, /: an encrypted zip archive/],
+  ['an entry encrypted strongly', { 'a/data/0': { flags: 0x41 } }, /: an encrypted zip archive; unpack it/],
   ['an unknown compression', { 'a/data/0': { method: 12, stored: floats(6) } }, /compressed by method 12/],
   [
     'deflated data that are none',
@@ -90,6 +96,39 @@ test.each<[string, [string, Uint8Array][], RegExp]>([
     [['word/document.xml', raw('<x/>')]],
     /without data\.pkl \(it holds "word\/document\.xml"\)/,
   ],
+  ...(
+    [
+      [
+        'another checkpoint',
+        ['one/data.pkl', 'two/data.pkl'],
+        /two checkpoints, "one\/data\.pkl" and "two\/data\.pkl"/,
+      ],
+      [
+        'a zipped checkpoint',
+        ['__MACOSX/._deit.pth', 'deit.pth'],
+        /a zip archive around "deit\.pth"; unpack it/,
+      ],
+      [
+        'a zipped folder of Hugging Face',
+        ['m/config.json', 'm/model.safetensors'],
+        /around "m\/model\.safetensors"/,
+      ],
+      [
+        'a zipped converted folder',
+        ['m/model.json', 'm/group1-shard1of1.bin'],
+        /around a converted folder \(model\.json\); unpack it/,
+      ],
+      ['a Keras model', ['config.json', 'model.weights.h5'], /a Keras model/],
+      ['a SavedModel', ['m/saved_model.pb', 'm/variables/variables.index'], /SavedModel/],
+      ['a Core ML model', ['m.mlpackage/Manifest.json'], /Core ML/],
+      ['an ONNX model', ['m.onnx'], /ONNX/],
+      ['a program of torch.export', ['m/archive_format', 'm/models/model.json'], /torch\.export/],
+    ] as [string, string[], RegExp][]
+  ).map(([what, names, message]): [string, [string, Uint8Array][], RegExp] => [
+    what,
+    names.map((name) => [name, raw('x')]),
+    message,
+  ]),
   ['no entries', [], /without data\.pkl \(it holds nothing\)/],
   [
     'TorchScript',
@@ -100,12 +139,12 @@ test.each<[string, [string, Uint8Array][], RegExp]>([
     /found a TorchScript program/,
   ],
   [
-    'big-endian',
+    'a byte order that is none',
     [
       ['m/data.pkl', raw(pickle)],
-      ['m/byteorder', raw('big')],
+      ['m/byteorder', raw('middle')],
     ],
-    /little-endian file, found "big"/,
+    /expected "little" or "big", found "middle"/,
   ],
   [
     'version 99',
@@ -118,6 +157,13 @@ test.each<[string, [string, Uint8Array][], RegExp]>([
   ['an empty pickle', [['m/data.pkl', raw('')]], /m\/data\.pkl, byte 0: the pickle is cut short/],
 ])('an archive with %s is refused', async (_name, entries, message) => {
   expect(await parseOutcome(zipFile(entries))).toMatch(message);
+});
+
+test('zeros after the archive, to a whole block, are passed over; anything else is not', async () => {
+  const archive = zipCheckpoint(pickle);
+  const { tensors } = await parseCheckpoint(joinBytes(archive, new Uint8Array(4096)));
+  expect([...(await tensors.get('w')!.read())]).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(await parseOutcome(joinBytes(archive, raw('junk\0\0')))).toMatch(/invalid comment length/);
 });
 
 test('an archive without byteorder and version, as old PyTorch wrote, is read', async () => {

@@ -1,9 +1,19 @@
 import { expect, test } from '@jest/globals';
+import { parseCheckpoint } from '../../../../converters/formats/index.js';
 import { ByteReader } from '../../../../converters/formats/pickle/byteReader.js';
 import { PickleMachine } from '../../../../converters/formats/pickle/machine.js';
 import { Dict, Inert, List, type PickleValue, Tuple } from '../../../../converters/formats/pickle/values.js';
 import { TorchHost } from '../../../../converters/formats/torch/objects.js';
-import { legacyCheckpoint, op, raw, stateDictPickle, u32, u64, zipCheckpoint } from '../builders.js';
+import {
+  legacyCheckpoint,
+  op,
+  raw,
+  stateDictPickle,
+  tensorPickle,
+  u32,
+  u64,
+  zipCheckpoint,
+} from '../builders.js';
 import { parseOutcome } from '../outcome.js';
 
 function unpickle(pickle: string): unknown {
@@ -150,9 +160,84 @@ test.each<[string, string, RegExp]>([
 test('the message names the file, the entry, the byte and what to do', async () => {
   const outcome = await parseOutcome(zipCheckpoint(`${op.start}cos\nsystem\n.`));
   expect(outcome).toBe(
-    'case.pth: a/data.pkl, byte 13: the pickle asks for the global "os.system", which is not on the list of what a ' +
-      'checkpoint may hold; nothing was run; save the weights alone, by torch.save(model.state_dict(), PATH).',
+    'case.pth: a/data.pkl, byte 13: the pickle asks for the global "os.system", by which Python would run code of the file\'s ' +
+      'choice: no training script writes that, so do not load this file anywhere; nothing was run.',
   );
+});
+
+test('a file whose only content is of unknown names is refused by the first of them', async () => {
+  const outcome = await parseOutcome(
+    zipCheckpoint(`${op.start}cmypackage.models\nNet\n)\x81}${op.text('lr')}K\x01sb.`),
+  );
+  expect(outcome).toBe(
+    'case.pth: holds no tensors; the pickle asks for the global "mypackage.models.Net", which is not on the list of ' +
+      'what a checkpoint may hold; nothing was run; save the weights alone, by torch.save(model.state_dict(), PATH).',
+  );
+});
+
+// What training scripts keep beside the weights: nothing of it is built, and the weights are read.
+test.each<[string, string]>([
+  ['an object', 'cmypackage\nRun\n)\x81}b'],
+  [
+    'an attribute by getattr, called',
+    `cbuiltins\ngetattr\n(${op.global('mypackage', 'Run')}${op.text('f')}tR)R`,
+  ],
+  ['an object that holds itself', `cmypackage\nRun\n)\x81q\x07}${op.text('me')}h\x07sb`],
+  ['a function', 'cmypackage\nscale\n'],
+  ['a subclass of list', 'cmypackage\nItems\n)\x81(K\x01K\x02e'],
+  ['a subclass of dict', `cmypackage\nItems\n)\x81(${op.text('a')}K\x02u`],
+  ['a subclass of set', 'cmypackage\nItems\n)\x81(K\x01\x90'],
+  ['a name with a control character', 'cmy\rpackage\nRun\n)R'],
+])('%s beside a tensor is passed over', async (_name, pickle) => {
+  const both = op.dict(op.text('w'), tensorPickle(), op.text('x'), pickle);
+  for (const build of [zipCheckpoint, legacyCheckpoint])
+    expect(await parseOutcome(build(`${op.start}${both}.`))).toBeUndefined();
+});
+
+test.each<[string, string]>([
+  ['an attack beside a tensor', `cos\nsystem\n${SHELL}R`],
+  ['an attack as the argument of an object', `cmypackage\nRun\n(cposix\nsystem\n${SHELL}RtR`],
+  ['an attack through getattr', `cbuiltins\ngetattr\n(cbuiltins\n__import__\n${op.text('x')}tR`],
+])('%s refuses the file', async (_name, pickle) => {
+  const both = op.dict(op.text('w'), tensorPickle(), op.text('x'), pickle);
+  for (const build of [zipCheckpoint, legacyCheckpoint])
+    expect(await parseOutcome(build(`${op.start}${both}.`))).toMatch(/nothing was run/);
+});
+
+test.each<[string, string, RegExp]>([
+  [
+    'in an object of an unknown class',
+    `cmypackage\nRun\n)\x81}${op.text('t')}${tensorPickle()}sb`,
+    /it lies in a pickled object of mypackage\.Run/,
+  ],
+  [
+    'made by an unknown function',
+    op.call('mypackage', 'rebuild', tensorPickle()),
+    /it is made by "mypackage\.rebuild"/,
+  ],
+  [
+    'over what an unknown function gives',
+    op.call(
+      'torch._utils',
+      '_rebuild_tensor_v2',
+      op.call('torch.storage', '_load_from_bytes', op.text('x')),
+      'K\x00',
+      ')',
+      ')',
+      '\x89',
+      'N',
+    ),
+    /makes it of an object of torch\.storage\._load_from_bytes/,
+  ],
+])('a tensor %s is listed and not read', async (_name, pickle, reason) => {
+  const both = op.dict(op.text('w'), tensorPickle(), op.text('x'), pickle);
+  const { tensors } = await parseCheckpoint(zipCheckpoint(`${op.start}${both}.`));
+  const odd = [...tensors.values()].find(({ name }) => name.startsWith('x'))!;
+  expect(odd.unreadable).toMatch(reason);
+  await expect(odd.read()).rejects.toThrow(
+    /^<bytes>: tensor "x.*" cannot be read: .*nothing was run|only Python could build/,
+  );
+  expect([...(await tensors.get('w')!.read())]).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
 test('a state_dict cut at any byte is an error, in either container', async () => {

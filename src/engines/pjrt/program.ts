@@ -1,0 +1,36 @@
+import type { Ops } from '../../ops/interface.js';
+import { HloOps } from './hloOps.js';
+import { type ElementType, type Hlo, HloWriter } from './stablehlo.js';
+
+/**
+ * What products are computed in: float32 exactly; `tf32`, float32 rounded to 10 bits of mantissa where the device has
+ * it (else exactly); bfloat16; float16.
+ */
+export type ProgramDtype = 'float32' | 'tf32' | 'bfloat16' | 'float16';
+
+/** The element type that weights are handed over in. */
+export function elementType(dtype: ProgramDtype): ElementType {
+  return dtype === 'bfloat16' ? 'bf16' : dtype === 'float16' ? 'f16' : 'f32';
+}
+
+/** A forward pass to be written. */
+export interface ProgramModel {
+  /** Names and shapes of the weights, the arguments behind the images. */
+  readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** [height, width, channels] of an image. */
+  readonly inputShape: readonly [number, number, number];
+  forward(ops: Ops<Hlo>, images: Hlo): Hlo;
+}
+
+/**
+ * A model's forward pass for one batch size as StableHLO text: @main(images float32 [batch, H, W, C], weights …) →
+ * float32 [batch, classes].
+ */
+export function writeProgram(model: ProgramModel, batch: number, dtype: ProgramDtype): string {
+  const type = elementType(dtype);
+  const writer = new HloWriter(dtype === 'float32' ? 'HIGHEST' : 'DEFAULT');
+  const images = writer.argument([batch, ...model.inputShape], 'f32');
+  const weights = new Map(model.weights.map(({ name, shape }) => [name, writer.argument(shape, type)]));
+  const ops = new HloOps(writer, (name) => weights.get(name), type);
+  return writer.module(writer.convert(model.forward(ops, images), 'f32'));
+}

@@ -1,0 +1,176 @@
+/**
+ * StableHLO programs as text (openxla/stablehlo, docs/spec.md): each method adds an operation and gives its result.
+ */
+
+/** Element types: float32, bfloat16, float16. */
+export type ElementType = 'f32' | 'bf16' | 'f16';
+
+/** A result of an operation: its name in the text, shape and element type. */
+export interface Hlo {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly type: ElementType;
+}
+
+/** How products of float32 are computed: exactly, or as the device does fastest (tf32 on NVIDIA's cards). */
+export type Precision = 'HIGHEST' | 'DEFAULT';
+
+type Binary = 'add' | 'subtract' | 'multiply' | 'divide' | 'maximum';
+type Unary = 'rsqrt' | 'exponential' | 'tanh' | 'logistic' | 'negate';
+
+/** MLIR's text of a tensor's type. */
+export function tensorType(shape: readonly number[], type: ElementType): string {
+  return `tensor<${[...shape, type].join('x')}>`;
+}
+
+const typeOf = ({ shape, type }: Hlo) => tensorType(shape, type);
+
+/** MLIR takes a float only with a point; −∞ is written by its bits. */
+function literal(value: number): string {
+  if (value === Number.NEGATIVE_INFINITY) return '0xFF800000';
+  const [mantissa, exponent] = value.toExponential().split('e');
+  return `${mantissa.includes('.') ? mantissa : `${mantissa}.0`}e${exponent}`;
+}
+
+/** Writes one function, @main. */
+export class HloWriter {
+  private readonly lines: string[] = [];
+  private readonly args: Hlo[] = [];
+  private count = 0;
+
+  constructor(private readonly precision: Precision) {}
+
+  /** The next argument of the function. */
+  argument(shape: readonly number[], type: ElementType): Hlo {
+    const argument = { name: `%arg${this.args.length}`, shape, type };
+    this.args.push(argument);
+    return argument;
+  }
+
+  /** The whole program, which returns one value. */
+  module(result: Hlo): string {
+    const args = this.args.map((argument) => `${argument.name}: ${typeOf(argument)}`).join(', ');
+    return [
+      'module @deit {',
+      `  func.func public @main(${args}) -> ${typeOf(result)} {`,
+      ...this.lines,
+      `    return ${result.name} : ${typeOf(result)}`,
+      '  }',
+      '}',
+      '',
+    ].join('\n');
+  }
+
+  private emit(shape: readonly number[], type: ElementType, text: (out: string) => string): Hlo {
+    const out = { name: `%v${this.count++}`, shape, type };
+    this.lines.push(`    ${out.name} = ${text(typeOf(out))}`);
+    return out;
+  }
+
+  convert(x: Hlo, type: ElementType): Hlo {
+    if (x.type === type) return x;
+    return this.emit(x.shape, type, (out) => `stablehlo.convert ${x.name} : (${typeOf(x)}) -> ${out}`);
+  }
+
+  reshape(x: Hlo, shape: readonly number[]): Hlo {
+    if (String(shape) === String(x.shape)) return x;
+    return this.emit(shape, x.type, (out) => `stablehlo.reshape ${x.name} : (${typeOf(x)}) -> ${out}`);
+  }
+
+  transpose(x: Hlo, dims: readonly number[]): Hlo {
+    const shape = dims.map((dim) => x.shape[dim]);
+    const text = `stablehlo.transpose ${x.name}, dims = [${dims.join(', ')}] : (${typeOf(x)})`;
+    return this.emit(shape, x.type, (out) => `${text} -> ${out}`);
+  }
+
+  binary(op: Binary, a: Hlo, b: Hlo): Hlo {
+    return this.emit(a.shape, a.type, (out) => `stablehlo.${op} ${a.name}, ${b.name} : ${out}`);
+  }
+
+  unary(op: Unary, x: Hlo): Hlo {
+    return this.emit(x.shape, x.type, (out) => `stablehlo.${op} ${x.name} : ${out}`);
+  }
+
+  erf(x: Hlo): Hlo {
+    return this.emit(x.shape, x.type, (out) => `chlo.erf ${x.name} : ${out} -> ${out}`);
+  }
+
+  /** Axis i of x becomes axis dims[i] of the result. */
+  broadcast(x: Hlo, dims: readonly number[], shape: readonly number[]): Hlo {
+    const text = `stablehlo.broadcast_in_dim ${x.name}, dims = [${dims.join(', ')}] : (${typeOf(x)})`;
+    return this.emit(shape, x.type, (out) => `${text} -> ${out}`);
+  }
+
+  /** x along the last axis of `like`. */
+  alongLast(x: Hlo, like: Hlo): Hlo {
+    return this.broadcast(this.convert(x, like.type), [like.shape.length - 1], like.shape);
+  }
+
+  scalar(value: number, type: ElementType): Hlo {
+    return this.emit([], type, (out) => `stablehlo.constant dense<${literal(value)}> : ${out}`);
+  }
+
+  /** A constant of x's shape. */
+  like(value: number, x: Hlo): Hlo {
+    return this.broadcast(this.scalar(value, x.type), [], x.shape);
+  }
+
+  times(x: Hlo, factor: number): Hlo {
+    return this.binary('multiply', x, this.like(factor, x));
+  }
+
+  /** Σ or the largest along one axis, which goes. */
+  reduce(op: 'add' | 'maximum', x: Hlo, axis: number): Hlo {
+    const shape = x.shape.filter((_, i) => i !== axis);
+    const initial = this.scalar(op === 'add' ? 0 : Number.NEGATIVE_INFINITY, x.type);
+    const text =
+      `stablehlo.reduce(${x.name} init: ${initial.name}) applies stablehlo.${op} across dimensions = [${axis}]` +
+      ` : (${typeOf(x)}, ${typeOf(initial)})`;
+    return this.emit(shape, x.type, (out) => `${text} -> ${out}`);
+  }
+
+  /** x [from, to) of one axis. */
+  slice(x: Hlo, axis: number, from: number, to: number): Hlo {
+    if (from === 0 && to === x.shape[axis]) return x;
+    const ranges = x.shape.map((side, i) => (i === axis ? `${from}:${to}` : `0:${side}`));
+    const shape = x.shape.map((side, i) => (i === axis ? to - from : side));
+    const text = `stablehlo.slice ${x.name} [${ranges.join(', ')}] : (${typeOf(x)})`;
+    return this.emit(shape, x.type, (out) => `${text} -> ${out}`);
+  }
+
+  concatenate(parts: readonly Hlo[], axis: number): Hlo {
+    if (parts.length === 1) return parts[0];
+    const shape = parts[0].shape.map((side, i) =>
+      i === axis ? parts.reduce((sum, part) => sum + part.shape[axis], 0) : side,
+    );
+    const names = parts.map(({ name }) => name).join(', ');
+    const types = parts.map(typeOf).join(', ');
+    const text = `stablehlo.concatenate ${names}, dim = ${axis} : (${types})`;
+    return this.emit(shape, parts[0].type, (out) => `${text} -> ${out}`);
+  }
+
+  /**
+   * Sums of products over one axis of each, for every index of the batch axes: [batch, free of a, free of b].
+   *
+   * @param batch axes of a and of b that go together
+   * @param contract axis of a, axis of b
+   * @param type of the result, by default a's
+   */
+  dot(
+    a: Hlo,
+    b: Hlo,
+    contract: readonly [number, number],
+    batch: readonly [readonly number[], readonly number[]] = [[], []],
+    type: ElementType = a.type,
+  ): Hlo {
+    const free = (x: Hlo, side: 0 | 1) =>
+      x.shape.filter((_, i) => i !== contract[side] && !batch[side].includes(i));
+    const shape = [...batch[0].map((i) => a.shape[i]), ...free(a, 0), ...free(b, 1)];
+    const batching =
+      batch[0].length > 0 ? `batching_dims = [${batch[0].join(', ')}] x [${batch[1].join(', ')}], ` : '';
+    const text =
+      `stablehlo.dot_general ${a.name}, ${b.name}, ${batching}contracting_dims = [${contract[0]}] x [${contract[1]}], ` +
+      `precision = [${this.precision}, ${this.precision}] : (${typeOf(a)}, ${typeOf(b)})`;
+    return this.emit(shape, type, (out) => `${text} -> ${out}`);
+  }
+}

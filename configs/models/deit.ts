@@ -39,7 +39,7 @@ const third = { ...plain, layerScale: 1e-4, posEmbedPrefix: false } as const;
 const FILES = 'https://dl.fbaipublicfiles.com/deit';
 
 export const deitModels: readonly ModelCard[] = [
-  // DeiT, table 5 of the paper: trained at 224 pixels, the last two fine-tuned at 384.
+  // DeiT: trained at 224 pixels, the last two fine-tuned at 384.
   {
     config: { name: 'deit_tiny_patch16_224', ...at224, ...patch16, ...tiny, ...plain },
     aliases: ['deit-tiny_pt-4xb256_in1k'],

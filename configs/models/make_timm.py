@@ -73,7 +73,6 @@ def look(model):
     need(isinstance(attn.norm, nn.Identity), 'a norm inside its attention')
     need(attn.proj.bias is not None, 'no bias in its attention projection')
     need(isinstance(mlp.norm, nn.Identity), 'a norm inside its MLP')
-    need(not model.pool_include_prefix, 'pooling over prefix tokens')
     pools = {'token': 'token', 'avg': 'mean', 'map': 'map'}
     need(model.global_pool in pools, f'pooling {model.global_pool!r}')
     swiglu = type(mlp) is GluMlp
@@ -126,6 +125,7 @@ def look(model):
         preNorm=True if not isinstance(model.norm_pre, nn.Identity) else None,
         finalNorm=False if isinstance(model.norm, nn.Identity) else None,
         pool=pool if pool != 'token' else None,
+        poolPrefix=True if model.pool_include_prefix and pool != 'token' else None,
         fcNorm=True if not isinstance(model.fc_norm, nn.Identity) else None,
         layerNormEps=next(iter(eps)) if next(iter(eps)) != 1e-6 else None,
     )

@@ -40,6 +40,12 @@ export const timmArchitectures: readonly {
     ],
   },
   {
+    fields: { mlpRatio: 2, layerScale: 1e-5, classToken: false, registers: 1, registerPositions: true, pool: 'map', poolPrefix: true },
+    models: [
+      ['test_vit3', 96, 9, 3, 16, 160],
+    ],
+  },
+  {
     fields: {  },
     models: [
       ['deit_base_patch16_224', 768, 12, 12, 16, 224],
@@ -411,7 +417,6 @@ export const timmRefused: Readonly<Record<string, string>> = {
   'RmsNorm norms': 'test_vit4',
   'a norm in its patch embedding': 'aimv2_1b_patch14_224 aimv2_1b_patch14_336 aimv2_1b_patch14_448 aimv2_3b_patch14_224 aimv2_3b_patch14_336 aimv2_3b_patch14_448 aimv2_huge_patch14_224 aimv2_huge_patch14_336 aimv2_huge_patch14_448 aimv2_large_patch14_224 aimv2_large_patch14_336 aimv2_large_patch14_448',
   'a norm inside its attention': 'beit3_base_patch16_224 beit3_giant_patch14_224 beit3_giant_patch14_336 beit3_large_patch16_224',
-  'pooling over prefix tokens': 'test_vit3',
 };
 
 /** timm's other modules, by the beginnings of their architectures' names. */

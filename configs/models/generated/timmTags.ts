@@ -87,7 +87,7 @@ export const timmTags: readonly TimmTags[] = [
     cropMode: 'center',
     size: 160,
     numClasses: 1000,
-    names: 'test_vit.r160_in1k* test_vit2.r160_in1k*',
+    names: 'test_vit.r160_in1k* test_vit2.r160_in1k* test_vit3.r160_in1k*',
   },
   {
     norm: 'imagenet',

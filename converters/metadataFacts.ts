@@ -1,0 +1,70 @@
+import type { Facts } from './facts.js';
+import type { Checkpoint } from './formats/types.js';
+import { mergeFacts } from './mergeFacts.js';
+import { type Entries, entriesOf } from './metadata/entries.js';
+import { lightningFacts } from './metadata/lightning.js';
+import { mmengineFacts } from './metadata/mmengine.js';
+import { ownFacts } from './metadata/ownExport.js';
+import {
+  argumentFacts,
+  type MetadataOptions,
+  nameFacts,
+  selfSupervisedFacts,
+} from './metadata/trainingArguments.js';
+import { modelOfFile, namedFacts } from './namedFacts.js';
+
+/**
+ * What a checkpoint says of its model beside the tensors: this package's own exports, arguments of timm's and of
+ * facebookresearch's training scripts, mmengine's configuration and class names, Lightning's hyper-parameters, names of
+ * architectures, and the name of a file that its authors publish.
+ *
+ * @throws UserError for a model that is none of this family, by its own name, and for a setting that is not supported
+ */
+export async function metadataFacts(
+  { name: file, metadata, tensors }: Checkpoint,
+  options: MetadataOptions = {},
+): Promise<Facts> {
+  const entries = entriesOf(metadata);
+  const own = ownFacts(entries, file);
+  const published = modelOfFile(file);
+  return mergeFacts(
+    own,
+    configFacts(entries, options),
+    await argumentFacts(entries, options),
+    selfSupervisedFacts(entries, tensors.keys()),
+    lightningFacts(entries),
+    archFacts(entries),
+    classNames(entries),
+    published && (await namedFacts(published, `the file's name`)),
+  );
+}
+
+function configFacts(entries: Entries, { skipPreprocessing = false }: MetadataOptions): Facts | undefined {
+  for (const source of ['meta.cfg', 'meta.config']) {
+    const text = entries.text(source);
+    const facts = text === undefined ? undefined : mmengineFacts(text, source, skipPreprocessing);
+    if (facts) return facts;
+  }
+  return undefined;
+}
+
+/** Names that scripts keep at the top: `arch`, `model_name`. */
+function archFacts(entries: Entries): Facts | undefined {
+  for (const source of ['arch', 'model_name', 'architecture']) {
+    const name = entries.text(source);
+    const facts = name === undefined ? undefined : nameFacts(name, source);
+    if (facts) return facts;
+  }
+  return undefined;
+}
+
+/** mmengine's `meta.dataset_meta.classes` and mmcls' `meta.CLASSES`. */
+function classNames(entries: Entries): Facts | undefined {
+  for (const source of ['meta.dataset_meta.classes', 'meta.dataset_meta.CLASSES', 'meta.CLASSES']) {
+    const labels = entries.list(source);
+    if (labels && labels.length > 1 && labels.every((label) => typeof label === 'string')) {
+      return { config: {}, labels: { value: labels as string[], source } };
+    }
+  }
+  return undefined;
+}

@@ -310,7 +310,7 @@ function resizeStep(step: Dict, type: string, at: string): Partial<Transforms> {
     return { interpolation, resize: { mode: 'short', size: pixels(scale[0], `${at}: Resize.size`) } };
   }
   // mmcv's scale is [width, height], mmcls' size was [height, width].
-  const [first, second] = pairOf(scale, `${at}: Resize.scale`);
+  const [first, second] = pairOf(scale as PythonValue | undefined, `${at}: Resize.scale`);
   const [height, width] = step.scale === undefined ? [first, second] : [second, first];
   return { interpolation, resize: { mode: 'squash', height, width }, crop: [height, width] };
 }

@@ -252,7 +252,8 @@ function normOf(config: Dict, pipeline: readonly PythonValue[] | undefined): Dic
   const { data_preprocessor: own, model, img_norm_cfg: older } = config;
   const inner = isDict(model) ? model.data_preprocessor : undefined;
   const step = pipeline?.find((transform) => isDict(transform) && transform.type === 'Normalize');
-  const found = [own, inner, older, step].find((value) => isDict(value) && value.mean !== undefined);
+  const candidates: readonly (PythonValue | undefined)[] = [own, inner, older, step];
+  const found = candidates.find((value) => isDict(value) && value.mean !== undefined);
   return isDict(found) ? found : undefined;
 }
 

@@ -156,7 +156,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   refuseLookAlikes(found, config, facts, hints, file);
   checkConfig(config);
   if (hints.model === 'auto')
-    return { config: { ...config, ...nearestName(config, facts, assumptions) }, assumptions, unused };
+    return { config: { ...config, ...nearestName(found, config, facts, assumptions) }, assumptions, unused };
   return { config: checkNamed(config, hints, file), assumptions, unused };
 }
 
@@ -529,6 +529,7 @@ function knownShape(shape: Pick<VitConfig, 'embedDim' | 'depth' | 'patchSize'>):
 
 /** Name and input size of the model of this very shape and grid, else a name that says the shape. */
 function nearestName(
+  { naming, prefix }: FoundModel,
   config: VitConfig,
   facts: Facts,
   assumptions: Assumption[],
@@ -539,9 +540,11 @@ function nearestName(
   const imgSize = told && sameGrid(told) ? told : config.imgSize;
   const name = facts.name && modelName(facts.name.value);
   if (name) return { name, imgSize };
+  // transformers' own ViTs have the shapes of DeiTs, and other weights.
+  const isDeit = naming.library !== 'huggingface' || /(^|\.)deit\.$/.test(prefix);
   const known = modelCards
     .map((card) => card.config)
-    .find((card) => differingField(card, config) === undefined && sameGrid(card.imgSize));
+    .find((card) => isDeit && differingField(card, config) === undefined && sameGrid(card.imgSize));
   if (known) {
     assumptions.push({
       field: 'name',

@@ -120,8 +120,8 @@ export function matchNames(naming: Naming, body: readonly BodyTensor[]): Matched
   const dropped: CheckpointTensor[] = [];
   const unknown: CheckpointTensor[] = [];
   const put = (ours: string, row: Row, located: Located) => {
-    let sources = places.get(ours);
-    if (!sources) places.set(ours, (sources = []));
+    const sources = places.get(ours) ?? [];
+    places.set(ours, sources);
     sources[row.source] ??= new Array(row.parts).fill(undefined);
     sources[row.source][row.part] = { ...located, ...(row.thirds ? { thirds: row.thirds } : {}) };
   };

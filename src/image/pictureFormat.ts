@@ -1,7 +1,10 @@
 /** What the first bytes of a file say that it is. */
 
 /** Formats that are decoded. Pillow's `Image.open` reads them all, and each of them holds plain pixels. */
-export type PictureFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF';
+export type PictureFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'BMP' | 'PNM';
+
+/** The formats' names in an error message. */
+export const FORMAT_NAMES = 'JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM';
 
 interface Signature {
   readonly name: string;
@@ -14,16 +17,20 @@ const pictures: readonly (Signature & { readonly name: PictureFormat })[] = [
   { name: 'JPEG', magic: '\xff\xd8\xff' },
   { name: 'PNG', magic: '\x89PNG\r\n\x1a\n' },
   { name: 'WebP', magic: 'WEBP', offset: 8 },
-  { name: 'GIF', magic: 'GIF8' },
+  { name: 'GIF', magic: 'GIF87a' },
+  { name: 'GIF', magic: 'GIF89a' },
   { name: 'TIFF', magic: 'II*\0' },
   { name: 'TIFF', magic: 'MM\0*' },
   { name: 'TIFF', magic: 'II+\0' },
   { name: 'TIFF', magic: 'MM\0+' },
+  { name: 'BMP', magic: 'BM' },
+  ...['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'Pf'].flatMap((magic) =>
+    [...' \t\n\v\f\r'].map((space) => ({ name: 'PNM' as const, magic: magic + space })),
+  ),
 ];
 
 /** Named only so that the error can say what a refused file is. */
 const others: readonly Signature[] = [
-  { name: 'a BMP picture', magic: 'BM' },
   { name: 'a PDF document', magic: '%PDF' },
   { name: 'a HEIF or AVIF picture', magic: 'ftyp', offset: 4 },
   { name: 'a JPEG XL picture', magic: '\xff\x0a' },
@@ -97,37 +104,6 @@ export function jpegExif(bytes: Uint8Array): number[] {
     at += bytes[at + 1] === 0xff ? 1 : 2 + bytes[at + 2]! * 256 + bytes[at + 3]!;
   }
   return found;
-}
-
-/** Length of the sub-blocks of a GIF that begin at `at`, with the empty one that ends them. */
-function gifSubBlocks(bytes: Uint8Array, at: number): number {
-  let length = 0;
-  while (at + length < bytes.length && bytes[at + length] !== 0) length += bytes[at + length]! + 1;
-  return length + 1;
-}
-
-/** Index of the flags of the first frame's graphic control extension in a GIF, or -1 if it has none. */
-function gifFrameFlags(bytes: Uint8Array): number {
-  const screenFlags = bytes[10] ?? 0;
-  const paletteBytes = screenFlags & 0x80 ? 3 << ((screenFlags & 7) + 1) : 0;
-  let at = 13 + paletteBytes;
-  while (at + 3 < bytes.length && bytes[at] === 0x21) {
-    if (bytes[at + 1] === 0xf9) return at + 3;
-    at += 2 + gifSubBlocks(bytes, at + 2);
-  }
-  return -1;
-}
-
-/**
- * The GIF with no transparent colour in its first frame: Pillow gives such pixels the colour that the palette
- * has for them, the decoder gives black. The given bytes stay as they are.
- */
-export function opaqueGif(bytes: Uint8Array): Uint8Array {
-  const at = gifFrameFlags(bytes);
-  if (at < 0 || (bytes[at]! & 1) === 0) return bytes;
-  const copy = new Uint8Array(bytes); // not slice, which on a Buffer shares the memory
-  copy[at] = copy[at]! & ~1;
-  return copy;
 }
 
 /** Width and height of a picture. */

@@ -1,16 +1,18 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { UserError } from '../errors.js';
+import { decodeHere, rgbFromCmyk } from '../image/formats/index.js';
 import {
   describeOther,
+  FORMAT_NAMES,
   jpegComponents,
-  opaqueGif,
   pictureFormat,
   SIGNATURE_BYTES,
 } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { withDeadline } from './deadline.js';
-import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.js';
+import { inflate } from './inflate.js';
+import { rgbFrom8Bit, rgbFrom16Bit, rgbFromGrey16 } from './toRgb.js';
 
 /**
  * Pixels of the largest picture that is decoded: the size from which Pillow raises DecompressionBombError, twice
@@ -18,6 +20,8 @@ import { rgbFrom8Bit, rgbFrom16Bit, rgbFromCmyk, rgbFromGrey16 } from './toRgb.j
  * pixel).
  */
 export const MAX_PIXELS = 178_956_970;
+
+const TOO_MANY_PIXELS = `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the picture down`;
 
 /** Longest side that is decoded, in pixels. No camera comes near; it bounds the resampler's tables of weights. */
 export const MAX_SIDE = 1_000_000;
@@ -65,6 +69,7 @@ async function pixelKind(bytes: Uint8Array, name: string): Promise<PixelKind> {
 }
 
 function requireSize(width: number, height: number, name: string): void {
+  if (width * height > MAX_PIXELS) throw new UserError(`${name}: ${TOO_MANY_PIXELS}`);
   if (Math.max(width, height) <= MAX_SIDE) return;
   throw new UserError(
     `${name}: ${width} × ${height} pixels; sides of at most ${MAX_SIDE} pixels are decoded`,
@@ -94,9 +99,7 @@ function toRgb(raw: Buffer, channels: number, kind: PixelKind): Uint8Array {
 function requirePicture(head: Uint8Array, name: string): void {
   if (pictureFormat(head)) return;
   const found = describeOther(head);
-  throw new UserError(
-    `${name}: not a picture that can be read: expected JPEG, PNG, WebP, GIF or TIFF, found ${found}`,
-  );
+  throw new UserError(`${name}: not a picture that can be read: expected ${FORMAT_NAMES}, found ${found}`);
 }
 
 /** The file's bytes. What is no regular file or too large is refused before it is read, what is large and no picture too. */
@@ -139,7 +142,7 @@ function reason(error: unknown): string {
   if (code === 'ENOENT') return 'no such file';
   if (code === 'EACCES') return 'no permission to read it';
   if (message.includes('exceeds pixel limit')) {
-    return `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the picture down`;
+    return TOO_MANY_PIXELS;
   }
   const lines = message
     .replace(/Input buffer has corrupt header: ?/, '')
@@ -152,10 +155,21 @@ function reason(error: unknown): string {
 }
 
 /**
+ * By the readers of src/image/formats where they are nearer to Pillow than sharp, and by sharp, which is the faster one,
+ * for the others.
+ */
+async function decodeBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<RgbImage> {
+  const checkSize = (width: number, height: number) => requireSize(width, height, name);
+  const image = await decodeHere(bytes, checkSize, inflate);
+  return image ?? decodePixels(bytes, await pixelKind(bytes, name));
+}
+
+/**
  * The picture in a file (a path) or in a file's bytes, as RGB, with the pixels of Pillow's
  * `Image.open(f).convert('RGB')`: colour profiles and EXIF orientation are ignored (a TIFF is turned, though), alpha
  * is dropped, 16-bit samples lose their low byte (grey ones are clipped at 255), CMYK is converted without a profile,
- * and of an animation the first frame is taken. Reads JPEG, PNG, WebP, GIF and TIFF, told by their first bytes.
+ * and of an animation the first frame is taken. Reads JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM, PPM and PFM, told by
+ * their first bytes. What Pillow refuses is refused.
  *
  * Every failure is a UserError of one line that begins with the path, or with `name` for bytes.
  */
@@ -168,8 +182,7 @@ export async function decodeImage(input: string | Uint8Array, name?: string): Pr
   try {
     const read = typeof input === 'string' ? await withDeadline(readPicture(input), READ_MS, late) : input;
     requirePicture(read, label);
-    const bytes = pictureFormat(read) === 'GIF' ? opaqueGif(read) : read;
-    return await decodePixels(bytes, await pixelKind(bytes, label));
+    return await decodeBytes(read as Uint8Array<ArrayBuffer>, label);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${label}: ${reason(error)}`, { cause: error });

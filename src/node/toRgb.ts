@@ -41,18 +41,3 @@ export function rgbFromGrey16(data: Uint16Array, channels: number): Uint8Array {
   }
   return rgb;
 }
-
-/** CMYK of 8 bits, without colour profiles: each of R, G, B is (255 - K) less its ink's share of that. */
-export function rgbFromCmyk(data: Uint8Array): Uint8Array {
-  const pixels = data.length / 4;
-  const rgb = new Uint8Array(pixels * 3);
-  for (let i = 0; i < pixels; i++) {
-    const light = 255 - data[4 * i + 3]!;
-    for (let channel = 0; channel < 3; channel++) {
-      // light · ink / 255, rounded, in Pillow's integer form
-      const product = light * data[4 * i + channel]! + 128;
-      rgb[3 * i + channel] = light - (((product >> 8) + product) >> 8);
-    }
-  }
-  return rgb;
-}

@@ -4,7 +4,6 @@ import { mergeFacts } from './mergeFacts.js';
 import { type Entries, entriesOf } from './metadata/entries.js';
 import { lightningFacts } from './metadata/lightning.js';
 import { mmengineFacts } from './metadata/mmengine.js';
-import { ownFacts } from './metadata/ownExport.js';
 import {
   argumentFacts,
   type MetadataOptions,
@@ -12,6 +11,7 @@ import {
   selfSupervisedFacts,
 } from './metadata/trainingArguments.js';
 import { modelOfFile, namedFacts } from './namedFacts.js';
+import { storedFacts } from './storedFacts.js';
 
 /**
  * What a checkpoint says of its model beside the tensors: this package's own exports, arguments of timm's and of
@@ -20,15 +20,12 @@ import { modelOfFile, namedFacts } from './namedFacts.js';
  *
  * @throws UserError for a model that is none of this family, by its own name, and for a setting that is not supported
  */
-export async function metadataFacts(
-  { name: file, metadata, tensors }: Checkpoint,
-  options: MetadataOptions = {},
-): Promise<Facts> {
+export async function metadataFacts(checkpoint: Checkpoint, options: MetadataOptions = {}): Promise<Facts> {
+  const { metadata, tensors } = checkpoint;
   const entries = entriesOf(metadata);
-  const own = ownFacts(entries, file);
-  const published = modelOfFile(file);
+  const published = modelOfFile(checkpoint.name);
   return mergeFacts(
-    own,
+    storedFacts(checkpoint),
     configFacts(entries, options),
     await argumentFacts(entries, options),
     selfSupervisedFacts(entries, tensors.keys()),

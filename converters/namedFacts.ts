@@ -148,13 +148,8 @@ export async function preprocessingOf({
   library,
   preset,
 }: NamedModel): Promise<Preprocessing | undefined> {
-  if (preset) return preprocessingFor(preset, evaluatedSize(config, library));
+  if (preset) return preprocessingFor(preset, config.imgSize);
   return library === 'timm' ? timmPreprocessingOf(name) : undefined;
-}
-
-/** DINOv2's position embeddings are of 518 pixels, its evaluation is at 224. */
-function evaluatedSize({ imgSize }: VitConfig, library: Library | undefined): readonly [number, number] {
-  return library === 'dinov2' ? [224, 224] : imgSize;
 }
 
 /** Number of classes of timm's pretrained weights of this name. */

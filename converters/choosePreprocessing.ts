@@ -1,0 +1,103 @@
+import type { VitConfig } from '../src/families/vit/config.js';
+import { type PreprocessingOptions, preprocessingFromOptions } from '../src/image/fromOptions.js';
+import { preprocessingFor } from '../src/image/presets.js';
+import type { Preprocessing, Resize } from '../src/image/types.js';
+import type { Assumption, Fact, Facts, Library } from './facts.js';
+import { otherConventions } from './publishedLike.js';
+
+/** How images are prepared, and what of it is a guess. */
+export interface ChosenPreprocessing {
+  readonly value: Preprocessing;
+  readonly assumptions: readonly Assumption[];
+}
+
+/**
+ * How a converted model's images are prepared: as the options say, else the facts, else as its code base does with most
+ * of its models, which is an assumption.
+ *
+ * @param config the model as it will be, at its input size
+ * @param library the code base that the names of the tensors tell
+ */
+export function choosePreprocessing(
+  config: VitConfig,
+  facts: Facts,
+  library: Library | undefined,
+  options: PreprocessingOptions = {},
+): ChosenPreprocessing {
+  const { preset, ...settings } = options;
+  const chosen =
+    preset === undefined
+      ? (ofFacts(facts.preprocessing, config.imgSize) ?? ofLibrary(config, facts, library))
+      : { value: preprocessingFor(preset, config.imgSize), assumptions: [] };
+  const value = preprocessingFromOptions(chosen.value, config.imgSize, settings);
+  // With all four of them given nothing is left of what was assumed.
+  const { mean, std, interpolation, crop } = settings;
+  const told = [mean, std, interpolation, crop].every((setting) => setting !== undefined);
+  return { value, assumptions: told ? [] : chosen.assumptions };
+}
+
+function ofFacts(
+  fact: Fact<Preprocessing> | undefined,
+  imgSize: readonly [number, number],
+): ChosenPreprocessing | undefined {
+  if (!fact) return undefined;
+  const { value, source } = fact;
+  if (String(value.crop) === String(imgSize)) return { value, assumptions: [] };
+  const why = `${source} says it for ${value.crop.join('×')} pixels; it was scaled to the size of the input; --preset says otherwise`;
+  return {
+    value: { ...value, resize: scaled(value, imgSize), crop: imgSize },
+    assumptions: [{ field: 'preprocessing', value: `for ${imgSize.join('×')} pixels`, why }],
+  };
+}
+
+/** The same ratio of resize and crop at another size. */
+function scaled({ resize, crop }: Preprocessing, imgSize: readonly [number, number]): Resize {
+  const scale = (size: number, axis: 0 | 1) => Math.floor((size * imgSize[axis]) / crop[axis]);
+  if (resize.mode === 'none') return resize;
+  if (resize.mode === 'short') {
+    return { ...resize, size: scale(resize.size, imgSize[0] >= imgSize[1] ? 0 : 1) };
+  }
+  return { ...resize, height: scale(resize.height, 0), width: scale(resize.width, 1) };
+}
+
+function ofLibrary(config: VitConfig, facts: Facts, library: Library | undefined): ChosenPreprocessing {
+  const [preset, who] = usual(config, facts.library?.value ?? library, facts.name?.value);
+  const others = otherConventions(config, preset);
+  const why =
+    `nothing in the file or beside it says how images are prepared: as ${who}` +
+    `${others ? `; of the same shape ${others}` : ''}; --preset says otherwise`;
+  return {
+    value: preprocessingFor(preset, config.imgSize),
+    assumptions: [{ field: 'preprocessing', value: `preset ${preset}`, why }],
+  };
+}
+
+/** What a code base does with most of its models. */
+function usual(
+  config: VitConfig,
+  library: Library | undefined,
+  name: string | undefined,
+): readonly [preset: string, who: string] {
+  switch (library) {
+    case 'huggingface':
+      return huggingFace(config, name);
+    case 'dinov2':
+      return ['dinov2', 'DINOv2'];
+    case 'mae':
+      return ['mae', 'MAE'];
+    case 'torchvision':
+      return ['torchvision', 'torchvision'];
+    case 'google':
+      return ['augreg', "google-research's ViTs"];
+    default:
+      return config.posEmbedPrefix ? ['deit', 'DeiT'] : ['deit3', 'DeiT III'];
+  }
+}
+
+function huggingFace(config: VitConfig, name = ''): readonly [preset: string, who: string] {
+  if (/^clip/i.test(name) || config.preNorm) return ['clip', 'OpenAI’s CLIP'];
+  if (/^siglip/i.test(name) || config.pool === 'map') return ['siglip', 'SigLIP'];
+  if (/^dinov2/i.test(name) || config.layerScale !== null) return ['dinov2', 'DINOv2'];
+  if (/^deit/i.test(name) || config.distilled) return ['huggingface', 'DeiT on Hugging Face'];
+  return ['huggingface-vit', "Google's ViTs on Hugging Face"];
+}

@@ -1,12 +1,15 @@
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
 import { parseCheckpoint } from '../../converters/formats/index.js';
+import { metadataFacts } from '../../converters/metadataFacts.js';
+import { withAssumptions } from '../../converters/withAssumptions.js';
 import { UserError } from '../errors.js';
 import { openUrl } from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
+import { describesFile, isForeignFolder, openFolder } from './openFolder.js';
 
 /** A model to be loaded; close it when its weights have been read. */
 export interface OpenedModel<Source = SavedModel | Conversion> {
@@ -17,8 +20,8 @@ export interface OpenedModel<Source = SavedModel | Conversion> {
 const nothingToClose = async () => {};
 
 /**
- * Opens a model by whatever names it: a converted folder or its model.json, an http(s) URL of one, or a checkpoint
- * file (.pth, .safetensors), which is mapped in memory.
+ * Opens a model by whatever names it: a converted folder or its model.json, an http(s) URL of one, a folder of
+ * Hugging Face or timm, or a checkpoint file (.pth, .safetensors …), which is mapped in memory.
  */
 export async function openModel(model: string, options: ConvertOptions = {}): Promise<OpenedModel> {
   if (/^https?:\/\//.test(model)) return { source: await openUrl(model), close: nothingToClose };
@@ -29,8 +32,34 @@ export async function openModel(model: string, options: ConvertOptions = {}): Pr
   });
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
   if (folder === undefined) return openCheckpoint(model, options);
+  if (isForeignFolder(folder)) return convertFolder(folder, options);
   const read = (path: string) => readModelFile(folder, path);
   return { source: await openSavedModel({ name: model, read }), close: nothingToClose };
+}
+
+/** Opens and maps a folder of Hugging Face or timm. */
+async function convertFolder(
+  path: string,
+  options: ConvertOptions,
+  file?: string,
+): Promise<OpenedModel<Conversion>> {
+  const folder = await openFolder(path, readOptions(options), file);
+  try {
+    const { checkpoint, facts, assumptions } = folder;
+    const source = withAssumptions(
+      convert(checkpoint, { ...options, facts: options.facts ?? facts }),
+      assumptions,
+    );
+    return { source, close: () => folder.close() };
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
+}
+
+function readOptions({ model, imgSize, preprocessing }: ConvertOptions) {
+  const named = model === undefined || model === 'auto' ? undefined : model;
+  return { model: named, imgSize, skipPreprocessing: preprocessing?.preset !== undefined };
 }
 
 /** Opens and maps a checkpoint file; the SHA-256 prefix in its name is checked first. */
@@ -38,10 +67,13 @@ export async function openCheckpoint(
   path: string,
   options: ConvertOptions = {},
 ): Promise<OpenedModel<Conversion>> {
+  if (await describesFile(path)) return convertFolder(dirname(path), options, basename(path));
   const file = await openFileSource(path);
   try {
     await checkHashInName(path);
-    return { source: convert(await parseCheckpoint(file), options), close: () => file.close() };
+    const checkpoint = await parseCheckpoint(file);
+    const facts = options.facts ?? (await metadataFacts(checkpoint, readOptions(options)));
+    return { source: convert(checkpoint, { ...options, facts }), close: () => file.close() };
   } catch (error) {
     await file.close();
     throw error;

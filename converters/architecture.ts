@@ -9,11 +9,12 @@ import {
   type VitConfig,
 } from '../src/families/vit/config.js';
 import { likelyHeads } from './conventions.js';
-import type { Assumption, Facts } from './facts.js';
+import type { Assumption, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import type { Located } from './matchNames.js';
 import { namedModel } from './namedFacts.js';
 import { foreignByName } from './namings/foreign.js';
+import type { Naming } from './namings/index.js';
 
 /** What is told of a model beside its tensors. */
 export interface ArchitectureHints {
@@ -112,10 +113,11 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
     );
   }
   const grid = patchGrid(positions.at(-2)!, tokens, [patchHeight, patchWidth], told, file, assumptions);
+  refuseRmsNorms(found, file);
   const qNorm = torchShapeOf(found, `${first.attn}.q_norm.gamma`);
   const known = knownShape({ embedDim, depth, patchSize });
 
-  const head = readHead(found, told, { embedDim, swiglu, ...tokens }, file, assumptions, unused);
+  const head = readHead(found, told, { embedDim, ...tokens }, file, assumptions, unused);
   const base: VitConfig = {
     name: 'vit',
     imgSize: [grid.rows * patchHeight, grid.columns * patchWidth],
@@ -149,13 +151,14 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   };
   if (hints.model !== 'auto')
     checkNamed({ ...base, ...untoldFields(cardOf(hints.model).config) }, hints, file);
-  const numHeads = headsOf(base, qNorm?.[0], told, file, assumptions);
+  const numHeads = headsOf(found, base, qNorm?.[0], told, file, assumptions);
   const layerNormEps = epsilonOf(found, base, facts, assumptions);
   const activation = activationOf(found, base, facts, assumptions);
   const config = compactConfig({ ...base, numHeads, layerNormEps, activation });
   contradictions(config, facts, file);
   refuseLookAlikes(found, config, facts, hints, file);
   checkConfig(config);
+  sizeInBetween(config, told, assumptions);
   if (hints.model === 'auto')
     return { config: { ...config, ...nearestName(found, config, facts, assumptions) }, assumptions, unused };
   return { config: checkNamed(config, hints, file), assumptions, unused };
@@ -194,6 +197,15 @@ function countBranches(found: FoundModel): number {
   let count = 0;
   while (count < 64 && found.weights.has(`blocks.0.attns.${count}.norm.gamma`)) count++;
   return Math.max(1, count);
+}
+
+/** Root-mean-square norms have factors and nothing to add. */
+function refuseRmsNorms({ weights }: FoundModel, file: string): void {
+  const names = [...weights.keys()];
+  if (names.some((name) => name.endsWith('.beta')) || !names.some((name) => name.endsWith('.gamma'))) return;
+  throw new UserError(
+    `${file}: no norm has a bias: root-mean-square norms (RMSNorm), as in AIMv2, are not computed here`,
+  );
 }
 
 /** Published names of what has the tensors of a ViT and computes something else. */
@@ -245,7 +257,7 @@ interface HeadParts {
 function readHead(
   found: FoundModel,
   hints: ArchitectureHints,
-  shape: { embedDim: number; swiglu: boolean; classToken: boolean; distilled: boolean },
+  shape: { embedDim: number; registers: number; classToken: boolean; distilled: boolean },
   file: string,
   assumptions: Assumption[],
   unused: string[],
@@ -290,12 +302,23 @@ function readHead(
   return { numClasses, pool, preLogits, finalNorm };
 
   function poolingOf(): NonNullable<VitConfig['pool']> {
-    if (map) return 'map';
+    if (map) {
+      if ((classToken || shape.registers > 0) && !facts.config.poolPrefix) {
+        const why =
+          'attention pooling reads the patches alone by default, class and register tokens too where timm’s pool_include_prefix is set';
+        assumptions.push({ field: 'poolPrefix', value: 'false', why });
+      }
+      return 'map';
+    }
     const width = headShape && !preLogits ? headShape[1] : embedDim;
     if (width === 2 * embedDim && classToken) return 'token_mean';
     if (told && told !== 'map' && (classToken || told !== 'token')) return told;
     if (!classToken) return 'mean';
-    if (has('fc_norm.gamma')) return 'mean';
+    if (has('fc_norm.gamma')) {
+      const why = 'a norm behind the pooling goes with the mean of the patches in every published model';
+      assumptions.push({ field: 'pool', value: 'mean', why });
+      return 'mean';
+    }
     if (shape.distilled || numClasses === 0 || found.naming.library === 'huggingface') return 'token';
     assumptions.push({
       field: 'pool',
@@ -358,8 +381,13 @@ function checkNoOtherHead(
   );
 }
 
+function library(facts: Facts, { library: byNames }: Naming): Library {
+  return facts.library?.value ?? byNames;
+}
+
 /** Heads: told, else by the width of their norms, else what published models of this shape have. */
 function headsOf(
+  { naming }: FoundModel,
   config: VitConfig,
   headDim: number | undefined,
   { facts }: ArchitectureHints,
@@ -383,7 +411,7 @@ function headsOf(
       `${file}: a width of ${embedDim} does not divide into ${told.value} heads (${told.source}); give another --num-heads`,
     );
   }
-  const likely = likelyHeads({ embedDim, depth, patch });
+  const likely = likelyHeads({ embedDim, depth, patch, library: library(facts, naming) });
   if (!likely) {
     throw new UserError(
       `${file}: a width of ${embedDim} does not divide into heads of 64, and shapes do not tell their number; give --num-heads`,
@@ -514,6 +542,28 @@ function patchGrid(
     `${file}: pos_embed has ${positions} positions, which is no square grid with or without ${special + tokens.registers} prefix token(s); ` +
       'give the input size it was made for as --img-size HEIGHTxWIDTH',
   );
+}
+
+/** Input sizes that published models have. */
+const COMMON_SIZES = [160, 192, 196, 224, 240, 256, 288, 320, 336, 384, 392, 448, 512, 518];
+
+/** A size that is no multiple of the patch gives the same grid as the next smaller multiple. */
+function sizeInBetween(
+  config: VitConfig,
+  { imgSize, facts }: ArchitectureHints,
+  assumptions: Assumption[],
+): void {
+  if (imgSize || facts.config.imgSize) return;
+  const [rows, columns] = gridSize(config);
+  const sameGrid = (size: number) =>
+    String(gridSize({ ...config, imgSize: [size, size] })) === String([rows, columns]);
+  const other = COMMON_SIZES.find((size) => size !== config.imgSize[0] && sameGrid(size));
+  if (!other) return;
+  assumptions.push({
+    field: 'imgSize',
+    value: config.imgSize.join('×'),
+    why: `shapes tell the grid of ${rows}×${columns} patches; ${other}×${other} pixels have the same, and published models have them; --img-size says otherwise`,
+  });
 }
 
 /** A published model of this width, depth and patch. */

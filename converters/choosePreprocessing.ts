@@ -3,7 +3,8 @@ import { type PreprocessingOptions, preprocessingFromOptions } from '../src/imag
 import { preprocessingFor } from '../src/image/presets.js';
 import type { Preprocessing, Resize } from '../src/image/types.js';
 import type { Assumption, Fact, Facts, Library } from './facts.js';
-import { otherConventions } from './publishedLike.js';
+import { namedModel } from './namedFacts.js';
+import { otherConventions, timmPreset } from './publishedLike.js';
 
 /** How images are prepared, and what of it is a guess. */
 export interface ChosenPreprocessing {
@@ -41,9 +42,17 @@ function ofFacts(
   imgSize: readonly [number, number],
 ): ChosenPreprocessing | undefined {
   if (!fact) return undefined;
-  const { value, source } = fact;
+  const { value } = fact;
   if (String(value.crop) === String(imgSize)) return { value, assumptions: [] };
-  const why = `${source} says it for ${value.crop.join('×')} pixels; it was scaled to the size of the input; --preset says otherwise`;
+  return resizedTo(imgSize, fact);
+}
+
+/** The same preprocessing at another input size, and that it is an assumption. */
+export function resizedTo(
+  imgSize: readonly [number, number],
+  { value, source }: Fact<Preprocessing>,
+): ChosenPreprocessing {
+  const why = `${source} gives images of ${value.crop.join('×')} pixels, the model takes ${imgSize.join('×')}: its resize was scaled; --preset says otherwise`;
   return {
     value: { ...value, resize: scaled(value, imgSize), crop: imgSize },
     assumptions: [{ field: 'preprocessing', value: `for ${imgSize.join('×')} pixels`, why }],
@@ -61,7 +70,8 @@ function scaled({ resize, crop }: Preprocessing, imgSize: readonly [number, numb
 }
 
 function ofLibrary(config: VitConfig, facts: Facts, library: Library | undefined): ChosenPreprocessing {
-  const [preset, who] = usual(config, facts.library?.value ?? library, facts.name?.value);
+  const [preset, who] =
+    ofName(facts.name?.value) ?? usual(config, facts.library?.value ?? library, facts.name?.value);
   const others = otherConventions(config, preset);
   const why =
     `nothing in the file or beside it says how images are prepared: as ${who}` +
@@ -70,6 +80,14 @@ function ofLibrary(config: VitConfig, facts: Facts, library: Library | undefined
     value: preprocessingFor(preset, config.imgSize),
     assumptions: [{ field: 'preprocessing', value: `preset ${preset}`, why }],
   };
+}
+
+/** What a named model has; of timm's names without a tag the plain ViTs are augreg's. */
+function ofName(name: string | undefined): readonly [preset: string, who: string] | undefined {
+  const named = name === undefined ? undefined : namedModel(name);
+  if (!named) return undefined;
+  const preset = named.preset ?? timmPreset(named.name);
+  return preset ? [preset, named.name] : undefined;
 }
 
 /** What a code base does with most of its models. */
@@ -90,8 +108,18 @@ function usual(
     case 'google':
       return ['augreg', "google-research's ViTs"];
     default:
-      return config.posEmbedPrefix ? ['deit', 'DeiT'] : ['deit3', 'DeiT III'];
+      return byShape(config);
   }
+}
+
+/** Of timm's and facebookresearch's names the shape tells more than the code base. */
+function byShape(config: VitConfig): readonly [preset: string, who: string] {
+  if (config.preNorm) return ['clip', 'OpenAI’s CLIP'];
+  if (config.pool === 'map') return ['siglip', 'SigLIP'];
+  if (config.patchSize === 14 && config.layerScale !== null && (config.posEmbedPrefix || config.registers)) {
+    return ['dinov2', 'DINOv2'];
+  }
+  return config.posEmbedPrefix ? ['deit', 'DeiT'] : ['deit3', 'DeiT III'];
 }
 
 function huggingFace(config: VitConfig, name = ''): readonly [preset: string, who: string] {

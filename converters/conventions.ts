@@ -1,4 +1,5 @@
 import type { VitConfig } from '../src/families/vit/config.js';
+import type { Library } from './facts.js';
 
 /** Heads of published models of one shape, by those who publish them. */
 interface HeadsConvention {
@@ -78,7 +79,12 @@ export function likelyHeads({
   embedDim,
   depth,
   patch,
-}: Pick<VitConfig, 'embedDim' | 'depth'> & { readonly patch: number }): LikelyHeads | undefined {
+  library,
+}: Pick<VitConfig, 'embedDim' | 'depth'> & {
+  readonly patch: number;
+  readonly library?: Library;
+}): LikelyHeads | undefined {
+  if (library === 'moco' && embedDim === 384) return { heads: 12, why: 'as in moco-v3’s vits.py' };
   const same = (asked: number | undefined, have: number) => asked === undefined || asked === have;
   const known = conventions.find(
     (one) => one.width === embedDim && same(one.depth, depth) && same(one.patch, patch),

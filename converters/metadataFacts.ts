@@ -10,7 +10,7 @@ import {
   nameFacts,
   selfSupervisedFacts,
 } from './metadata/trainingArguments.js';
-import { modelOfFile, namedFacts } from './namedFacts.js';
+import { modelOfFile, namedFacts, namedModel } from './namedFacts.js';
 import { storedFacts } from './storedFacts.js';
 
 /**
@@ -26,20 +26,32 @@ export async function metadataFacts(checkpoint: Checkpoint, options: MetadataOpt
   const published = modelOfFile(checkpoint.name);
   return mergeFacts(
     storedFacts(checkpoint),
-    configFacts(entries, options),
+    configFacts(entries, tensors.keys(), options),
     await argumentFacts(entries, options),
     selfSupervisedFacts(entries, tensors.keys()),
     lightningFacts(entries),
     archFacts(entries),
     classNames(entries),
     published && (await namedFacts(published, `the file's name`)),
+    await wantedFacts(options.model),
   );
 }
 
-function configFacts(entries: Entries, { skipPreprocessing = false }: MetadataOptions): Facts | undefined {
+/** What the name that was asked for tells of images and classes; of the architecture it is checked by convert. */
+async function wantedFacts(name: string | undefined): Promise<Facts | undefined> {
+  const model = name === undefined ? undefined : namedModel(name);
+  return model && { ...(await namedFacts(model, `--model ${name}`)), library: undefined, config: {} };
+}
+
+function configFacts(
+  entries: Entries,
+  tensorNames: Iterable<string>,
+  { skipPreprocessing = false }: MetadataOptions,
+): Facts | undefined {
   for (const source of ['meta.cfg', 'meta.config']) {
     const text = entries.text(source);
-    const facts = text === undefined ? undefined : mmengineFacts(text, source, skipPreprocessing);
+    const facts =
+      text === undefined ? undefined : mmengineFacts(text, source, { skipPreprocessing, tensorNames });
     if (facts) return facts;
   }
   return undefined;

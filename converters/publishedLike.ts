@@ -34,13 +34,18 @@ export function publishedLike(config: Shape): readonly PublishedModel[] {
     }));
   const timm = [...timmModels()]
     .filter(([name, fields]) => same(fields) && !cards.some((card) => card.name === name))
-    .map(([name, { numHeads }]) => ({ name: `timm's ${name}`, heads: numHeads, ...augreg(name) }));
+    .map(([name, { numHeads }]) => ({ name: `timm's ${name}`, heads: numHeads, ...withPreset(name) }));
   return [...cards, ...known, ...timm];
 }
 
-/** The plain ViTs of timm are augreg's. */
-function augreg(name: string): { preset?: string } {
-  return /^vit_(tiny|small|base|large)_patch(8|16|32)_(224|384)$/.test(name) ? { preset: 'augreg' } : {};
+function withPreset(name: string): { preset?: string } {
+  const preset = timmPreset(name);
+  return preset === undefined ? {} : { preset };
+}
+
+/** The preset of an architecture of timm without a tag, where one is the same: the plain ViTs are augreg's. */
+export function timmPreset(name: string): string | undefined {
+  return /^vit_(tiny|small|base|large)_patch(8|16|32)_(224|384)$/.test(name) ? 'augreg' : undefined;
 }
 
 /**

@@ -20,7 +20,15 @@ export function storedFacts({ metadata }: Pick<Checkpoint, 'metadata'>): Facts {
   const model = metadata['args.model'];
   const name =
     typeof model === 'string' && model !== '' ? { name: { value: model, source: 'args.model' } } : {};
-  return { config, ...name, ...exportedFacts(metadata) } as Facts;
+  return { config, ...name, ...library(metadata), ...exportedFacts(metadata) } as Facts;
+}
+
+/** moco-v3's main_lincls.py keeps these beside the model, by vits.py's names; nothing else tells of its 12 heads. */
+function library({ arch, best_acc1 }: Checkpoint['metadata']): Pick<Facts, 'library'> {
+  if (best_acc1 === undefined || !/^vit_(conv_)?(small|base)$/.test(String(arch))) return {};
+  return {
+    library: { value: 'moco', source: `arch ${arch} beside best_acc1, as moco-v3’s main_lincls.py writes` },
+  };
 }
 
 /** The fields of a stored configuration that are fields of ours. */

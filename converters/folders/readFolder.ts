@@ -3,13 +3,16 @@ import { chooseWeights } from '../../src/hub/chooseWeights.js';
 import type { FolderFiles } from '../../src/hub/folderFiles.js';
 import { huggingFacePreprocessing } from '../../src/image/huggingFace.js';
 import type { Preprocessing } from '../../src/image/types.js';
+import { resizedTo } from '../choosePreprocessing.js';
 import type { Assumption, Fact, Facts } from '../facts.js';
 import { openShards, parseCheckpoint } from '../formats/index.js';
 import type { Checkpoint } from '../formats/types.js';
 import { mergeFacts } from '../mergeFacts.js';
 import { metadataFacts } from '../metadataFacts.js';
+import { timmPreprocessingOf } from '../timmModels.js';
 import { type Fields, isObject, parseJsonObject, shown } from './fields.js';
-import { type HuggingFaceFacts, huggingFaceFacts } from './huggingFace.js';
+import { huggingFaceFacts } from './huggingFace.js';
+import type { HuggingFaceType } from './huggingFaceTypes.js';
 import { isTimmConfig, type TimmOptions, timmFacts } from './timm.js';
 
 /** A model's folder: its weights, and what the files beside them say. */
@@ -57,39 +60,56 @@ async function describedBy(
   files: FolderFiles,
   options: ReadFolderOptions,
 ): Promise<Described> {
-  if (isTimmConfig(config)) return { facts: timmFacts(config, CONFIG, options), assumptions: [] };
-  if (config.model_type !== undefined) {
-    const described = huggingFaceFacts(config, CONFIG);
-    const preprocessing = options.skipPreprocessing
-      ? undefined
-      : await processorFact(files, described, options.imgSize);
-    return { ...described, facts: { ...described.facts, ...(preprocessing && { preprocessing }) } };
-  }
+  if (isTimmConfig(config)) return timmDescription(config, options);
+  if (config.model_type !== undefined) return huggingFaceDescription(config, files, options);
   throw new UserError(
     `${files.name}: ${CONFIG} has neither model_type (transformers) nor architecture (timm), so it does not describe a model; it has ${shown(Object.keys(config).slice(0, 5))}`,
   );
 }
 
+async function timmDescription(config: Fields, options: ReadFolderOptions): Promise<Described> {
+  const facts = timmFacts(config, CONFIG, options);
+  const { name, preprocessing } = facts;
+  if (preprocessing || options.skipPreprocessing) return { facts, assumptions: [] };
+  // Without pretrained_cfg, timm itself takes what its table has for the architecture.
+  const value = await timmPreprocessingOf(name!.value, facts.config.imgSize!.value);
+  if (!value) return { facts, assumptions: [] };
+  const why = `${CONFIG} has no pretrained_cfg: as timm has it for ${value.preset}; --preset says otherwise`;
+  return {
+    facts: { ...facts, preprocessing: { value, source: name!.source } },
+    assumptions: [{ field: 'preprocessing', value: value.preset, why }],
+  };
+}
+
+async function huggingFaceDescription(
+  config: Fields,
+  files: FolderFiles,
+  { skipPreprocessing, imgSize: wanted }: ReadFolderOptions,
+): Promise<Described> {
+  const { facts, assumptions, type } = huggingFaceFacts(config, CONFIG);
+  const preprocessing = skipPreprocessing ? undefined : await processorFact(files, type);
+  if (!preprocessing) return { facts, assumptions };
+  const imgSize = facts.config.imgSize!.value;
+  const fits = String(preprocessing.value.crop) === String(imgSize);
+  if (type.anySize || fits || wanted) return { facts: { ...facts, preprocessing }, assumptions };
+  const scaled = resizedTo(imgSize, preprocessing);
+  return {
+    facts: { ...facts, preprocessing: { ...preprocessing, value: scaled.value } },
+    assumptions: [...assumptions, ...scaled.assumptions],
+  };
+}
+
 /** How the folder prepares images; undefined if it does not say. */
 async function processorFact(
   files: FolderFiles,
-  { type, facts }: HuggingFaceFacts,
-  wanted: readonly [number, number] | undefined,
+  type: HuggingFaceType,
 ): Promise<Fact<Preprocessing> | undefined> {
   const found = await processorFields(files);
   if (!found) return undefined;
   const { fields, file } = found;
   const named = fields.image_processor_type ?? fields.feature_extractor_type;
   const config = named === undefined ? { ...fields, image_processor_type: type.processor } : fields;
-  const value = huggingFacePreprocessing(config, file);
-  const imgSize = facts.config.imgSize!;
-  if (!type.anySize && wanted === undefined && String(value.crop) !== String(imgSize.value)) {
-    throw new UserError(
-      `${file}: gives images of ${value.crop.join('×')} pixels, but the model takes ${imgSize.value.join('×')} ` +
-        `(${imgSize.source}); say which by --img-size`,
-    );
-  }
-  return { value: { ...value, preset: file }, source: file };
+  return { value: { ...huggingFacePreprocessing(config, file), preset: file }, source: file };
 }
 
 /** As AutoImageProcessor finds it: the image processor within processor_config.json, else preprocessor_config.json. */

@@ -74,6 +74,12 @@ const OWN_ARCHS: Readonly<Record<string, Readonly<Record<string, Arch>>>> = {
 
 const POOLS: Readonly<Record<string, VitConfig['pool']>> = { cls_token: 'token', avg_featmap: 'mean' };
 
+export interface MmengineOptions {
+  readonly skipPreprocessing: boolean;
+  /** Names of the checkpoint's tensors: scripts change a model without its configuration. */
+  readonly tensorNames: Iterable<string>;
+}
+
 /**
  * Facts of an mmpretrain configuration: its backbone, and how it prepares images for testing.
  *
@@ -81,7 +87,11 @@ const POOLS: Readonly<Record<string, VitConfig['pool']>> = { cls_token: 'token',
  * @param source where it stands, e.g. `meta.cfg`
  * @throws UserError for a backbone that is no ViT of this family, by its name, and for a setting that is not supported
  */
-export function mmengineFacts(text: string, source: string, skipPreprocessing: boolean): Facts | undefined {
+export function mmengineFacts(
+  text: string,
+  source: string,
+  { skipPreprocessing, tensorNames }: MmengineOptions,
+): Facts | undefined {
   const config = parsePythonAssignments(text);
   const backbone = backboneOf(config);
   if (!backbone) return undefined;
@@ -91,7 +101,7 @@ export function mmengineFacts(text: string, source: string, skipPreprocessing: b
       `${source}: its backbone is ${shown(type)}, no ViT of those that are read: ${Object.keys(BACKBONES).join(', ')}`,
     );
   }
-  const fields = { ...BACKBONES[type], ...backboneFields(backbone, type, source) };
+  const fields = { ...BACKBONES[type], ...backboneFields(backbone, type, source, layersOf(tensorNames)) };
   const at = `${source}: model.backbone`;
   const preprocessing = skipPreprocessing ? undefined : preprocessingOf(config, source);
   return {
@@ -113,9 +123,30 @@ function backboneOf({ model }: Dict): Dict | undefined {
   return undefined;
 }
 
-function backboneFields(backbone: Dict, type: string, source: string): Partial<VitConfig> {
-  const shape = archOf(backbone.arch, type, source);
-  const pool = poolOf(backbone, source);
+/** What the names of the tensors tell of the backbone. */
+interface Layers {
+  readonly depth: number;
+  /** Whether there is the norm that out_type avg_featmap has. */
+  readonly pooledNorm: boolean;
+}
+
+function layersOf(names: Iterable<string>): Layers {
+  let depth = 0;
+  let pooledNorm = false;
+  for (const name of names) {
+    const layer = /(?:^|\.)layers\.(\d{1,4})\./.exec(name)?.[1];
+    if (layer !== undefined) depth = Math.max(depth, Number(layer) + 1);
+    if (/^(.*\.)?backbone\.ln2\./.test(name)) pooledNorm = true;
+  }
+  return { depth, pooledNorm };
+}
+
+function backboneFields(backbone: Dict, type: string, source: string, layers: Layers): Partial<VitConfig> {
+  const named = archOf(backbone.arch, type, source);
+  // Of a configuration with another number of blocks than the tensors nothing is believed about the blocks.
+  const shape = named?.depth === layers.depth ? named : undefined;
+  const isDefault = backbone.out_type === undefined && backbone.avg_token === undefined;
+  const pool = isDefault && layers.pooledNorm ? undefined : poolOf(backbone, source);
   return {
     ...(shape && { embedDim: shape.embedDim, depth: shape.depth, numHeads: shape.numHeads }),
     ...(shape &&

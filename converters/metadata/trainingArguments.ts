@@ -10,8 +10,11 @@ import { architectureFactsOf, namedModel } from '../namedFacts.js';
 import { refusedByName, timmArchitecture, timmPretrained } from '../timmModels.js';
 import type { Entries } from './entries.js';
 
-/** Whether another preprocessing was chosen, so that the file's need not be read. */
+/** What the caller tells in place of what the file says. */
 export interface MetadataOptions {
+  /** Name of the model. */
+  readonly model?: string;
+  /** Whether another preprocessing was chosen, so that the file's need not be read. */
   readonly skipPreprocessing?: boolean;
 }
 
@@ -153,6 +156,11 @@ function headFacts(library: 'dino' | 'moco', arch: string, source: string): Fact
   return {
     library: { value: library, source },
     name: { value: arch, source },
-    config: { numHeads: { value: heads, source }, layerNormEps: { value: 1e-6, source } },
+    config: {
+      numHeads: { value: heads, source },
+      layerNormEps: { value: 1e-6, source },
+      activation: { value: 'gelu', source },
+      pool: { value: 'token', source },
+    },
   };
 }

@@ -6,6 +6,7 @@ const signatures: readonly (readonly [pattern: RegExp, name: string])[] = [
     /rope_embeddings?\.|rope_embed\.periods|storage_tokens$|attn\.qkv\.bias_mask$/,
     'a DINOv3 (rotary position embeddings)',
   ],
+  [/(^|\.)patch_embed\.norm\.(weight|bias)$/, 'an AIMv2 or another model with a norm in its patch embedding'],
   [/beit3\.|\.A\.(weight|bias)$/, 'a BEiT-3'],
   [
     /attn\.(inner_attn_ln|norm)\.(weight|bias)$|mlp\.(ffn_ln|norm)\.(weight|bias)$/,
@@ -81,7 +82,7 @@ export function foreignArchitecture(
 
 /** Models whose tensors are those of a ViT of this family, told by their published names alone. */
 const byName: readonly (readonly [RegExp, string])[] = [
-  [/_rope(_|\b)|rope_(ape|mixed)|\beva02|\beva_/i, 'rotary position embeddings'],
+  [/_rope(_|\b)|rope_(ape|mixed)|\beva02/i, 'rotary position embeddings'],
   [/_rpn_/i, 'norms behind attention and MLP instead of before'],
   [/dinov3/i, 'rotary position embeddings'],
   [/_prr_|\bprr\b/i, 'refinement of patch representations before the pooling'],

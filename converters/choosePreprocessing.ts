@@ -70,8 +70,15 @@ function scaled({ resize, crop }: Preprocessing, imgSize: readonly [number, numb
 }
 
 function ofLibrary(config: VitConfig, facts: Facts, library: Library | undefined): ChosenPreprocessing {
-  const [preset, who] =
-    ofName(facts.name?.value) ?? usual(config, facts.library?.value ?? library, facts.name?.value);
+  const [preset, who] = ofName(facts.name?.value) ?? usual(config, facts, library);
+  const { normalization } = facts;
+  if (normalization) {
+    const why = `${normalization.source} says mean and deviation, nothing says how images are resized and cropped: as ${who}; --preset says otherwise`;
+    return {
+      value: { ...preprocessingFor(preset, config.imgSize), ...normalization.value, preset: 'custom' },
+      assumptions: [{ field: 'preprocessing', value: `resize and crop of preset ${preset}`, why }],
+    };
+  }
   const others = otherConventions(config, preset);
   const why =
     `nothing in the file or beside it says how images are prepared: as ${who}` +
@@ -93,16 +100,18 @@ function ofName(name: string | undefined): readonly [preset: string, who: string
 /** What a code base does with most of its models. */
 function usual(
   config: VitConfig,
+  { library: told, name }: Facts,
   library: Library | undefined,
-  name: string | undefined,
 ): readonly [preset: string, who: string] {
-  switch (library) {
+  switch (told?.value ?? library) {
     case 'huggingface':
-      return huggingFace(config, name);
+      return huggingFace(config, name?.value);
     case 'dinov2':
       return ['dinov2', 'DINOv2'];
     case 'mae':
       return ['mae', 'MAE'];
+    case 'mmpretrain':
+      return told ? ['mmpretrain', 'mmpretrain'] : byShape(config);
     case 'torchvision':
       return ['torchvision', 'torchvision'];
     case 'google':

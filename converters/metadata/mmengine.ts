@@ -9,7 +9,7 @@ import {
   shown,
 } from '../../src/image/checkPreprocessing.js';
 import type { Interpolation, Preprocessing, Resize } from '../../src/image/types.js';
-import type { Fact, Facts } from '../facts.js';
+import type { Facts } from '../facts.js';
 import { isDict, type PythonValue, parsePythonAssignments, UNREAD } from './pythonLiterals.js';
 
 type Dict = { readonly [key: string]: PythonValue };
@@ -103,7 +103,7 @@ export function mmengineFacts(
   }
   const fields = { ...BACKBONES[type], ...backboneFields(backbone, type, source, layersOf(tensorNames)) };
   const at = `${source}: model.backbone`;
-  const preprocessing = skipPreprocessing ? undefined : preprocessingOf(config, source);
+  const images = skipPreprocessing ? {} : imageFacts(config, source);
   return {
     library: { value: 'mmpretrain', source },
     name: { value: typeof backbone.arch === 'string' ? `${type} ${backbone.arch}` : type, source: at },
@@ -112,7 +112,7 @@ export function mmengineFacts(
         .filter(([, value]) => value !== undefined)
         .map(([name, value]) => [name, { value, source: at }]),
     ) as Facts['config'],
-    ...(preprocessing && { preprocessing }),
+    ...images,
   };
 }
 
@@ -240,33 +240,32 @@ function activationOf(layers: PythonValue | undefined, source: string): VitConfi
 }
 
 /** The test pipeline's resize and crop, with the mean and deviation of data_preprocessor (levels 0…255). */
-function preprocessingOf(config: Dict, source: string): Fact<Preprocessing> | undefined {
+function imageFacts(config: Dict, source: string): Pick<Facts, 'preprocessing' | 'normalization'> {
   const pipeline = pipelineOf(config);
   const norm = normOf(config, pipeline);
-  if (!norm || !pipeline) return undefined;
-  const at = `${source}: test_pipeline`;
-  const { resize, interpolation, crop } = transformsOf(pipeline, at);
-  if (!crop) return undefined;
+  if (!norm) return {};
   if (norm.to_rgb === false || norm.bgr_to_rgb === false) {
     throw new UserError(`${source}: to_rgb is False, but images are read as RGB here; give --preset`);
   }
-  const scaled = (values: readonly number[]) => values.map((value) => value / 255);
-  const mean = scaled(channels(norm.mean, `${source}: data_preprocessor.mean`)) as [number, number, number];
-  const std = scaled(deviations(norm.std, `${source}: data_preprocessor.std`)) as [number, number, number];
+  const mean = scaled(channels(norm.mean, `${source}: data_preprocessor.mean`));
+  const std = scaled(deviations(norm.std, `${source}: data_preprocessor.std`));
+  const at = `${source}: test_pipeline`;
+  const { resize, interpolation, crop } = transformsOf(pipeline ?? [], at);
+  if (!crop) return { normalization: { value: { mean, std }, source: `${source}: data_preprocessor` } };
   const value: Preprocessing = {
     preset: source,
     resize,
     ...(interpolation !== 'bicubic' && { interpolation }),
     crop,
-    mean: roundedTo(mean),
-    std: roundedTo(std),
+    mean,
+    std,
   };
-  return { value, source: at };
+  return { preprocessing: { value, source: at } };
 }
 
-/** Numbers of three digits are written times 255: 123.675 is 0.485. */
-const roundedTo = (values: readonly [number, number, number]) =>
-  values.map((value) => Number(value.toPrecision(12))) as [number, number, number];
+/** On levels 0…1, as a decimal that is written times 255: 123.675 is 0.485. */
+const scaled = (values: readonly [number, number, number]) =>
+  values.map((value) => Number((value / 255).toPrecision(12))) as [number, number, number];
 
 function pipelineOf({
   test_pipeline: own,

@@ -274,7 +274,7 @@ function readHead(
       `${file}: ${nameInCheckpoint(found, 'head.kernel')} should have 2 axes, has shape [${headShape}]`,
     );
   const numClasses = headShape?.[0] ?? 0;
-  if (!headShape) checkNoOtherHead(found, hints, file);
+  checkWay(found, embedDim, hints, file);
   const preLogits = preLogitsOf(found, hints, numClasses, file, drop);
   const map = has('attn_pool.latent');
   const told = facts.config.pool?.value;
@@ -361,22 +361,26 @@ function toldPooler({ config, name }: Facts): boolean | undefined {
   return name && /ForImageClassification/.test(name.value) ? false : undefined;
 }
 
-/** Beside a body without a head may lie layers that turn its features into logits: they are not left out silently. */
-function checkNoOtherHead(
-  { besideBody, weights, naming }: FoundModel,
-  hints: ArchitectureHints,
-  file: string,
-): void {
+/** Beside a body may lie layers that stand between its features and the logits: they are not left out silently. */
+function checkWay(found: FoundModel, embedDim: number, hints: ArchitectureHints, file: string): void {
+  const { besideBody, weights, naming } = found;
   if (hints.headless || weights.has('attn_pool.latent')) return;
-  const matrices = besideBody.filter(({ shape }) => shape.length >= 2);
-  if (matrices.length === 0) return;
+  const head = torchShapeOf(found, 'head.kernel');
+  const widths = new Set([embedDim, 2 * embedDim, ...(head ?? [])]);
+  const onTheWay = besideBody.filter(
+    ({ shape }) => shape.length >= 2 || (shape.length === 1 && widths.has(shape[0])),
+  );
+  if (onTheWay.length === 0) return;
   const shown =
-    matrices
+    onTheWay
       .slice(0, 3)
       .map(({ name }) => name)
-      .join(', ') + (matrices.length > 3 ? ', …' : '');
+      .join(', ') + (onTheWay.length > 3 ? ', …' : '');
+  const what = head
+    ? `a head (${nameInCheckpoint(found, 'head.kernel')}) and beside it`
+    : 'no head that is known, and beside it';
   throw new UserError(
-    `${file}: the ${naming.name} model has no head that is known, and beside it are ${shown}, which may be one; ` +
+    `${file}: the ${naming.name} model has ${what} ${shown}, which may lie on the way to the logits; ` +
       'give --num-classes 0 to take the model without them',
   );
 }

@@ -35,7 +35,7 @@ export interface FoundModel {
   /** Of weights that come in parts, of which some are there: the names of the parts that are not. */
   readonly absent: ReadonlySet<string>;
   readonly numBlocks: number;
-  /** Beside the body, and maybe what turns its features into logits. */
+  /** Tensors beside the body that may lie on the way from it to the logits. */
   readonly besideBody: readonly CheckpointTensor[];
   /** Every model in the checkpoint, the one that was taken first. */
   readonly models: readonly ModelInFile[];
@@ -271,31 +271,40 @@ function besideBody(
   return found;
 }
 
-/** Of a model without head, the tensors beside its body that may turn its features into logits. */
+/** Of a model without a head in its body, the tensors beside it that may lie on the way to the logits. */
 function unexplainedBeside(
   names: Names,
-  { prefix, naming }: Candidate,
+  { prefix, naming, beside, weights }: Candidate,
   others: readonly Candidate[],
 ): CheckpointTensor[] {
-  if (prefix === '' || naming.layout === 'flax') return [];
+  if (prefix === '' || naming.layout === 'flax' || weights.has('head.kernel')) return [];
   const parent = parentOf(prefix);
-  const roots = others.map((other) => other.prefix).filter((other) => other !== '' && other !== parent);
+  const roots = new Set(
+    others.map((other) => other.prefix).filter((other) => other !== '' && other !== parent),
+  );
+  const known = new Set([...weights.values(), ...beside.values()].flat().map(({ tensor }) => tensor));
   return names
     .under(parent)
-    .filter(({ name }) => !name.startsWith(prefix) && !roots.some((root) => name.startsWith(root)))
-    .filter(({ name }) => !isOffTheWay(name.slice(parent.length)))
+    .filter(
+      ({ name, tensor }) => !name.startsWith(prefix) && !known.has(tensor) && !isNested(name, parent, roots),
+    )
+    .filter(({ name }) => !isOffTheWay(name.slice(parent.length), beside.size === 0))
     .map(({ tensor }) => tensor);
 }
 
 /**
- * Beside a body, what does not turn its features into logits: decoders and projections of pretraining, text towers,
- * losses, memories, other encoders.
+ * Beside a body and its head, what lies on no way from one to the other: decoders of pretraining, text towers, losses,
+ * memories, other encoders.
  */
 const OFF_THE_WAY =
-  /^(decoder|mask_token|text_|language_|logit_|head\.(mlp|last_layer)\b|dino_head|ibot_head|ibot_|projector|projection_head|proj_head|predictor|momentum|teacher|student|ema|target_|queue|neck\.|criterion|loss|metric|train_|val_|test_|prototypes|center|token_embedding|positional_embedding|transformer\.|ln_final|pooler)/;
+  /^(decoder|mask_token|text_|language_|logit_|momentum|teacher|student|ema|target_|queue|criterion|loss|metric|train_|val_|test_|token_embedding|positional_embedding|transformer\.|ln_final)/;
 
-function isOffTheWay(name: string): boolean {
-  return OFF_THE_WAY.test(name) || OUTSIDE.test(name);
+/** Of a body without a head, projections of pretraining too. */
+const PRETRAINING =
+  /^(head\.(mlp|last_layer)\b|dino_head|ibot_|projector|projection_head|proj_head|predictor|prototypes|center|neck\.)/;
+
+function isOffTheWay(name: string, headless: boolean): boolean {
+  return OFF_THE_WAY.test(name) || OUTSIDE.test(name) || (headless && PRETRAINING.test(name));
 }
 
 const ESSENTIAL = [
@@ -376,7 +385,6 @@ function found(
   const weights = new Map([...candidate.weights, ...candidate.beside]);
   const known = new Set([...weights.values()].flat().map(({ tensor }) => tensor));
   for (const tensor of candidate.dropped) known.add(tensor);
-  const headless = !weights.has('head.kernel');
   const models = [candidate, ...others].map((one) => ({ root: shownPrefix(one), naming: one.naming.name }));
   return {
     naming,
@@ -387,7 +395,7 @@ function found(
     leftOver: [...checkpoint.tensors.values()].filter((tensor) => !known.has(tensor)).map(({ name }) => name),
     absent: candidate.absent,
     numBlocks: candidate.numBlocks,
-    besideBody: headless ? unexplainedBeside(names, candidate, others) : [],
+    besideBody: unexplainedBeside(names, candidate, others),
     models,
     choice: models.length > 1 ? why : undefined,
     uncertainLibrary: isUncertain(candidate, facts),
@@ -401,13 +409,18 @@ function found(
 function sharedNaming(candidate: Candidate, facts: Facts | undefined): Naming {
   const { naming, prefix } = candidate;
   if (naming !== facebook || !isUncertain(candidate, facts)) return naming;
-  return prefix === '' ? timm : naming;
+  // transformers' TimmWrapper and open_clip keep a timm model under these names.
+  return prefix === '' || /(^|\.)(timm_model|trunk)\.$/.test(prefix) ? timm : naming;
 }
 
-function isUncertain({ naming, tells, weights }: Candidate, facts: Facts | undefined): boolean {
+function isUncertain({ naming, tells, weights, prefix }: Candidate, facts: Facts | undefined): boolean {
+  if (facts?.library && facts.library.value !== 'timm' && prefix === '') return false;
   if (facts?.library?.value === naming.library || tells) return false;
   return naming === facebook && !weights.has('blocks.0.ls1.gamma');
 }
+
+/** No naming has more places for a weight. */
+const MAX_SOURCES = 12;
 
 /** The name that a tensor, by our name for it, has or should have in the checkpoint. */
 export function nameInCheckpoint(
@@ -416,11 +429,14 @@ export function nameInCheckpoint(
 ): string {
   const found = weights.get(ours);
   if (found) return found.map(({ tensor }) => tensor.name).join(' + ');
-  const count = Object.keys(naming.rows).length;
-  for (let source = 0; source < count; source++) {
+  for (let source = 0; source < MAX_SOURCES; source++) {
     const part = expectedNames(naming, ours, source).find((name) => absent.has(name));
     if (part) return prefix + part;
-    if (source > 4) break;
+  }
+  // A bias stands beside the matrix that is there.
+  const twin = weights.get(ours.replace(/\.bias$/, '.kernel').replace(/\.beta$/, '.gamma'));
+  if (twin?.length === 1 && /[.]weight$/.test(twin[0].tensor.name)) {
+    return twin[0].tensor.name.replace(/weight$/, 'bias');
   }
   const inBody = hasRow({ ...naming, beside: {} }, ours);
   return expectedNames(naming, ours)

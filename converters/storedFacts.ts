@@ -7,7 +7,7 @@ import { exportedFacts } from './metadata/ownExport.js';
 export const STORED_CONFIG = 'deit.config';
 
 /** What a checkpoint's own metadata says: training scripts keep their arguments beside the weights, and so do we. */
-export function storedFacts({ metadata }: Pick<Checkpoint, 'metadata'>): Facts {
+export function storedFacts({ metadata, tensors }: Checkpoint): Facts {
   const config: Record<string, Fact<unknown>> = {};
   for (const [field, value] of Object.entries(storedConfig(metadata[STORED_CONFIG]))) {
     config[field] = { value, source: STORED_CONFIG };
@@ -20,12 +20,19 @@ export function storedFacts({ metadata }: Pick<Checkpoint, 'metadata'>): Facts {
   const model = metadata['args.model'];
   const name =
     typeof model === 'string' && model !== '' ? { name: { value: model, source: 'args.model' } } : {};
-  return { config, ...name, ...library(metadata), ...exportedFacts(metadata) } as Facts;
+  return { config, ...name, ...library(metadata, tensors), ...exportedFacts(metadata) } as Facts;
 }
 
 /** moco-v3's main_lincls.py keeps these beside the model, by vits.py's names; nothing else tells of its 12 heads. */
-function library({ arch, best_acc1 }: Checkpoint['metadata']): Pick<Facts, 'library'> {
-  if (best_acc1 === undefined || !/^vit_(conv_)?(small|base)$/.test(String(arch))) return {};
+function library(
+  { arch, best_acc1 }: Checkpoint['metadata'],
+  tensors: Checkpoint['tensors'],
+): Pick<Facts, 'library'> {
+  if (
+    !(best_acc1 !== undefined || tensors.has('best_acc1')) ||
+    !/^vit_(conv_)?(small|base)$/.test(String(arch))
+  )
+    return {};
   return {
     library: { value: 'moco', source: `arch ${arch} beside best_acc1, as moco-v3’s main_lincls.py writes` },
   };

@@ -146,7 +146,8 @@ export function selfSupervisedFacts(entries: Entries, tensorNames: Iterable<stri
   const moco = entries.text('arch');
   if (moco === undefined || !(moco in SELF_SUPERVISED.moco)) return undefined;
   const isMoco =
-    entries.has('best_acc1') || [...tensorNames].some((name) => /(base|momentum)_encoder\./.test(name));
+    entries.has('best_acc1') ||
+    [...tensorNames].some((name) => /^best_acc1$|(base|momentum)_encoder\./.test(name));
   return isMoco ? headFacts('moco', moco, 'arch') : undefined;
 }
 

@@ -39,7 +39,7 @@ const signatures: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/attn\.gate\./, 'a ViT with gated attention'],
   [/attn\.gating_param$|attn\.pos_proj\./, 'a ConViT'],
   [
-    /patch_embed\.backbone\.|patch_embed\.proj\.backbone|conv_root\b|gn_root\b|embedder\.bit/,
+    /patch_embed(dings)?\.backbone\.|patch_embed\.proj\.backbone|conv_root\b|gn_root\b|embedder\.bit/,
     'a hybrid ViT (convolutional stem or ResNet backbone)',
   ],
   [
@@ -61,6 +61,7 @@ const signatures: readonly (readonly [pattern: RegExp, name: string])[] = [
     /(^|\.)stages\.\d+\.|(^|\.)stem\.|(^|\.)layer4\.\d+\./,
     'a network in stages (a convolutional one, ViTamin, Swin …)',
   ],
+  [/detection_tokens|mid_position_embeddings/, 'a YOLOS (detection tokens)'],
   [/temporal_embed|time_embed|tubelet|spatial_attn/, 'a video transformer'],
   [/blocks\.\d+\.(moe|mlp\.experts|mlp\.router)/, 'a mixture of experts'],
 ];

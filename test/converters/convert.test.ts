@@ -91,7 +91,6 @@ describe('the report', () => {
     ['timm_deit3.safetensors', 'timm'],
     ['timm_distilled.safetensors', 'timm'],
     ['mmpretrain_distilled.pth', 'mmpretrain'],
-    ['huggingface.safetensors', 'huggingface'],
   ])('%s is of %s naming', async (name, naming) => {
     expect(convert(await open(name), { numHeads: 2 }).report.naming).toBe(naming);
   });
@@ -246,7 +245,12 @@ describe('wrong checkpoints are refused in one line', () => {
       `the tensor ${norm} is missing (mmpretrain naming)`,
     );
     const query = 'vit.encoder.layer.0.attention.attention.query.weight';
-    expect(await without('huggingface.safetensors', query)).toThrow(/tensor.*attention\.query\.weight/);
+    expect(await without('../family/hf_vit.safetensors', query)).toThrow(
+      `the tensor ${query} is missing (huggingface naming)`,
+    );
+    expect(await without('../family/hf_vit.safetensors', 'classifier.bias')).toThrow(
+      'the tensor classifier.bias is missing (huggingface naming)',
+    );
   });
 
   test('a named model that it is not', () => {

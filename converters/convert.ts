@@ -1,4 +1,5 @@
 import { imagenetLabels } from '../configs/imagenet.js';
+import { checkOptions } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
 import {
   compactConfig,
@@ -52,6 +53,14 @@ export interface ConvertOptions {
   facts?: Facts;
 }
 
+const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
+  model: true,
+  imgSize: true,
+  numClasses: true,
+  numHeads: true,
+  labels: true,
+};
+
 /** What became of the tensors of a checkpoint. */
 export interface ConvertReport {
   readonly source: string;
@@ -93,6 +102,7 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
+  checkOptions('convert', options, Object.keys(CONVERT_OPTIONS));
   const file = checkpoint.name;
   const facts = withOptions(options.facts ?? storedFacts(checkpoint), options);
   const found = findVisionTransformer(checkpoint, { root: options.root, facts });

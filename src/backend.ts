@@ -1,36 +1,41 @@
-import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
+import { type BoundBackend, makeCurrent, startBackend } from './boundBackend.js';
 import { UserError } from './errors.js';
 import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } from './kernels/wasm/index.js';
 import type { Runtime, VisionTransformer } from './models/visionTransformer.js';
 
 /**
  * Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used, or,
- * where it is one of several to choose from (`auto`), if there is a better one.
+ * where it is one of several to choose from (`auto`), if there is a better one. The current backend stays.
  */
 export type BackendActivator = (asked: { readonly auto: boolean }) => Promise<string>;
 
 /** Makes what runs a whole model on a backend, faster than layer by layer. */
 export type RuntimeFactory = (model: VisionTransformer) => Promise<Runtime>;
 
-const activators = new Map<string, BackendActivator>();
-const runtimes = new Map<string, RuntimeFactory>();
-
-/** Adds a backend, before those that are there: `auto` tries the last added first. */
-export function addBackend(name: string, activate: BackendActivator, runtime?: RuntimeFactory): void {
-  activators.set(name, activate);
-  if (runtime) runtimes.set(name, runtime);
+/** What a backend has beside tfjs' own of its name. */
+export interface BackendParts {
+  /** The tfjs backend that holds its tensors and computes layers, features and training; by default its own name's. */
+  readonly tensors?: string;
+  readonly runtime?: RuntimeFactory;
 }
 
-/** Gives a model whose weights are filled in the runtime of the current backend, where that has one. */
-export async function attachRuntime(model: VisionTransformer): Promise<void> {
-  const runtime = await runtimes.get(tf.getBackend())?.(model);
-  if (runtime) model.useRuntime(runtime);
+const backends = new Map<string, BackendParts & { readonly activate: BackendActivator }>();
+
+/** Adds a backend, before those that are there: `auto` tries the last added first. */
+export function addBackend(name: string, activate: BackendActivator, parts: BackendParts = {}): void {
+  backends.set(name, { activate, ...parts });
+}
+
+/** Gives a model whose weights are filled in the runtime of a backend, where that has one. */
+export async function attachRuntime(model: VisionTransformer, backend: string): Promise<void> {
+  const runtime = await backends.get(backend)?.runtime?.(model);
+  if (runtime) model.useRuntime(runtime, backend);
 }
 
 /** Names that useBackend takes beside `auto`. */
 export function backendNames(): string[] {
-  return [...activators.keys()];
+  return [...backends.keys()];
 }
 
 /** Which backend runs, and why. */
@@ -42,23 +47,37 @@ export interface BackendChoice {
   readonly passedOver: readonly string[];
 }
 
+/** A choice, and the running backend that was chosen. */
+export interface StartedBackend {
+  readonly choice: BackendChoice;
+  readonly bound: BoundBackend;
+}
+
 /**
- * Makes a backend the current one. A named backend is used or is an error; `auto` takes the best that works.
+ * Makes a backend the current one of tfjs. A named backend is used or is an error; `auto` takes the best that works.
+ * Models that are there already stay on theirs.
  *
  * @throws UserError if the backend cannot be used here
  */
 export async function useBackend(name = 'auto'): Promise<BackendChoice> {
+  const { choice, bound } = await chooseBackend(name);
+  makeCurrent(bound);
+  return choice;
+}
+
+/** As useBackend, but what is current in tfjs stays so. */
+export async function chooseBackend(name = 'auto'): Promise<StartedBackend> {
   if (name !== 'auto') {
-    const activate = activators.get(name);
-    if (!activate)
+    const backend = backends.get(name);
+    if (!backend)
       throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);
-    return { backend: name, description: await activate({ auto: false }), passedOver: [] };
+    return started({ backend: name, description: await backend.activate({ auto: false }), passedOver: [] });
   }
   const passedOver: string[] = [];
   for (const candidate of backendNames().reverse()) {
     try {
-      const description = await activators.get(candidate)!({ auto: true });
-      return { backend: candidate, description, passedOver };
+      const description = await backends.get(candidate)!.activate({ auto: true });
+      return await started({ backend: candidate, description, passedOver });
     } catch (error) {
       passedOver.push(`${candidate}: ${(error as Error).message}`);
     }
@@ -66,17 +85,24 @@ export async function useBackend(name = 'auto'): Promise<BackendChoice> {
   throw new UserError(`no backend works here: ${passedOver.join('; ')}`);
 }
 
-/** Sets a tfjs backend and makes sure that it is the one in use: setBackend may give false and leave the old one. */
-export async function activate(name: string): Promise<void> {
-  const done = await tf.setBackend(name);
-  if (done) await tf.ready();
-  if (done && tf.getBackend() === name) return;
-  const hint =
-    name === 'wasm' ? '; check that its .wasm files are served where the library looks for them' : '';
-  throw new UserError(`the ${name} backend does not start here${hint}`);
+async function started(choice: BackendChoice): Promise<StartedBackend> {
+  return { choice, bound: await startBackend(backends.get(choice.backend)?.tensors ?? choice.backend) };
 }
 
-function describeKernels({ simd, threads, reason }: WasmKernels): string {
+/** Starts a tfjs backend, if it is not running; the current one stays. */
+export async function activate(name: string): Promise<BoundBackend> {
+  try {
+    return await startBackend(name);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const hint =
+      name === 'wasm' ? '; check that its .wasm files are served where the library looks for them' : '';
+    throw new UserError(`the ${name} backend does not start here${hint}`, { cause: error });
+  }
+}
+
+/** One line on the kernels that the WASM backend runs with. */
+export function describeKernels({ simd, threads, reason }: WasmKernels): string {
   if (simd === 'none') return `wasm: plain ops, several times slower: ${reason}`;
   const instructions = simd === 'relaxed' ? 'SIMD with fused multiply-add' : 'SIMD';
   return `wasm: own kernels, ${instructions}${threads > 1 ? `, ${threads} threads` : ''}`;

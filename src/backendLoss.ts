@@ -2,7 +2,7 @@
  * Backends whose device goes away while they run: a lost WebGL context, a GPU that was reset. Their operations then
  * give nothing or never end, with no error of tfjs' own. src/browser reports the loss; models ask here.
  */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { UserError } from './errors.js';
 
 /** No forward pass takes so long; a read that does waits for a device that says nothing any more. */
@@ -37,15 +37,14 @@ export function isLost(name: string): boolean {
   return watches.get(name)?.error !== undefined;
 }
 
-/** Throws a UserError if the backend in use has lost its device. */
-export function checkBackend(): void {
-  const { error } = watches.get(tf.getBackend()) ?? {};
+/** Throws a UserError if the backend of this name has lost its device. */
+export function checkBackend(name: string): void {
+  const { error } = watches.get(name) ?? {};
   if (error) throw error;
 }
 
-/** A tensor's values; rejects with a UserError if its backend's device is lost before they are there. */
-export async function readValues(tensor: tf.Tensor): Promise<Float32Array> {
-  const name = tf.getBackend();
+/** The values of a tensor on the named backend; rejects with a UserError if its device is lost before they are there. */
+export async function readValues(tensor: tf.Tensor, name: string): Promise<Float32Array> {
   const watch = watches.get(name);
   if (!watch) return tensor.data<'float32'>();
   const giveUp = () =>

@@ -1,6 +1,6 @@
 /**
  * deit-tfjs: vision transformers (ViT, DeiT, DeiT III) on TensorFlow.js. The whole public API that Node and browsers
- * share; started.ts is this with a backend that runs, src/node and src/browser add what one platform has.
+ * share; src/node and src/browser are this with what one platform has.
  */
 export { type Conversion, type ConvertOptions, type ConvertReport, convert } from '../converters/convert.js';
 export { convertRegnet, isRegnet, type RegnetConversion } from '../converters/convertRegnet.js';
@@ -14,7 +14,6 @@ export {
 } from '../converters/formats/index.js';
 export type { WeightDtype } from '../converters/write/encodeWeight.js';
 export { writeLayersModel } from '../converters/write/layersModel.js';
-export { writeSavedModel } from '../converters/write/savedModel/index.js';
 export type { OutputSink } from '../converters/write/sink.js';
 export { type BackendChoice, backendNames, useBackend } from './backend.js';
 export { UserError } from './errors.js';
@@ -31,11 +30,24 @@ export {
   type RgbImage,
 } from './image/index.js';
 export * as layers from './layers/index.js';
-export { addImageDecoder, type ClassifyInput, type Prediction } from './models/classify.js';
+export {
+  addImageDecoder,
+  type ClassifyInput,
+  type PixelData,
+  type PlatformImages,
+  type Prediction,
+} from './models/classify.js';
 export { createModel, type ModelOverrides, resolveConfig } from './models/create.js';
 export { DistilledVisionTransformer } from './models/distilledVisionTransformer.js';
 export { type FetchFile, type FetchOptions, fetchFile } from './models/fetchFile.js';
 export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
 export { loadRegnet, type Regnet } from './models/regnet.js';
-export { type FeatureOptions, type Features, VisionTransformer } from './models/visionTransformer.js';
+export {
+  type ClassifyOptions,
+  type Embedding,
+  type FeatureOptions,
+  type Features,
+  VisionTransformer,
+} from './models/visionTransformer.js';
+export { writeSavedModel } from './models/writeSavedModel.js';
 export * from './train/index.js';

@@ -1,12 +1,16 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeFolder } from '../src/node/native/folder.js';
+import { xlaFolder } from '../src/node/pjrt/plugin.js';
 
 /**
  * Hides what `deit setup-native` may have installed on this machine, so that tests compute on the same backend
- * everywhere. Those of native TensorFlow find it by $DEIT_TESTED_NATIVE_DIR (see native.ts).
+ * everywhere. Those of native TensorFlow find it by $DEIT_TESTED_NATIVE_DIR (see native.ts), those of XLA by
+ * $DEIT_TESTED_XLA_DIR (see xla.ts).
  */
-export default function hideNativeTensorflow(): void {
+export default function hideInstalledBackends(): void {
   process.env.DEIT_TESTED_NATIVE_DIR = nativeFolder();
   process.env.DEIT_NATIVE_DIR = join(tmpdir(), 'deit-no-native-tensorflow');
+  process.env.DEIT_TESTED_XLA_DIR = xlaFolder();
+  process.env.DEIT_XLA_DIR = join(tmpdir(), 'deit-no-xla');
 }

@@ -56,8 +56,8 @@ export const MAX_COVERAGE = 4;
 /** NumPy's own bound is 10,000 characters; arrays of numbers have some 100. */
 export const MAX_NPY_HEADER_BYTES = 2 ** 14;
 
-/** Arrays of one .npz: ViT-huge has 500, with an optimiser 1,500. Each costs a read, or an inflater, for its header. */
-export const MAX_NPZ_ARRAYS = 4096;
+/** Arrays of one .npz: ViT-huge has 500. Each costs a read, or an inflater, for its header. */
+export const MAX_NPZ_ARRAYS = 1024;
 
 /** Shards and tensors of one index: ViT-22B has under 1,000 tensors. */
 export const MAX_SHARDS = 1024;

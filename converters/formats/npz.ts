@@ -1,11 +1,14 @@
 import { UserError } from '../../src/errors.js';
-import { MAX_NAME_LENGTH, MAX_NPZ_ARRAYS } from './limits.js';
+import { MAX_NAME_LENGTH, MAX_NPY_HEADER_BYTES, MAX_NPZ_ARRAYS } from './limits.js';
 import { NPY_PREAMBLE_BYTES, npyHeaderEnd, npyTensor, parseNpyHeader } from './npy.js';
 import { quote } from './quote.js';
 import type { ByteSource, Checkpoint, CheckpointTensor } from './types.js';
 import type { ZipArchive } from './zipArchive.js';
 
 const NPY = '.npy';
+
+/** Most headers end after 128 bytes, to which NumPy fills them up. */
+const USUAL_HEADER_BYTES = 256;
 
 /** Whether a zip archive is one that numpy.savez writes: all its files are arrays. */
 export function isNpz(zip: ZipArchive): boolean {
@@ -40,10 +43,13 @@ async function arrayOf(
   entry: string,
 ): Promise<CheckpointTensor> {
   const inner = `${file}: ${quote(entry)}`;
-  const end = npyHeaderEnd(await zip.head(entry, NPY_PREAMBLE_BYTES), inner);
-  const head = await zip.head(entry, end);
+  // To begin inflating costs more than to inflate a few bytes more.
+  const first = zip.isStored(entry) ? USUAL_HEADER_BYTES : MAX_NPY_HEADER_BYTES;
+  let head = await zip.head(entry, first);
+  const end = npyHeaderEnd(head, inner);
+  if (head.length < end) head = await zip.head(entry, end);
   if (head.length < end) throw new UserError(`${inner}: the NumPy array is cut short; download it again.`);
-  const header = parseNpyHeader(head, inner);
+  const header = parseNpyHeader(head.subarray(0, end), inner);
   return npyTensor(file, name, header, zip.size(entry), async (offset, length) =>
     zip.read(entry, offset, length),
   );

@@ -70,6 +70,9 @@ export async function describeOther(head: string, source: ByteSource): Promise<s
   if (isOnnx(head)) return `an ONNX model, ${FROM_SOURCE}`;
   const pattern = PATTERNS.find(([pattern]) => pattern.test(head));
   if (pattern !== undefined) return pattern[1];
+  // Its bytes have no mark of their own.
+  if (/\.data-\d{5}-of-\d{5}$/.test(source.name))
+    return `the values of a TensorFlow checkpoint, ${FROM_SOURCE}`;
   if (await isTableIndex(source)) return `the index of a TensorFlow checkpoint, ${FROM_SOURCE}`;
   if (/^\0+$/.test(head)) return 'zeros where its beginning should be; download it again';
   if (/^[\s\x20-\x7e]+$/.test(head)) return `text that begins with ${quote(head.slice(0, 40))}`;

@@ -27,6 +27,8 @@ export interface ZipArchive {
   has(name: string): boolean;
   /** Length in bytes, as the directory declares it. */
   size(name: string): number;
+  /** Whether the entry's bytes lie in the file as they are. */
+  isStored(name: string): boolean;
   /** Bytes of an entry that is read once: a deflated one is inflated for it and not kept. */
   read(name: string, offset: number, length: number): Promise<Uint8Array>;
   /** The first `length` bytes of an entry, or all if it is shorter; of a deflated one no more is inflated than needed. */
@@ -109,6 +111,10 @@ class OpenZip implements ZipArchive {
 
   size(name: string): number {
     return this.#entry(name).size;
+  }
+
+  isStored(name: string): boolean {
+    return this.#entry(name).compressionMethod === STORED;
   }
 
   async read(name: string, offset: number, length: number): Promise<Uint8Array> {

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { activate, addBackend } from '../backend.js';
 import { isLost, watchBackend, withTimeout } from '../backendLoss.js';
+import { type BoundBackend, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 
 /** A GPU that does not finish a small product in this time, shader compilation included, is of no use. */
@@ -23,9 +24,9 @@ async function startWebgpu({ auto }: { auto: boolean }): Promise<string> {
   const gpu = description || [vendor, architecture].filter(Boolean).join(' ') || 'a GPU without a name';
   if (auto) refuseSoftware(gpu, adapter.info.isFallbackAdapter);
   await import('./webgpu.js');
-  await start('webgpu', 'WEBGPU_CPU_FORWARD');
-  watchOnce('webgpu', (lose) => {
-    const { device } = tf.backend() as tf.KernelBackend & { device: GPUDevice };
+  const started = await start('webgpu', 'WEBGPU_CPU_FORWARD');
+  watchOnce(started, (lose) => {
+    const { device } = started.instance as tf.KernelBackend & { device: GPUDevice };
     void device.lost.then(({ message, reason }) => lose(message || reason));
   });
   return `webgpu: ${gpu}`;
@@ -35,9 +36,9 @@ async function startWebgl({ auto }: { auto: boolean }): Promise<string> {
   const gpu = webglRenderer();
   if (auto) refuseSoftware(gpu);
   await import('./webgl.js');
-  await start('webgl', 'WEBGL_CPU_FORWARD');
-  watchOnce('webgl', (lose) => {
-    const { gl } = (tf.backend() as tf.KernelBackend & { gpgpu: { gl: WebGL2RenderingContext } }).gpgpu;
+  const started = await start('webgl', 'WEBGL_CPU_FORWARD');
+  watchOnce(started, (lose) => {
+    const { gl } = (started.instance as tf.KernelBackend & { gpgpu: { gl: WebGL2RenderingContext } }).gpgpu;
     gl.canvas.addEventListener('webglcontextlost', () => lose('its WebGL context was lost'));
   });
   const bits = tf.env().getBool('WEBGL_RENDER_FLOAT32_ENABLED') ? 32 : 16;
@@ -46,10 +47,10 @@ async function startWebgl({ auto }: { auto: boolean }): Promise<string> {
 
 const watched = new WeakSet<tf.KernelBackend>();
 
-/** Has the device of the backend in use watched for its loss, if it is not already. */
-function watchOnce(name: string, listen: (lose: (reason: string) => void) => void): void {
-  if (watched.has(tf.backend())) return;
-  watched.add(tf.backend());
+/** Has the device of a backend watched for its loss, if it is not already. */
+function watchOnce({ name, instance }: BoundBackend, listen: (lose: (reason: string) => void) => void): void {
+  if (watched.has(instance)) return;
+  watched.add(instance);
   listen(watchBackend(name));
 }
 
@@ -69,20 +70,19 @@ function refuseSoftware(gpu: string, isFallback = false): void {
   }
 }
 
-/** Makes a backend current and has it multiply two matrices; a lost one is made anew first. */
-async function start(name: string, cpuForwardFlag: string): Promise<void> {
+/** Starts a backend and has it multiply two matrices; a lost one is made anew first. */
+async function start(name: string, cpuForwardFlag: string): Promise<BoundBackend> {
   if (isLost(name)) makeAnew(name);
   tf.env().set(cpuForwardFlag, false);
-  const before = tf.getBackend();
   const probe = async () => {
-    await activate(name);
-    await checkProduct();
+    const started = await activate(name);
+    await checkProduct(started);
+    return started;
   };
   const late = () => new UserError(`no answer from the GPU within ${PROBE_TIMEOUT_MS / 1000} s`);
   try {
-    await withTimeout(probe(), PROBE_TIMEOUT_MS, late);
+    return await withTimeout(probe(), PROBE_TIMEOUT_MS, late);
   } catch (error) {
-    if (before) await tf.setBackend(before);
     if (error instanceof UserError) throw error;
     throw new UserError(`the ${name} backend does not work here: ${(error as Error).message}`, {
       cause: error,
@@ -98,11 +98,13 @@ function makeAnew(name: string): void {
 }
 
 /** Multiplies matrices of small whole numbers, whose product is exact in any float format. */
-async function checkProduct(): Promise<void> {
+async function checkProduct(backend: BoundBackend): Promise<void> {
   const [m, k, n] = [8, 16, 8];
   const left = Array.from({ length: m * k }, (_, i) => (i % 5) - 2);
   const right = Array.from({ length: k * n }, (_, i) => (i % 3) - 1);
-  const product = tf.tidy(() => tf.matMul(tf.tensor2d(left, [m, k]), tf.tensor2d(right, [k, n])));
+  const product = onBackend(backend, () =>
+    tf.tidy(() => tf.matMul(tf.tensor2d(left, [m, k]), tf.tensor2d(right, [k, n]))),
+  );
   try {
     const found = await product.data();
     for (let row = 0; row < m; row++) {

@@ -1,6 +1,6 @@
 /**
  * Makes dist/browser from the compiled sources: deit-tfjs.js, which a page imports as a module with no bundler, and
- * beside it the WASM binaries and what is loaded on demand. Run by `npm run build`, after tsc.
+ * beside it the WASM binaries, what is loaded on demand, and the licences of all of it. Run by `npm run build`, after tsc.
  */
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
+import { thirdPartyLicenses } from './licenses.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const outDir = join(root, 'dist/browser');
@@ -37,8 +38,9 @@ await mkdir(outDir, { recursive: true });
 await writeFile(join(outDir, 'worker.js'), WORKER);
 for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), join(outDir, file));
 
-/** What a page fetches only where it tries a GPU; all else is one file. */
-const GPU_ONLY = /tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
+/** What a page fetches only where it tries a GPU or writes a SavedModel; all else is one file. */
+const ON_DEMAND =
+  /write\/savedModel\/|@bufbuild\/|tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
 
 /** unzipit asks for worker_threads where it finds Node; a page never does. */
 const noNodeModules = {
@@ -64,7 +66,7 @@ const noOuterVariable = {
   },
 };
 
-await build({
+const bundle = await build({
   root,
   configFile: false,
   logLevel: 'warn',
@@ -85,11 +87,15 @@ await build({
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',
         assetFileNames: '[name][extname]',
-        codeSplitting: { groups: [{ name: 'core', test: (id) => !GPU_ONLY.test(id) }] },
+        codeSplitting: { groups: [{ name: 'core', test: (id) => !ON_DEMAND.test(id) }] },
       },
     },
   },
 });
+
+const moduleIds = bundle.output.flatMap((chunk) => chunk.moduleIds ?? []);
+const licenses = thirdPartyLicenses(moduleIds, ['@tensorflow/tfjs-backend-wasm']);
+await writeFile(join(outDir, 'THIRD_PARTY_LICENSES.txt'), licenses);
 
 /** What a page loads to run a model on WASM, beside the WASM binary itself, gzipped, in bytes. */
 const MAX_GZIPPED = 350_000;

@@ -1,13 +1,15 @@
 /** deit-tfjs for browsers: everything of the isomorphic API, and what only a page or a web worker has. */
 import { addImageDecoder } from '../models/classify.js';
 import { addBrowserBackends } from './backends.js';
-import { decodeBrowserPicture } from './decode.js';
+import { BROWSER_KINDS, decodeBrowserImage } from './imageInputs.js';
 import { locateWasmFiles } from './wasmFiles.js';
 
 export * as tf from '@tensorflow/tfjs-core';
 export * from '../index.js';
 export { cachedFetch, clearCache } from './cache.js';
 export { type BrowserPicture, decodePicture, MAX_PIXELS, pictureBitmap } from './decode.js';
+export { type BrowserHubOptions, clearHubCache, listCachedFiles, openHub } from './hub.js';
+export type { BrowserImage } from './imageInputs.js';
 export { type BrowserLoadOptions, type BrowserModelSource, load } from './load.js';
 export { loadInWorker, type WorkerLoadOptions, type WorkerModel } from './worker/client.js';
 export type { HeadLogits, PlainFeatures, PlainTensor, StageTimes } from './worker/protocol.js';
@@ -15,4 +17,4 @@ export { serveWorker } from './worker/serve.js';
 
 locateWasmFiles();
 addBrowserBackends();
-addImageDecoder(decodeBrowserPicture);
+addImageDecoder(decodeBrowserImage, BROWSER_KINDS);

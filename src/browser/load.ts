@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import { type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
+import { checkLoadOptions, type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { cachedFetch } from './cache.js';
@@ -24,8 +24,10 @@ export type BrowserModelSource = string | URL | Uint8Array | ArrayBuffer | Blob 
  */
 export async function load(
   source: BrowserModelSource,
-  { cache = true, ...options }: BrowserLoadOptions = {},
+  given: BrowserLoadOptions = {},
 ): Promise<VisionTransformer> {
+  checkLoadOptions(given, ['cache']);
+  const { cache = true, ...options } = given;
   if (isFileList(source)) return loadFrom(await openFiles(source), options);
   if (options.fetchFile || cache === false) return loadIsomorphic(source, options);
   return loadIsomorphic(source, { ...options, fetchFile: cachedFetch(cache === true ? undefined : cache) });
@@ -38,9 +40,11 @@ function isFileList(source: BrowserModelSource): source is readonly File[] {
 /** Opens a converted folder by its files, which lie beside its model.json. */
 function openFiles(files: readonly File[]): Promise<SavedModel> {
   const byName = new Map(files.map((file) => [file.name, file]));
-  const read = async (path: string) => {
+  const read = async (path: string, maxBytes: number) => {
     const file = byName.get(path);
     if (!file) throw new UserError(`${path}: is not among the files; give the whole folder of deit-convert`);
+    if (file.size > maxBytes)
+      throw new UserError(`${path}: has ${file.size} bytes, at most ${maxBytes} are expected`);
     return new Uint8Array(await file.arrayBuffer());
   };
   return openSavedModel({ name: 'the folder', read });

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { hideBin } from 'yargs/helpers';
 import { attentionCommand } from './attention.js';
+import { cacheCommand } from './cache.js';
 import { downloadCommand } from './download.js';
 import { end } from './end.js';
 import { evalCommand } from './eval.js';
@@ -19,6 +20,7 @@ const commands = [
   modelsCommand,
   summaryCommand,
   downloadCommand,
+  cacheCommand,
   attentionCommand,
   workerCommand,
   trainCommand,

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { UserError } from '../errors.js';
 import { modelCard } from '../models/create.js';
 import { type Downloaded, downloadFile } from '../node/download.js';
+import { describeCheck } from '../node/hash.js';
 import { megabytes } from '../node/partialFile.js';
 import { type Command, UsageError } from './main.js';
 import { type Progress, startProgress } from './progress.js';
@@ -34,7 +35,10 @@ export const downloadCommand: Command = {
         if (from === undefined || /^https?:\/\/./.test(from)) return true;
         throw new UsageError(`--from must be an http(s) URL, got ${from}`);
       })
-      .example('$0 download deit_tiny_distilled_patch16_224', 'the official file, its hash checked')
+      .example(
+        '$0 download deit_tiny_distilled_patch16_224',
+        'the official file, checked by the hash digits in its name',
+      )
       .example('$0 download deit-base_pt-16xb64_in1k --out checkpoints/', 'into a folder'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
@@ -86,9 +90,7 @@ async function withProgress<T>(
 
 function print(result: Downloaded, url: string, { model, json }: Args): void {
   if (json) return void console.log(JSON.stringify({ model: modelCard(model).config.name, url, ...result }));
-  const hash = result.hashChecked
-    ? `SHA-256 ${result.sha256.slice(0, 8)}… as its name says`
-    : `SHA-256 ${result.sha256}, its name has none to check it by`;
+  const hash = `SHA-256 ${result.sha256}; ${describeCheck(result.hashDigits)}`;
   const already = result.existed ? 'was there already, ' : '';
   console.log(`${result.path} (${already}${megabytes(result.bytes)} MB, ${hash})`);
 }

@@ -1,7 +1,9 @@
 import { removeNative, setupNative } from '../node/native/setup/index.js';
+import { removeXla, setupXla } from '../node/pjrt/setup.js';
 import type { Command } from './main.js';
 
 interface Args {
+  xla?: string;
   cuda: boolean;
   force: boolean;
   remove: boolean;
@@ -15,24 +17,43 @@ export const setupNativeCommand: Command = {
   builder: (yargs) =>
     yargs
       .option('cuda', { type: 'boolean', default: false, describe: 'with CUDA 12 (Linux on x64, some 3 GB)' })
+      .option('xla', {
+        type: 'string',
+        describe: "XLA by a PJRT plugin instead: auto (CUDA by the driver's version), cuda12, cuda13, cpu",
+      })
       .option('force', {
         type: 'boolean',
         default: false,
-        describe: 'with --cuda, though no GPU is found here',
+        describe: 'for CUDA, though no GPU is found here',
       })
       .option('remove', { type: 'boolean', default: false, describe: 'remove what it installed' })
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
       .example('$0 setup-native', 'for the CPU: npm, pip and a C++ compiler are needed')
-      .example('$0 setup-native --cuda', "and NVIDIA's libraries"),
+      .example('$0 setup-native --cuda', "and NVIDIA's libraries")
+      .example('$0 setup-native --xla auto', 'XLA on a GPU, for `--backend xla`'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
+    const xla = args.xla === '' ? 'auto' : args.xla;
     if (args.remove) {
-      const removed = await removeNative();
+      const removed = await (xla === undefined ? removeNative() : removeXla());
       if (args.json) console.log(JSON.stringify({ removed }));
       else console.log(removed ? 'removed' : 'nothing is installed');
       return;
     }
-    const result = await install(args);
+    if (xla !== undefined) {
+      const installed = await interruptible((signal) =>
+        setupXla({ plugin: xla, force: args.force, log: (line) => console.error(line), signal }),
+      );
+      if (args.json) return void console.log(JSON.stringify(installed));
+      const { check, requirement, folder } = installed;
+      const checked = check
+        ? `${check.description}; logits differ from WASM's by ${check.difference.toExponential(1)}`
+        : 'not run: no GPU is here';
+      return void console.log(`${requirement} in ${folder}: ${checked}`);
+    }
+    const result = await interruptible((signal) =>
+      setupNative({ cuda: args.cuda, force: args.force, log: (line) => console.error(line), signal }),
+    );
     if (args.json) return void console.log(JSON.stringify(result));
     const device = result.cuda ? 'CUDA' : 'the CPU';
     console.log(
@@ -41,12 +62,13 @@ export const setupNativeCommand: Command = {
   },
 };
 
-async function install({ cuda, force }: Args) {
+/** Runs an installation that Ctrl-C and SIGTERM undo. */
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   try {
-    return await setupNative({ cuda, force, log: (line) => console.error(line), signal: stop.signal });
+    return await work(stop.signal);
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }

@@ -1,6 +1,6 @@
 import { availableParallelism, freemem } from 'node:os';
 import { useBackend } from '../backend.js';
-import '../node/native/backend.js';
+import '../node/backends.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { countParameters } from '../families/vit/flops.js';
 

@@ -1,6 +1,6 @@
 import type { Options } from 'yargs';
 import { useBackend } from '../backend.js';
-import '../node/native/backend.js';
+import '../node/backends.js';
 import { UserError } from '../errors.js';
 import { readTrainConfig } from '../node/train/readConfig.js';
 import { type RunResult, runTraining } from '../node/train/run.js';

@@ -53,6 +53,8 @@ export interface PictureModel {
   readonly config: { readonly imgSize: readonly [number, number] };
   /** @param x float32 [B, H, W, 3], normalised; logits float32 [B, classes] */
   predict(x: tf.Tensor4D): tf.Tensor2D;
+  /** Runs synchronous tfjs code on the model's backend. */
+  onBackend?<T>(run: () => T): T;
 }
 
 /**
@@ -113,14 +115,16 @@ async function logitsOf(
 ): Promise<Pick<ScoredBatch, 'logits' | 'heads'>> {
   if (batch.indices.length === 0) return { logits: new Float32Array() };
   const [height, width] = model.config.imgSize;
-  const outputs = tf.tidy(() => {
+  const compute = () => {
     const x = tf.tensor4d(batch.data, [batch.indices.length, height, width, 3]);
     // A runtime gives the mean alone, and is so much faster than the layers that it has precedence.
     if (!heads || !(model instanceof DistilledVisionTransformer) || model.hasRuntime)
       return [model.predict(x)];
     const both = model.predictHeads(x);
     return [meanOf(both), ...both];
-  });
+  };
+  const run = () => tf.tidy(compute);
+  const outputs = model.onBackend ? model.onBackend(run) : run();
   try {
     const [logits, ...rest] = await Promise.all(outputs.map((output) => output.data<'float32'>()));
     return rest.length > 0 ? { logits: logits!, heads: rest } : { logits: logits! };

@@ -15,7 +15,7 @@ export async function attentionStack(model: VisionTransformer, x: tf.Tensor4D): 
   const { tokens, attention } = model.features(x, { attention: true });
   try {
     return {
-      layers: await Promise.all(attention.map(readValues)),
+      layers: await Promise.all(attention.map((weights) => readValues(weights, model.backend))),
       heads: model.config.numHeads,
       tokens: tokens.shape[1],
       prefixTokens: numPrefixTokens(model.config),

@@ -1,6 +1,14 @@
 import { UserError } from '../errors.js';
 import { refusal } from './refusal.js';
 
+/** How the user sets what a hub needs, for messages. */
+export interface HubSettings {
+  /** e.g. `set HF_TOKEN`. */
+  readonly giveToken: string;
+  /** e.g. `HF_ENDPOINT`. */
+  readonly endpoint: string;
+}
+
 /** How a hub is reached. */
 export interface Connection {
   /** The hub's address without a slash at its end. */
@@ -8,6 +16,7 @@ export interface Connection {
   readonly token?: string;
   /** Where the token comes from, for messages: `HF_TOKEN`, a file's path. */
   readonly tokenSource?: string;
+  readonly settings: HubSettings;
   readonly signal?: AbortSignal;
   /** A connection on which nothing comes for this long counts as lost, in ms. */
   readonly stallMs: number;
@@ -34,7 +43,7 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An answer to work with, of status 200, 206 or 416. */
+/** An answer to work with, of status 200, 206 or 416; of HEAD also the redirect with which the hub describes a file. */
 export interface Answer {
   readonly response: Response;
   /** What the hub itself said of the file, before it sent us to another host. */
@@ -86,13 +95,18 @@ export async function request(
           method,
           headers: token ? { ...headers, authorization: `Bearer ${token}` } : headers,
           redirect: connection.redirects,
+          // A browser would keep what comes a second time, and join the parts of a file by itself.
+          ...(connection.redirects === 'follow' && { cache: 'no-store' }),
           signal: attempt.signal,
         }),
       );
       if (isOwn(connection, response.url || next)) noteLinked(linked, response);
       const target = connection.redirects === 'manual' ? redirectTarget(response, next) : undefined;
-      if (target === undefined) {
-        if (![200, 206, 416].includes(response.status)) await refuse(connection, response, subject);
+      // What the other host is asked with the hub's signature may be nothing but the file itself.
+      const isDescribed = method === 'HEAD' && linked.size !== undefined;
+      if (target === undefined || isDescribed) {
+        if (!isDescribed && ![200, 206, 416].includes(response.status))
+          await refuse(connection, response, subject);
         return answerOf(attempt, response, linked);
       }
       await response.body?.cancel();

@@ -40,8 +40,8 @@ export async function fetchListing(connection: Connection, repo: string, revisio
   for (;;) {
     try {
       const answer = await request(connection, url, { repo, revision });
-      refuseWebPage(url, answer.response);
-      return parseListing(`${connection.endpoint}/${repo}`, await readAll(answer, url));
+      const text = await readAll(connection, answer, url);
+      return parseListing(`${connection.endpoint}/${repo}`, text, connection.settings.endpoint);
     } catch (error) {
       if (!(error instanceof LostConnection)) throw error;
       await retry.after(error);
@@ -154,7 +154,7 @@ async function receive(
   try {
     const { response } = answer;
     refuseOtherFile(url, answer, at);
-    refuseWebPage(url, response, at.file.path);
+    refuseWebPage(connection, url, response, at.file.path);
     if (response.status === 200) {
       // Also the answer of a server that gives no ranges, or has another version by now.
       if (partial.size > 0) await partial.restart();
@@ -163,7 +163,7 @@ async function receive(
       await partial.restart();
       throw new LostConnection('the server has another version of the file', true);
     }
-    const total = await expectedTotal(url, answer, at.file, partial.size);
+    const total = await expectedTotal(connection, url, answer, at.file, partial.size);
     onBytes?.(partial.size, total);
     for (let bytes = await answer.read(); bytes; bytes = await answer.read()) {
       if (total !== undefined && partial.size + bytes.length > total) {
@@ -212,6 +212,7 @@ function continues(response: Response, size: number, total: number | undefined):
 
 /** How many bytes there will be. Throws a UserError if the server promises another number than the hub's list. */
 async function expectedTotal(
+  { settings }: Connection,
   url: string,
   answer: Answer,
   file: HubFile,
@@ -226,8 +227,8 @@ async function expectedTotal(
   const beginning = promised <= MAX_STRANGE_BYTES ? await readUpTo(answer, MAX_STRANGE_BYTES) : undefined;
   if (beginning && isLfsPointer(beginning)) {
     throw new UserError(
-      `${url}: the server sent a Git LFS pointer and not the file itself; it has not got the file's content, use ` +
-        'another HF_ENDPOINT',
+      `${url}: the server sent a Git LFS pointer and not the file itself; it has not got the file's content; change ` +
+        settings.endpoint,
     );
   }
   throw new UserError(`${url}: expected ${file.size} bytes as the hub lists, the server sends ${promised}`);
@@ -248,11 +249,11 @@ function refuseOtherFile(url: string, { linked }: Answer, { commit, file }: File
   }
 }
 
-function refuseWebPage(url: string, response: Response, path = ''): void {
+function refuseWebPage({ settings }: Connection, url: string, response: Response, path = ''): void {
   if (!/^text\/html\b/i.test(response.headers.get('content-type') ?? '') || /\.html?$/i.test(path)) return;
   throw new UserError(
     `${url}: the server answered with a web page and not with a file; is there a sign-in page in the way, or is ` +
-      'HF_ENDPOINT not the address of a hub?',
+      `${settings.endpoint} not the address of a hub?`,
   );
 }
 
@@ -281,8 +282,9 @@ async function readUpTo(answer: Answer, limit: number): Promise<Uint8Array> {
 }
 
 /** A whole answer as text. */
-async function readAll(answer: Answer, url: string): Promise<string> {
+async function readAll(connection: Connection, answer: Answer, url: string): Promise<string> {
   try {
+    refuseWebPage(connection, url, answer.response);
     const parts: Uint8Array[] = [];
     let length = 0;
     for (let bytes = await answer.read(); bytes; bytes = await answer.read()) {

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import { type Connection, PAUSES_MS, STALL_MS } from './connection.js';
+import { type Connection, type HubSettings, PAUSES_MS, STALL_MS } from './connection.js';
 import { type CreateHasher, downloadInto, fetchListing, identify } from './download.js';
 import {
   type FolderFiles,
@@ -12,6 +12,9 @@ import { formatHubName, parseHubName } from './hubName.js';
 import { type HubFile, isCommit } from './listing.js';
 import { HubUnreachable } from './retry.js';
 import type { HubStore, KeptListing, OpenSource } from './store.js';
+
+/** How long a hub that does not answer is waited for where a copy of its answer is kept, in ms. */
+const SHORT_STALL_MS = 10_000;
 
 /** How far the download of a file has come. */
 export interface HubProgress {
@@ -42,6 +45,7 @@ export interface HubPlatform {
   readonly token?: string;
   /** Where the token comes from, for messages. */
   readonly tokenSource?: string;
+  readonly settings: HubSettings;
   readonly redirects: Connection['redirects'];
   readonly store: HubStore;
   readonly createHasher: CreateHasher;
@@ -96,9 +100,9 @@ export async function openHubFolder(
 }
 
 function connectionOf(options: HubOptions, platform: HubPlatform): Connection {
-  const { endpoint, token, tokenSource, redirects } = platform;
+  const { endpoint, token, tokenSource, settings, redirects } = platform;
   const { signal, onNotice, stallMs = STALL_MS, pauses = PAUSES_MS } = options;
-  return { endpoint, token, tokenSource, redirects, signal, onNotice, stallMs, pauses };
+  return { endpoint, token, tokenSource, settings, redirects, signal, onNotice, stallMs, pauses };
 }
 
 async function findListing(
@@ -119,8 +123,7 @@ async function findListing(
   }
   if (kept?.isComplete && isCommit(revision)) return kept;
   try {
-    // Where a copy is kept, one more try is enough.
-    const patience = kept ? { ...connection, pauses: connection.pauses.slice(0, 1) } : connection;
+    const patience = kept ? impatient(connection) : connection;
     const listing = await fetchListing(patience, repo, revision);
     await store.keepListing(repo, revision, listing);
     return { listing, isComplete: true };
@@ -133,6 +136,12 @@ async function findListing(
     );
     return kept;
   }
+}
+
+/** Where a copy is kept, a short wait and one more try are enough. */
+function impatient(connection: Connection): Connection {
+  const { stallMs, pauses } = connection;
+  return { ...connection, stallMs: Math.min(stallMs, SHORT_STALL_MS), pauses: pauses.slice(0, 1) };
 }
 
 /** The folder that a path means, with no slash at its end, and the file in it. */

@@ -54,11 +54,11 @@ export function formatHubName({ repo, revision, path }: HubName): string {
   return `hf:${repo}${at}${path === undefined ? '' : `/${path}`}`;
 }
 
-/** Checks an address of a hub and takes off what ends it. Throws a UserError if it is no http(s) URL. */
-export function parseEndpoint(text: string): string {
+/** Checks the address of a hub and takes slashes off its end. Throws a UserError if it is no http(s) URL. */
+export function parseEndpoint(text: string, setting = 'HF_ENDPOINT'): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.username) {
-    throw new UserError(`HF_ENDPOINT: expected an http(s) URL such as ${HUB_ENDPOINT}, found ${quote(text)}`);
+    throw new UserError(`${setting}: expected an http(s) URL such as ${HUB_ENDPOINT}, found ${quote(text)}`);
   }
   return url.href.replace(/\/+$/, '');
 }
@@ -71,7 +71,7 @@ function hubUrl(text: string, endpoint: string): URL | undefined {
 
 function isBelow(url: URL, endpoint: string): boolean {
   const { origin, pathname } = new URL(endpoint);
-  return url.origin === origin && url.pathname.startsWith(pathname);
+  return url.origin === origin && url.pathname.startsWith(`${pathname.replace(/\/$/, '')}/`);
 }
 
 function parseAddress(text: string, url: URL, endpoint: string): HubName {

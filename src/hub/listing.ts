@@ -26,14 +26,19 @@ export interface Listing {
 /** More files than any model has; a guard against an answer without end. */
 const MAX_FILES = 100_000;
 
-/** Reads the hub's answer to `/api/models/OWNER/NAME/revision/REVISION?blobs=true`. Throws a UserError if it is another. */
-export function parseListing(name: string, text: string): Listing {
-  const answer = asRecord(parseJson(name, text));
+/**
+ * Reads the hub's answer to `/api/models/OWNER/NAME/revision/REVISION?blobs=true`.
+ *
+ * @param setting how the user sets the hub's address, for the message
+ * @throws UserError if it is another answer
+ */
+export function parseListing(name: string, text: string, setting: string): Listing {
+  const answer = asRecord(parseJson(name, text, setting));
   const commit = answer?.sha;
   const siblings = answer?.siblings;
   if (!isCommit(commit) || !Array.isArray(siblings) || siblings.length > MAX_FILES) {
     throw new UserError(
-      `${name}: the server answered with something else than a model's list of files (sha, siblings); is HF_ENDPOINT the ` +
+      `${name}: the server answered with something else than a model's list of files (sha, siblings); is ${setting} the ` +
         'address of a hub?',
     );
   }
@@ -68,13 +73,13 @@ function hashOfDigits(hex: unknown): ContentHash | undefined {
   return hex.length === 40 ? { algorithm: 'git-sha1', hex } : undefined;
 }
 
-function parseJson(name: string, text: string): unknown {
+function parseJson(name: string, text: string, setting: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     throw new UserError(
-      `${name}: expected the hub's list of files in JSON, the server answered ${quote(text)}; is HF_ENDPOINT the ` +
-        'address of a hub?',
+      `${name}: expected the hub's list of files in JSON, the server answered ${quote(text)}; is ${setting} the address of ` +
+        'a hub?',
     );
   }
 }

@@ -24,24 +24,26 @@ export function refusal(connection: Connection, response: Response, subject: Sub
   return new UserError(`${repo}: the hub answered ${status} ${response.statusText}`.trimEnd() + said);
 }
 
-function gated({ endpoint, token, tokenSource }: Connection, repo: string): UserError {
+function gated({ endpoint, token, tokenSource, settings }: Connection, repo: string): UserError {
   const page = `${endpoint}/${repo}`;
   const remedy = token
     ? `accept its conditions on ${page} with the account whose token is in ${tokenSource ?? 'use'}, or use another token`
-    : `accept its conditions on the hub (${page}) and set HF_TOKEN`;
+    : `accept its conditions on the hub (${page}) and ${settings.giveToken}`;
   return new UserError(`access to ${repo} is restricted: ${remedy}`);
 }
 
-function badToken({ endpoint, token, tokenSource }: Connection): UserError {
-  if (!token) return new UserError(`${endpoint}: the hub asks for a token; set HF_TOKEN`);
+function badToken({ endpoint, token, tokenSource, settings }: Connection): UserError {
+  if (!token) return new UserError(`${endpoint}: the hub asks for a token; ${settings.giveToken}`);
   return new UserError(
     `the hub refuses the token${tokenSource ? ` in ${tokenSource}` : ''}: it is wrong or has expired; make a new one on ` +
       `${endpoint}/settings/tokens, or take it away (public models need none)`,
   );
 }
 
-function noRepo({ endpoint, token }: Connection, repo: string): UserError {
-  const hidden = token ? 'is it private, and not open to your token?' : 'is it private? set HF_TOKEN';
+function noRepo({ endpoint, token, settings }: Connection, repo: string): UserError {
+  const hidden = token
+    ? 'is it private, and not open to your token?'
+    : `is it private? ${settings.giveToken}`;
   return new UserError(`${repo}: there is no such model on ${endpoint}; check the name (${hidden})`);
 }
 

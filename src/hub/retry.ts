@@ -28,7 +28,7 @@ export function startRetry(connection: Connection, url: string, gaveUp: () => st
       answered ||= lost.answered || progressed;
       if (!answered) {
         throw new HubUnreachable(
-          `${url}: cannot be reached (${lost.message}); check the network and HF_ENDPOINT`,
+          `${url}: cannot be reached (${lost.message}); check the network and ${connection.settings.endpoint}`,
         );
       }
       if (progressed) tries = 0;

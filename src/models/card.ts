@@ -15,6 +15,8 @@ export interface ModelCard {
   readonly preset: string;
   /** URL of the checkpoint that its authors published; none is known of some. */
   readonly checkpoint?: string;
+  /** Its whole SHA-256 in hexadecimal, where it is published; else the first digits at the end of its name are checked. */
+  readonly sha256?: string;
   readonly published: {
     /** Printed by the authors' own evaluation (facebookresearch/deit --eval, or its README). */
     readonly official: Accuracy;

@@ -1,6 +1,7 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { modelCards } from '../../configs/models/index.js';
+import { nearestName } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import '../layers/index.js';
 import {
@@ -53,8 +54,11 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
   };
   const fields = vitFields();
   for (const field of Object.keys(config)) {
-    if (!fields.includes(field))
-      throw new UserError(`a model has no field "${field}"; it has ${fields.join(', ')}`);
+    if (fields.includes(field)) continue;
+    const near = nearestName(field, fields);
+    throw new UserError(
+      `a model has no field "${field}"; ${near ? `did you mean ${near}?` : `it has ${fields.join(', ')}`}`,
+    );
   }
   checkConfig(config);
   return compactConfig(config);

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import type { VitConfig } from '../families/vit/config.js';
 import type { CallOptions } from '../layers/types.js';
+import { bindLayers } from './boundLayers.js';
 import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
 
 /**
@@ -20,6 +21,7 @@ export class DistilledVisionTransformer extends VisionTransformer {
       inputs: layersModel.inputs,
       outputs: [output('head'), output('head_dist')],
     });
+    bindLayers(this.headsModel, this.bound);
   }
 
   /**
@@ -28,9 +30,12 @@ export class DistilledVisionTransformer extends VisionTransformer {
    * @param x float32 [B, H, W, C], normalised
    * @returns [class head's, distillation head's], float32 [B, classes] each
    */
-  predictHeads(x: tf.Tensor4D, options: CallOptions = {}): [tf.Tensor2D, tf.Tensor2D] {
-    return tf.tidy(
-      () => this.headsModel.apply(x, { training: false, ...options }) as [tf.Tensor2D, tf.Tensor2D],
+  predictHeads(x: tf.Tensor, options: CallOptions = {}): [tf.Tensor2D, tf.Tensor2D] {
+    const input = this.checkInput(x, 'predictHeads');
+    return this.onBackend(() =>
+      tf.tidy(
+        () => this.headsModel.apply(input, { training: false, ...options }) as [tf.Tensor2D, tf.Tensor2D],
+      ),
     );
   }
 }

@@ -1,13 +1,17 @@
 import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
-import { attachRuntime, type BackendChoice, useBackend } from '../backend.js';
+import { attachRuntime, type BackendChoice, chooseBackend } from '../backend.js';
+import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
+import { checkOptions, describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
+import type { VitConfig } from '../families/vit/config.js';
 import { countParameters } from '../families/vit/flops.js';
 import { dequantize, quantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { hasQuantizedBlock } from '../ops/index.js';
 import { buildModel } from './create.js';
-import { type FetchFile, type FetchOptions, fetchFile } from './fetchFile.js';
+import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
+import { finiteWeights } from './finiteWeights.js';
 import { openSavedModel, type SavedModel } from './savedModel.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { assignWeights } from './weights.js';
@@ -21,7 +25,10 @@ export interface LoadProgress {
 }
 
 export interface LoadOptions {
-  /** `auto` (by default), or a name of backendNames(), which is then used or is an error. */
+  /**
+   * `auto` (by default), or a name of backendNames(), which is then used or is an error. The model stays on it. What is
+   * current in tfjs stays so, unless nothing is.
+   */
   backend?: string;
   /** Called with the fraction that is loaded, 0…1, and with the bytes behind it. */
   onProgress?: (fraction: number, progress: LoadProgress) => void;
@@ -38,6 +45,24 @@ export interface LoadOptions {
   convert?: ConvertOptions;
   /** Fetches the files behind a URL, e.g. with a cache or with headers; by default from the network. */
   fetchFile?: FetchFile;
+  /** Whether a server may redirect to another host: `same-host` (by default: no), or `any`. */
+  redirects?: Redirects;
+}
+
+const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
+  backend: true,
+  onProgress: true,
+  signal: true,
+  onBackend: true,
+  quantize: true,
+  convert: true,
+  fetchFile: true,
+  redirects: true,
+};
+
+/** Throws a UserError for an option that load does not have. `more` are those that a platform adds. */
+export function checkLoadOptions(options: LoadOptions, more: readonly string[] = []): void {
+  checkOptions('load', options, [...Object.keys(LOAD_OPTIONS), ...more]);
 }
 
 /** What a model can be built from: a converted folder that was opened, or a checkpoint that was mapped. */
@@ -54,7 +79,9 @@ export async function load(
   source: string | URL | Uint8Array | ArrayBuffer | Blob,
   options: LoadOptions = {},
 ): Promise<VisionTransformer> {
+  checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) {
+    checkSource(source);
     return loadFrom(convert(await parseCheckpoint(source), options.convert), options);
   }
   const url = String(source);
@@ -68,11 +95,17 @@ export async function load(
 /** Builds a model on a backend and fills in its weights. */
 export async function loadFrom(given: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
   options.signal?.throwIfAborted();
-  const choice = await useBackend(backendFor(options));
+  if ('checkFiles' in given) await given.checkFiles();
+  const { choice, bound } = await chooseBackend(backendFor(options));
+  if (currentBackendName() === undefined) makeCurrent(bound);
   options.onBackend?.(choice);
-  const wanted = options.quantize ? quantize(given) : given;
-  const source = hasQuantizedBlock() ? wanted : dequantize(wanted);
-  const model = buildModel(source.config, { labels: source.labels, preprocessing: source.preprocessing });
+  const finite = { ...given, readWeight: finiteWeights(given.readWeight, given.config.name) };
+  const checked = 'weightBytes' in given ? given : finite; // a folder's have been checked
+  const wanted = options.quantize ? quantize(checked) : checked;
+  const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
+  checkRoom(source.config, bound.name);
+  const extras = { labels: source.labels, preprocessing: source.preprocessing };
+  const model = onBackend(bound, () => buildModel(source.config, extras));
   const totalBytes = 'weightBytes' in source ? source.weightBytes : 4 * countParameters(source.config);
   try {
     const order = weightSpecs(source.config).map(({ name }) => name);
@@ -80,13 +113,32 @@ export async function loadFrom(given: ModelSource, options: LoadOptions = {}): P
       options.signal?.throwIfAborted();
       options.onProgress?.(fraction, { loadedBytes: Math.round(fraction * totalBytes), totalBytes });
     };
-    await assignWeights(model.layersModel, source.readWeight, onFraction, order);
-    await attachRuntime(model);
+    await model.onBackend(() => assignWeights(model.layersModel, source.readWeight, onFraction, order));
+    await attachRuntime(model, choice.backend);
   } catch (error) {
     model.dispose();
     throw error;
   }
   return model;
+}
+
+/** Addresses of WASM reach this far, and it overwrites itself where there is no more room. */
+const WASM_BYTES = 2 ** 32 - 2 ** 28;
+
+function checkRoom(config: VitConfig, backend: string): void {
+  const bytes = 4 * countParameters(config);
+  if (backend !== 'wasm' || bytes <= WASM_BYTES) return;
+  throw new UserError(
+    `${config.name}: its weights take ${(bytes / 2 ** 30).toFixed(1)} GiB, and WASM has less than 4; load it on another backend`,
+  );
+}
+
+function checkSource(source: unknown): void {
+  const taken = [Uint8Array, ArrayBuffer, Blob].some((type) => source instanceof type);
+  if (taken) return;
+  throw new UserError(
+    `load takes an address, or the bytes of a checkpoint as Uint8Array, ArrayBuffer or Blob; got ${describeValue(source)}`,
+  );
 }
 
 /**
@@ -107,16 +159,21 @@ export function backendFor({
 }
 
 /** How a URL's files are fetched. */
-export type OpenUrlOptions = FetchOptions & Pick<LoadOptions, 'fetchFile'>;
+export type OpenUrlOptions = Omit<FetchOptions, 'maxBytes'> & Pick<LoadOptions, 'fetchFile'>;
 
 /** Opens a converted folder behind a URL, which may name its model.json. */
 export async function openUrl(url: string, options: OpenUrlOptions = {}): Promise<SavedModel> {
-  const { fetchFile: fetchFrom = fetchFile, signal, onBytes } = options;
+  const { fetchFile: fetchFrom = fetchFile, signal, onBytes, redirects } = options;
   const folder = url.replace(/model\.json([?#].*)?$/, '').replace(/\/?$/, '/');
   return openSavedModel({
     name: url,
-    read: (path) =>
-      fetchFrom(folder + path, { signal, onBytes: path === 'model.json' ? undefined : onBytes }),
+    read: (path, maxBytes) =>
+      fetchFrom(folder + path, {
+        signal,
+        maxBytes,
+        redirects,
+        onBytes: path === 'model.json' ? undefined : onBytes,
+      }),
   });
 }
 
@@ -127,10 +184,11 @@ function isCheckpoint(url: string): boolean {
 
 /** The download is what takes its time; filling in the weights follows at once. */
 async function loadCheckpoint(url: string, options: LoadOptions): Promise<VisionTransformer> {
-  const { fetchFile: fetchFrom = fetchFile, signal, onProgress } = options;
+  const { fetchFile: fetchFrom = fetchFile, signal, onProgress, redirects } = options;
   let loadedBytes = 0;
   const bytes = await fetchFrom(url, {
     signal,
+    redirects,
     onBytes: (count, totalBytes = 0) => {
       loadedBytes += count;
       if (totalBytes > 0) onProgress?.(loadedBytes / totalBytes, { loadedBytes, totalBytes });

@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import type { RegnetConversion } from '../../converters/convertRegnet.js';
+import { currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import { type RegnetConfig, regnetBlocks } from '../families/regnet/config.js';
 import { preprocessingFor } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
 import { PooledHead, RegnetBlock, RegnetStem } from '../layers/index.js';
+import { bindLayers } from './boundLayers.js';
 import { assignWeights } from './weights.js';
 
 /** A RegNet, DeiT's convolutional teacher (arXiv 2012.12877, section 5.1). It takes pictures of any size. */
@@ -17,6 +19,10 @@ export interface Regnet {
   readonly layersModel: tfl.LayersModel;
   /** @param x float32 [B, H, W, 3], normalised; logits float32 [B, classes] */
   predict(x: tf.Tensor4D): tf.Tensor2D;
+  /** Name of the tfjs backend that runs it: the one that was current when it was loaded. */
+  readonly backend: string;
+  /** Runs synchronous tfjs code on its backend. */
+  onBackend<T>(run: () => T): T;
   dispose(): void;
 }
 
@@ -25,27 +31,38 @@ export async function loadRegnet(
   { config, labels, readWeight }: RegnetConversion,
   onProgress?: (fraction: number) => void,
 ): Promise<Regnet> {
+  const backend = currentBackend();
   const layersModel = regnetLayers(config);
+  bindLayers(layersModel, backend);
   try {
     await assignWeights(layersModel, readWeight, onProgress);
   } catch (error) {
     layersModel.dispose();
     throw error;
   }
+  let disposed = false;
   return {
     config,
     labels,
+    backend: backend.name,
     preprocessing: preprocessingFor('deit', config.imgSize),
     layersModel,
+    onBackend: (run) => onBackend(backend, run),
     predict: (x) => {
+      if (disposed) throw new UserError(`${config.name}: the model was disposed of; load it again`);
       if (x.rank !== 4 || x.shape[3] !== 3) {
         throw new UserError(
           `${config.name}: predict takes a float32 tensor [batch, height, width, 3], got [${x.shape}]`,
         );
       }
-      return tf.tidy(() => layersModel.apply(x, { training: false }) as tf.Tensor2D);
+      const compute = () => layersModel.apply(x, { training: false }) as tf.Tensor2D;
+      return onBackend(backend, () => tf.tidy(compute));
     },
-    dispose: () => layersModel.dispose(),
+    dispose: () => {
+      if (disposed) return;
+      disposed = true;
+      if (isRunning(backend)) onBackend(backend, () => layersModel.dispose());
+    },
   };
 }
 

@@ -1,16 +1,20 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.js';
-import { checkConfig, type VitConfig } from '../families/vit/config.js';
-import { savedWeightName, weightSpecs } from '../families/vit/weights.js';
+import type { VitConfig } from '../families/vit/config.js';
+import { savedWeightName } from '../families/vit/weights.js';
 import type { Preprocessing } from '../image/types.js';
+import { checkModelJson, type StoredSpec, type WeightGroup } from './checkMetadata.js';
+import { finiteWeights } from './finiteWeights.js';
 import type { WeightReader } from './weights.js';
 
 /** The files of a converted model, wherever they lie (a folder, a URL). */
 export interface ModelFiles {
   /** Shown in error messages. */
   readonly name: string;
-  /** Bytes of a file by its name beside model.json. Throws a UserError if it cannot be had. */
-  read(path: string): Promise<Uint8Array>;
+  /** Bytes of a file by its name beside model.json. Throws a UserError if it cannot be read, or has more than `maxBytes`. */
+  read(path: string, maxBytes: number): Promise<Uint8Array>;
+  /** Bytes that a file has, where that is known without reading it. */
+  size?(path: string): Promise<number>;
 }
 
 /** A converted model, read from its files. */
@@ -22,56 +26,55 @@ export interface SavedModel {
   readonly readWeight: WeightReader;
   /** Size of all weights as stored, in bytes. */
   readonly weightBytes: number;
+  /**
+   * Rejects with a UserError if the weight files cannot hold what model.json says: called before a model is built, so
+   * that memory is not taken for weights that are not there.
+   */
+  checkFiles(): Promise<void>;
 }
 
 interface StoredWeight {
-  spec: tf.io.WeightsManifestEntry;
-  group: ShardedBytes;
-  offset: number;
-  length: number;
+  readonly spec: StoredSpec;
+  readonly group: ShardedBytes;
+  readonly offset: number;
+  readonly length: number;
 }
+
+/** Bytes of the largest model.json that is read: that of 1000 blocks with long labels is a hundredth of it. */
+const MAX_MODEL_JSON = 2 ** 24;
+/** A file may be this much longer than it should be and is still named as too long, rather than cut off. */
+const SLACK = 2 ** 20;
 
 /** Opens a folder that deit-convert or model.layersModel.save wrote with our metadata. Reads model.json alone. */
 export async function openSavedModel(files: ModelFiles): Promise<SavedModel> {
-  const json = parseModelJson(new TextDecoder().decode(await files.read('model.json')), files.name);
-  const metadata = json.userDefinedMetadata?.deit;
-  if (!metadata?.architecture || !metadata.preprocessing) {
-    throw new UserError(
-      `${files.name}: model.json has no userDefinedMetadata.deit, so it was not written by deit-convert`,
-    );
-  }
-  const config = metadata.architecture;
-  checkConfig(config);
-  const stored = storedWeights(json.weightsManifest ?? [], files);
-  checkAgainst(config, stored, files.name);
+  const bytes = await files.read('model.json', MAX_MODEL_JSON);
+  const { metadata, groups } = checkModelJson(parseJson(bytes, files.name), files.name);
+  const stored = storedWeights(groups, files);
+  const readWeight = (name: string) => readStored(stored.get(savedWeightName(name))!);
   return {
-    config,
-    labels: metadata.labels,
+    config: metadata.architecture,
+    labels: metadata.labels ?? undefined,
     preprocessing: metadata.preprocessing,
-    readWeight: (name) => readStored(stored.get(savedWeightName(name))!),
+    readWeight: finiteWeights(readWeight, files.name),
+    checkFiles: async () => {
+      for (const group of new Set([...stored.values()].map(({ group }) => group))) await group.check();
+    },
     weightBytes: [...stored.values()].reduce((sum, { length }) => sum + length, 0),
   };
 }
 
-interface ModelJson {
-  format?: string;
-  weightsManifest?: tf.io.WeightsManifestConfig;
-  userDefinedMetadata?: {
-    deit?: { architecture?: VitConfig; preprocessing?: Preprocessing; labels?: string[] };
-  };
-}
-
-function parseModelJson(text: string, name: string): ModelJson {
+function parseJson(bytes: Uint8Array, name: string): unknown {
   try {
-    return JSON.parse(text) as ModelJson;
+    if (bytes.length > MAX_MODEL_JSON) throw new Error('too long');
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     throw new UserError(`${name}: model.json is not JSON; convert the checkpoint again`);
   }
 }
 
-function storedWeights(manifest: tf.io.WeightsManifestConfig, files: ModelFiles): Map<string, StoredWeight> {
+function storedWeights(groups: readonly WeightGroup[], files: ModelFiles): Map<string, StoredWeight> {
   const stored = new Map<string, StoredWeight>();
-  for (const { paths, weights } of manifest) {
+  for (const { paths, weights } of groups) {
     const group = new ShardedBytes(files, paths);
     let offset = 0;
     for (const spec of weights) {
@@ -84,28 +87,17 @@ function storedWeights(manifest: tf.io.WeightsManifestConfig, files: ModelFiles)
   return stored;
 }
 
-function bytesPerValue(spec: tf.io.WeightsManifestEntry): number {
-  const stored = spec.quantization?.dtype ?? spec.dtype;
-  return { uint8: 1, uint16: 2, float16: 2 }[stored as string] ?? 4;
-}
-
-function checkAgainst(config: VitConfig, stored: Map<string, StoredWeight>, name: string): void {
-  for (const spec of weightSpecs(config)) {
-    const found = stored.get(savedWeightName(spec.name));
-    if (!found)
-      throw new UserError(`${name}: model.json lists no weight ${spec.name}; convert the checkpoint again`);
-    if (String(found.spec.shape) !== String(spec.shape)) {
-      throw new UserError(
-        `${name}: ${spec.name} should have shape [${spec.shape}], model.json says [${found.spec.shape}]`,
-      );
-    }
-  }
+function bytesPerValue({ dtype, quantization }: StoredSpec): number {
+  const stored = quantization?.dtype ?? dtype;
+  return { uint8: 1, uint16: 2, float16: 2, float32: 4 }[stored];
 }
 
 async function readStored({ spec, group, offset, length }: StoredWeight): Promise<Float32Array> {
   const bytes = await group.read(offset, length);
   if (!spec.quantization) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const decoded = tf.io.decodeWeights(bytes.buffer as ArrayBuffer, [spec])[spec.name];
+  const decoded = tf.io.decodeWeights(bytes.buffer as ArrayBuffer, [spec as tf.io.WeightsManifestEntry])[
+    spec.name
+  ];
   try {
     return (await decoded.data<'float32'>()) as Float32Array;
   } finally {
@@ -124,6 +116,20 @@ class ShardedBytes {
     private readonly files: ModelFiles,
     private readonly paths: readonly string[],
   ) {}
+
+  /** Compares the length with the files' sizes, or where they are not known with what the first one promises. */
+  async check(): Promise<void> {
+    const { size } = this.files;
+    if (size) {
+      let found = 0;
+      for (const path of this.paths) found += await size(path);
+      if (found !== this.length) throw this.wrongLength(found < this.length ? 'shorter' : 'longer');
+      return;
+    }
+    // tfjs cuts shards of one size, the last one shorter.
+    const first = await this.shard(0);
+    if (first.length * this.paths.length < this.length) throw this.wrongLength('shorter');
+  }
 
   /** A copy of bytes [offset, offset + length), aligned for any dtype. */
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -145,11 +151,12 @@ class ShardedBytes {
     if (this.held?.index === index) return this.held.bytes;
     const path = this.paths[index];
     if (path === undefined) throw this.wrongLength('shorter');
-    const bytes = await this.files.read(path);
+    const left = this.length - this.starts[index];
+    const bytes = await this.files.read(path, left + SLACK);
+    if (bytes.length > left) throw this.wrongLength('longer');
     this.held = { index, bytes };
     const end = this.starts[index] + bytes.length;
     this.starts[index + 1] = end;
-    if (index === this.paths.length - 1 && end > this.length) throw this.wrongLength('longer');
     return bytes;
   }
 

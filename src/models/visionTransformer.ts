@@ -1,13 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { checkBackend, readValues } from '../backendLoss.js';
+import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
+import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
-import type { VitConfig } from '../families/vit/config.js';
+import { numPrefixTokens, type VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
 import type { WeightTensors } from '../ops/index.js';
-import { type ClassifyInput, type Prediction, toPixels, topPredictions } from './classify.js';
+import { bindLayers } from './boundLayers.js';
+import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
 import { modelMetadata } from './metadata.js';
 import { namedWeights } from './weights.js';
 
@@ -17,6 +20,11 @@ export interface ModelExtras {
   labels?: readonly string[];
   /** How pictures become its input; by default the `deit` preset at the model's input size. */
   preprocessing: Preprocessing;
+}
+
+export interface ClassifyOptions {
+  /** How many classes to give, a whole number of at least 1; 5 by default. */
+  topK?: number;
 }
 
 export interface FeatureOptions {
@@ -36,37 +44,70 @@ export interface Features {
   attention: tf.Tensor4D[];
 }
 
+/** What a model makes of one image; D is embedDim. */
+export interface Embedding {
+  /** The class token after the final norm, float32 [D]. */
+  classToken: Float32Array;
+  /** The mean over all patches of their tokens after the final norm, float32 [D]. */
+  patchMean: Float32Array;
+}
+
 /** Runs a whole model faster than layer by layer, e.g. a graph on native TensorFlow; owned by the model. */
 export interface Runtime {
   predict(x: tf.Tensor4D): tf.Tensor2D;
   dispose(): void;
 }
 
-/** A vision transformer (arXiv 2010.11929) with its labels and preprocessing. */
+/** Images of a list that are computed together: WASM and the CPU gain nothing by more than one. */
+const BATCH = 8;
+const ONE_BY_ONE: readonly string[] = ['wasm', 'cpu'];
+
+/**
+ * A vision transformer (arXiv 2010.11929) with its labels and preprocessing. It computes on the backend that it was
+ * built on, whatever is current in tfjs when it is called.
+ */
 export class VisionTransformer {
-  /** The model as tfjs layers: summary(), fit(), save(), countParams(). */
+  /** The model as tfjs layers: summary(), fit(), save(), countParams(). It computes on the model's backend too. */
   readonly layersModel: tfl.LayersModel;
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
+  protected readonly bound: BoundBackend;
+  private disposed = false;
   private runtime: Runtime | undefined;
+  private runtimeName = '';
   /** Where the weights lay when the runtime was given: an assigned weight lies elsewhere. */
   private runtimeWeights: readonly object[] = [];
 
+  /** Binds the model to the backend that is current. */
   constructor(
     readonly config: VitConfig,
     layersModel: tfl.LayersModel,
     extras: ModelExtras,
   ) {
+    this.bound = currentBackend();
     this.layersModel = layersModel;
     this.labels = extras.labels;
     this.preprocessing = extras.preprocessing;
     // layersModel.save() writes it, so that what it saves is loaded again with everything.
     layersModel.setUserDefinedMetadata({ deit: modelMetadata(this) });
+    bindLayers(layersModel, this.bound);
   }
 
-  /** Name of the tfjs backend that runs the model. */
+  /** Name of the backend that predicts: the one that it was built or loaded on. */
   get backend(): string {
-    return tf.getBackend();
+    return this.runtime ? this.runtimeName : this.bound.name;
+  }
+
+  /**
+   * Runs synchronous tfjs code on the model's backend, e.g. to make its input there; what was current in tfjs is
+   * current again after it. An input that lies on another backend is moved, which costs a copy.
+   *
+   * @throws UserError if the model was disposed of, or its backend removed or lost
+   */
+  onBackend<T>(run: () => T): T {
+    if (this.disposed) throw new UserError(`${this.config.name}: the model was disposed of; load it again`);
+    checkBackend(this.bound.name);
+    return onBackend(this.bound, run);
   }
 
   /** Whether predict is done by a runtime and not by the layers. */
@@ -78,9 +119,10 @@ export class VisionTransformer {
    * Hands prediction to a faster runtime with the same weights; training and features stay with the layers. Once a
    * weight is changed, by training or setWeights, the runtime is disposed and the layers predict again.
    */
-  useRuntime(runtime: Runtime): void {
+  useRuntime(runtime: Runtime, backend = this.bound.name): void {
     this.dropRuntime();
     this.runtime = runtime;
+    this.runtimeName = backend;
     this.runtimeWeights = this.weightData();
   }
 
@@ -112,24 +154,38 @@ export class VisionTransformer {
    * @param x float32 [B, H, W, C], normalised
    * @returns logits, float32 [B, classes]; with no head, features [B, D]: the class token after the final norm, or the
    *   mean of class and distillation token
+   * @throws UserError if x has another shape, the model was disposed of, or its backend removed or lost
    */
-  predict(x: tf.Tensor4D): tf.Tensor2D {
-    const expected = [...this.config.imgSize, this.config.inChans];
-    if (x.rank !== 4 || expected.some((side, i) => x.shape[i + 1] !== side)) {
-      throw new UserError(
-        `${this.config.name}: predict takes a float32 tensor [batch, ${expected.join(', ')}], got [${x.shape}]`,
-      );
-    }
-    checkBackend();
-    const runtime = this.currentRuntime();
-    if (runtime) return runtime.predict(x);
-    return tf.tidy(() => this.layersModel.apply(x, { training: false }) as tf.Tensor2D);
+  predict(x: tf.Tensor): tf.Tensor2D {
+    const input = this.checkInput(x, 'predict');
+    return this.onBackend(() => {
+      const runtime = this.currentRuntime();
+      if (runtime) return runtime.predict(input);
+      return tf.tidy(() => this.layersModel.apply(input, { training: false }) as tf.Tensor2D);
+    });
   }
 
-  /** Tokens after the final norm, and on demand after each block and the attention weights. */
-  features(x: tf.Tensor4D, options: FeatureOptions = {}): Features {
-    checkBackend();
-    const result = tf.tidy(() => {
+  /** Throws a UserError if a tensor is no batch of inputs. */
+  protected checkInput(x: tf.Tensor, method: string): tf.Tensor4D {
+    const expected = [...this.config.imgSize, this.config.inChans];
+    const takes = `${this.config.name}: ${method} takes a float32 tensor [batch, ${expected.join(', ')}]`;
+    if (!(x instanceof tf.Tensor)) throw new UserError(`${takes}; classify takes images`);
+    if (x.rank !== 4 || expected.some((side, i) => x.shape[i + 1] !== side)) {
+      throw new UserError(`${takes}, got [${x.shape}]`);
+    }
+    if (x.dtype !== 'float32') throw new UserError(`${takes}, got one of ${x.dtype}`);
+    return x as tf.Tensor4D;
+  }
+
+  /**
+   * Tokens after the final norm, and on demand after each block and the attention weights.
+   *
+   * @param x float32 [B, H, W, C], normalised
+   */
+  features(x: tf.Tensor, options: FeatureOptions = {}): Features {
+    checkOptions('features', options, ['blocks', 'attention']);
+    const input = this.checkInput(x, 'features');
+    const compute = () => {
       const blocks: tf.Tensor3D[] = [];
       const attention: tf.Tensor4D[] = [];
       const ops = new VitOps(this.weightTensors);
@@ -139,38 +195,160 @@ export class VisionTransformer {
           ? (value, name, how) => attention.push(ops.attentionWeights(value, name, how))
           : undefined,
       };
-      const tokens = encode(ops, this.config, x, { watch });
+      const tokens = encode(ops, this.config, input, { watch });
       return { tokens, blocks, attention } as Features & tf.TensorContainerObject;
-    });
-    return result;
+    };
+    return this.onBackend(() => tf.tidy(compute));
   }
 
   /**
-   * Classifies one picture.
+   * Classifies an image, or each of a list.
    *
-   * @param input an 8-bit picture ({data, width, height}, RGB or RGBA), a float or int tensor [H, W, 3] of levels
-   *   0…255, or whatever a platform adds (deit-tfjs/node: a path or the bytes of an image file)
-   * @returns the `topK` most probable classes, most probable first
+   * @param image an 8-bit image ({data, width, height}, RGB or RGBA), a tensor [H, W, 3] of levels 0…255 (see
+   *   tensorToRgb), or what a platform adds: see NodeImage of deit-tfjs/node and BrowserImage of the browser's entry
+   * @returns the `topK` most probable classes, most probable first; of a list, such a list for each
+   * @throws UserError if an image cannot be read (of a list, with its place), or the model has no head
    */
-  async classify(input: ClassifyInput, options: { topK?: number } = {}): Promise<Prediction[]> {
+  async classify(image: ClassifyInput, options?: ClassifyOptions): Promise<Prediction[]>;
+  async classify(images: readonly ClassifyInput[], options?: ClassifyOptions): Promise<Prediction[][]>;
+  async classify(
+    images: ClassifyInput | readonly ClassifyInput[],
+    options: ClassifyOptions = {},
+  ): Promise<Prediction[] | Prediction[][]> {
+    checkOptions('classify', options, ['topK']);
+    const { topK: asked = 5 } = options;
+    const topK = checkTopK(asked);
     if (this.config.numClasses === 0) {
       throw new UserError(
-        `${this.config.name}: has no head to classify with; use predict for its features, or convert it with a head`,
+        `${this.config.name}: has no head to classify with; use embed for its features, or convert it with a head`,
       );
     }
-    const [height, width] = this.preprocessing.crop;
-    const pixels = await toPixels(input, this.preprocessing);
-    const logits = tf.tidy(() => tf.reshape(this.predict(tf.tensor4d(pixels, [1, height, width, 3])), [-1]));
+    const ranked = (logits: Float32Array) => topPredictions(logits, topK, this.labels);
+    return isList(images) ? (await this.logits(images)).map(ranked) : ranked(await this.logits(images));
+  }
+
+  /**
+   * The logits of an image, or of each of a list.
+   *
+   * @param image what classify takes
+   * @returns float32 [classes]; without a head what predict gives, [D]
+   * @throws UserError if an image cannot be read, or a logit is not finite
+   */
+  async logits(image: ClassifyInput): Promise<Float32Array>;
+  async logits(images: readonly ClassifyInput[]): Promise<Float32Array[]>;
+  async logits(images: ClassifyInput | readonly ClassifyInput[]): Promise<Float32Array | Float32Array[]>;
+  async logits(images: ClassifyInput | readonly ClassifyInput[]): Promise<Float32Array | Float32Array[]> {
+    const compute = (x: tf.Tensor4D) => [this.predict(x)];
+    const rows = await this.eachImage(images, compute, ([logits]) => logits!);
+    return isList(images) ? rows : rows[0]!;
+  }
+
+  /**
+   * What the model makes of an image, or of each of a list, before its head.
+   *
+   * @param image what classify takes
+   * @returns class token and mean of the patches after the final norm, float32 [D] each
+   * @throws UserError if an image cannot be read, or a value is not finite
+   */
+  async embed(image: ClassifyInput): Promise<Embedding>;
+  async embed(images: readonly ClassifyInput[]): Promise<Embedding[]>;
+  async embed(images: ClassifyInput | readonly ClassifyInput[]): Promise<Embedding | Embedding[]> {
+    const prefix = numPrefixTokens(this.config);
+    const compute = (x: tf.Tensor4D) => {
+      const { tokens } = this.features(x);
+      const [, count, width] = tokens.shape;
+      const patches = tf.slice(tokens, [0, prefix, 0], [-1, count - prefix, width]);
+      return [tf.reshape(tf.slice(tokens, [0, 0, 0], [-1, 1, width]), [-1, width]), tf.mean(patches, 1)];
+    };
+    const embeddings = await this.eachImage(images, compute, ([classToken, patchMean]) => ({
+      classToken: classToken!,
+      patchMean: patchMean!,
+    }));
+    return isList(images) ? embeddings : embeddings[0]!;
+  }
+
+  /** Runs `compute` on images in batches, and gives the rows of its outputs [B, n] for each image. */
+  private async eachImage<T>(
+    given: ClassifyInput | readonly ClassifyInput[],
+    compute: (x: tf.Tensor4D) => tf.Tensor[],
+    result: (rows: Float32Array[]) => T,
+  ): Promise<T[]> {
+    this.onBackend(() => {}); // a model that cannot run says so before anything is decoded
+    const images = isList(given) ? given : [given];
+    const size = ONE_BY_ONE.includes(this.backend) ? 1 : BATCH;
+    const results: T[] = [];
+    for (let start = 0; start < images.length; start += size) {
+      const pixels = await Promise.all(
+        images.slice(start, start + size).map((image, i) => this.pixelsOf(image, isList(given), start + i)),
+      );
+      const outputs = this.onBackend(() => tf.tidy(() => compute(this.batchOf(pixels))));
+      try {
+        const values = await Promise.all(outputs.map((output) => readValues(output, this.bound.name)));
+        for (const all of values) this.checkFinite(all);
+        for (const i of pixels.keys()) {
+          results.push(result(values.map((all) => rowOf(all, i, pixels.length))));
+        }
+      } finally {
+        tf.dispose(outputs);
+      }
+    }
+    return results;
+  }
+
+  private async pixelsOf(image: ClassifyInput, listed: boolean, place: number): Promise<Float32Array> {
     try {
-      return topPredictions(await readValues(logits), options.topK ?? 5, this.labels);
-    } finally {
-      logits.dispose();
+      return await toPixels(image, this.preprocessing);
+    } catch (error) {
+      if (!listed || !(error instanceof UserError)) throw error;
+      throw new UserError(`image ${place} of the list: ${error.message}`, { cause: error });
     }
   }
 
-  /** Frees the weights. */
-  dispose(): void {
-    this.dropRuntime();
-    this.layersModel.dispose();
+  private batchOf(pixels: readonly Float32Array[]): tf.Tensor4D {
+    const [height, width] = this.preprocessing.crop;
+    const one = height * width * 3;
+    const data = new Float32Array(pixels.length * one);
+    for (const [i, each] of pixels.entries()) data.set(each, i * one);
+    return tf.tensor4d(data, [pixels.length, height, width, 3]);
   }
+
+  private checkFinite(values: Float32Array): void {
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad < 0) return;
+    throw new UserError(
+      `${this.config.name}: its output holds ${values[bad]} on the ${this.backend} backend; ` +
+        'its weights have diverged, or are too large for the backend’s floats',
+    );
+  }
+
+  /** Frees the weights. A second call does nothing; any other use after it is a UserError. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.dropRuntime();
+    // A backend that was removed has freed them with its memory.
+    if (!isRunning(this.bound)) return;
+    onBackend(this.bound, () => {
+      if (this.layersModel.weights.some((weight) => !isFreed(weight))) this.layersModel.dispose();
+    });
+  }
+}
+
+/** tfjs does not let one ask: reading a disposed weight throws. */
+function isFreed(weight: tfl.LayerVariable): boolean {
+  try {
+    return weight.read().isDisposed;
+  } catch {
+    return true;
+  }
+}
+
+function isList(images: ClassifyInput | readonly ClassifyInput[]): images is readonly ClassifyInput[] {
+  return Array.isArray(images);
+}
+
+/** Row i of float32 [rows, n], as a copy. */
+function rowOf(values: Float32Array, i: number, rows: number): Float32Array {
+  const width = values.length / rows;
+  return values.slice(i * width, (i + 1) * width);
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { currentBackend, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import type { WeightReader } from '../families/types.js';
 
@@ -26,7 +27,8 @@ export function setWeight(weight: tfl.LayerVariable, values: Float32Array): void
 }
 
 /**
- * Fills every weight of a model from a reader, one at a time, so that no second copy of the model is held.
+ * Fills every weight of a model from a reader, one at a time, so that no second copy of the model is held. They are
+ * written to the backend that is current at the call, whatever is current once a value has been read.
  *
  * @param order names of weights that are read first, in this order: that in which they lie in the files
  */
@@ -36,11 +38,13 @@ export async function assignWeights(
   onProgress?: (fraction: number) => void,
   order: readonly string[] = [],
 ): Promise<void> {
+  const backend = currentBackend();
   const byName = namedWeights(model);
   const names = new Set([...order.filter((name) => byName.has(name)), ...byName.keys()]);
   const weights = [...names].map((name) => [name, byName.get(name)!] as const);
   for (const [i, [name, weight]] of weights.entries()) {
-    setWeight(weight, await read(name));
+    const values = await read(name);
+    onBackend(backend, () => setWeight(weight, values));
     onProgress?.((i + 1) / weights.length);
   }
 }

@@ -1,17 +1,27 @@
 import { open, readFile, stat } from 'node:fs/promises';
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { UserError } from '../errors.js';
-import { decodeHere, rgbFromCmyk } from '../image/formats/index.js';
+import {
+  decodeBmp,
+  decodeGif,
+  decodeNetpbm,
+  decodePng,
+  decodeTiff,
+  rgbFromCmyk,
+} from '../image/formats/index.js';
 import {
   describeOther,
   FORMAT_NAMES,
   jpegComponents,
+  type PictureFormat,
   pictureFormat,
   SIGNATURE_BYTES,
 } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { withDeadline } from './deadline.js';
+
 import { inflate } from './inflate.js';
+import { loadSharp } from './sharp.js';
 import { rgbFrom8Bit, rgbFrom16Bit, rgbFromGrey16 } from './toRgb.js';
 
 /**
@@ -43,7 +53,8 @@ const READ_MS = 60_000;
  * EXIF (see decodePixels for TIFFs), first frame only. failOn 'error' refuses what is cut short and what cannot be decoded, and passes over
  * mere warnings (stray bytes between markers, as some of ImageNet's JPEGs have them), as Pillow does.
  */
-function decoder(bytes: Uint8Array): Sharp {
+async function decoder(bytes: Uint8Array): Promise<Sharp> {
+  const sharp = await loadSharp();
   return sharp(bytes, {
     ignoreIcc: true,
     failOn: 'error',
@@ -56,7 +67,7 @@ function decoder(bytes: Uint8Array): Sharp {
 async function pixelKind(bytes: Uint8Array, name: string): Promise<PixelKind> {
   const components = pictureFormat(bytes) === 'JPEG' ? jpegComponents(bytes) : undefined;
   if (components === 1 || components === 3) return 'rgb8';
-  const { space, depth, width, height } = await decoder(bytes).metadata();
+  const { space, depth, width, height } = await (await decoder(bytes)).metadata();
   requireSize(width, height, name);
   if (space === 'cmyk' && depth === 'uchar') return 'cmyk';
   if ((space === 'srgb' || space === 'b-w') && depth === 'uchar') return 'rgb8';
@@ -77,7 +88,7 @@ function requireSize(width: number, height: number, name: string): void {
 }
 
 async function decodePixels(bytes: Uint8Array, kind: PixelKind): Promise<RgbImage> {
-  let pipeline = decoder(bytes);
+  let pipeline = await decoder(bytes);
   // Pillow turns TIFFs by their orientation, and them alone.
   if (pictureFormat(bytes) === 'TIFF') pipeline = pipeline.autoOrient();
   if (kind === 'cmyk') pipeline = pipeline.pipelineColourspace('cmyk').toColourspace('cmyk');
@@ -155,21 +166,38 @@ function reason(error: unknown): string {
 }
 
 /**
- * By the readers of src/image/formats where they are nearer to Pillow than sharp, and by sharp, which is the faster one,
- * for the others.
+ * By the readers of src/image/formats where they are nearer to Pillow than the decoder, which is the faster one for the
+ * others.
  */
-async function decodeBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<RgbImage> {
+async function decodeFormat(
+  bytes: Uint8Array<ArrayBuffer>,
+  format: PictureFormat,
+  name: string,
+): Promise<RgbImage> {
   const checkSize = (width: number, height: number) => requireSize(width, height, name);
-  const image = await decodeHere(bytes, checkSize, inflate);
-  return image ?? decodePixels(bytes, await pixelKind(bytes, name));
+  switch (format) {
+    case 'PNG':
+      return decodePng(bytes, checkSize, inflate);
+    case 'GIF':
+      return decodeGif(bytes, checkSize);
+    case 'BMP':
+      return decodeBmp(bytes, checkSize);
+    case 'PNM':
+      return decodeNetpbm(bytes, checkSize);
+    case 'TIFF': {
+      const image = await decodeTiff(bytes, checkSize, inflate);
+      return image ?? decodePixels(bytes, await pixelKind(bytes, name));
+    }
+    default:
+      return decodePixels(bytes, await pixelKind(bytes, name));
+  }
 }
 
 /**
  * The picture in a file (a path) or in a file's bytes, as RGB, with the pixels of Pillow's
  * `Image.open(f).convert('RGB')`: colour profiles and EXIF orientation are ignored (a TIFF is turned, though), alpha
  * is dropped, 16-bit samples lose their low byte (grey ones are clipped at 255), CMYK is converted without a profile,
- * and of an animation the first frame is taken. Reads JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM, PPM and PFM, told by
- * their first bytes. What Pillow refuses is refused.
+ * and of an animation the first frame is taken. Reads JPEG, PNG, WebP, GIF and TIFF, told by their first bytes.
  *
  * Every failure is a UserError of one line that begins with the path, or with `name` for bytes.
  */
@@ -182,7 +210,7 @@ export async function decodeImage(input: string | Uint8Array, name?: string): Pr
   try {
     const read = typeof input === 'string' ? await withDeadline(readPicture(input), READ_MS, late) : input;
     requirePicture(read, label);
-    return await decodeBytes(read as Uint8Array<ArrayBuffer>, label);
+    return await decodeFormat(read as Uint8Array<ArrayBuffer>, pictureFormat(read)!, label);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${label}: ${reason(error)}`, { cause: error });

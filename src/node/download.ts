@@ -2,10 +2,12 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../errors.js';
-import { hashPrefix, sha256File } from './hash.js';
+import { type KnownHash, keepSum, keptSum, officialHash, sha256File, wrongHash } from './hash.js';
 import { type FileVersion, megabytes, PartialFile } from './partialFile.js';
 
 export interface DownloadOptions {
+  /** SHA-256 that the file must have, in hexadecimal; by default what the table of official files says of its name. */
+  readonly sha256?: string;
   /** Waits before new tries when a connection was lost, in ms, until one brings bytes; as many tries are made. */
   readonly pauses?: readonly number[];
   /** A connection on which nothing comes for this long counts as lost, in ms. */
@@ -21,8 +23,10 @@ export interface Downloaded {
   readonly bytes: number;
   /** In hexadecimal, of the whole file. */
   readonly sha256: string;
-  /** Whether the file's name has the hash's first digits and they are right; false: there are none to check. */
+  /** Whether the hash was compared with a published one; false: none is known. */
   readonly hashChecked: boolean;
+  /** Hexadecimal digits of it that were compared: 64 are all of it, 8 are 32 bits, 0 none. */
+  readonly hashDigits: number;
   /** Bytes that an earlier run had left. */
   readonly resumedFrom: number;
   /** Whether the whole file was there already. */
@@ -44,9 +48,9 @@ class LostConnection extends Error {
 }
 
 /**
- * Downloads a file. What comes is kept beside `target` and gets its name when it is whole and its SHA-256 begins with
- * the digits at the end of the name in the URL (as torch.hub has them). A lost connection is taken up again where it
- * was lost, in this run and in later ones, as far as the server gives ranges.
+ * Downloads a file. What comes is kept beside `target` and gets its name when it is whole and its SHA-256 is what it is
+ * known to be, or begins with what is known of it. The sum is kept in `TARGET.sha256`. A lost connection is taken up
+ * again where it was lost, in this run and in later ones, as far as the server gives ranges.
  *
  * @param target path of the file; one that is there already is checked, never replaced
  * @throws UserError if the server cannot be reached or has no such file, the hash is wrong, or the disk is full
@@ -56,7 +60,9 @@ export async function downloadFile(
   target: string,
   options: DownloadOptions = {},
 ): Promise<Downloaded> {
-  const expected = hashPrefix(new URL(url).pathname);
+  const { sha256: given } = options;
+  const expected: KnownHash | undefined =
+    given === undefined ? officialHash(new URL(url).pathname) : { digits: given, source: 'as published' };
   const there = await stat(target).catch(() => undefined);
   if (there) return checkExisting(target, expected, there);
   await mkdir(dirname(target), { recursive: true }).catch((error: NodeJS.ErrnoException) => {
@@ -69,25 +75,25 @@ export async function downloadFile(
   try {
     await receiveAll(url, partial, options);
     let sha256 = await sha256File(partial.path);
-    if (expected && !sha256.startsWith(expected) && resumedFrom > 0) {
+    if (expected && !sha256.startsWith(expected.digits) && resumedFrom > 0) {
       options.onNotice?.('the hash is wrong; what an earlier run had left is thrown away');
       await partial.discard();
       await receiveAll(url, partial, options);
       sha256 = await sha256File(partial.path);
     }
-    if (expected && !sha256.startsWith(expected)) {
+    if (expected && !sha256.startsWith(expected.digits)) {
       await partial.discard();
       throw new UserError(
-        `${url}: SHA-256 should begin with ${expected} as its name says, is ${sha256.slice(0, expected.length)}…; ` +
-          'what the server sends is damaged or another file, nothing was kept',
+        `${wrongHash(url, expected, sha256)}; what the server sends is damaged or another file, nothing was kept`,
       );
     }
     await partial.finish();
+    await keepSum(target, sha256);
     return {
       path: target,
       bytes: partial.size,
       sha256,
-      hashChecked: expected !== undefined,
+      ...checkOf(expected),
       resumedFrom,
       existed: false,
     };
@@ -97,27 +103,26 @@ export async function downloadFile(
   }
 }
 
+function checkOf(expected: KnownHash | undefined): Pick<Downloaded, 'hashChecked' | 'hashDigits'> {
+  return { hashChecked: expected !== undefined, hashDigits: expected?.digits.length ?? 0 };
+}
+
 async function checkExisting(
   target: string,
-  expected: string | undefined,
+  expected: KnownHash | undefined,
   info: { size: number; isFile(): boolean },
 ): Promise<Downloaded> {
   if (!info.isFile()) throw new UserError(`${target}: is there and is no file; choose a place with --out`);
   const sha256 = await sha256File(target);
-  if (expected && !sha256.startsWith(expected)) {
-    throw new UserError(
-      `${target}: is there already, but its SHA-256 is ${sha256.slice(0, expected.length)}…, not ${expected}; ` +
-        'remove it or choose another place with --out',
-    );
+  for (const known of [expected, await keptSum(target)]) {
+    if (known && !sha256.startsWith(known.digits)) {
+      throw new UserError(
+        `${wrongHash(`${target}, which is there already`, known, sha256)}; ` +
+          'remove it or choose another place with --out',
+      );
+    }
   }
-  return {
-    path: target,
-    bytes: info.size,
-    sha256,
-    hashChecked: expected !== undefined,
-    resumedFrom: 0,
-    existed: true,
-  };
+  return { path: target, bytes: info.size, sha256, ...checkOf(expected), resumedFrom: 0, existed: true };
 }
 
 /** Takes up lost connections until the file is whole. */

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { checkRange } from '../../converters/formats/sources.js';
 import type { ByteSource } from '../../converters/formats/types.js';
 import { UserError } from '../errors.js';
@@ -13,13 +13,7 @@ const MAX_READ = 2 ** 30;
 export async function openFileSource(path: string): Promise<ByteSource & { close(): Promise<void> }> {
   const handle = await openForReading(path);
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) {
-      throw new UserError(
-        `${path}: expected a checkpoint file, found ${stats.isDirectory() ? 'a folder' : 'a device'}.`,
-      );
-    }
-    const size = stats.size;
+    const { size } = await handle.stat();
     return {
       name: path,
       size,
@@ -37,8 +31,15 @@ export async function openFileSource(path: string): Promise<ByteSource & { close
 
 async function openForReading(path: string): Promise<FileHandle> {
   try {
+    // Looked at before it is opened: a pipe would wait for a writer.
+    const info = await stat(path);
+    if (!info.isFile()) {
+      const found = info.isDirectory() ? 'a folder' : info.isFIFO() ? 'a pipe' : 'a device';
+      throw new UserError(`${path}: expected a checkpoint file, found ${found}.`);
+    }
     return await open(path, 'r');
   } catch (error) {
+    if (error instanceof UserError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') throw new UserError(`${path}: no such file; check the path of the checkpoint.`);
     throw new UserError(`${path}: cannot be opened for reading (${code ?? String(error)}).`);

@@ -69,7 +69,10 @@ export async function openLocalFolder(path: string): Promise<FolderFiles> {
 }
 
 function refusePointer(source: ByteSource): Promise<void> {
-  return refuseLfsPointer(source, 'fetch the file with `git lfs pull`, or download the folder in another way');
+  return refuseLfsPointer(
+    source,
+    'fetch the file with `git lfs pull`, or download the folder in another way',
+  );
 }
 
 /** Undefined if there is nothing. */

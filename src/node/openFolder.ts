@@ -1,18 +1,22 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Conversion, ConvertOptions } from '../../converters/convert.js';
+import { convertRead, factOptions } from '../../converters/convertWithFacts.js';
 import { type ReadFolder, type ReadFolderOptions, readFolder } from '../../converters/folders/readFolder.js';
 import { isObject } from '../image/checkPreprocessing.js';
 import { openLocalFolder } from './localFolder.js';
+import type { OpenedModel } from './openModel.js';
 
 /** A model's folder as other libraries write it, open until its weights have been read. */
 export interface OpenFolder extends ReadFolder {
   close(): Promise<void>;
 }
 
+const CONFIG = 'config.json';
+
 /** Whether a folder is one of Hugging Face or timm (config.json beside weights), not one that this package converted. */
 export function isForeignFolder(path: string): boolean {
-  return !existsSync(join(path, 'model.json')) && existsSync(join(path, 'config.json'));
+  return !existsSync(join(path, 'model.json')) && existsSync(join(path, CONFIG));
 }
 
 /**
@@ -22,14 +26,16 @@ export function isForeignFolder(path: string): boolean {
 export async function describesFile(path: string): Promise<boolean> {
   const folder = dirname(path);
   if (!isForeignFolder(folder)) return false;
-  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '');
+  const files = await openLocalFolder(folder);
   try {
-    const config: unknown = JSON.parse(text);
+    const config: unknown = JSON.parse((await files.readText(CONFIG)) ?? '');
     return (
-      isObject(config) && (typeof config.model_type === 'string' || typeof config.architecture === 'string')
+      isObject(config) && [config.model_type, config.architecture].some((name) => typeof name === 'string')
     );
   } catch {
     return false;
+  } finally {
+    await files.close();
   }
 }
 
@@ -49,6 +55,21 @@ export async function openFolder(
     return { ...read, close: () => files.close() };
   } catch (error) {
     await files.close();
+    throw error;
+  }
+}
+
+/** Opens a folder of Hugging Face or timm as a model; close it when its weights have been read. */
+export async function convertFolder(
+  path: string,
+  options: ConvertOptions = {},
+  file?: string,
+): Promise<OpenedModel<Conversion>> {
+  const folder = await openFolder(path, factOptions(options), file);
+  try {
+    return { source: convertRead(folder, options), close: () => folder.close() };
+  } catch (error) {
+    await folder.close();
     throw error;
   }
 }

@@ -2,7 +2,6 @@ import { access, constants, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { parseHTML } from 'linkedom';
-import sharp from 'sharp';
 import { UserError } from '../errors.js';
 import type { EvaluationResult } from '../evaluate/index.js';
 import {
@@ -20,6 +19,7 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { writeFileAtomically } from './atomicFile.js';
 import { decodeImage } from './decode.js';
 import { asUserError } from './fileErrors.js';
+import { loadSharp } from './sharp.js';
 import type { ValFolder } from './valFolder.js';
 import { packageVersion } from './version.js';
 
@@ -119,7 +119,7 @@ async function thumbnailsOf(
   const thumbnails = new Map<string, string>();
   for (const { file } of mistakes) {
     const { data, width, height } = seenPart(await decodeImage(join(folder.root, file)), preprocessing);
-    const jpeg = await sharp(data, { raw: { width, height, channels: 3 } })
+    const jpeg = await (await loadSharp())(data, { raw: { width, height, channels: 3 } })
       .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: 'inside', withoutEnlargement: true })
       .jpeg({ quality: 80 })
       .toBuffer();

@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { loadFrom } from '../models/load.js';
 import { batchScorer } from './batchScorer.js';
 import { openModel } from './openModel.js';
+import './wasmBackend.js';
 import type { ScoreJob, ScoreModel } from './scorePool.js';
 
 /**

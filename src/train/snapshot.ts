@@ -78,12 +78,14 @@ export function writeSnapshot(snapshot: Snapshot, trained: Trained): void {
       byWeight[name] = read(`${prefix}/${name}`);
     }
   };
-  tf.tidy(() => {
-    for (const [name, weight] of trained.student.weights) weight.write(read(`weights/${name}`));
+  trained.student.onBackend(() => {
+    tf.tidy(() => {
+      for (const [name, weight] of trained.student.weights) weight.write(read(`weights/${name}`));
+    });
+    for (const [slot, byWeight] of Object.entries(trained.optimizerState))
+      replace(`optimizer/${slot}`, byWeight);
+    if (trained.ema) replace('ema', trained.ema);
   });
-  for (const [slot, byWeight] of Object.entries(trained.optimizerState))
-    replace(`optimizer/${slot}`, byWeight);
-  if (trained.ema) replace('ema', trained.ema);
 }
 
 function* trainedTensors({ student, optimizerState, ema }: Trained): Generator<[string, tf.Tensor]> {

@@ -36,7 +36,7 @@ export function computeGradients(
 ): Gradients {
   const variables = student.trainable.map((name) => student.weights.get(name)!.read() as tf.Variable);
   let parts: { base: tf.Scalar; teacher: tf.Scalar | undefined; logits: tf.Tensor2D } | undefined;
-  const { value, grads } = tf.variableGrads(() => {
+  const forward = () => {
     const logits = student.forward(batch.images, seed);
     const loss = distillationLoss(logits, batch.targets, batch.teacherLogits, distillation);
     parts = {
@@ -46,7 +46,8 @@ export function computeGradients(
       logits: tf.keep(tf.clone(logits.head)),
     };
     return loss.total;
-  }, variables);
+  };
+  const { value, grads } = student.onBackend(() => tf.variableGrads(forward, variables));
   const byWeight: ByWeight = {};
   for (const [i, name] of student.trainable.entries()) {
     const gradient = grads[variables[i].name];
@@ -66,7 +67,7 @@ export function initialState(optimizer: GradientStep, student: Student): Optimiz
     Object.fromEntries(
       student.trainable.map((name) => [name, tf.zerosLike(student.weights.get(name)!.read())]),
     );
-  return Object.fromEntries(optimizer.slots.map((slot) => [slot, zeros()]));
+  return student.onBackend(() => Object.fromEntries(optimizer.slots.map((slot) => [slot, zeros()])));
 }
 
 /** Applies an optimiser's update to the weights; gives the new state and frees the old one. */
@@ -76,16 +77,17 @@ export function applyGradients(
   gradients: ByWeight,
   at: { state: OptimizerState; count: number; learningRate: number },
 ): OptimizerState {
-  const state = tf.tidy(() => {
+  const update = () => {
     const weights = Object.fromEntries(
       Object.keys(gradients).map((name) => [name, student.weights.get(name)!.read()]),
     );
     const result = optimizer.apply(gradients, { weights, ...at });
-    for (const [name, update] of Object.entries(result.updates)) {
-      student.weights.get(name)!.write(tf.add(weights[name], update));
+    for (const [name, change] of Object.entries(result.updates)) {
+      student.weights.get(name)!.write(tf.add(weights[name], change));
     }
     return result.state ?? {};
-  });
+  };
+  const state = student.onBackend(() => tf.tidy(update));
   freeReplaced(at.state, state);
   return state;
 }

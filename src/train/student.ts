@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { currentBackend, onBackend } from '../boundBackend.js';
 import { isHeadWeight, weightSpecs } from '../families/vit/weights.js';
 import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -20,6 +21,8 @@ export interface Student {
   forward(x: tf.Tensor4D, seed: () => number): StudentLogits;
   /** As at inference: logits, float32 [B, classes]; the mean of the heads of a distilled model. */
   predict(x: tf.Tensor4D): tf.Tensor2D;
+  /** Runs synchronous tfjs code on the backend that it is trained on, whatever is current. */
+  onBackend<T>(run: () => T): T;
 }
 
 /** Which weights learn: all, those of the heads and the last `blocks`, or attention's alone. */
@@ -49,11 +52,22 @@ export function studentOf(model: VisionTransformer, trainable: Trainable, joint 
   const names = [...weights.keys()].filter((name) => learns(name, trainable));
   const rows = new Map(weightSpecs(model.config).map((spec) => [spec.name, spec]));
   const decays = (name: string) => rows.get(name)!.decays;
-  return { weights, trainable: names, decays, forward, predict: (x) => model.predict(x) };
+  return {
+    weights,
+    trainable: names,
+    decays,
+    forward,
+    predict: (x) => model.predict(x),
+    onBackend: (run) => model.onBackend(run),
+  };
 }
 
-/** Any tf.LayersModel that ends in logits as a student without distillation, e.g. a convnet that is to teach. */
+/**
+ * Any tf.LayersModel that ends in logits as a student without distillation, e.g. a convnet that is to teach. It is
+ * trained on the backend that is current now.
+ */
 export function studentOfLayersModel(model: tfl.LayersModel): Student {
+  const backend = currentBackend();
   const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
   const trainable = model.trainableWeights.map((weight) => weight.originalName);
   const apply = (x: tf.Tensor4D, training: boolean) => model.apply(x, { training }) as tf.Tensor2D;
@@ -63,7 +77,8 @@ export function studentOfLayersModel(model: tfl.LayersModel): Student {
     // Biases and norms are vectors (timm, param_groups_weight_decay).
     decays: (name) => weights.get(name)!.shape.length > 1,
     forward: (x) => ({ head: apply(x, true) }),
-    predict: (x) => tf.tidy(() => apply(x, false)),
+    predict: (x) => onBackend(backend, () => tf.tidy(() => apply(x, false))),
+    onBackend: (run) => onBackend(backend, run),
   };
 }
 

@@ -225,14 +225,15 @@ export class Trainer {
       const next = await batches.next();
       if (next.done) throw new Error(`${data.name} ended at batch ${first + i} of epoch ${epoch}`);
       const part = await this.forwardAndBack(next.value, first + i);
-      gradients = accumulate(gradients, part.gradients);
+      const sum = gradients;
+      gradients = student.onBackend(() => accumulate(sum, part.gradients));
       sums.loss += part.loss / config.accumulate;
       sums.base += part.base / config.accumulate;
       sums.teacher += (part.teacher ?? 0) / config.accumulate;
       sums.pictures += next.value.indices.length;
     }
-    const mean = averaged(gradients!, config.accumulate);
-    const norm = globalNorm(mean);
+    const mean = student.onBackend(() => averaged(gradients!, config.accumulate));
+    const norm = student.onBackend(() => globalNorm(mean));
     const gradNorm = (await norm.data())[0];
     norm.dispose();
     if (!Number.isFinite(gradNorm)) {
@@ -264,9 +265,12 @@ export class Trainer {
     const count = pictures.labels.length;
     const mixing = { ...config.mix, numClasses, smoothing: config.labelSmoothing };
     const mixed = mixBatch(pictures, imgSize, mixing, seedFrom(config.seed, STREAMS.mix, epoch, batch));
-    const images = tf.tensor4d(mixed.pixels, [count, ...imgSize, 3]);
-    const targets = tf.tensor2d(mixed.targets, [count, numClasses]);
-    const teacherLogits = config.distillation.type === 'none' ? undefined : teacher!.predict(images);
+    const taughtBy = config.distillation.type === 'none' ? undefined : teacher;
+    const { images, targets, teacherLogits } = student.onBackend(() => {
+      const images = tf.tensor4d(mixed.pixels, [count, ...imgSize, 3]);
+      const targets = tf.tensor2d(mixed.targets, [count, numClasses]);
+      return { images, targets, teacherLogits: taughtBy?.predict(images) };
+    });
     let masks = 0;
     const dropPathSeed = () => seedFrom(config.seed, STREAMS.dropPath, epoch, batch, masks++);
     const inputs = { images, targets, teacherLogits };
@@ -321,7 +325,8 @@ export class Trainer {
     const scores = new Scores(val.length);
     let done = 0;
     for await (const { pixels, labels, indices } of val.batches(config.evalBatchSize)) {
-      const logits = tf.tidy(() => student.predict(tf.tensor4d(pixels, [labels.length, ...imgSize, 3])));
+      const predict = () => student.predict(tf.tensor4d(pixels, [labels.length, ...imgSize, 3]));
+      const logits = student.onBackend(() => tf.tidy(predict));
       const values = await logits.data();
       const classes = logits.shape[1];
       logits.dispose();

@@ -1,7 +1,7 @@
 /** Training in a page: the loop, the losses and the gradients are those of Node. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
-import * as inNode from '../../src/started.js';
+import * as inNode from '../../src/node/index.js';
 import { describeInBrowser, launchChromium } from './chromium.js';
 import { openPage } from './page.js';
 import { startServer, type TestServer } from './server.js';

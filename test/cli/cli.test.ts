@@ -113,21 +113,21 @@ describe('deit-convert', () => {
     const bytes = readFileSync(CHECKPOINT);
     writeFileSync(at('text.pth'), 'hello');
     writeFileSync(at('cut.pth'), bytes.subarray(0, 400_000));
-    writeFileSync(at('digits-deadbeef.pth'), bytes);
+    writeFileSync(at('deit_tiny_patch16_224-a1311bcf.pth'), bytes);
     mkdirSync(at('mine'));
     writeFileSync(at('mine/thesis.tex'), 'x');
     const out = at('out');
     const lines = await Promise.all([
       failure(1, 'deit-convert', at('text.pth'), out),
       failure(1, 'deit-convert', at('cut.pth'), out),
-      failure(1, 'deit-convert', at('digits-deadbeef.pth'), out),
+      failure(1, 'deit-convert', at('deit_tiny_patch16_224-a1311bcf.pth'), out),
       failure(1, 'deit-convert', at('none.pth'), out),
       failure(1, 'deit-convert', CHECKPOINT, out, '--model', 'deit_tiny_patch16_224'),
       failure(1, 'deit-convert', CHECKPOINT, at('mine')),
     ]);
     expect(lines[0]).toMatch(/text\.pth: expected a PyTorch checkpoint/);
     expect(lines[1]).toMatch(/cut\.pth: a zip archive that cannot be read .* cut short or damaged/);
-    expect(lines[2]).toMatch(/SHA-256 should begin with deadbeef/);
+    expect(lines[2]).toMatch(/SHA-256 should begin with a1311bcf/);
     expect(lines[3]).toMatch(/none\.pth: no such file/);
     expect(lines[4]).toMatch(/is not deit_tiny_patch16_224: patchSize should be 16, the checkpoint has 7/);
     expect(lines[5]).toMatch(/holds files that are no converted model/);
@@ -264,7 +264,7 @@ test('deit download: by an alias, from another host; a wrong hash and a model wi
   );
   expect(unknown).toMatch(/no model is named "deit_giant"; `deit models` lists/);
   expect(none).toMatch(/deit3_huge_patch14_384: no URL of an official checkpoint is known/);
-  expect(readdirSync(at('got'))).toEqual(['deit_3_small_224_1k.pth']);
+  expect(readdirSync(at('got'))).toEqual(['deit_3_small_224_1k.pth', 'deit_3_small_224_1k.pth.sha256']);
 });
 
 describe('usage', () => {

@@ -6,6 +6,7 @@ import {
   raw,
   safetensorsFile,
   tensorPickle,
+  u16,
   u32,
   u64,
   zipCheckpoint,
@@ -157,6 +158,45 @@ export const LARGE_BOMBS: readonly Bomb[] = [
     },
   ],
   ['a million GLOBALs', () => zipOf(repeated('(', 'ctorch\nSize\n', 1, 'l'))],
+  [
+    'a million names that nothing knows',
+    () => {
+      const names = Array.from({ length: 300_000 }, (_, i) => op.global('m', `n${i}`));
+      return zipOf(raw(`${op.start}(${names.join('')}l.`));
+    },
+  ],
+  ['300,000 calls of a name that nothing knows', () => zipOf(repeated('cm\nN\nq\x000(', 'h\x00)R', 3, 'l'))],
+  [
+    'objects that hold all objects before them',
+    () => {
+      const link = 'h\x00)\x81h\x02b';
+      return zipOf(
+        raw(
+          `${op.start}cm\nN\nq\x000]q\x010}${op.text('all')}h\x01sq\x020h\x01(${`${link}`.repeat(180_000)}e.`,
+        ),
+      );
+    },
+  ],
+  ['lone surrogates', () => zipOf(repeated('(', `U\xc8${'\xed\xa0\x80'.repeat(66)}ab`, 1, 'l'))],
+  ['metadata of 16,000 long texts', () => zipOf(repeated('(', `X${u32(2000)}${'x'.repeat(2000)}`, 1, 'l'))],
+  [
+    'a .npz of 1,024 compressed arrays',
+    () => {
+      const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }".padEnd(16_000);
+      const array = raw(`\x93NUMPY\x01\0${u16(header.length)}${header}`);
+      const stored = new Uint8Array(deflateRawSync(array));
+      const names = Array.from({ length: 1024 }, (_, i) => `${i}.npy`);
+      const lies = Object.fromEntries(names.map((name) => [name, { method: 8, stored }]));
+      return zipFile(
+        names.map((name) => [name, array] as const),
+        lies,
+      );
+    },
+  ],
+  [
+    'a .npz of 60,000 arrays',
+    () => zipFile(Array.from({ length: 60_000 }, (_, i) => [`${i}.npy`, new Uint8Array(0)] as const)),
+  ],
   [
     'a deflated pickle of 31 MB',
     () => {

@@ -1,8 +1,8 @@
 /**
  * Hostile checkpoints: npm run fuzz -- [CASES] [SEED] [--json]
  *
- * Every case must end in a result or in one UserError of one line, within 2 s and 512 MB beyond the input. Prints a
- * table, and exits 1 if a column that should be zero is not. Failing inputs are kept in the system's temporary folder.
+ * Every case must end in a result or in one UserError of one line, within 2 s and 512 MB beyond the input. Cases are
+ * parsed and read; a twentieth as many more, made of whole models, are converted and exported to nowhere. Prints a table, and exits 1 if a column that should be zero is not. Failing inputs are kept in the system's temporary folder.
  */
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,12 +13,15 @@ import { Worker } from 'node:worker_threads';
 import type { BombReport } from './bombChild.js';
 import { type Bomb, LARGE_BOMBS, SMALL_BOMBS } from './bombs.js';
 import { FuzzTable, MAX_BYTES, MAX_MILLISECONDS } from './table.js';
-import type { CaseReport, WorkerTask } from './worker.js';
+import type { CaseReport, Suite, WorkerTask } from './worker.js';
 
 const DEFAULT_CASES = 100_000;
 
-/** After so long a case is given up, and whatever runs it with it. */
-const GIVE_UP_MILLISECONDS = 5 * MAX_MILLISECONDS;
+/** After so long by the clock a case is given up, and whatever runs it with it: other work may hold it up for seconds. */
+const GIVE_UP_MILLISECONDS = 15 * MAX_MILLISECONDS;
+
+/** Cases that are parsed, for each that is converted. */
+const PARSED_PER_CONVERTED = 20;
 
 const SAMPLE_MILLISECONDS = 10;
 
@@ -34,7 +37,8 @@ let processBytes = 0;
 const count = argument(2, DEFAULT_CASES);
 const seed = argument(3, 1);
 for (const bomb of [...SMALL_BOMBS, ...LARGE_BOMBS]) await runBomb(bomb);
-for (let first = 0; first < count; ) first = await runCases(first);
+await runSuite('parse', count);
+await runSuite('convert', Math.ceil(count / PARSED_PER_CONVERTED));
 if (process.argv.includes('--json')) console.log(JSON.stringify(table.total(processBytes)));
 else
   console.log(
@@ -78,10 +82,14 @@ function bombReport(path: string): Promise<BombReport> {
   });
 }
 
+async function runSuite(suite: Suite, end: number): Promise<void> {
+  for (let first = 0; first < end; ) first = await runCases(suite, first, end);
+}
+
 /** Runs cases from `first` on until all are done or one takes its worker down; gives the number to go on with. */
-function runCases(first: number): Promise<number> {
+function runCases(suite: Suite, first: number, end: number): Promise<number> {
   const current = new Int32Array(new SharedArrayBuffer(4)).fill(first);
-  const task: WorkerTask = { seed, first, end: count, current };
+  const task: WorkerTask = { suite, seed, first, end, current };
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: task });
   const base = process.memoryUsage().rss;
   return new Promise((resolve) => {
@@ -94,7 +102,7 @@ function runCases(first: number): Promise<number> {
     const lose = (ending: 'crash' | 'hang', detail: string) => {
       const number = Atomics.load(current, 0);
       table.count('lost with their worker', ending, performance.now() - since);
-      log(`case ${number}, seed ${seed}: ${detail}`);
+      log(`case ${number} (${suite}), seed ${seed}: ${detail}`);
       finish(number + 1);
     };
     const timer = setInterval(() => {
@@ -105,7 +113,7 @@ function runCases(first: number): Promise<number> {
     }, SAMPLE_MILLISECONDS);
     worker.on('message', (report: CaseReport) => {
       countCase(report);
-      if (report.number === count - 1) finish(count);
+      if (report.number === end - 1) finish(end);
     });
     worker.on('error', (error) => lose('crash', error.stack ?? error.message));
   });

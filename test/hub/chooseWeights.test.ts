@@ -17,12 +17,15 @@ const OTHER_FRAMEWORKS = ['model.onnx', 'tf_model.h5', 'flax_model.msgpack', 'RE
 
 test.each([
   ['model.safetensors', ['pytorch_model.bin', 'model.safetensors', 'model.safetensors.index.json', 'x.pth']],
-  ['model.safetensors.index.json', [
-    'model-00001-of-00002.safetensors',
-    'model-00002-of-00002.safetensors',
+  [
     'model.safetensors.index.json',
-    'pytorch_model.bin',
-  ]],
+    [
+      'model-00001-of-00002.safetensors',
+      'model-00002-of-00002.safetensors',
+      'model.safetensors.index.json',
+      'pytorch_model.bin',
+    ],
+  ],
   ['pytorch_model.bin', ['pytorch_model.bin', 'pytorch_model.bin.index.json', 'other.safetensors']],
   ['pytorch_model.bin.index.json', ['pytorch_model.bin.index.json', 'other.safetensors']],
   ['open_clip_model.safetensors', ['open_clip_model.safetensors', 'open_clip_pytorch_model.bin']],
@@ -38,12 +41,18 @@ test.each([
 });
 
 test.each([
-  [['a.safetensors', 'b.safetensors'], 'several files could be the weights: a.safetensors, b.safetensors; name one'],
+  [
+    ['a.safetensors', 'b.safetensors'],
+    'several files could be the weights: a.safetensors, b.safetensors; name one',
+  ],
   [['a.pth', 'b.npz'], 'several files could be the weights: a.pth, b.npz; name one'],
   [[...TRAINING], `no weights were found; there are ${TRAINING.join(', ')}`],
   [['model.onnx'], 'no weights were found; there are model.onnx'],
   [[], 'no weights were found; the folder is empty'],
-  [['sub/model.safetensors'], 'no weights were found; in folders below there are sub/model.safetensors; name one'],
+  [
+    ['sub/model.safetensors'],
+    'no weights were found; in folders below there are sub/model.safetensors; name one',
+  ],
   [
     ['model-00001-of-00002.safetensors', 'config.json'],
     'no weights were found; there are parts of weights without the index that joins them (*.index.json): ' +

@@ -22,11 +22,14 @@ describe('names', () => {
       `https://huggingface.co/${VIT}/resolve/main/sub/a%20b.bin?download=true`,
       { repo: VIT, revision: 'main', path: 'sub/a b.bin' },
     ],
-    [`https://huggingface.co/${VIT}/blob/refs%2Fpr%2F3/config.json`, {
-      repo: VIT,
-      revision: 'refs/pr/3',
-      path: 'config.json',
-    }],
+    [
+      `https://huggingface.co/${VIT}/blob/refs%2Fpr%2F3/config.json`,
+      {
+        repo: VIT,
+        revision: 'refs/pr/3',
+        path: 'config.json',
+      },
+    ],
   ])('%s', (text, parsed) => {
     expect(isHubName(text)).toBe(true);
     expect(parseHubName(text)).toEqual(parsed);
@@ -37,6 +40,8 @@ describe('names', () => {
     const endpoint = 'http://127.0.0.1:8080/hub';
     expect(isHubName(`${endpoint}/${VIT}`)).toBe(false);
     expect(isHubName(`${endpoint}/${VIT}`, endpoint)).toBe(true);
+    expect(isHubName(`${endpoint}ble/${VIT}`, endpoint)).toBe(false);
+    expect(isHubName(`http://127.0.0.1:8080/${VIT}`, 'http://127.0.0.1:8080')).toBe(true);
     expect(parseHubName(`${endpoint}/${VIT}/tree/v2/sub`, endpoint)).toEqual({
       repo: VIT,
       revision: 'v2',
@@ -44,10 +49,15 @@ describe('names', () => {
     });
   });
 
-  test.each(['model.pth', './hf', 'C:\\hf\\x', 'https://example.com/a/b', 'hfx:a/b', 'http://[', ''])(
-    '%s is none',
-    (text) => expect(isHubName(text)).toBe(false),
-  );
+  test.each([
+    'model.pth',
+    './hf',
+    'C:\\hf\\x',
+    'https://example.com/a/b',
+    'hfx:a/b',
+    'http://[',
+    '',
+  ])('%s is none', (text) => expect(isHubName(text)).toBe(false));
 
   test.each([
     ['hf:', /expected hf:OWNER\/NAME/],

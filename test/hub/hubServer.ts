@@ -53,9 +53,19 @@ export const GOOD_TOKEN = 'hf_good';
 /** A token of an account that has not accepted any conditions. */
 export const OTHER_TOKEN = 'hf_other';
 
-export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-export const gitSha1 = (bytes: Uint8Array) =>
-  createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
+export const sha256 = once((bytes) => createHash('sha256').update(bytes).digest('hex'));
+export const gitSha1 = once((bytes) =>
+  createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
+);
+
+/** Hashes the same array once. */
+function once(hash: (bytes: Uint8Array) => string): (bytes: Uint8Array) => string {
+  const known = new WeakMap<Uint8Array, string>();
+  return (bytes) => {
+    if (!known.has(bytes)) known.set(bytes, hash(bytes));
+    return known.get(bytes)!;
+  };
+}
 
 /** Bytes that no two places share. */
 export function pattern(length: number, seed = 7919): Uint8Array {
@@ -68,10 +78,11 @@ export async function startHub(repos: Record<string, ServedRepo>): Promise<HubSe
   const cdnFaults: Handler[] = [];
   const blobs = () => Object.values(repos).flatMap(({ files }) => Object.values(files));
 
-  const watch = (host: Seen['host'], queue: Handler[], answer: Handler): Handler =>
+  const watch =
+    (host: Seen['host'], queue: Handler[], answer: Handler): Handler =>
     (request, response) => {
       seen.push({ host, method: request.method!, path: request.url!, headers: request.headers });
-      allowPages(response);
+      allowPages(host, response);
       if (request.method === 'OPTIONS') return void response.writeHead(204).end();
       (queue.shift() ?? answer)(request, response);
     };
@@ -102,26 +113,27 @@ export async function startHub(repos: Record<string, ServedRepo>): Promise<HubSe
 
 function answerHub(hub: HubServer, request: IncomingMessage, response: ServerResponse): void {
   const { pathname } = new URL(request.url!, 'http://hub');
-  const api = /^\/api\/models\/([^/]+\/[^/]+)\/revision\/([^/]+)$/.exec(pathname);
+  const api = /^\/api\/models\/([^/]+\/[^/]+)(?:\/revision\/([^/]+))?$/.exec(pathname);
   const file = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
-  const [, name = '', revision = '', path = ''] = api ?? file ?? [];
+  const [, name = '', revision = 'main', path = ''] = api ?? file ?? [];
   const repo = hub.repos[name];
   const token = request.headers.authorization?.replace(/^Bearer /, '');
   if (token && ![GOOD_TOKEN, OTHER_TOKEN].includes(token)) {
-    return fail(response, 401, undefined, 'Invalid credentials in Authorization header');
+    return void fail(response, 401, undefined, 'Invalid credentials in Authorization header');
   }
   if (!repo || (repo.private && token !== GOOD_TOKEN)) {
-    return fail(response, token ? 404 : 401, 'RepoNotFound', 'Repository not found');
+    return void fail(response, token ? 404 : 401, 'RepoNotFound', 'Repository not found');
   }
   const commit = commitOf(repo, decodeURIComponent(revision));
-  if (!commit) return fail(response, 404, 'RevisionNotFound', `Invalid rev id: ${revision}`);
-  if (api) return sendListing(hub, name, { ...repo, commit }, response);
+  if (!commit) return void fail(response, 404, 'RevisionNotFound', `Invalid rev id: ${revision}`);
+  if (api) return void sendListing(hub, name, { ...repo, commit }, response);
   if (repo.gated && token !== GOOD_TOKEN) {
-    return fail(response, token ? 403 : 401, 'GatedRepo', `Access to model ${name} is restricted.`);
+    return void fail(response, token ? 403 : 401, 'GatedRepo', `Access to model ${name} is restricted.`);
   }
   const served = repo.files[decodeURIComponent(path)];
-  if (!served) return fail(response, 404, 'EntryNotFound', 'Entry not found');
-  sendFile(hub, commit, served, request, response);
+  response.setHeader('x-repo-commit', commit);
+  if (!served) return void fail(response, 404, 'EntryNotFound', 'Entry not found');
+  sendFile(hub, served, request, response);
 }
 
 function commitOf(repo: ServedRepo, revision: string): string | undefined {
@@ -147,16 +159,14 @@ function sendListing(hub: HubServer, id: string, repo: ServedRepo, response: Ser
 
 function sendFile(
   hub: HubServer,
-  commit: string,
   served: ServedFile,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
   const { bytes } = served;
-  response.setHeader('x-repo-commit', commit);
   if (!inLfs(served)) {
     response.setHeader('content-type', 'text/plain; charset=utf-8');
-    return sendRange(request, response, bytes, `"${gitSha1(bytes)}"`);
+    return void sendRange(request, response, bytes, `"${gitSha1(bytes)}"`);
   }
   response.setHeader('x-linked-size', bytes.length);
   response.setHeader('x-linked-etag', `"${sha256(bytes)}"`);
@@ -178,8 +188,7 @@ export function sendRange(
     return void response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
   }
   response.setHeader('content-length', bytes.length - start);
-  if (start > 0)
-    response.setHeader('content-range', `bytes ${start}-${bytes.length - 1}/${bytes.length}`);
+  if (start > 0) response.setHeader('content-range', `bytes ${start}-${bytes.length - 1}/${bytes.length}`);
   response.writeHead(start > 0 ? 206 : 200);
   response.end(request.method === 'HEAD' ? undefined : bytes.subarray(start));
 }
@@ -201,9 +210,9 @@ function fail(response: ServerResponse, status: number, code: string | undefined
 }
 
 /** As the hub and its hosts of files let pages of other sites read them. */
-function allowPages(response: ServerResponse): void {
+function allowPages(host: Seen['host'], response: ServerResponse): void {
   response.setHeader('access-control-allow-origin', '*');
-  response.setHeader('access-control-allow-headers', 'authorization, range');
+  if (host === 'hub') response.setHeader('access-control-allow-headers', 'authorization');
   response.setHeader(
     'access-control-expose-headers',
     'X-Repo-Commit,X-Error-Code,X-Error-Message,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag',

@@ -19,7 +19,7 @@ test("the hub's list of files: sizes, Git's hashes, those of files in LFS", () =
       { rfilename: 'odd.txt', size: -1, blobId: '../x' },
     ],
   };
-  expect(parseListing('a/b', JSON.stringify(answer))).toEqual({
+  expect(parseListing('a/b', JSON.stringify(answer), 'HF_ENDPOINT')).toEqual({
     commit: COMMIT,
     files: [
       { path: 'bare.txt' },
@@ -30,12 +30,18 @@ test("the hub's list of files: sizes, Git's hashes, those of files in LFS", () =
   });
 });
 
-test.each(['', 'no', '[]', 'null', '{"sha":"main","siblings":[]}', `{"sha":"${COMMIT}"}`])(
-  '%j is no list of files',
-  (text) => {
-    expect(() => parseListing('https://hub/a/b', text)).toThrow(/^https:\/\/hub\/a\/b: .*is HF_ENDPOINT the/);
-  },
-);
+test.each([
+  '',
+  'no',
+  '[]',
+  'null',
+  '{"sha":"main","siblings":[]}',
+  `{"sha":"${COMMIT}"}`,
+])('%j is no list of files', (text) => {
+  expect(() => parseListing('https://hub/a/b', text, 'HF_ENDPOINT')).toThrow(
+    /^https:\/\/hub\/a\/b: .*is HF_ENDPOINT the address of/,
+  );
+});
 
 test('ETags that are a hash, and others', () => {
   const hash = { algorithm: 'sha256', hex: SHA256 };

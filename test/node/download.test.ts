@@ -23,8 +23,9 @@ import { downloadFile } from '../../src/node/download.js';
 const content = new Uint8Array(300_000).map((_, i) => (i * 7919 + (i >> 8) * 31) & 255);
 const other = content.map((byte) => byte ^ 1);
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-/** A name as official files have it. */
-const hashed = `model-${sha256(content).slice(0, 8)}.pth`;
+/** First digits of the hash, as official names have them. */
+const digits = sha256(content).slice(0, 8);
+const hashed = `model-${digits}.pth`;
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 let answer: Answer;
@@ -89,7 +90,8 @@ const status =
     void response.writeHead(code).end();
 
 function download(name = hashed, options: Parameters<typeof downloadFile>[2] = {}) {
-  return downloadFile(root + name, join(folder, name), { pauses: [1, 1, 1], ...options });
+  const known = name === hashed ? { sha256: digits } : {};
+  return downloadFile(root + name, join(folder, name), { pauses: [1, 1, 1], ...known, ...options });
 }
 
 async function failure(work: Promise<unknown>): Promise<string> {
@@ -102,9 +104,10 @@ async function failure(work: Promise<unknown>): Promise<string> {
   return error!.message;
 }
 
-/** The file is there, whole, and alone. */
+/** The file is there, whole, and nothing else but its sum. */
 function expectWhole(name = hashed, bytes = content): void {
-  expect(readdirSync(folder)).toEqual([name]);
+  expect(readdirSync(folder)).toEqual([name, `${name}.sha256`]);
+  expect(readFileSync(join(folder, `${name}.sha256`), 'utf8')).toBe(`${sha256(bytes)}  ${name}\n`);
   expect(sha256(readFileSync(join(folder, name)))).toBe(sha256(bytes));
 }
 
@@ -117,6 +120,7 @@ test('a whole file, its hash checked, progress up to its size', async () => {
     bytes: content.length,
     sha256: sha256(content),
     hashChecked: true,
+    hashDigits: 8,
     resumedFrom: 0,
     existed: false,
   });
@@ -175,7 +179,7 @@ test('a file that changed on the server is not sewn to the old one', async () =>
 test('without hash or validator nothing is gone on with', async () => {
   writeFileSync(join(folder, 'model.pth.partial'), 'left by someone');
   answer = whole;
-  expect(await download('model.pth')).toMatchObject({ hashChecked: false, resumedFrom: 0 });
+  expect(await download('model.pth')).toMatchObject({ hashChecked: false, hashDigits: 0, resumedFrom: 0 });
   expectWhole('model.pth');
   expect(requests[0].range).toBeUndefined();
 });
@@ -183,7 +187,7 @@ test('without hash or validator nothing is gone on with', async () => {
 test('a wrong hash: nothing is kept', async () => {
   answer = ranges({ bytes: other });
   expect(await failure(download())).toBe(
-    `${root}${hashed}: SHA-256 should begin with ${sha256(content).slice(0, 8)} as its name says, is ` +
+    `${root}${hashed}: SHA-256 should begin with ${digits} as published, is ` +
       `${sha256(other).slice(0, 8)}…; what the server sends is damaged or another file, nothing was kept`,
   );
   expect(readdirSync(folder)).toEqual([]);
@@ -236,6 +240,7 @@ test('a busy server is asked again; no such file is said at once, and nothing is
   await download();
   expectWhole();
   rmSync(join(folder, hashed));
+  rmSync(join(folder, `${hashed}.sha256`));
   requests = [];
   answer = status(404);
   expect(await failure(download())).toMatch(/the server answered 404 Not Found; the file is not there/);
@@ -270,10 +275,34 @@ test('a file in its place: kept if it is right, never replaced', async () => {
   expect(await download()).toMatchObject({ existed: true, hashChecked: true });
   writeFileSync(join(folder, hashed), other);
   expect(await failure(download())).toMatch(
-    /is there already, but its SHA-256 is .*; remove it or choose another/,
+    /which is there already: SHA-256 should begin with .*; remove it or choose another/,
   );
-  expectWhole(hashed, other);
+  expect(sha256(readFileSync(join(folder, hashed)))).toBe(sha256(other));
   expect(requests).toEqual([]);
+});
+
+test('a whole sum is compared whole: a file with the right first digits is refused', async () => {
+  answer = ranges({});
+  const forged = `${digits}${'0'.repeat(56)}`;
+  expect(await failure(download(hashed, { sha256: forged }))).toMatch(
+    new RegExp(`SHA-256 should be ${forged} as published, is ${sha256(content)}; what the server sends`),
+  );
+  expect(await download(hashed, { sha256: sha256(content) })).toMatchObject({ hashDigits: 64 });
+});
+
+test('a file that changed after it came is told from the sum that was kept', async () => {
+  answer = ranges({});
+  await download('model.pth');
+  writeFileSync(join(folder, 'model.pth'), other);
+  expect(await failure(download('model.pth'))).toMatch(
+    /model\.pth, which is there already: SHA-256 should be [0-9a-f]{64} as .*model\.pth\.sha256 has kept it/,
+  );
+});
+
+test('a name that ends in hex digits and is not official is no hash', async () => {
+  answer = ranges({});
+  for (const name of ['model-20240131.pth', 'model-0000000a.pth', 'epoch-00000299.pth'])
+    expect(await download(name)).toMatchObject({ hashChecked: false });
 });
 
 test('a full disk is said', async () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,4 +37,11 @@ test('a file that shrinks while open is told', async () => {
 test('no file, and a folder in its place', async () => {
   await expect(openFileSource(join(folder, 'none.pth'))).rejects.toThrow(/none\.pth: no such file/);
   await expect(openFileSource(folder)).rejects.toThrow(/expected a checkpoint file, found a folder/);
+});
+
+test('a pipe that nobody writes into is told at once, and devices as well', async () => {
+  const pipe = join(folder, 'pipe.pth');
+  execFileSync('mkfifo', [pipe]);
+  await expect(openFileSource(pipe)).rejects.toThrow(/pipe\.pth: expected a checkpoint file, found a pipe/);
+  await expect(openFileSource('/dev/zero')).rejects.toThrow(/found a device/);
 });

@@ -45,14 +45,18 @@ test('lists, reads and opens', async () => {
   );
 });
 
-test.each(['../secret', 'sub/../../secret', '/etc/hostname', '..', '', 'sub\\..\\..\\secret'])(
-  '%j leads out of the folder',
-  async (path) => {
-    const files = await openLocalFolder(folder);
-    expect(await failure(files.readText(path))).toMatch(/which leads out of it$/);
-    expect(await failure(files.open(path))).toMatch(/which leads out of it$/);
-  },
-);
+test.each([
+  '../secret',
+  'sub/../../secret',
+  '/etc/hostname',
+  '..',
+  '',
+  'sub\\..\\..\\secret',
+])('%j leads out of the folder', async (path) => {
+  const files = await openLocalFolder(folder);
+  expect(await failure(files.readText(path))).toMatch(/which leads out of it$/);
+  expect(await failure(files.open(path))).toMatch(/which leads out of it$/);
+});
 
 test("links: a cache's to its blobs, one to nowhere, one to itself", async () => {
   mkdirSync(join(base, 'blobs'));

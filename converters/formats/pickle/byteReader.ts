@@ -121,22 +121,33 @@ export function plainInteger(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** Lone surrogates as Python writes them: U+D800 to U+DFFF in three bytes each, which TextDecoder does not read. */
-const SURROGATE = /\xed([\xa0-\xbf])([\x80-\xbf])/;
-
-/** UTF-8 with Python's `surrogatepass`: two names that differ there stay two names. */
+/**
+ * UTF-8 with Python's `surrogatepass`, by which lone surrogates are three bytes each, as TextDecoder does not read
+ * them: two names that differ there stay two names. Bytes that are neither give U+FFFD.
+ */
 function decodeUtf8(bytes: Uint8Array): string {
   const text = utf8.decode(bytes);
   if (bytes.length > MAX_SURROGATE_TEXT || !text.includes('\ufffd')) return text;
-  const pieces = String.fromCharCode(...bytes).split(SURROGATE);
-  let decoded = '';
-  for (let i = 0; i < pieces.length; i += 3) {
-    decoded += utf8.decode(Uint8Array.from(pieces[i]!, (c) => c.charCodeAt(0)));
-    if (i + 2 >= pieces.length) break;
-    const [high, low] = [pieces[i + 1]!.charCodeAt(0) & 0x3f, pieces[i + 2]!.charCodeAt(0) & 0x3f];
-    decoded += String.fromCharCode(0xd000 | (high << 6) | low);
+  return decodeSurrogates(bytes) ?? text;
+}
+
+/** Undefined if the bytes are no such text. */
+function decodeSurrogates(bytes: Uint8Array): string | undefined {
+  const points: number[] = [];
+  for (let i = 0; i < bytes.length; ) {
+    const lead = bytes[i]!;
+    const length = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    let point = length === 1 ? lead : lead & (0x7f >> length);
+    for (let k = 1; k < length; k++) {
+      const next = bytes[i + k] ?? 0;
+      if ((next & 0xc0) !== 0x80) return undefined;
+      point = (point << 6) | (next & 0x3f);
+    }
+    if (length === 0 || point > 0x10ffff) return undefined;
+    points.push(point);
+    i += length;
   }
-  return decoded;
+  return String.fromCodePoint(...points);
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -4,11 +4,11 @@ import { Global } from '../pickle/values.js';
 /**
  * What stands for a name out of a checkpoint's pickle:
  * dict: what it makes is read as a dict; tuple: as a tuple; inert: as a placeholder that holds what is put into it;
- * unknown: as one of which nothing is believed; type: it may be named, not called; storage: the element type of a
- * storage; the rest: PyTorch's ways to write a tensor.
+ * unknown: as one of which nothing is believed; newObject: it makes one of the class that it is given; type: it may be
+ * named, not called; storage: the element type of a storage; the rest: PyTorch's ways to write a tensor.
  */
 export type TorchRole =
-  | { readonly kind: 'dict' | 'tuple' | 'inert' | 'unknown' | 'type' }
+  | { readonly kind: 'dict' | 'tuple' | 'inert' | 'unknown' | 'newObject' | 'type' }
   | { readonly kind: 'storage'; readonly dtype: string }
   | { readonly kind: 'dtype'; readonly dtype: string }
   | {
@@ -65,7 +65,7 @@ const NAMES: readonly (readonly [TorchRole, module: string, names: string])[] = 
   [{ kind: 'inert' }, 'pathlib', 'Path PurePath PosixPath PurePosixPath WindowsPath PureWindowsPath'],
   [{ kind: 'inert' }, 'pathlib._local', 'Path PurePath PosixPath PurePosixPath WindowsPath PureWindowsPath'],
   [{ kind: 'inert' }, '_codecs', 'encode'],
-  [{ kind: 'inert' }, 'copyreg', '_reconstructor'],
+  [{ kind: 'newObject' }, 'copyreg', '_reconstructor __newobj__'],
   [
     { kind: 'inert' },
     'builtins',
@@ -123,10 +123,14 @@ const ATTACKS: ReadonlyMap<string, ReadonlySet<string> | 'all'> = new Map<
   string,
   ReadonlySet<string> | 'all'
 >([
-  ...'os posix nt subprocess pty commands popen2 runpy pdb code socket shutil ctypes webbrowser importlib'
+  ...'os posix nt subprocess pty popen2 runpy socket shutil ctypes webbrowser importlib'
     .split(' ')
     .map((module): [string, 'all'] => [module, 'all']),
   ['builtins', new Set('eval exec execfile compile open __import__ input breakpoint exit quit'.split(' '))],
+  // People have packages of these names as well.
+  ['code', new Set(['interact', 'InteractiveInterpreter', 'InteractiveConsole'])],
+  ['commands', new Set(['getoutput', 'getstatusoutput'])],
+  ['pdb', new Set('run runeval runcall runctx set_trace'.split(' '))],
   ['torch.hub', 'all'],
 ]);
 

@@ -69,6 +69,8 @@ export class TorchHost implements PickleHost {
         return new Tuple(args.length === 0 ? [] : sequence(args[0]!, name));
       case 'inert':
         return new Inert(name, args);
+      case 'newObject':
+        return this.#newObject(name, args);
       case 'rebuildTensor':
         return args[0] instanceof Inert ? unknownTensor(name, args) : rebuildTensor(args);
       case 'rebuildTensorV3':
@@ -86,6 +88,13 @@ export class TorchHost implements PickleHost {
       default:
         throw new PickleProblem(`${name} is called, which is only ever named in a checkpoint`);
     }
+  }
+
+  /** copyreg's functions, by which protocols 0 and 1 make an object: (class, …). */
+  #newObject(name: string, [target]: readonly PickleValue[]): PickleValue {
+    if (!(target instanceof Global))
+      throw new PickleProblem(`expected a class in ${name}, found ${describeValue(target ?? null)}`);
+    return this.call(target, []);
   }
 
   /** ('storage', type, key, location, elements) and, in legacy files, (view key, offset, elements) or None. */

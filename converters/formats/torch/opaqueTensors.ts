@@ -13,7 +13,7 @@ interface OpaqueKind {
 }
 
 const OPAQUE: Readonly<Record<OpaqueName, OpaqueKind>> = {
-  _rebuild_qtensor: { dtype: 0, shape: 2, what: 'it is quantised' },
+  _rebuild_qtensor: { dtype: 0, shape: 2, what: 'it is quantised; save it by tensor.dequantize()' },
   _rebuild_meta_tensor_no_storage: {
     dtype: 0,
     shape: 1,

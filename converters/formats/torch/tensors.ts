@@ -127,7 +127,7 @@ function tensorOver(
   const { isNegated, reason } = signOf(metadata, dtype);
   const unreadable = reason ?? reasonNotToRead(storage, shape, elements);
   if (!isReadable(dtype) || unreadable !== undefined)
-    return { dtype, shape, reason: unreadable ?? `its dtype ${dtype} is not read` };
+    return { dtype, shape, reason: unreadable ?? `its dtype ${dtype} is not read; save it as float32` };
   return { storage, view: { dtype, shape, stride, offset: start + rootOffset, isNegated } };
 }
 

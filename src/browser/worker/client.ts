@@ -5,9 +5,9 @@ import { UserError } from '../../errors.js';
 import type { AttentionStack } from '../../explain/index.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import type { Preprocessing } from '../../image/types.js';
-import type { ClassifyInput, Prediction } from '../../models/classify.js';
+import { type ClassifyInput, checkPixels, type Prediction, tensorToRgb } from '../../models/classify.js';
 import type { FeatureOptions } from '../../models/visionTransformer.js';
-import { sendablePicture } from '../decode.js';
+import { sendableImage } from '../imageInputs.js';
 import type { BrowserLoadOptions, BrowserModelSource } from '../load.js';
 import type {
   FromWorker,
@@ -132,16 +132,12 @@ async function toPlain(x: PlainTensor | tf.Tensor4D): Promise<PlainTensor> {
 /** What only a page has (elements, tensors) as something that can be sent. */
 async function sendable(input: ClassifyInput): Promise<{ picture: SentPicture; transfer: Transferable[] }> {
   if (input instanceof tf.Tensor) {
-    const [height = 0, width = 0] = input.shape;
-    if (input.rank !== 3 || input.shape[2] !== 3) {
-      throw new UserError(`classify takes a tensor [height, width, 3] of levels 0…255, got [${input.shape}]`);
-    }
-    return { picture: { data: Uint8Array.from(await input.data()), width, height }, transfer: [] };
+    return { picture: await tensorToRgb(input), transfer: [] };
   }
-  const bitmap = await sendablePicture(input);
-  if (bitmap) return { picture: bitmap, transfer: [bitmap] };
+  const sent = await sendableImage(input);
+  if (sent) return { picture: sent, transfer: sent instanceof ImageBitmap ? [sent] : [] };
   if (input instanceof Blob || input instanceof ImageBitmap) return { picture: input, transfer: [] };
-  const { data, width, height } = (input ?? {}) as { data: Uint8Array; width: number; height: number };
+  const { data, width, height } = checkPixels(input);
   return { picture: { data, width, height }, transfer: [] };
 }
 

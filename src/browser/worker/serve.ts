@@ -96,14 +96,15 @@ function methodsOf(model: VisionTransformer | undefined): Omit<Asynchronous, 'lo
     classify: (picture, options) => loaded().classify(picture, options),
     attention: (picture) => onPicture(loaded(), picture, (x) => attentionStack(loaded(), x)),
     logits: (picture) => timedLogits(loaded(), picture),
-    predict: (x) => onTensor(x, (tensor) => takePlain(loaded().predict(tensor))),
+    predict: (x) => onTensor(loaded(), x, (tensor) => takePlain(loaded(), loaded().predict(tensor))),
     features: (x, options) =>
-      onTensor(x, async (tensor) => {
+      onTensor(loaded(), x, async (tensor) => {
         const { tokens, blocks, attention } = loaded().features(tensor, options);
+        const take = (each: tf.Tensor) => takePlain(loaded(), each);
         return {
-          tokens: await takePlain(tokens),
-          blocks: await Promise.all(blocks.map(takePlain)),
-          attention: await Promise.all(attention.map(takePlain)),
+          tokens: await take(tokens),
+          blocks: await Promise.all(blocks.map(take)),
+          attention: await Promise.all(attention.map(take)),
         };
       }),
   };
@@ -115,7 +116,7 @@ async function timedLogits(model: VisionTransformer, picture: SentPicture): Prom
   const decoded = performance.now();
   const data = preprocess(image, model.preprocessing);
   const prepared = performance.now();
-  const logits = await onTensor({ data, shape: [1, ...model.preprocessing.crop, 3] }, (x) =>
+  const logits = await onTensor(model, { data, shape: [1, ...model.preprocessing.crop, 3] }, (x) =>
     logitsOf(model, x),
   );
   const times = {
@@ -128,10 +129,10 @@ async function timedLogits(model: VisionTransformer, picture: SentPicture): Prom
 
 async function logitsOf(model: VisionTransformer, x: tf.Tensor4D): Promise<Omit<HeadLogits, 'times'>> {
   if (!(model instanceof DistilledVisionTransformer))
-    return { logits: (await takePlain(model.predict(x))).data };
+    return { logits: (await takePlain(model, model.predict(x))).data };
   const heads = model.predictHeads(x);
-  const mean = tf.tidy(() => tf.div(tf.add(heads[0], heads[1]), 2));
-  const [head, headDist, logits] = await Promise.all([...heads, mean].map(takePlain));
+  const mean = model.onBackend(() => tf.tidy(() => tf.div(tf.add(heads[0], heads[1]), 2)));
+  const [head, headDist, logits] = await Promise.all([...heads, mean].map((each) => takePlain(model, each)));
   return { logits: logits!.data, head: head!.data, headDist: headDist!.data };
 }
 
@@ -142,11 +143,16 @@ async function onPicture<T>(
   use: (x: tf.Tensor4D) => Promise<T>,
 ): Promise<T> {
   const data = await toPixels(picture, model.preprocessing);
-  return onTensor({ data, shape: [1, ...model.preprocessing.crop, 3] }, use);
+  return onTensor(model, { data, shape: [1, ...model.preprocessing.crop, 3] }, use);
 }
 
-async function onTensor<T>({ data, shape }: PlainTensor, use: (x: tf.Tensor4D) => Promise<T>): Promise<T> {
-  const x = tf.tensor<tf.Rank.R4>(data, [...shape] as [number, number, number, number]);
+async function onTensor<T>(
+  model: VisionTransformer,
+  { data, shape }: PlainTensor,
+  use: (x: tf.Tensor4D) => Promise<T>,
+): Promise<T> {
+  const sides = [...shape] as [number, number, number, number];
+  const x = model.onBackend(() => tf.tensor<tf.Rank.R4>(data, sides));
   try {
     return await use(x);
   } finally {
@@ -155,9 +161,9 @@ async function onTensor<T>({ data, shape }: PlainTensor, use: (x: tf.Tensor4D) =
 }
 
 /** A tensor's values and shape; the tensor is freed. */
-async function takePlain(tensor: tf.Tensor): Promise<PlainTensor> {
+async function takePlain(model: VisionTransformer, tensor: tf.Tensor): Promise<PlainTensor> {
   try {
-    return { data: await readValues(tensor), shape: tensor.shape };
+    return { data: await readValues(tensor, model.backend), shape: tensor.shape };
   } finally {
     tensor.dispose();
   }

@@ -19,6 +19,8 @@ export interface ProgramModel {
   readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
   /** [height, width, channels] of an image. */
   readonly inputShape: readonly [number, number, number];
+  /** Width of what the forward pass gives. */
+  readonly outputWidth: number;
   forward(ops: Ops<Hlo>, images: Hlo): Hlo;
 }
 

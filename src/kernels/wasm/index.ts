@@ -3,6 +3,7 @@ export { probeSimd, type SimdSupport } from './featureProbe.js';
 export {
   countPackedWeights,
   registerWasmKernels,
+  registerWasmKernelsNow,
   unregisterWasmKernels,
   type WasmKernelOptions,
   type WasmKernels,

@@ -116,6 +116,11 @@ export function compileKernels(
   return WebAssembly.compile(decodeBase64(binary));
 }
 
+/** As compileKernels, for memory of one thread, in synchronous code. */
+export function compileKernelsNow(support: Exclude<SimdSupport, 'none'>): WebAssembly.Module {
+  return new WebAssembly.Module(decodeBase64({ relaxed: relaxedSimd, simd }[support]));
+}
+
 export function isShared(memory: WebAssembly.Memory): boolean {
   return typeof SharedArrayBuffer === 'function' && memory.buffer instanceof SharedArrayBuffer;
 }

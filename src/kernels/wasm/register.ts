@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { probeSimd, type SimdSupport } from './featureProbe.js';
 import type { Runtime } from './kernelInputs.js';
-import { compileKernels, instantiateKernels, isShared } from './kernelModule.js';
+import { compileKernels, compileKernelsNow, instantiateKernels, isShared } from './kernelModule.js';
 import { KERNELS } from './kernels.js';
 import { packWeightsOf } from './packedWeights.js';
 import { CONTROL_BYTES, defaultThreads, startTeam } from './threads.js';
@@ -27,6 +27,8 @@ export interface WasmKernelOptions {
 }
 
 let registered: Promise<WasmKernels> | undefined;
+/** What registerWasmKernelsNow has found; undefined where the kernels were registered asynchronously, or not at all. */
+let registeredNow: WasmKernels | undefined;
 let runtimes = new Map<WasmBackend, OpenRuntime>();
 
 /**
@@ -42,10 +44,26 @@ export function registerWasmKernels(options: WasmKernelOptions = {}): Promise<Wa
   return registered;
 }
 
+/**
+ * As registerWasmKernels, in synchronous code, for a backend whose memory is not shared: for Node, since the main
+ * thread of a page may not compile so much at once. Changes nothing where they are registered, or about to be.
+ */
+export function registerWasmKernelsNow(options: WasmKernelOptions = {}): WasmKernels | undefined {
+  if (registered) return registeredNow;
+  const simd = lesser(options.simd ?? 'relaxed', probeSimd());
+  registeredNow = { simd, threads: 1, ...(simd === 'none' ? { reason: NO_SIMD } : {}) };
+  registered = Promise.resolve(registeredNow);
+  if (simd === 'none') return registeredNow;
+  const plain = compileKernelsNow(simd);
+  install((backend) => runtimeOf(backend, plain, undefined, 1));
+  return registeredNow;
+}
+
 /** Takes the kernels back, with the memory of their packed weights: the plain ops run again. */
 export async function unregisterWasmKernels(): Promise<void> {
   const kernels = await registered;
   registered = undefined;
+  registeredNow = undefined;
   if (!kernels || kernels.simd === 'none') return;
   for (const name of Object.keys(KERNELS)) tf.unregisterKernel(name, BACKEND);
   for (const runtime of runtimes.values()) runtime.close();
@@ -61,7 +79,7 @@ export function countPackedWeights(): number {
 
 async function register(options: WasmKernelOptions): Promise<WasmKernels> {
   const simd = lesser(options.simd ?? 'relaxed', probeSimd());
-  if (simd === 'none') return { simd, threads: 1, reason: 'no WebAssembly SIMD' };
+  if (simd === 'none') return { simd, threads: 1, reason: NO_SIMD };
   const plain = await compileKernels(simd, false);
   const backend = tf.findBackend(BACKEND) as WasmBackend | null;
   const memory = backend && memoryOf(backend);
@@ -70,6 +88,12 @@ async function register(options: WasmKernelOptions): Promise<WasmKernels> {
   const shared = memory && isShared(memory) ? await compileKernels(simd, true) : undefined;
   const open = (backend: WasmBackend) =>
     runtimeOf(backend, plain, shared, options.threads ?? defaultThreads());
+  install(open);
+  const threads = backend ? await withinSeconds(WORKERS_START_SECONDS, open(backend).ready, 1) : 1;
+  return { simd, threads };
+}
+
+function install(open: (backend: WasmBackend) => OpenRuntime): void {
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     tf.registerKernel({
       kernelName,
@@ -78,9 +102,9 @@ async function register(options: WasmKernelOptions): Promise<WasmKernels> {
         kernel(open(backend as WasmBackend), inputs as Record<string, tf.TensorInfo>, attrs ?? {}),
     });
   }
-  const threads = backend ? await withinSeconds(WORKERS_START_SECONDS, open(backend).ready, 1) : 1;
-  return { simd, threads };
 }
+
+const NO_SIMD = 'no WebAssembly SIMD';
 
 /** How long to wait for workers; those that start later help all the same. */
 const WORKERS_START_SECONDS = 5;

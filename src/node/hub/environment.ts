@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { UserError } from '../../errors.js';
 import { HUB_ENDPOINT, parseEndpoint } from '../../hub/hubName.js';
+import { requireToken } from '../../hub/token.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -39,12 +39,6 @@ export async function findToken(
   const path = env.HF_TOKEN_PATH || join(huggingFaceHome(env), 'token');
   const token = (await readFile(path, 'utf8').catch(() => '')).trim();
   return token ? { token: requireToken(token, path), tokenSource: path } : undefined;
-}
-
-/** Throws a UserError if a token cannot be sent in a header. It does not show the token. */
-export function requireToken(token: string, source: string): string {
-  if (/^[\x21-\x7e]{1,4096}$/.test(token)) return token;
-  throw new UserError(`${source}: expected a token (hf_…), found a text with spaces or other characters`);
 }
 
 function userCaches(env: Env, platform: string): string {

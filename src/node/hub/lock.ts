@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { open, readFile, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { pause } from '../../hub/retry.js';
 
@@ -41,7 +41,7 @@ export interface LockOptions {
  */
 export async function lockFile(path: string, options: LockOptions = {}): Promise<FileLock> {
   const { signal, onWait, staleMs = STALE_MS } = options;
-  const me: Holder = { pid: process.pid, host: hostname(), token: randomUUID() };
+  const me: Holder = { pid: process.pid, host: await thisHost(), token: randomUUID() };
   let seen: { life: string; at: number } | undefined;
   for (;;) {
     signal?.throwIfAborted();
@@ -57,6 +57,12 @@ export async function lockFile(path: string, options: LockOptions = {}): Promise
     }
     await pause(POLL_MS, signal);
   }
+}
+
+/** Where a process id means a process: two containers may have one name, and each its own ids. */
+async function thisHost(): Promise<string> {
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => ''); // Linux alone has it
+  return `${hostname()} ${namespace}`.trim();
 }
 
 async function make(path: string, me: Holder): Promise<boolean> {
@@ -99,7 +105,7 @@ async function signOfLife(path: string): Promise<string | undefined> {
 
 async function hasEnded(path: string): Promise<boolean> {
   const holder = await readHolder(path);
-  return holder !== undefined && holder.host === hostname() && !isAlive(holder.pid);
+  return holder !== undefined && holder.host === (await thisHost()) && !isAlive(holder.pid);
 }
 
 /** Several may try; a lock that has changed since it was looked at stays. */

@@ -2,15 +2,9 @@ import { createHash } from 'node:crypto';
 import { UserError } from '../../errors.js';
 import { type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
 import { parseEndpoint } from '../../hub/hubName.js';
+import { requireToken } from '../../hub/token.js';
 import { diskStore } from './diskStore.js';
-import {
-  cacheFolder,
-  findToken,
-  hubEndpoint,
-  huggingFaceCacheFolder,
-  isOffline,
-  requireToken,
-} from './environment.js';
+import { cacheFolder, findToken, hubEndpoint, huggingFaceCacheFolder, isOffline } from './environment.js';
 
 export interface NodeHubOptions extends HubOptions {
   /** By default `HF_TOKEN`, else the file that `hf auth login` leaves. */
@@ -46,7 +40,7 @@ export async function openHub(name: string, options: NodeHubOptions = {}): Promi
   if (unknown !== undefined) {
     throw new UserError(`openHub: unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
   }
-  const address = endpoint === undefined ? hubEndpoint() : parseEndpoint(endpoint);
+  const address = endpoint === undefined ? hubEndpoint() : parseEndpoint(endpoint, 'the option endpoint');
   const credentials =
     token === undefined
       ? await findToken()
@@ -63,6 +57,7 @@ export async function openHub(name: string, options: NodeHubOptions = {}): Promi
     {
       endpoint: address,
       ...credentials,
+      settings: { giveToken: 'set HF_TOKEN', endpoint: 'HF_ENDPOINT' },
       redirects: 'manual',
       store,
       createHasher: hasher,

@@ -56,7 +56,8 @@ export async function openPartialBlob(
         }
       });
     },
-    content: () => (size === 0 ? nothing() : createReadStream(path, { end: size - 1, highWaterMark: 2 ** 20 })),
+    content: () =>
+      size === 0 ? nothing() : createReadStream(path, { end: size - 1, highWaterMark: 2 ** 20 }),
     async finish() {
       await mayWrite();
       await inWords(path, async () => {

@@ -1,4 +1,5 @@
 import { activate, addBackend } from '../../backend.js';
+import '../wasmBackend.js';
 import { graphRuntime } from './graphRuntime.js';
 import { loadTfjsNode } from './tfjsNode.js';
 
@@ -7,13 +8,14 @@ addBackend(
   'tensorflow',
   async () => {
     const { tfjsNode, name, cuda } = await loadTfjsNode();
-    await activate('tensorflow');
-    const { isUsingGpuDevice, binding } = tfjsNode.backend();
+    const { isUsingGpuDevice, binding } = (await activate('tensorflow')).instance as ReturnType<
+      typeof tfjsNode.backend
+    >;
     const missed = cuda
       ? 'the CPU: CUDA is installed, but TensorFlow finds no GPU that it can use'
       : 'the CPU';
     const device = isUsingGpuDevice ? 'CUDA' : missed;
     return `tensorflow: ${binding.TF_Version} on ${device} (${name} ${tfjsNode.version['tfjs-node']})`;
   },
-  async (model) => graphRuntime((await loadTfjsNode()).tfjsNode, model),
+  { runtime: async (model) => graphRuntime((await loadTfjsNode()).tfjsNode, model) },
 );

@@ -19,7 +19,8 @@ import type { TfjsNode } from './tfjsNode.js';
  */
 export async function graphRuntime(tfjsNode: TfjsNode, model: VisionTransformer): Promise<Runtime> {
   const folder = await mkdtemp(join(tmpdir(), 'deit-graph-'));
-  const load = (signature: string) => tfjsNode.node.loadSavedModel(folder, [SAVED_MODEL.tag], signature);
+  const load = (signature: string) =>
+    model.onBackend(() => tfjsNode.node.loadSavedModel(folder, [SAVED_MODEL.tag], signature));
   try {
     const weights = namedWeights(model.layersModel);
     const read = async (name: string) => (await weights.get(name)!.read().data<'float32'>()) as Float32Array;
@@ -27,7 +28,7 @@ export async function graphRuntime(tfjsNode: TfjsNode, model: VisionTransformer)
     const graph = await load(SAVED_MODEL.signature);
     try {
       // A signature of a folder that is loaded already shares its session, variables and all.
-      for (const group of groups) await assign(await load(group.signature), group);
+      for (const group of groups) await assign(model, await load(group.signature), group);
     } catch (error) {
       graph.dispose();
       throw error;
@@ -39,15 +40,17 @@ export async function graphRuntime(tfjsNode: TfjsNode, model: VisionTransformer)
 }
 
 async function assign(
+  model: VisionTransformer,
   graph: Awaited<ReturnType<TfjsNode['node']['loadSavedModel']>>,
   group: WeightGroup,
 ): Promise<void> {
   const values: tf.NamedTensorMap = {};
   try {
     for (const [input, weight] of Object.entries(group.inputs)) {
-      values[input] = tf.tensor(await weight.load(), [...weight.shape], 'float32');
+      const loaded = await weight.load();
+      values[input] = model.onBackend(() => tf.tensor(loaded, [...weight.shape], 'float32'));
     }
-    tf.dispose(graph.predict(values));
+    model.onBackend(() => tf.dispose(graph.predict(values)));
   } finally {
     tf.dispose(values);
     graph.dispose();

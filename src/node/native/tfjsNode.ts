@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { keepingCurrent } from '../../boundBackend.js';
 import { UserError } from '../../errors.js';
 import { nativeFolder, readManifest } from './folder.js';
 
@@ -115,8 +116,9 @@ async function installedPackages(): Promise<Candidate[]> {
   });
 }
 
-/** What tfjs says when a second copy of it sets the same platform again. */
-const CHATTER = /^Platform node has already been set/;
+/** What tfjs says when a second copy of it sets the same platform and registers the same kernels again. */
+const CHATTER =
+  /^Platform node has already been set|^The kernel .* is already registered|^\w+ backend was already registered/;
 
 /**
  * Imports tfjs-node. tfjs-node 4.22.0 calls two functions of node:util that Node 23 took away, and TensorFlow writes
@@ -132,7 +134,7 @@ function withoutChatter<T>(load: () => T): T {
     if (!CHATTER.test(String(args[0]))) warn(...args);
   };
   try {
-    return load();
+    return keepingCurrent(load); // its import makes its backend the current one
   } finally {
     console.warn = warn;
   }

@@ -109,6 +109,9 @@ export class Answer {
   }
 }
 
+/** Loaded plugins by their path, for the life of the process: koffi unloads one whose handle is collected. */
+const libraries = new Map<string, Koffi.LibraryHandle>();
+
 /** A plugin whose functions can be called. */
 export class PjrtApi {
   private readonly table: ReadonlyMap<PjrtFunction, Pointer>;
@@ -123,7 +126,7 @@ export class PjrtApi {
    */
   constructor(readonly path: string) {
     this.koffi = loadKoffi();
-    this.prototype = this.koffi.proto('void *DeitPjrtFunction(void *args)');
+    this.prototype = this.koffi.proto('void *', ['void *']);
     const api = this.open();
     const head = this.read(api, HEAD_BYTES);
     this.version = `${head.readInt32LE(32)}.${head.readInt32LE(36)}`;
@@ -138,14 +141,20 @@ export class PjrtApi {
 
   private open(): Pointer {
     try {
-      const library = this.koffi.load(this.path, { global: true });
-      return BigInt(this.koffi.address(library.func('void *GetPjrtApi()')()));
+      const library = libraries.get(this.path) ?? this.koffi.load(this.path, { global: true });
+      libraries.set(this.path, library);
+      return this.koffi.address(library.func('void *GetPjrtApi()')());
     } catch (error) {
       throw new UserError(
         `${this.path}: is no PJRT plugin that can be loaded here (${(error as Error).message.split('\n')[0]})`,
         { cause: error },
       );
     }
+  }
+
+  /** Whether the plugin is CUDA's, by its file. */
+  get isCuda(): boolean {
+    return /cuda/i.test(this.path);
   }
 
   /** Where a buffer lies. */

@@ -58,8 +58,24 @@ export class PjrtClient {
     this.deviceKind = api.text(api.call('DeviceDescription_Kind', [description, undefined, undefined]), 1);
   }
 
-  /** Compiles StableHLO text for the device; seconds on a GPU, so on a thread of Node's pool. */
-  async compile(text: string): Promise<Executable> {
+  /** Compiles StableHLO text for the device, which takes seconds on a GPU. */
+  compile(text: string): Executable {
+    const { fields, held } = this.compileArguments(text);
+    const compiled = this.api.call('Client_Compile', fields);
+    held.length = 0;
+    return { handle: compiled.pointer(4) };
+  }
+
+  /** The same on a thread of Node's pool. */
+  async compileAsync(text: string): Promise<Executable> {
+    const { fields, held } = this.compileArguments(text);
+    const compiled = await this.api.callAsync('Client_Compile', fields);
+    held.length = 0;
+    return { handle: compiled.pointer(4) };
+  }
+
+  /** `held` is what the fields point to, to be kept until the call has ended. */
+  private compileArguments(text: string): { fields: (Pointer | number | undefined)[]; held: Buffer[] } {
     const { api } = this;
     const code = stableBuffer(Buffer.byteLength(text));
     const length = code.write(text);
@@ -68,14 +84,14 @@ export class PjrtClient {
     const program = api.struct([api.address(code), length, api.address(format), 4]);
     const options = stableBuffer(COMPILE_OPTIONS.length);
     options.set(COMPILE_OPTIONS);
-    const compiled = await api.callAsync('Client_Compile', [
+    const fields = [
       this.client,
       api.address(program),
       api.address(options),
       COMPILE_OPTIONS.length,
       undefined,
-    ]);
-    return { handle: compiled.pointer(4) };
+    ];
+    return { fields, held: [code, format, program, options] };
   }
 
   /** A compiled program as bytes that `deserialize` of the same plugin and device takes. */
@@ -90,11 +106,12 @@ export class PjrtClient {
     }
   }
 
-  async deserialize(bytes: Uint8Array): Promise<Executable> {
+  /** The program that `serialize` wrote; a PjrtError if this plugin or device cannot run it. */
+  deserialize(bytes: Uint8Array): Executable {
     const { api } = this;
     const copy = stableBuffer(bytes.length);
     copy.set(bytes);
-    const loaded = await api.callAsync('Executable_DeserializeAndLoad', [
+    const loaded = api.call('Executable_DeserializeAndLoad', [
       this.client,
       api.address(copy),
       bytes.length,

@@ -37,3 +37,13 @@ export function expectedContents(): Record<string, Expected> {
 export function halfPatterns(): { float32: number[]; float16: number[]; bfloat16: number[] } {
   return JSON.parse(readFileSync(new URL('halfFloat.json', FOLDER), 'utf8'));
 }
+
+/** Checkpoints with what is rare in them, the small ones; see make_odd_checkpoints.py. */
+export function oddFixtures(): { name: string; bytes: Uint8Array }[] {
+  const folder = new URL('../../../../test/fixtures/odd/', import.meta.url);
+  return readdirSync(folder)
+    .filter((name) => /\.(pth|npz|npy|safetensors)$/.test(name))
+    .sort()
+    .map((name) => ({ name, bytes: new Uint8Array(readFileSync(new URL(name, folder))) }))
+    .filter(({ bytes }) => bytes.length < 6000);
+}

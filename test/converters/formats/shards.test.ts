@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { type ByteSource, bytesSource, openShards } from '../../../converters/formats/index.js';
 import { UserError } from '../../../src/errors.js';
+import { mutated } from '../../fuzz/mutate.js';
 import { floats, safetensorsFile, stateDictPickle, zipCheckpoint } from './builders.js';
 
 function shard(...names: string[]): Uint8Array {
@@ -98,4 +100,30 @@ test('a tensor that two shards hold is refused', async () => {
   await expect(open({ weight_map: MAP }, files)).rejects.toThrow(
     /tensor "a" is in "model-00001-of-00002\.safetensors" and in "model-00002-of-00002\.safetensors"/,
   );
+});
+
+test('a mutated index ends in a checkpoint or one clear error, and asks for no file outside of its folder', async () => {
+  const text = new TextEncoder().encode(JSON.stringify({ metadata: { total_size: 24 }, weight_map: MAP }));
+  const hostile = new TextEncoder().encode('../..//\\etc\\:..\u0000"}{[],');
+  const indexes = fc.sample(mutated(fc.constant(text), [text, hostile]), { seed: 7, numRuns: 2000 });
+  const outcomes = { checkpoint: 0, error: 0 };
+  for (const bytes of indexes) {
+    const asked: string[] = [];
+    const openShard = async (path: string) => {
+      asked.push(path);
+      if (!Object.hasOwn(FILES, path)) throw new UserError(`m/${path}: no such file.`);
+      return bytesSource(FILES[path]!, path);
+    };
+    try {
+      await openShards(new TextDecoder().decode(bytes), NAME, openShard);
+      outcomes.checkpoint += 1;
+    } catch (error) {
+      expect(error).toBeInstanceOf(UserError);
+      expect((error as Error).message).not.toMatch(/\p{Cc}/u);
+      outcomes.error += 1;
+    }
+    for (const path of asked) expect(path).not.toMatch(/(^|\/)\.\.(\/|$)|^\/|\\|:|\p{Cc}/u);
+  }
+  expect(outcomes.checkpoint).toBeGreaterThan(20);
+  expect(outcomes.error).toBeGreaterThan(500);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { bytesSource, parseCheckpoint } from '../../../converters/formats/index.js';
 import { joinBytes, raw } from './builders.js';
 import { parseOutcome } from './outcome.js';
 
@@ -70,4 +71,11 @@ test.each<[string, Uint8Array, RegExp]>([
     /^case\.pth: expected a PyTorch checkpoint \(\.pth\), a safetensors file or a \.npz, found /,
   );
   expect(outcome).toMatch(message);
+});
+
+test("a TensorFlow checkpoint's values are named by their file name", async () => {
+  const source = bytesSource(Uint8Array.of(1, 2, 3, 255), 'vit.ckpt.data-00000-of-00001');
+  await expect(parseCheckpoint(source)).rejects.toThrow(
+    /found the values of a TensorFlow checkpoint, which is not read/,
+  );
 });

@@ -23,7 +23,7 @@ native('a model as a graph gives what its layers give, for any batch, and leaves
   const before = await graphFolders();
   const model = createModel(small, { imgSize: 32, seed: 3 });
   const tensors = tf.memory().numTensors;
-  await attachRuntime(model);
+  await attachRuntime(model, 'tensorflow');
   expect(tf.memory().numTensors).toBe(tensors);
   expect(await graphFolders()).toEqual(before);
   for (const batch of [1, 3, 8]) {
@@ -56,7 +56,7 @@ if (testedNativeFolder) {
       setWeight(weight, values.dataSync<'float32'>());
       values.dispose();
     }
-    await attachRuntime(model);
+    await attachRuntime(model, 'tensorflow');
     const x = tf.randomNormal([2, 32, 32, 3], 0, 1, 'float32', 5) as tf.Tensor4D;
     const [graph, layers] = [model.predict(x), model.layersModel.apply(x) as tf.Tensor];
     expect(largestDifference(graph, layers)).toBeLessThan(1e-5);
@@ -68,7 +68,7 @@ if (testedNativeFolder) {
 native('two models at once keep their weights apart; a changed weight ends the graph', async () => {
   await useBackend('tensorflow');
   const models = [1, 2].map((seed) => createModel(small, { imgSize: 32, seed }));
-  for (const model of models) await attachRuntime(model);
+  for (const model of models) await attachRuntime(model, 'tensorflow');
   const x = tf.ones([1, 32, 32, 3]) as tf.Tensor4D;
   for (const model of models) {
     expect(largestDifference(model.predict(x), model.layersModel.apply(x) as tf.Tensor)).toBeLessThan(1e-5);

@@ -40,7 +40,7 @@ const expected = await logits(createModel(SMALL, { imgSize: 32 }));
 await useBackend('tensorflow');
 const model = createModel(SMALL, { imgSize: 32 });
 const opByOp = await logits(model);
-await attachRuntime(model);
+await attachRuntime(model, 'tensorflow');
 const graph = await logits(model);
 const { tfjsNode, from } = await loadTfjsNode();
 const { isUsingGpuDevice, binding } = tfjsNode.backend();

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, statfs, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { rm, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../../errors.js';
-import { asUserError } from '../../fileErrors.js';
+import { installFolder } from '../../installFolder.js';
 import {
   manifestFile,
   type NativeManifest,
@@ -52,11 +52,7 @@ export async function setupNative(options: SetupOptions): Promise<SetupResult> {
   if (options.cuda && !options.force) requireNvidiaDriver();
   const tools = await findTools(options.env);
   const folder = nativeFolder(options.env);
-  await requireReplaceable(folder);
-  await removeLeftovers(folder);
-  const fresh = partialFolder(folder, process.pid);
-  try {
-    await mkdir(fresh, { recursive: true });
+  return installFolder(folder, manifestFile(folder), 'DEIT_NATIVE_DIR', options.signal, async (fresh) => {
     await requireDisk(fresh, options.cuda);
     await build(fresh, platform, tools, options);
     options.log('check: a forward pass on TensorFlow and on WASM');
@@ -67,53 +63,8 @@ export async function setupNative(options: SetupOptions): Promise<SetupResult> {
       cuda: options.cuda,
     };
     await writeFile(manifestFile(fresh), JSON.stringify(manifest));
-    await takePlace(fresh, folder);
     return { ...checked, folder, from: folder };
-  } catch (error) {
-    await rm(fresh, { recursive: true, force: true });
-    if (options.signal?.aborted) throw new UserError('interrupted; nothing is installed');
-    throw asUserError(error, folder);
-  }
-}
-
-const partialFolder = (folder: string, pid: number | string) => `${folder}.partial-${pid}`;
-
-/** Only what setup-native made is replaced: DEIT_NATIVE_DIR may name anything. */
-async function requireReplaceable(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  if (names.length === 0 || existsSync(manifestFile(folder))) return;
-  throw new UserError(`${folder}: holds other files; set DEIT_NATIVE_DIR to a new folder`);
-}
-
-/** Removes what runs left behind that were killed before they could undo their work. */
-async function removeLeftovers(folder: string): Promise<void> {
-  const prefix = basename(partialFolder(folder, ''));
-  for (const name of await readdir(dirname(folder)).catch(() => [])) {
-    if (!name.startsWith(prefix) || isRunning(Number(name.slice(prefix.length)))) continue;
-    await rm(join(dirname(folder), name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** The old folder steps aside first, and comes back if the new one cannot take its place. */
-async function takePlace(fresh: string, folder: string): Promise<void> {
-  const old = `${fresh}-old`;
-  const hadOld = existsSync(folder);
-  if (hadOld) await rename(folder, old);
-  try {
-    await rename(fresh, folder);
-  } catch (error) {
-    if (hadOld) await rename(old, folder);
-    throw error;
-  }
-  await rm(old, { recursive: true, force: true });
+  });
 }
 
 /** Removes what setupNative installed; resolves to whether there was anything. */

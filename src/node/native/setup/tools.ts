@@ -23,7 +23,7 @@ export async function findTools(env: NodeJS.ProcessEnv = process.env): Promise<T
 }
 
 /** pip as a module of Python or as a program: not every Python has it. */
-async function findPip(env: NodeJS.ProcessEnv): Promise<Command | undefined> {
+export async function findPip(env: NodeJS.ProcessEnv): Promise<Command | undefined> {
   for (const python of ['python3', 'python']) {
     if (!(await findProgram([python], env))) continue;
     const pip: Command = [python, '-m', 'pip'];

@@ -183,7 +183,12 @@ test.each<[string, string]>([
     `cbuiltins\ngetattr\n(${op.global('mypackage', 'Run')}${op.text('f')}tR)R`,
   ],
   ['an object that holds itself', `cmypackage\nRun\n)\x81q\x07}${op.text('me')}h\x07sb`],
+  [
+    'an object as protocol 0 makes it',
+    `ccopy_reg\n_reconstructor\n(${op.global('mypackage', 'Run')}${op.global('__builtin__', 'object')}NtR}b`,
+  ],
   ['a function', 'cmypackage\nscale\n'],
+  ["a class of a package that is named like a module of Python's", 'ccode.models\nNet\n)R'],
   ['a subclass of list', 'cmypackage\nItems\n)\x81(K\x01K\x02e'],
   ['a subclass of dict', `cmypackage\nItems\n)\x81(${op.text('a')}K\x02u`],
   ['a subclass of set', 'cmypackage\nItems\n)\x81(K\x01\x90'],
@@ -208,6 +213,11 @@ test.each<[string, string, RegExp]>([
   [
     'in an object of an unknown class',
     `cmypackage\nRun\n)\x81}${op.text('t')}${tensorPickle()}sb`,
+    /it lies in a pickled object of mypackage\.Run/,
+  ],
+  [
+    'in an object as protocol 0 makes it',
+    `ccopy_reg\n_reconstructor\n(${op.global('mypackage', 'Run')}${op.global('__builtin__', 'object')}NtR}${op.text('t')}${tensorPickle()}sb`,
     /it lies in a pickled object of mypackage\.Run/,
   ],
   [

@@ -1,0 +1,95 @@
+import { UserError } from '../errors.js';
+import { parseHubName } from '../hub/hubName.js';
+import {
+  type CachedModel,
+  clearHubCache,
+  hubCacheFolder,
+  listCache,
+  removeFromCache,
+} from '../node/hub/cache.js';
+import { hubEndpoint } from '../node/hub/environment.js';
+import { megabytes } from '../node/partialFile.js';
+import type { Command } from './main.js';
+import { formatTable } from './table.js';
+
+/** `deit cache`: what was downloaded from the hub. */
+export const cacheCommand: Command = {
+  command: 'cache',
+  describe: 'List or remove what was downloaded from the hub',
+  builder: (yargs) =>
+    yargs
+      .command(listCommand)
+      .command(dirCommand)
+      .command(removeCommand)
+      .command(clearCommand)
+      .demandCommand(1, 'say what to do with the cache: list, dir, remove or clear')
+      .example('$0 cache list', 'models, their sizes, and when they were used')
+      .example('$0 cache remove google/vit-base-patch16-224', 'frees its space'),
+  handler: () => {},
+};
+
+const json = { type: 'boolean', default: false, describe: 'print JSON' } as const;
+
+const listCommand: Command = {
+  command: 'list',
+  describe: 'List the models in the cache, the one used last first',
+  builder: (yargs) => yargs.option('json', json).example('$0 cache list --json', 'one JSON array'),
+  handler: async (args) => {
+    const models = await listCache();
+    if (args.json) return void console.log(JSON.stringify(models));
+    if (models.length === 0) return void console.log(`nothing is in the cache (${hubCacheFolder()})`);
+    console.log(formatTable(['model', 'MB', 'files', 'revisions', 'used'], models.map(row)));
+    const total = models.reduce((sum, { bytes }) => sum + bytes, 0);
+    console.log(`\n${megabytes(total)} MB in ${hubCacheFolder()}`);
+  },
+};
+
+function row({ repo, bytes, partialBytes, files, revisions, used }: CachedModel): string[] {
+  const names = revisions.map(({ revision, commit }) =>
+    revision === commit ? commit.slice(0, 12) : `${revision} (${commit.slice(0, 12)})`,
+  );
+  const unfinished = partialBytes > 0 ? ` + ${megabytes(partialBytes)} MB unfinished` : '';
+  const when = `${used.slice(0, 16).replace('T', ' ')} UTC`;
+  return [repo, megabytes(bytes), `${files}${unfinished}`, names.join(', ') || '–', when];
+}
+
+const dirCommand: Command = {
+  command: 'dir',
+  describe: 'Print the folder of the cache',
+  builder: (yargs) => yargs.example('du -sh "$($0 cache dir)"', 'its size on the disk'),
+  handler: () => console.log(hubCacheFolder()),
+};
+
+const removeCommand: Command = {
+  command: 'remove <model>',
+  describe: 'Remove a model from the cache',
+  builder: (yargs) =>
+    yargs
+      .positional('model', { type: 'string', demandOption: true, describe: 'OWNER/NAME, as the list has it' })
+      .option('json', json)
+      .example('$0 cache remove google/vit-base-patch16-224', 'frees its space'),
+  handler: async (args) => {
+    const repo = repoOf(String(args.model));
+    const bytes = await removeFromCache(repo);
+    console.log(
+      args.json ? JSON.stringify({ removed: repo, bytes }) : `${repo} removed: ${megabytes(bytes)} MB`,
+    );
+  },
+};
+
+function repoOf(model: string): string {
+  const name = /^(hf:|https?:)/i.test(model) ? model : `hf:${model}`;
+  const { repo, revision, path } = parseHubName(name, hubEndpoint());
+  if (revision === undefined && path === undefined) return repo;
+  throw new UserError(`${model}: models are removed as a whole; give ${repo}`);
+}
+
+const clearCommand: Command = {
+  command: 'clear',
+  describe: 'Remove all models from the cache',
+  builder: (yargs) => yargs.option('json', json).example('$0 cache clear', 'empties the cache'),
+  handler: async (args) => {
+    const bytes = await clearHubCache();
+    console.log(args.json ? JSON.stringify({ bytes }) : `${megabytes(bytes)} MB removed`);
+  },
+};

@@ -1,0 +1,16 @@
+import type { OutputSink } from '../../converters/write/sink.js';
+import type { WeightReader } from '../families/types.js';
+import type { VitConfig } from '../families/vit/config.js';
+
+/**
+ * Writes a model as a TensorFlow SavedModel; see converters/write/savedModel. What it needs of TensorFlow's formats is
+ * loaded when it is called, so that a page which only classifies does not fetch it.
+ */
+export async function writeSavedModel(
+  config: VitConfig,
+  readWeight: WeightReader,
+  sink: OutputSink,
+): Promise<void> {
+  const { writeSavedModel: write } = await import('../../converters/write/savedModel/index.js');
+  await write(config, readWeight, sink);
+}

@@ -1,0 +1,3 @@
+/** Node's backends beside WASM, the best last: `auto` tries the last added first. */
+import './native/backend.js';
+import './pjrt/backend.js';

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { UserError } from '../errors.js';
+import { asUserError } from './fileErrors.js';
+
+/**
+ * Makes a folder of installed files, whole or not at all: `build` fills a new folder beside it, which takes its place
+ * when all is well; else nothing is left of it, and what was there before stays.
+ *
+ * @param manifest file that says, by being there, that this program made the folder
+ * @param variable name of the environment variable that names another folder, for messages
+ * @throws UserError if the folder holds other files, what `build` throws, or that it was interrupted
+ */
+export async function installFolder<T>(
+  folder: string,
+  manifest: string,
+  variable: string,
+  signal: AbortSignal | undefined,
+  build: (fresh: string) => Promise<T>,
+): Promise<T> {
+  await requireReplaceable(folder, manifest, variable);
+  await removeLeftovers(folder);
+  const fresh = partialFolder(folder, process.pid);
+  try {
+    await mkdir(fresh, { recursive: true });
+    const result = await build(fresh);
+    await takePlace(fresh, folder);
+    return result;
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true });
+    if (signal?.aborted) throw new UserError('interrupted; nothing is installed');
+    throw asUserError(error, folder);
+  }
+}
+
+const partialFolder = (folder: string, pid: number | string) => `${folder}.partial-${pid}`;
+
+/** Only what was made here is replaced: the variable may name anything. */
+async function requireReplaceable(folder: string, manifest: string, variable: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  if (names.length === 0 || existsSync(manifest)) return;
+  throw new UserError(`${folder}: holds other files; set ${variable} to a new folder`);
+}
+
+/** Removes what runs left behind that were killed before they could undo their work. */
+async function removeLeftovers(folder: string): Promise<void> {
+  const prefix = basename(partialFolder(folder, ''));
+  for (const name of await readdir(dirname(folder)).catch(() => [])) {
+    if (!name.startsWith(prefix) || isRunning(Number(name.slice(prefix.length)))) continue;
+    await rm(join(dirname(folder), name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The old folder steps aside first, and comes back if the new one cannot take its place. */
+async function takePlace(fresh: string, folder: string): Promise<void> {
+  const old = `${fresh}-old`;
+  const hadOld = existsSync(folder);
+  if (hadOld) await rename(folder, old);
+  try {
+    await rename(fresh, folder);
+  } catch (error) {
+    if (hadOld) await rename(old, folder);
+    throw error;
+  }
+  await rm(old, { recursive: true, force: true });
+}

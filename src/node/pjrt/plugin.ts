@@ -1,0 +1,56 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { UserError } from '../../errors.js';
+
+/** What `deit setup-native --xla` leaves beside what it installed; written last. */
+export interface XlaManifest {
+  /** The plugin's shared library, relative to the folder. */
+  readonly plugin: string;
+  /** The wheel that it came in, e.g. `jax-cuda12-pjrt==0.11.2`. */
+  readonly requirement: string;
+}
+
+const MANIFEST = 'xla.json';
+
+/** Where setup-native installs XLA: $DEIT_XLA_DIR, or a folder among the user's caches. */
+export function xlaFolder(env: NodeJS.ProcessEnv = process.env): string {
+  if (env.DEIT_XLA_DIR) return resolve(env.DEIT_XLA_DIR);
+  return join(cacheFolder(env), 'xla');
+}
+
+/** Where compiled programs are kept: $DEIT_CACHE, or the user's caches. */
+export function programFolder(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env.DEIT_CACHE ? resolve(env.DEIT_CACHE) : cacheFolder(env), 'xla-programs');
+}
+
+function cacheFolder(env: NodeJS.ProcessEnv): string {
+  const caches =
+    env.XDG_CACHE_HOME || join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
+  return join(caches, 'deit-tfjs');
+}
+
+export function xlaManifestFile(folder: string): string {
+  return join(folder, MANIFEST);
+}
+
+/**
+ * The PJRT plugin to take: $DEIT_PJRT_PLUGIN, any plugin's shared library, or the one that setup-native installed.
+ *
+ * @throws UserError if there is none
+ */
+export function findPlugin(env: NodeJS.ProcessEnv = process.env): string {
+  if (env.DEIT_PJRT_PLUGIN) {
+    if (existsSync(env.DEIT_PJRT_PLUGIN)) return resolve(env.DEIT_PJRT_PLUGIN);
+    throw new UserError(`DEIT_PJRT_PLUGIN: ${env.DEIT_PJRT_PLUGIN} is no file`);
+  }
+  const folder = xlaFolder(env);
+  const file = xlaManifestFile(folder);
+  if (!existsSync(file)) {
+    throw new UserError(
+      'XLA is not installed; `deit setup-native --xla` installs it, or DEIT_PJRT_PLUGIN names a plugin',
+    );
+  }
+  const { plugin } = JSON.parse(readFileSync(file, 'utf8')) as XlaManifest;
+  return join(folder, plugin);
+}

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PjrtError } from './api.js';
+import type { Executable, PjrtClient } from './client.js';
+
+/**
+ * Compiled programs on the disk, one a file, by the hash of the program's text and of what compiled it. A folder that
+ * cannot be read or written costs time alone.
+ */
+export class ProgramCache {
+  constructor(
+    private readonly client: PjrtClient,
+    private readonly folder: string,
+  ) {}
+
+  /** The compiled program, from the disk if it is there. */
+  get(text: string): Executable {
+    return this.read(text) ?? this.keep(text, this.client.compile(text));
+  }
+
+  /** The same, compiling on a thread of Node's pool. */
+  async getAsync(text: string): Promise<Executable> {
+    return this.read(text) ?? this.keep(text, await this.client.compileAsync(text));
+  }
+
+  private file(text: string): string {
+    const { platform, platformVersion, deviceKind } = this.client;
+    const hash = createHash('sha256');
+    for (const part of [platform, platformVersion, deviceKind, text]) hash.update(part).update('\0');
+    return join(this.folder, `${hash.digest('hex')}.xla`);
+  }
+
+  private read(text: string): Executable | undefined {
+    try {
+      return this.client.deserialize(readFileSync(this.file(text)));
+    } catch (error) {
+      // A program of another build of the same version: it is compiled anew and written over.
+      if (error instanceof PjrtError || (error as NodeJS.ErrnoException).code) return undefined;
+      throw error;
+    }
+  }
+
+  private keep(text: string, executable: Executable): Executable {
+    const file = this.file(text);
+    const partial = `${file}.${process.pid}`;
+    try {
+      mkdirSync(this.folder, { recursive: true });
+      writeFileSync(partial, this.client.serialize(executable));
+      renameSync(partial, file);
+    } catch (error) {
+      rmSync(partial, { force: true });
+      const known = error instanceof PjrtError || (error as NodeJS.ErrnoException).code;
+      if (!known) throw error;
+    }
+    return executable;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * tfjs' WASM backend, started in synchronous code: createModel and tfjs' own ops work right after the import. Its own
+ * start is asynchronous and leaves Emscripten's handlers of uncaughtException and unhandledRejection in the process.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  currentBackendName,
+  makeCurrent,
+  runningBackend,
+  setSynchronousStart,
+  startBackendNow,
+} from '../boundBackend.js';
+import { UserError } from '../errors.js';
+import { probeSimd, registerConvolutionGradient, registerWasmKernelsNow } from '../kernels/wasm/index.js';
+
+const NAME = 'wasm';
+/** That of tfjs-backend-wasm: above the CPU's, below tfjs-node's. */
+const PRIORITY = 2;
+const FILES = '@tensorflow/tfjs-backend-wasm/wasm-out';
+
+const require = createRequire(import.meta.url);
+
+/** What of Emscripten's module the backend is built on. */
+interface EmscriptenModule {
+  instantiateWasm(
+    imports: WebAssembly.Imports,
+    done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
+  ): WebAssembly.Exports;
+  cwrap?(name: string, returns: string | null, takes: string[]): unknown;
+  tfjs?: Record<string, unknown>;
+}
+
+function createWasmBackend(): tf.KernelBackend {
+  const binary = readFileSync(require.resolve(`${FILES}/tfjs-backend-wasm${simd() ? '-simd' : ''}.wasm`));
+  const module: EmscriptenModule = {
+    instantiateWasm(imports, done) {
+      const compiled = new WebAssembly.Module(binary);
+      const instance = new WebAssembly.Instance(compiled, imports);
+      done(instance, compiled);
+      return instance.exports;
+    },
+  };
+  const factory = require(`${FILES}/tfjs-backend-wasm.js`) as (config: EmscriptenModule) => unknown;
+  withoutNewHandlers(() => factory(module));
+  const { cwrap } = module;
+  if (!cwrap) throw new UserError('the WASM backend of TensorFlow.js does not start here');
+  // As tfjs-backend-wasm's own init has it (backend_wasm.ts).
+  module.tfjs = {
+    init: cwrap('init', null, []),
+    initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
+    getThreadsCount: cwrap('get_threads_count', 'number', []),
+    registerTensor: cwrap('register_tensor', null, ['number', 'number', 'number']),
+    disposeData: cwrap('dispose_data', null, ['number']),
+    dispose: cwrap('dispose', null, []),
+  };
+  return new BackendWasm(module as unknown as ConstructorParameters<typeof BackendWasm>[0]);
+}
+
+function simd(): boolean {
+  return probeSimd() !== 'none';
+}
+
+const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
+
+/** Takes off the handlers that `run` has added to the process, and no others. */
+function withoutNewHandlers(run: () => void): void {
+  const listeners = (event: string) => process.listeners(event as 'uncaughtException');
+  const before = EVENTS.map(listeners);
+  try {
+    run();
+  } finally {
+    for (const [i, event] of EVENTS.entries()) {
+      const left = [...before[i]];
+      for (const listener of listeners(event)) {
+        const at = left.indexOf(listener);
+        if (at >= 0) left.splice(at, 1);
+        else process.removeListener(event, listener);
+      }
+    }
+  }
+}
+
+/** Starts the backend where none is current, and gives it our kernels. */
+function prepareWasm(): void {
+  const current = currentBackendName();
+  if (current === undefined) makeCurrent(startBackendNow(NAME));
+  else if (current !== NAME || !runningBackend(NAME)) return;
+  registerConvolutionGradient();
+  registerWasmKernelsNow();
+}
+
+/** Whether tfjs' own start of the backend has begun; it is left alone then. */
+function isStarted(): boolean {
+  return currentBackendName() === NAME || runningBackend(NAME) !== undefined;
+}
+
+if (!isStarted()) {
+  // The backend starts at its first use: here only the way in which it will do so is set.
+  tf.removeBackend(NAME);
+  tf.registerBackend(NAME, createWasmBackend, PRIORITY);
+}
+setSynchronousStart(prepareWasm);

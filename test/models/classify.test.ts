@@ -1,0 +1,216 @@
+/** What classify, logits and embed take and give, without a platform's own images. */
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { useBackend } from '../../src/backend.js';
+import { preprocess } from '../../src/image/index.js';
+import { type ClassifyInput, tensorToRgb, topPredictions } from '../../src/models/classify.js';
+import { createModel } from '../../src/models/create.js';
+import type { VisionTransformer } from '../../src/models/visionTransformer.js';
+import { fixture, picture } from '../image/pictures.js';
+
+interface Levels {
+  readonly values: number[];
+  readonly levels: number[];
+}
+
+/** Pillow's: test/fixtures/make_levels.py. */
+const reference: Record<'float32' | 'int32', Levels> = JSON.parse(
+  readFileSync(fixture('levels.json'), 'utf8'),
+);
+
+let model: VisionTransformer;
+const image = picture(40, 30);
+
+beforeAll(async () => {
+  await useBackend('wasm');
+  model = createModel(
+    { embedDim: 16, depth: 2, numHeads: 2, numClasses: 7, patchSize: 8 },
+    { imgSize: [24, 32], distilled: true },
+  );
+});
+
+/** A tensor [1, n, 3] of grey levels. */
+const grey = (levels: number[], dtype: tf.DataType = 'float32') =>
+  tf.tensor3d(
+    levels.flatMap((level) => [level, level, level]),
+    [1, levels.length, 3],
+    dtype as 'float32',
+  );
+
+describe('a tensor of levels', () => {
+  test.each(['float32', 'int32'] as const)('%s: clamped and cut off as Pillow does', async (dtype) => {
+    const { values, levels } = reference[dtype];
+    const { data } = await tensorToRgb(grey(values, dtype));
+    expect([...data].filter((_, i) => i % 3 === 0)).toEqual(levels);
+  });
+
+  test('is classified as its bytes are', async () => {
+    const tensor = tf.tensor3d([...image.data], [30, 40, 3]);
+    expect(await model.classify(tensor)).toEqual(await model.classify(image));
+    const whole = tf.cast(tensor, 'int32') as tf.Tensor3D;
+    expect(await model.classify(whole)).toEqual(await model.classify(image));
+  });
+
+  test.each([
+    ['0…1', [0, 0.5, 1]],
+    ['−1…1', [-1, 0.2, 1]],
+    ['normalised by mean and std', [-2.1179, 0, 2.64]],
+    ['a mean taken off', [-123.7, 0, 131.3]],
+    ['all 1', [1, 1]],
+  ])('%s is refused, with what to do', async (_, levels) => {
+    await expect(model.classify(grey(levels))).rejects.toThrow(
+      /^classify takes a tensor of levels 0…255, and the values .*….* look normalised; multiply values of 0…1 by 255/,
+    );
+  });
+
+  test('a black image, a dark one of int32, and what a resampling overshoots are levels', async () => {
+    expect([...(await tensorToRgb(grey([0, 0]))).data]).toEqual([0, 0, 0, 0, 0, 0]);
+    expect((await tensorToRgb(grey([0, 1], 'int32'))).data[3]).toBe(1);
+    expect((await tensorToRgb(grey([-9.5, 260]))).data).toEqual(Uint8Array.of(0, 0, 0, 255, 255, 255));
+  });
+
+  test.each([
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+  ])('%d is an error', async (value) => {
+    await expect(model.classify(grey([0, 200, value]))).rejects.toThrow(
+      `the tensor of levels holds ${value} at place 6`,
+    );
+  });
+
+  test('another shape or dtype is an error', async () => {
+    const wrong = /^classify takes a tensor \[height, width, 3\] of levels 0…255, got \[4,4,1\]$/;
+    await expect(model.classify(tf.ones([4, 4, 1]) as tf.Tensor3D)).rejects.toThrow(wrong);
+    await expect(model.classify(grey([1], 'bool'))).rejects.toThrow(/as int32 or float32, got one of bool$/);
+  });
+});
+
+describe('what is no image is named, with what would be one', () => {
+  test.each<[string, unknown, RegExp]>([
+    ['a number', 42, /^an image is expected, got the number 42; give \{data, width, height\}/],
+    ['nothing', undefined, /got undefined; give/],
+    ['null', null, /got null; give/],
+    ['an object', { foo: 1 }, /got an object with foo; give/],
+    ['another class', new Date(), /got an object of class Date; give/],
+    [
+      'floats as pixels',
+      { data: new Float32Array(12), width: 2, height: 2 },
+      /data is a Uint8Array.*Float32Array$/,
+    ],
+    [
+      'too few bytes',
+      { data: new Uint8Array(11), width: 2, height: 2 },
+      /has 12 bytes of RGB or 16 of RGBA, got 11$/,
+    ],
+    [
+      'no size',
+      { data: new Uint8Array(12), width: 2, height: 0 },
+      /whole numbers of at least 1, got the number 2 and the number 0$/,
+    ],
+    ['half a pixel', { data: new Uint8Array(9), width: 1.5, height: 2 }, /whole numbers of at least 1/],
+  ])('%s', async (_, input, message) => {
+    await expect(model.classify(input as ClassifyInput)).rejects.toThrow(message);
+  });
+
+  test('in a list, with its place', async () => {
+    const list = [image, 'x' as unknown as ClassifyInput];
+    await expect(model.classify(list)).rejects.toThrow(
+      /^image 1 of the list: an image is expected, got the text "x"/,
+    );
+  });
+});
+
+test.each([
+  -1,
+  0,
+  1.5,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  '5',
+  null,
+])('topK: %p is an error', async (topK) => {
+  await expect(model.classify(image, { topK: topK as number })).rejects.toThrow(
+    /^topK is a whole number of at least 1/,
+  );
+});
+
+test('unknown options are errors that name the nearest', async () => {
+  await expect(model.classify(image, { topk: 3 } as object)).rejects.toThrow(
+    'classify has no option "topk"; did you mean topK?',
+  );
+  const x = tf.zeros([1, 24, 32, 3]);
+  expect(() => model.features(x, { attentions: true } as object)).toThrow(
+    'features has no option "attentions"; did you mean attention?',
+  );
+  expect(() => createModel('deit_tiny_patch16_224', { numClass: 3 } as object)).toThrow(
+    'a model has no field "numClass"; did you mean numClasses?',
+  );
+});
+
+test('an array gives one result for each, as each alone', async () => {
+  const images = [image, picture(24, 32), picture(50, 50)];
+  const one = await Promise.all(images.map((each) => model.classify(each, { topK: 2 })));
+  expect(await model.classify(images, { topK: 2 })).toEqual(one);
+  expect(await model.classify([])).toEqual([]);
+  expect(await model.logits(images)).toEqual(await Promise.all(images.map((each) => model.logits(each))));
+});
+
+test('logits are those of predict, and embed the tokens of features', async () => {
+  const before = tf.memory().numTensors;
+  const logits = await model.logits(image);
+  const { classToken, patchMean } = await model.embed(image);
+  const [also] = await model.embed([image]);
+  expect(tf.memory().numTensors).toBe(before);
+  expect(also).toEqual({ classToken, patchMean });
+  const x = tf.tensor4d(preprocess(image, model.preprocessing), [1, 24, 32, 3]);
+  expect([...logits]).toEqual([...model.predict(x).dataSync()]);
+  const rows = (model.features(x).tokens.arraySync() as number[][][])[0]!;
+  expect([...classToken]).toEqual(rows[0]);
+  const patches = rows.slice(2); // class and distillation token stand first
+  expect(patches.length).toBe(12);
+  for (const [i, mean] of patchMean.entries()) {
+    expect(mean).toBeCloseTo(patches.reduce((sum, row) => sum + row[i]!, 0) / 12, 5);
+  }
+  expect([...classToken]).not.toEqual([...patchMean]);
+});
+
+test('a model without a head gives logits’ features and refuses to classify', async () => {
+  const headless = createModel(
+    { embedDim: 16, depth: 1, numHeads: 2, numClasses: 0, patchSize: 8 },
+    { imgSize: 16 },
+  );
+  expect((await headless.logits(image)).length).toBe(16);
+  await expect(headless.classify(image)).rejects.toThrow(/has no head to classify with; use embed/);
+  headless.dispose();
+});
+
+test('logits that are not finite are an error', async () => {
+  const broken = createModel(
+    { embedDim: 16, depth: 1, numHeads: 2, numClasses: 3, patchSize: 8 },
+    { imgSize: 16 },
+  );
+  const weights = broken.layersModel.getWeights();
+  weights[weights.length - 1] = tf.tensor1d([0, Number.NaN, 0]);
+  broken.layersModel.setWeights(weights);
+  await expect(broken.classify(image)).rejects.toThrow(/^vit: its output holds NaN on the wasm backend/);
+  broken.dispose();
+});
+
+test('predict refuses what is no float32 batch', () => {
+  expect(() => model.predict(image as unknown as tf.Tensor)).toThrow(/classify takes images$/);
+  expect(() => model.predict(tf.zeros([1, 24, 32, 3], 'int32'))).toThrow(/got one of int32$/);
+  expect(() => model.features(tf.zeros([1, 32, 24, 3]))).toThrow(
+    /features takes a float32 tensor.*got \[1,32,24,3\]$/,
+  );
+});
+
+test('probabilities are a softmax, most probable first', () => {
+  const found = topPredictions([1, 3, 2], 2, ['a', 'b', 'c']);
+  expect(found.map(({ label, index }) => [label, index])).toEqual([
+    ['b', 1],
+    ['c', 2],
+  ]);
+  expect(found[0]!.probability).toBeCloseTo(Math.exp(3) / (Math.exp(1) + Math.exp(2) + Math.exp(3)), 12);
+});

@@ -1,0 +1,145 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import * as tf from '@tensorflow/tfjs-core';
+import { attachRuntime, useBackend } from '../../../src/backend.js';
+import type { VitConfig } from '../../../src/families/vit/config.js';
+import { createModel } from '../../../src/models/create.js';
+import { findPlugin } from '../../../src/node/pjrt/plugin.js';
+import '../../../src/node/backends.js';
+import { showXla, testedXlaFolder } from '../../xla.js';
+
+const cache = mkdtempSync(join(tmpdir(), 'deit-xla-'));
+process.env.DEIT_CACHE = cache;
+showXla();
+
+afterAll(() => rmSync(cache, { recursive: true, force: true }));
+
+const SMALL: Partial<VitConfig> = {
+  imgSize: [32, 48],
+  patchSize: 8,
+  embedDim: 32,
+  depth: 2,
+  numHeads: 4,
+  numClasses: 7,
+};
+
+/** Every field that changes the forward pass, in some company. */
+const VARIANTS: Record<string, Partial<VitConfig>> = {
+  plain: {},
+  distilled: { distilled: true },
+  'distilled, no heads': { distilled: true, numClasses: 0 },
+  'DeiT III': { posEmbedPrefix: false, layerScale: 0.5 },
+  'patches not square, no bias': { patchSize: [8, 12], patchBias: false, qkvBias: false },
+  'pixels left over': { imgSize: [37, 51] },
+  'map pooling, tanh GELU, q and k norm': {
+    pool: 'map',
+    activation: 'gelu_tanh',
+    qkNorm: true,
+    classToken: false,
+    registers: 2,
+    posEmbedPrefix: false,
+  },
+  'class token and mean, SwiGLU, registers': { pool: 'token_mean', swiglu: true, registers: 3 },
+  'mean, fc_norm, no final norm': { pool: 'mean', fcNorm: true, finalNorm: false },
+  'pre-norm, quick GELU, parallel, pre-logits': {
+    preNorm: true,
+    activation: 'quick_gelu',
+    parallel: 2,
+    preLogits: 16,
+  },
+  relu: { activation: 'relu', registers: 1, registerPositions: true },
+};
+
+/** The same model's logits layer by layer on WASM and by XLA. */
+async function bothLogits(fields: Partial<VitConfig>, batch: number) {
+  await useBackend('wasm');
+  const model = createModel({ ...SMALL, ...fields });
+  const [height, width] = model.config.imgSize;
+  const x = tf.tidy(() => {
+    const values = tf.sin(tf.mul(tf.range(0, batch * height * width * 3), 0.7));
+    return tf.reshape(values, [batch, height, width, 3]) as tf.Tensor4D;
+  });
+  try {
+    const expected = await model.predict(x).data<'float32'>();
+    await attachRuntime(model, 'xla');
+    expect(model.backend).toBe('xla');
+    const found = await model.predict(x).data<'float32'>();
+    return { expected, found };
+  } finally {
+    x.dispose();
+    model.dispose();
+  }
+}
+
+function relativeDifference(found: Float32Array, expected: Float32Array): number {
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  expect(found).toHaveLength(expected.length);
+  return found.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0) / largest;
+}
+
+(testedXlaFolder ? describe : describe.skip)('XLA by a PJRT plugin', () => {
+  test.each(Object.keys(VARIANTS))('%s: the logits of WASM', async (name) => {
+    const { expected, found } = await bothLogits(VARIANTS[name]!, 2);
+    expect(relativeDifference(found, expected)).toBeLessThan(2e-6);
+  });
+
+  test('a batch between two powers of two is filled up, and none of it is in the answer', async () => {
+    const { expected, found } = await bothLogits({}, 3);
+    expect(relativeDifference(found, expected)).toBeLessThan(2e-6);
+  });
+
+  test('bfloat16 by DEIT_XLA_DTYPE; another name is refused', async () => {
+    process.env.DEIT_XLA_DTYPE = 'bfloat16';
+    try {
+      const { expected, found } = await bothLogits({}, 1);
+      const difference = relativeDifference(found, expected);
+      expect(difference).toBeGreaterThan(1e-5);
+      expect(difference).toBeLessThan(2e-2);
+      process.env.DEIT_XLA_DTYPE = 'bf8';
+      await expect(useBackend('xla')).rejects.toThrow(/DEIT_XLA_DTYPE is "bf8"; it may be float32, tf32/);
+    } finally {
+      delete process.env.DEIT_XLA_DTYPE;
+    }
+  });
+
+  test('compiled programs are kept; a damaged one is compiled anew', async () => {
+    const folder = join(cache, 'xla-programs');
+    await bothLogits({}, 2);
+    const programs = readdirSync(folder);
+    expect(programs.length).toBeGreaterThan(0);
+    for (const program of programs) writeFileSync(join(folder, program), 'damaged');
+    const { expected, found } = await bothLogits({}, 2);
+    expect(relativeDifference(found, expected)).toBeLessThan(2e-6);
+  });
+
+  test('a changed weight drops the program, and the layers predict', async () => {
+    await useBackend('wasm');
+    const model = createModel(SMALL);
+    await attachRuntime(model, 'xla');
+    expect(model.backend).toBe('xla');
+    const weights = model.layersModel.getWeights();
+    model.layersModel.setWeights(weights.map((weight) => tf.add(weight, 0.01)));
+    tf.dispose(model.predict(tf.zeros([1, 32, 48, 3])));
+    expect(model.backend).toBe('wasm');
+    model.dispose();
+  });
+});
+
+test('without a plugin one line says what installs it', () => {
+  expect(() => findPlugin({ DEIT_XLA_DIR: join(cache, 'none') })).toThrow(/setup-native --xla/);
+  expect(() => findPlugin({ DEIT_PJRT_PLUGIN: '/no/such/plugin.so' })).toThrow(/is no file/);
+});
+
+test('a library that is no plugin is refused by name', async () => {
+  const file = join(cache, 'no-plugin.so');
+  writeFileSync(file, 'not a library');
+  process.env.DEIT_PJRT_PLUGIN = file;
+  try {
+    const { PjrtApi } = await import('../../../src/node/pjrt/api.js');
+    expect(() => new PjrtApi(file)).toThrow(/no-plugin\.so: is no PJRT plugin/);
+  } finally {
+    delete process.env.DEIT_PJRT_PLUGIN;
+  }
+});

@@ -4,7 +4,8 @@ import { DamagedImage, decodeHere } from '../image/formats/index.js';
 import { describeOther, FORMAT_NAMES, jpegExif, pictureFormat, pictureSize } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { inflate } from './inflate.js';
-import { readBitmap } from './readPixels.js';
+import { readFrame } from './readFrame.js';
+import { readBitmap, TransparentImage } from './readPixels.js';
 
 /** Kinds of picture that classify takes in a browser, beside pixels and tensors. */
 export type BrowserPicture =
@@ -78,7 +79,19 @@ function isA(value: unknown, className: string): boolean {
  */
 async function decodeBlob(blob: Blob): Promise<RgbImage> {
   const name = nameOfBlob(blob);
-  return (await decodeOwn(blob, name)) ?? readAndClose(await browserBitmap(blob), name);
+  const image = await decodeOwn(blob, name);
+  if (image) return image;
+  const bitmap = await browserBitmap(blob);
+  try {
+    return await readAndClose(bitmap, name);
+  } catch (error) {
+    const frame =
+      error instanceof TransparentImage
+        ? await readFrame(blob, 'image/webp').catch(() => undefined)
+        : undefined;
+    if (frame) return frame;
+    throw error;
+  }
 }
 
 /** By the readers that Node has too; undefined for what the browser decodes. */

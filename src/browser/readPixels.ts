@@ -11,6 +11,9 @@ const BAND_PIXELS = 2 ** 20;
 const NO_TEXTURE =
   'the picture has transparent pixels, whose colours this browser gives exactly only through WebGL 2, which it lacks or whose textures are too small; save it as PNG, or without transparency';
 
+/** The error of a bitmap whose colours cannot be had as they are. */
+export class TransparentImage extends UserError {}
+
 /** What lies on a canvas has lost the colours already, whoever reads it. */
 function isBitmap(source: Drawable): boolean {
   return typeof ImageBitmap !== 'undefined' && source instanceof ImageBitmap;
@@ -31,7 +34,7 @@ export function readBitmap(source: Drawable, name: string): RgbImage {
     // A canvas keeps colours multiplied by alpha, and so loses some; a texture keeps them.
     const reader = webglReader(source);
     if (reader) readBands(source, reader, data);
-    else if (isBitmap(source)) throw new UserError(`${name}: ${NO_TEXTURE}`);
+    else if (isBitmap(source)) throw new TransparentImage(`${name}: ${NO_TEXTURE}`);
   } catch (error) {
     if ((error as Error).name !== 'SecurityError') throw error;
     throw new UserError(

@@ -31,6 +31,11 @@ const pictures: readonly (Signature & { readonly name: PictureFormat })[] = [
 
 /** Named only so that the error can say what a refused file is. */
 const others: readonly Signature[] = [
+  { name: 'a PAM picture', magic: 'P7\n' },
+  { name: 'a QOI picture', magic: 'qoif' },
+  { name: 'a DDS picture', magic: 'DDS ' },
+  { name: 'an icon (ICO)', magic: '\0\0\x01\0' },
+  { name: 'an icon (ICNS)', magic: 'icns' },
   { name: 'a PDF document', magic: '%PDF' },
   { name: 'a HEIF or AVIF picture', magic: 'ftyp', offset: 4 },
   { name: 'a JPEG XL picture', magic: '\xff\x0a' },

@@ -64,7 +64,7 @@ describeInBrowser('pictures in a page', () => {
     }
   });
 
-  test('without WebGL transparent PNGs are the same, and a transparent WebP is refused, not changed', async () => {
+  test('without WebGL transparent images are the same, and without WebCodecs too a WebP is refused, not changed', async () => {
     const { page: without } = await openPage(browser, server);
     try {
       await without.evaluate(() => {
@@ -77,11 +77,23 @@ describeInBrowser('pictures in a page', () => {
           return kind.startsWith('webgl') ? null : Reflect.apply(getContext, this, [kind, ...more]);
         } as typeof getContext;
       });
-      const files = ['rgba.png', 'la.png', 'palette-trns.png', 'rgba16.png', 'turned.png', 'lossy.webp'];
-      const found = await without.evaluate(decodeAll, [...files, 'lossless-alpha.webp']);
-      for (const file of files) expect(found[file]).toMatch(pillow[file]!.sha256);
-      expect(found['lossless-alpha.webp']).toMatch(
-        /^UserError: lossless-alpha.webp: the picture has transparent pixels/,
+      const files = [
+        'rgba.png',
+        'la.png',
+        'palette-trns.png',
+        'rgba16.png',
+        'turned.png',
+        'lossy.webp',
+        'lossless-alpha.webp',
+        'lossy-alpha.webp',
+        'animated-alpha.webp',
+      ];
+      const found = await without.evaluate(decodeAll, files);
+      for (const file of files) expect(`${file} ${found[file]}`).toMatch(pillow[file]!.sha256);
+      await without.evaluate(() => Reflect.deleteProperty(globalThis, 'ImageDecoder'));
+      const { 'lossy-alpha.webp': refused } = await without.evaluate(decodeAll, ['lossy-alpha.webp']);
+      expect(refused).toMatch(
+        /^UserError: lossy-alpha.webp: the picture has transparent pixels, whose colours/,
       );
     } finally {
       await without.close();

@@ -120,6 +120,7 @@ test('what is no picture of a val set is refused by its first bytes', async () =
   expect(await found('<!DOCTYPE html><html>')).toMatch(/HTML/);
   expect(await found('PK\x03\x04')).toMatch(/zip archive/);
   expect(await found('\0\0\0\x1cftypavif')).toMatch(/HEIF or AVIF/);
+  expect(await found('\0\0\x01\0\x01\0')).toMatch(/an icon \(ICO\)/);
   expect(await found('just text')).toMatch(/begins with the bytes 6a757374/);
 });
 

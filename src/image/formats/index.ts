@@ -3,4 +3,4 @@
 export { type CheckSize, DamagedImage } from './damaged.js';
 export { decodeHere } from './decode.js';
 export type { Inflate, Sink } from './inflate.js';
-export { rgbFromCmyk } from './samples.js';
+export { rgbFromCmyk, rgbOfRgba } from './samples.js';

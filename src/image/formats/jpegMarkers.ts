@@ -5,6 +5,9 @@ const SOI = 0xd8;
 const EOI = 0xd9;
 const SOS = 0xda;
 const DRI = 0xdd;
+const DQT = 0xdb;
+const DHT = 0xc4;
+const DAC = 0xcc;
 
 const isRestart = (marker: number) => marker >= 0xd0 && marker <= 0xd7;
 /** SOF0 to SOF15 and JPG, less the tables DHT and DAC. */
@@ -44,7 +47,7 @@ export function checkScanMarkers(bytes: Uint8Array): void {
     const length = at + 1 < bytes.length ? bytes[at]! * 256 + bytes[at + 1]! : 2;
     if (marker === DRI && length === 4) restarts = bytes[at + 2] !== 0 || bytes[at + 3] !== 0;
     if (marker === SOS) scanning = true;
-    if (scanning && !allowed(marker, length)) {
+    if (scanning && !allowed(bytes, marker, at, length)) {
       // At a restart, libjpeg passes over marks that no marker has.
       if (restarts && marker < 0xc0 && restartFollows(bytes, at)) continue;
       throw new DamagedImage(
@@ -55,12 +58,57 @@ export function checkScanMarkers(bytes: Uint8Array): void {
   }
 }
 
-function allowed(marker: number, length: number): boolean {
+function allowed(bytes: Uint8Array, marker: number, at: number, length: number): boolean {
   if (marker === SOI || isFrame(marker)) return false;
-  return marker === SOS || (isSegment(marker) && length >= 2);
+  if (marker === SOS) {
+    const components = bytes[at + 2] ?? 1;
+    return components >= 1 && components <= 4 && length === 6 + 2 * components;
+  }
+  if (!isSegment(marker) || length < 2) return false;
+  // Of a table that the file cuts off, libjpeg has seen what is there.
+  const table = bytes.subarray(at + 2, at + length);
+  const whole = at + length <= bytes.length;
+  if (marker === DQT) return isQuantization(table, whole);
+  if (marker === DHT) return isHuffman(table, whole);
+  if (marker === DAC) return isConditioning(table, whole);
+  return marker !== DRI || length === 4;
 }
 
-function restartFollows(bytes: Uint8Array, at: number): boolean {
-  const next = nextMarker(bytes, at);
-  return next !== undefined && isRestart(next.marker);
+/** Tables of 64 entries of 8 or 16 bits, with numbers up to 3. */
+function isQuantization(table: Uint8Array, whole: boolean): boolean {
+  let at = 0;
+  while (at < table.length) {
+    if ((table[at]! & 15) > 3) return false;
+    at += 1 + (table[at]! >> 4 ? 128 : 64);
+  }
+  return !whole || at === table.length;
+}
+
+/** Tables of 16 counts and as many symbols, with numbers up to 3. */
+function isHuffman(table: Uint8Array, whole: boolean): boolean {
+  let at = 0;
+  while (at + 17 <= table.length) {
+    const symbols = table.subarray(at + 1, at + 17).reduce((sum, count) => sum + count, 0);
+    if ((table[at]! & ~16) > 3 || symbols > 256) return false;
+    at += 17 + symbols;
+  }
+  return !whole || at === table.length;
+}
+
+/** Pairs of a number below 32 and a byte, which up to 15 holds a lower and an upper bound. */
+function isConditioning(table: Uint8Array, whole: boolean): boolean {
+  for (let at = 0; at + 1 < table.length; at += 2) {
+    const [index, value] = [table[at]!, table[at + 1]!];
+    if (index > 31 || (index < 16 && (value & 15) > value >> 4)) return false;
+  }
+  return !whole || table.length % 2 === 0;
+}
+
+/** Whether a restart may still be due behind a mark that no marker has: not in front of the end of the file. */
+function restartFollows(bytes: Uint8Array, from: number): boolean {
+  for (let next = nextMarker(bytes, from); next; next = nextMarker(bytes, next.after)) {
+    if (isRestart(next.marker)) return true;
+    if (next.marker >= 0xc0) return next.marker === EOI && next.after < bytes.length;
+  }
+  return false;
 }

@@ -270,20 +270,19 @@ function blockBytes(
   return layout.reversed ? reverseBits(data) : data;
 }
 
-/** Strips and tiles in order, with where they lie; throws if there are more or fewer than the image needs. */
+/** The strips and tiles of a plane in order, with where they lie; throws if there are fewer than the image needs. */
 function* blocksOf(layout: Layout, planes: number) {
   const { width, height, blockWidth, blockHeight, offsets } = layout;
   const across = Math.ceil(width / blockWidth);
-  const down = Math.ceil(height / blockHeight);
-  if (offsets.length < across * down * planes)
+  const count = across * Math.ceil(height / blockHeight);
+  if (offsets.length < count * planes)
     throw new DamagedImage('the TIFF has fewer strips or tiles than it needs');
-  for (let block = 0; block < across * down * planes; block++) {
-    const place = block % (across * down);
-    const left = (place % across) * blockWidth;
-    const top = Math.floor(place / across) * blockHeight;
+  for (let block = 0; block < count; block++) {
+    const left = (block % across) * blockWidth;
+    const top = Math.floor(block / across) * blockHeight;
     const columns = Math.min(blockWidth, width - left);
     const rows = Math.min(blockHeight, height - top);
-    yield { block, plane: Math.floor(block / (across * down)), left, top, columns, rows };
+    yield { block, left, top, columns, rows, count };
   }
 }
 
@@ -306,33 +305,28 @@ async function readBlocks(
   const inBlock = planar ? 1 : samples;
   const rowBytes = Math.ceil((blockWidth * bits * inBlock) / 8);
   const tiled = layout.tags.get(TAG.stripOffsets) === undefined;
-  // Planes are put together first, then read as if they had been.
-  const whole = planar ? new Uint8Array(layout.height * width * samples * (bits / 8)) : undefined;
-  for (const { block, plane, left, top, columns, rows } of blocksOf(layout, planar ? samples : 1)) {
+  const planes = planar ? samples : 1;
+  const bytesPerSample = bits / 8;
+  for (const { block, left, top, columns, rows, count } of blocksOf(layout, planes)) {
     const length = rowBytes * (tiled ? blockHeight : rows);
-    const data = await decompress(blockBytes(bytes, layout, block, length), compression, length, inflate);
-    if (layout.differences) undoDifferences(data, rowBytes, inBlock, bits, layout.littleEndian);
-    for (let y = 0; y < rows; y++) {
-      const to = (top + y) * width + left;
-      if (whole) interleave(data, y * rowBytes, columns, whole, to, plane, samples, bits / 8);
-      else toRgb(data, y * rowBytes, columns, rgb, to * 3);
+    let data = new Uint8Array();
+    for (let plane = 0; plane < planes; plane++) {
+      const packed = blockBytes(bytes, layout, block + plane * count, length);
+      const part = await decompress(packed, compression, length, inflate);
+      if (layout.differences) undoDifferences(part, rowBytes, inBlock, bits, layout.littleEndian);
+      if (!planar) data = part;
+      else if (plane === 0) data = new Uint8Array(length * planes);
+      if (planar) interleave(part, data, plane, planes, bytesPerSample);
     }
+    const pitch = planar ? rowBytes * planes : rowBytes;
+    for (let y = 0; y < rows; y++) toRgb(data, y * pitch, columns, rgb, ((top + y) * width + left) * 3);
   }
-  if (whole) toRgb(whole, 0, width * layout.height, rgb, 0);
 }
 
-function interleave(
-  data: Uint8Array,
-  at: number,
-  count: number,
-  out: Uint8Array,
-  to: number,
-  plane: number,
-  samples: number,
-  bytes: number,
-): void {
-  for (let i = 0; i < count; i++) {
-    for (let b = 0; b < bytes; b++) out[((to + i) * samples + plane) * bytes + b] = data[at + i * bytes + b]!;
+/** Puts the samples of a plane into their places among those of the others. */
+function interleave(part: Uint8Array, out: Uint8Array, plane: number, planes: number, bytes: number): void {
+  for (let from = 0, to = plane * bytes; from < part.length; from += bytes, to += planes * bytes) {
+    for (let b = 0; b < bytes; b++) out[to + b] = part[from + b]!;
   }
 }
 

@@ -59,6 +59,10 @@ const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
   numClasses: true,
   numHeads: true,
   labels: true,
+  preprocessing: true,
+  root: true,
+  pooler: true,
+  facts: true,
 };
 
 /** What became of the tensors of a checkpoint. */

@@ -108,24 +108,26 @@ class Reader {
     this.#at++;
   }
 
-  /** A value, and UNREAD for what is more than one. Ends before a comma, a closing bracket or the end of the line. */
-  expression(depth: number): PythonValue {
+  /**
+   * A value, and UNREAD for what is more than one. Ends before a comma, a closing bracket or the end of the line, a key
+   * of a dictionary before a colon too.
+   */
+  expression(depth: number, isKey = false): PythonValue {
     const value = this.#operand(depth);
-    if (this.#ends()) return value;
-    this.#skipExpression();
+    if (this.#ends(isKey)) return value;
+    this.#skipExpression(isKey);
     return UNREAD;
   }
 
-  #ends(): boolean {
+  #ends(isKey: boolean): boolean {
     const token = this.tokens[this.#at];
-    return (
-      token === undefined || token.kind === 'line' || (token.kind === 'sign' && ',)]}:'.includes(token.value))
-    );
+    if (token === undefined || token.kind === 'line') return true;
+    return token.kind === 'sign' && (isKey ? ',)]}:' : ',)]}').includes(token.value);
   }
 
-  #skipExpression(): void {
+  #skipExpression(isKey = false): void {
     let depth = 0;
-    while (!this.done && (depth > 0 || !this.#ends())) {
+    while (!this.done && (depth > 0 || !this.#ends(isKey))) {
       const { kind, value } = this.tokens[this.#at]!;
       if (kind === 'sign' && '([{'.includes(value)) depth++;
       if (kind === 'sign' && ')]}'.includes(value)) depth--;
@@ -210,7 +212,7 @@ class Reader {
     const entries: Record<string, PythonValue> = Object.create(null);
     this.#at++;
     while (!this.done && !this.#take('}')) {
-      const key = this.expression(depth + 1);
+      const key = this.expression(depth + 1, true);
       // Without a colon it is a set, which no field here has.
       if (!this.#take(':')) return this.#skipTo('}');
       const value = this.expression(depth + 1);

@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import { UserError } from '../errors.js';
 import type { EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
-import { preprocessingFor, presetNames } from '../image/index.js';
+import { preprocessingFromOptions } from '../image/fromOptions.js';
 import type { Preprocessing } from '../image/types.js';
 import { backendFor, loadFrom, type ModelSource } from '../models/load.js';
 import type { Regnet } from '../models/regnet.js';
@@ -13,13 +13,13 @@ import { openModel } from '../node/openModel.js';
 import { openRegnet } from '../node/openRegnet.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { startProgress } from './progress.js';
 import { chooseBackend, defaultWorkers, scoreThreads } from './threads.js';
 
-interface Args {
+interface Args extends PreprocessingArgs {
   model: string;
   valDir: string;
-  preset?: string;
   batchSize: number;
   workers: number;
   backend: string;
@@ -49,7 +49,7 @@ const builder = (program: string) => (yargs: Argv) =>
       describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
     })
     .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of pictures' })
-    .option('preset', { choices: presetNames, describe: "preprocessing; by default the model's own" })
+    .options(preprocessingOptions)
     .option('batch-size', { type: 'number', default: 8, describe: 'pictures to a batch' })
     .option('workers', {
       type: 'number',
@@ -115,7 +115,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
   try {
     const { config, labels, preprocessing: own } = opened.source;
     const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
-    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : own;
+    const preprocessing = preprocessingFromOptions(own, config.imgSize, preprocessingArgs(args));
     console.error(`${folder.pictures.length} pictures, ${folder.matched}; preset ${preprocessing.preset}`);
     const scorer = args.queue
       ? await queueScorer(opened.source, args.queue, backends)
@@ -144,7 +144,11 @@ async function evaluateRegnet(regnet: Regnet, args: Args, backend: string): Prom
     if (args.quantize) throw new UserError(`${args.model}: --quantize is for ViT and DeiT, not for RegNet`);
     const { config, labels } = regnet;
     const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
-    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : regnet.preprocessing;
+    const preprocessing = preprocessingFromOptions(
+      regnet.preprocessing,
+      config.imgSize,
+      preprocessingArgs(args),
+    );
     console.error(`${folder.pictures.length} pictures, ${folder.matched}; preset ${preprocessing.preset}`);
     const scorer = { model: regnet, decodeThreads: args.workers };
     const result = await evaluateWithProgress(scorer, folder, preprocessing, args, undefined);

@@ -1,6 +1,7 @@
 import { modelCards } from '../../configs/models/index.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
 import type { Accuracy } from '../models/card.js';
+import { knownModels } from '../models/knownModels.js';
 import type { Command } from './main.js';
 import { formatTable } from './table.js';
 
@@ -27,7 +28,8 @@ export const modelsCommand: Command = {
       published,
       config,
     }));
-    if (json) return void console.log(JSON.stringify(models));
+    const known = knownModels().map((model) => ({ ...model, parameters: countParameters(model.config) }));
+    if (json) return void console.log(JSON.stringify([...models, ...known]));
     const rows = models.map(({ name, aliases, parameters, flops, published }) => [
       name,
       parameters.toLocaleString('en-US'),
@@ -51,7 +53,23 @@ export const modelsCommand: Command = {
     console.log(formatTable(header, rows));
     console.log(
       "\nGMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore " +
-        "counts.\ntop-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.",
+        "counts.\ntop-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.\n",
+    );
+    console.log(
+      formatTable(
+        ['model', 'parameters', 'top-1', 'top-5', 'linear', 'k-NN', 'preset', 'from'],
+        known.map(({ name, parameters, published: { top1, top5, linear, knn }, preset, source }) => [
+          name,
+          parameters.toLocaleString('en-US'),
+          ...[top1, top5, linear, knn].map(percent),
+          preset ?? 'its own',
+          source,
+        ]),
+      ),
+    );
+    console.log(
+      '\nlinear, k-NN: top-1 of a linear classifier and of nearest neighbours on the features of a backbone. --json names ' +
+        'the source of each figure.',
     );
   },
 };

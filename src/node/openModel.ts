@@ -37,11 +37,15 @@ export async function openModel(model: string, options: ConvertOptions = {}): Pr
   return { source: await openSavedModel({ name: model, read, size }), close: nothingToClose };
 }
 
-/** Opens and maps a checkpoint file; the SHA-256 prefix in its name is checked first. */
+/**
+ * Opens and maps a checkpoint file, or a folder of Hugging Face or timm; the SHA-256 prefix in a file's name is checked
+ * first.
+ */
 export async function openCheckpoint(
   path: string,
   options: ConvertOptions = {},
 ): Promise<OpenedModel<Conversion>> {
+  if (isForeignFolder(path)) return convertFolder(path, options);
   if (await describesFile(path)) return convertFolder(dirname(path), options, basename(path));
   const file = await openFileSource(path);
   try {

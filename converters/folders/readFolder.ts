@@ -9,6 +9,7 @@ import { openShards, parseCheckpoint } from '../formats/index.js';
 import type { Checkpoint } from '../formats/types.js';
 import { mergeFacts } from '../mergeFacts.js';
 import { metadataFacts } from '../metadataFacts.js';
+import { orByPreset } from '../orByPreset.js';
 import { timmPreprocessingOf } from '../timmModels.js';
 import { type Fields, isObject, parseJsonObject, shown } from './fields.js';
 import { huggingFaceFacts } from './huggingFace.js';
@@ -109,7 +110,8 @@ async function processorFact(
   const { fields, file } = found;
   const named = fields.image_processor_type ?? fields.feature_extractor_type;
   const config = named === undefined ? { ...fields, image_processor_type: type.processor } : fields;
-  return { value: { ...huggingFacePreprocessing(config, file), preset: file }, source: file };
+  const value = orByPreset(() => huggingFacePreprocessing(config, file));
+  return { value: { ...value, preset: file }, source: file };
 }
 
 /** As AutoImageProcessor finds it: the image processor within processor_config.json, else preprocessor_config.json. */

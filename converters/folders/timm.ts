@@ -5,6 +5,7 @@ import { timmConfig, timmPreprocessing } from '../../src/image/timm.js';
 import type { Preprocessing } from '../../src/image/types.js';
 import type { Fact, Facts } from '../facts.js';
 import { imagenetOfTag } from '../namedFacts.js';
+import { orByPreset } from '../orByPreset.js';
 import { refusedByName, type TimmFields, timmArchitecture } from '../timmModels.js';
 import { defined, type FieldReader, type Fields, fieldReader, shown } from './fields.js';
 import { timmLabels } from './labels.js';
@@ -193,7 +194,7 @@ function preprocessingFact(
 ): Fact<Preprocessing> | undefined {
   const told = ['mean', 'std', 'crop_pct', 'interpolation', 'input_size'];
   if (!told.some((name) => pretrained.fields[name] !== undefined)) return undefined;
-  const value = timmPreprocessing(pretrained.fields, pretrained.where, imgSize);
+  const value = orByPreset(() => timmPreprocessing(pretrained.fields, pretrained.where, imgSize));
   return { value: { ...value, preset: pretrained.where }, source: pretrained.where };
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../../src/image/checkPreprocessing.js';
 import type { Interpolation, Preprocessing, Resize } from '../../src/image/types.js';
 import type { Facts } from '../facts.js';
+import { orByPreset } from '../orByPreset.js';
 import { isDict, type PythonValue, parsePythonAssignments, UNREAD } from './pythonLiterals.js';
 
 type Dict = { readonly [key: string]: PythonValue };
@@ -103,7 +104,7 @@ export function mmengineFacts(
   }
   const fields = { ...BACKBONES[type], ...backboneFields(backbone, type, source, layersOf(tensorNames)) };
   const at = `${source}: model.backbone`;
-  const images = skipPreprocessing ? {} : imageFacts(config, source);
+  const images = skipPreprocessing ? {} : orByPreset(() => imageFacts(config, source));
   return {
     library: { value: 'mmpretrain', source },
     name: { value: typeof backbone.arch === 'string' ? `${type} ${backbone.arch}` : type, source: at },
@@ -245,7 +246,7 @@ function imageFacts(config: Dict, source: string): Pick<Facts, 'preprocessing' |
   const norm = normOf(config, pipeline);
   if (!norm) return {};
   if (norm.to_rgb === false || norm.bgr_to_rgb === false) {
-    throw new UserError(`${source}: to_rgb is False, but images are read as RGB here; give --preset`);
+    throw new UserError(`${source}: to_rgb is False, but images are read as RGB here`);
   }
   const mean = scaled(channels(norm.mean, `${source}: data_preprocessor.mean`));
   const std = scaled(deviations(norm.std, `${source}: data_preprocessor.std`));
@@ -309,7 +310,7 @@ function transformsOf(pipeline: readonly PythonValue[], at: string): Transforms 
   for (const step of pipeline) {
     const type = isDict(step) && typeof step.type === 'string' ? step.type.split('.').at(-1)! : '';
     if (!isDict(step) || (!WITHOUT_EFFECT.includes(type) && !TRANSFORMS.includes(type))) {
-      throw new UserError(`${at}: the transform ${shown(type)} is not supported; give --preset`);
+      throw new UserError(`${at}: the transform ${shown(type)} is not supported`);
     }
     if (type === 'ResizeEdge' || type === 'Resize') found = { ...found, ...resizeStep(step, type, at) };
     if (type === 'CenterCrop')
@@ -324,15 +325,13 @@ function resizeStep(step: Dict, type: string, at: string): Partial<Transforms> {
   const { backend = 'cv2' } = step;
   if (backend !== 'pillow') {
     throw new UserError(
-      `${at}: ${type} by ${shownPython(backend)} gives other pixels than Pillow's, which are computed here; give --preset`,
+      `${at}: ${type} by ${shownPython(backend)} gives other pixels than Pillow's, which are computed here`,
     );
   }
   const interpolation = interpolationNamed(step.interpolation ?? 'bilinear', `${at}: ${type}.interpolation`);
   if (type === 'ResizeEdge') {
     if ((step.edge ?? 'short') !== 'short') {
-      throw new UserError(
-        `${at}: ResizeEdge.edge is ${shownPython(step.edge)}; expected short; give --preset`,
-      );
+      throw new UserError(`${at}: ResizeEdge.edge is ${shownPython(step.edge)}; expected short`);
     }
     return { interpolation, resize: { mode: 'short', size: pixels(step.scale, `${at}: ResizeEdge.scale`) } };
   }

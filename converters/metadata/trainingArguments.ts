@@ -7,6 +7,7 @@ import { timmPreprocessing } from '../../src/image/timm.js';
 import type { Preprocessing } from '../../src/image/types.js';
 import type { Facts } from '../facts.js';
 import { architectureFactsOf, namedModel } from '../namedFacts.js';
+import { orByPreset } from '../orByPreset.js';
 import { refusedByName, timmArchitecture, timmPretrained } from '../timmModels.js';
 import type { Entries } from './entries.js';
 
@@ -28,8 +29,13 @@ export async function argumentFacts(
   const refused = refusedByName(model);
   if (refused)
     throw new UserError(`args.model is ${shown(model)}, which ${refused}: it is not computed here`);
-  if (entries.has('args.nb_classes')) return facebookFacts(entries, model, options);
+  if (isFacebook(entries)) return facebookFacts(entries, model, options);
   return timmTrainFacts(entries, model, options);
+}
+
+/** facebookresearch's scripts have one number as input_size, timm's have three. */
+function isFacebook(entries: Entries): boolean {
+  return entries.has('args.nb_classes') || entries.list('args.input_size')?.length === 1;
 }
 
 /** Facts of a model's name alone; undefined if no table has it. */
@@ -88,7 +94,7 @@ async function timmTransform(entries: Entries, model: string): Promise<Preproces
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   if (!pretrained && Object.keys(chosen).length === 0) return undefined;
   const config: Fields = { ...tableConfig(pretrained?.config, chosen), ...chosen };
-  return { ...timmPreprocessing(config, 'args'), preset: 'args' };
+  return orByPreset(() => ({ ...timmPreprocessing(config, 'args'), preset: 'args' }));
 }
 
 /** Of the table's size nothing is left where an argument gives one. */

@@ -111,7 +111,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
   if (!args.queue) backends.add(await chooseBackend(backendFor(args)));
   const regnet = args.queue || report ? undefined : await openRegnet(args.model);
   if (regnet) return evaluateRegnet(regnet, args, [...backends][0]);
-  const opened = await openModel(args.model);
+  const opened = await openModel(args.model, { preprocessing: preprocessingArgs(args) });
   try {
     const { config, labels, preprocessing: own } = opened.source;
     const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);

@@ -222,7 +222,7 @@ describe("mmengine's configuration", () => {
     [
       'a transform',
       cfg("type='VisionTransformer'", pipeline("dict(type='Pad', size=1)")),
-      /the transform "Pad" is not supported; give --preset/,
+      /the transform "Pad" is not supported; or choose another preprocessing by --preset/,
     ],
   ])('refuses %s', async (_, text, message) => {
     await expect(facts({ 'meta.cfg': text }, layers(12))).rejects.toThrow(message);

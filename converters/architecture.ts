@@ -78,6 +78,9 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   const shape = (name: string, rank: number): number[] => {
     const dims = torchShapeOf(found, name);
     if (!dims) throw new UserError(missingText(file, found, name));
+    if (dims.some((size) => !Number.isSafeInteger(size) || size < 1)) {
+      throw new UserError(`${file}: ${nameInCheckpoint(found, name)} has shape [${dims}]`);
+    }
     if (dims.length !== rank)
       throw new UserError(
         `${file}: ${nameInCheckpoint(found, name)} should have ${rank} axes, has shape [${dims}]`,

@@ -85,10 +85,18 @@ class Names {
   /** Those that start with a prefix. */
   under(prefix: string): readonly BodyTensor[] {
     if (prefix === '') return this.sorted;
-    const from = this.firstAt(prefix);
-    let to = from;
-    while (to < this.sorted.length && this.sorted[to].name.startsWith(prefix)) to++;
+    const [from, to] = this.range(prefix);
     return this.sorted.slice(from, to);
+  }
+
+  /** Number of those that start with a prefix. */
+  count(prefix: string): number {
+    const [from, to] = this.range(prefix);
+    return to - from;
+  }
+
+  private range(prefix: string): [number, number] {
+    return [this.firstAt(prefix), this.firstAt(`${prefix}\uffff`)];
   }
 
   private firstAt(name: string): number {
@@ -125,7 +133,7 @@ export function findVisionTransformer(
 ): FoundModel {
   const names = new Names(checkpoint);
   const prefixes = prefixesOf(names.sorted);
-  const sortedPrefixes = [...prefixes.keys()].sort();
+  const sortedPrefixes = largest(names, [...prefixes.keys()]).sort();
   const all = sortedPrefixes.map((prefix, i) => {
     const nested = new Set<string>();
     for (let j = i + 1; j < sortedPrefixes.length && sortedPrefixes[j].startsWith(prefix); j++)
@@ -158,6 +166,19 @@ export function findVisionTransformer(
     options.root === undefined ? first.why : undefined,
     options.facts,
   );
+}
+
+/** More models are in no file that a person made; the time that a made-up one takes is bounded by it. */
+const MAX_MODELS = 64;
+
+/** The prefixes with the most tensors, where there are very many. */
+function largest(names: Names, prefixes: string[]): string[] {
+  if (prefixes.length <= MAX_MODELS) return prefixes;
+  return prefixes
+    .map((prefix) => ({ prefix, count: names.count(prefix) }))
+    .sort((a, b) => b.count - a.count)
+    .slice(0, MAX_MODELS)
+    .map(({ prefix }) => prefix);
 }
 
 /** The prefixes under which a patch projection stands, with the namings that would call it so. */

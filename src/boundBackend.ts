@@ -93,13 +93,28 @@ export function onBackend<T>(backend: BoundBackend, run: () => T): T {
   state.backendName = backend.name;
   state.backendInstance = backend.instance;
   state.pendingBackendInit = null;
+  const twins = hasTwin(backend.instance);
+  if (twins) setUpKernels(backend);
   try {
     return run();
   } finally {
     state.backendName = backendName;
     state.backendInstance = backendInstance;
     state.pendingBackendInit = pendingBackendInit;
+    if (twins && backendInstance) setUpKernels({ name: backendName!, instance: backendInstance });
   }
+}
+
+/** Whether another backend of the same class runs: tfjs' WASM kernels work on the one that was set up last. */
+function hasTwin(instance: tf.KernelBackend): boolean {
+  for (const other of Object.values(engineState().registry)) {
+    if (other !== instance && other.constructor === instance.constructor) return true;
+  }
+  return false;
+}
+
+function setUpKernels({ name, instance }: BoundBackend): void {
+  for (const { setupFunc } of tf.getKernelsForBackend(name)) setupFunc?.(instance);
 }
 
 /** Runs `start`, which may change the current backend at once, and puts back the one that was current, if any. */
@@ -150,8 +165,13 @@ export function startBackendNow(name: string): BoundBackend {
 }
 
 function register(name: string, instance: tf.KernelBackend): BoundBackend {
-  engineState().registry[name] = instance;
-  for (const { setupFunc } of tf.getKernelsForBackend(name)) setupFunc?.(instance);
+  const state = engineState();
+  state.registry[name] = instance;
+  setUpKernels({ name, instance });
+  const { backendName, backendInstance } = state;
+  if (backendName && backendInstance && hasTwin(instance)) {
+    setUpKernels({ name: backendName, instance: backendInstance });
+  }
   return { name, instance };
 }
 

@@ -15,7 +15,7 @@ export function checkOptions(what: string, options: unknown, known: readonly str
     if (known.includes(field)) continue;
     const near = nearestName(field, known);
     const hint = near ? `did you mean ${near}?` : `it has ${known.join(', ')}`;
-    throw new UserError(`${what} has no option "${field}"; ${hint}`);
+    throw new UserError(`${what} has no option "${printable(field.slice(0, 60))}"; ${hint}`);
   }
 }
 
@@ -48,11 +48,21 @@ function editDistance(a: string, b: string): number {
 export function describeValue(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean') return String(value);
   if (typeof value === 'number' || typeof value === 'bigint') return `the number ${value}`;
-  if (typeof value === 'string') return `the text "${value.slice(0, 60)}${value.length > 60 ? '…' : ''}"`;
+  if (typeof value === 'string')
+    return `the text "${printable(value.slice(0, 60))}${value.length > 60 ? '…' : ''}"`;
   if (typeof value !== 'object') return `a ${typeof value}`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   const name = value.constructor?.name;
-  if (name && name !== 'Object') return `an object of class ${name}`;
-  const fields = Object.keys(value).slice(0, 5);
+  if (typeof name === 'string' && name !== '' && name !== 'Object')
+    return `an object of class ${printable(name)}`;
+  const fields = Object.keys(value)
+    .slice(0, 5)
+    .map((field) => printable(field.slice(0, 40)));
   return fields.length > 0 ? `an object with ${fields.join(', ')}` : 'an empty object';
+}
+
+/** A text without control characters, which would break a message's line or act on a terminal. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, '�');
 }

@@ -6,23 +6,22 @@ import type { Facts } from '../facts.js';
 import type { CheckpointMetadata } from '../formats/types.js';
 
 const PREPROCESSING = 'deit.preprocessing';
-const LABELS = 'deit.labels';
+/** Older than the other key: written since exports have class names. */
+const LABELS = 'labels';
 
-/** The texts that an export holds beside its tensors. */
-export function exportedTexts(model: {
+/** What an export holds beside its tensors and labels. */
+export function exportedTexts({
+  preprocessing,
+}: {
   readonly preprocessing: Preprocessing;
-  readonly labels: readonly string[] | undefined;
 }): Record<string, string> {
-  const { preprocessing, labels } = model;
-  return {
-    [PREPROCESSING]: JSON.stringify(preprocessing),
-    ...(labels && { [LABELS]: JSON.stringify(labels) }),
-  };
+  return { [PREPROCESSING]: JSON.stringify(preprocessing) };
 }
 
 /** The facts of those texts. Throws a UserError if they were damaged. */
 export function exportedFacts(metadata: CheckpointMetadata): Pick<Facts, 'preprocessing' | 'labels'> {
   const { [PREPROCESSING]: preprocessing, [LABELS]: labels } = metadata;
+  const names = typeof labels === 'string' ? labelsOf(labels) : undefined;
   return {
     ...(typeof preprocessing === 'string' && {
       preprocessing: {
@@ -30,14 +29,18 @@ export function exportedFacts(metadata: CheckpointMetadata): Pick<Facts, 'prepro
         source: PREPROCESSING,
       },
     }),
-    ...(typeof labels === 'string' && { labels: { value: labelsOf(labels), source: LABELS } }),
+    ...(names && { labels: { value: names, source: LABELS } }),
   };
 }
 
-function labelsOf(text: string): readonly string[] {
-  const labels = parse(text, LABELS);
-  if (Array.isArray(labels) && labels.every((label) => typeof label === 'string')) return labels;
-  throw damaged(LABELS);
+/** The names of classes; other programs may have another text by this name. */
+function labelsOf(text: string): readonly string[] | undefined {
+  try {
+    const labels: unknown = JSON.parse(text);
+    return Array.isArray(labels) && labels.every((label) => typeof label === 'string') ? labels : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function parse(text: string, key: string): unknown {

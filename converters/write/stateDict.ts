@@ -68,18 +68,21 @@ function untold(config: VitConfig): Partial<VitConfig> {
 
 /**
  * The bytes of a safetensors file with a model's state_dict, as PyTorch loads it into facebookresearch/deit's or timm's
- * model of the same shape. What tensors do not tell, the number of heads among it, stands in the metadata.
+ * model of the same shape. What tensors do not tell stands in the metadata: the number of heads, other fields where they
+ * are not what a reader takes for likely, and the classes' names as a JSON array.
  *
  * @throws UserError that names the field if neither has such a model
  */
 export function stateDictChunks(model: WritableModel): AsyncGenerator<Uint8Array> {
   const { name, numHeads } = model.config;
+  const { labels } = model;
   const fields = untold(model.config);
   return safetensorsChunks(facebookTensors(model), {
     format: 'pt',
     'args.model': name,
     'args.num_heads': String(numHeads),
     ...(Object.keys(fields).length > 0 ? { [STORED_CONFIG]: JSON.stringify(fields) } : {}),
+    ...(labels ? { labels: JSON.stringify(labels) } : {}),
     ...exportedTexts(model),
   });
 }

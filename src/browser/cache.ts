@@ -3,7 +3,7 @@
  * the same one, by ETag, or by date and length; where the server cannot be reached, the kept file serves. Each is
  * checked against its SHA-256 when it is read.
  */
-import { type FetchFile, readBody, request } from '../models/fetchFile.js';
+import { download, type FetchFile, fetchFile } from '../models/fetchFile.js';
 
 const CACHE = 'deit-tfjs';
 /** An address in the cache that no file has: the list of what is kept, last used last. */
@@ -25,7 +25,7 @@ interface Entry {
 export function cachedFetch(maxBytes = DEFAULT_CACHE_BYTES): FetchFile {
   return async (url, options = {}) => {
     const cache = await openCache();
-    if (!cache) return readBody(url, await request(url, { signal: options.signal }), options);
+    if (!cache) return fetchFile(url, options);
     const address = new URL(url, globalThis.location?.href).href;
     const kept = await readKept(cache, address);
     if (kept) {
@@ -36,9 +36,8 @@ export function cachedFetch(maxBytes = DEFAULT_CACHE_BYTES): FetchFile {
         return kept.bytes;
       }
     }
-    const response = await request(url, { signal: options.signal });
+    const { response, bytes } = await download(url, options);
     const identity = identityOf(response);
-    const bytes = await readBody(url, response, options);
     if (identity)
       await keep(
         cache,

@@ -2,7 +2,7 @@
 import { UserError } from '../errors.js';
 import type { RgbImage } from '../image/types.js';
 import { bytesOfDataUrl, isDataUrl } from '../models/dataUrl.js';
-import { fetchFile } from '../models/fetchFile.js';
+import { fetchFile, MAX_UNDECLARED } from '../models/fetchFile.js';
 import { type BrowserPicture, decodeBrowserPicture, sendablePicture } from './decode.js';
 
 /**
@@ -20,9 +20,6 @@ declare module '../models/classify.js' {
 
 export const BROWSER_KINDS =
   'an address (text or URL), the bytes of an image file (Uint8Array, ArrayBuffer, Blob, Response), an <img>, <canvas> or <video>, an ImageBitmap or VideoFrame';
-
-/** Largest file that is fetched, in bytes. */
-const MAX_FILE_BYTES = 2 ** 28;
 
 /** The decoder that src/browser adds to classify: undefined for what is none of BrowserImage. */
 export function decodeBrowserImage(input: unknown): Promise<RgbImage> | undefined {
@@ -52,7 +49,7 @@ async function fetchBlob(address: string): Promise<Blob> {
   if (isDataUrl(address)) return new File([bytesOfDataUrl(address)], 'the data: URL');
   const bytes = address.startsWith('blob:')
     ? await (await fetch(address)).arrayBuffer()
-    : await fetchFile(address, { maxBytes: MAX_FILE_BYTES });
+    : await fetchFile(address, { maxBytes: MAX_UNDECLARED });
   return new File([bytes], address);
 }
 

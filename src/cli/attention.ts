@@ -12,9 +12,12 @@ import {
 } from '../explain/index.js';
 import { preprocess, type RgbImage } from '../image/index.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
-import { decodeImage, load } from '../node/index.js';
+import { load } from '../node/index.js';
 import { writePng } from '../node/writePng.js';
+import { sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
+import { print } from './print.js';
+import { readImage } from './readImage.js';
 
 interface Args {
   model: string;
@@ -40,7 +43,7 @@ export const attentionCommand: Command = {
         demandOption: true,
         describe: 'converted folder, its URL, or a checkpoint',
       })
-      .positional('image', { type: 'string', demandOption: true, describe: 'picture file' })
+      .positional('image', { type: 'string', demandOption: true, describe: 'image file; - is stdin' })
       .option('out', { type: 'string', demandOption: true, describe: 'PNG file to write' })
       .option('layer', { type: 'number', describe: 'block, counted from 0; by default the last' })
       .option('head', { type: 'number', describe: 'head, counted from 0; by default the mean of all' })
@@ -67,7 +70,7 @@ export const attentionCommand: Command = {
       .option('backend', {
         type: 'string',
         default: 'auto',
-        describe: 'what computes: auto, wasm, tensorflow …',
+        describe: 'backend: auto, wasm, tensorflow …',
       })
       .check((args) => checkNumbers(args, { layer: 0, head: 0 }))
       .check(({ opacity }) => {
@@ -82,15 +85,16 @@ export const attentionCommand: Command = {
       .example('$0 attention deit-tiny/ cat.jpg --out cat.png --grid', 'every head of every block'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
-    const image = await decodeImage(args.image);
+    const image = await readImage(args.image);
     const model = await load(args.model, { backend: args.backend });
+    sayAssumptions(model);
     try {
       const stack = await stackOf(model, image);
       await writePng(args.out, draw(seenPart(image, model.preprocessing), stack, args));
     } finally {
       model.dispose();
     }
-    console.log(args.out);
+    print(args.out);
   },
 };
 

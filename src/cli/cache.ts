@@ -10,6 +10,7 @@ import {
 import { hubEndpoint } from '../node/hub/environment.js';
 import { megabytes } from '../node/partialFile.js';
 import type { Command } from './main.js';
+import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
 
 /** `deit cache`: what was downloaded from the hub. */
@@ -36,11 +37,11 @@ const listCommand: Command = {
   builder: (yargs) => yargs.option('json', json).example('$0 cache list --json', 'one JSON array'),
   handler: async (args) => {
     const models = await listCache();
-    if (args.json) return void console.log(JSON.stringify(models));
-    if (models.length === 0) return void console.log(`nothing is in the cache (${hubCacheFolder()})`);
-    console.log(formatTable(['model', 'MB', 'files', 'revisions', 'used'], models.map(row)));
+    if (args.json) return void printJson(models);
+    if (models.length === 0) return void print(`nothing is in the cache (${hubCacheFolder()})`);
+    print(formatTable(['model', 'MB', 'files', 'revisions', 'used'], models.map(row)));
     const total = models.reduce((sum, { bytes }) => sum + bytes, 0);
-    console.log(`\n${megabytes(total)} MB in ${hubCacheFolder()}`);
+    print(`\n${megabytes(total)} MB in ${hubCacheFolder()}`);
   },
 };
 
@@ -57,7 +58,7 @@ const dirCommand: Command = {
   command: 'dir',
   describe: 'Print the folder of the cache',
   builder: (yargs) => yargs.example('du -sh "$($0 cache dir)"', 'its size on the disk'),
-  handler: () => console.log(hubCacheFolder()),
+  handler: () => print(hubCacheFolder()),
 };
 
 const removeCommand: Command = {
@@ -71,9 +72,8 @@ const removeCommand: Command = {
   handler: async (args) => {
     const repo = repoOf(String(args.model));
     const bytes = await removeFromCache(repo);
-    console.log(
-      args.json ? JSON.stringify({ removed: repo, bytes }) : `${repo} removed: ${megabytes(bytes)} MB`,
-    );
+    if (args.json) printJson({ removed: repo, bytes });
+    else print(`${repo} removed: ${megabytes(bytes)} MB`);
   },
 };
 
@@ -90,6 +90,7 @@ const clearCommand: Command = {
   builder: (yargs) => yargs.option('json', json).example('$0 cache clear', 'empties the cache'),
   handler: async (args) => {
     const bytes = await clearHubCache();
-    console.log(args.json ? JSON.stringify({ bytes }) : `${megabytes(bytes)} MB removed`);
+    if (args.json) printJson({ bytes });
+    else print(`${megabytes(bytes)} MB removed`);
   },
 };

@@ -5,14 +5,22 @@ import { writeLayersModel } from '../../converters/write/layersModel.js';
 import { writeSavedModel } from '../../converters/write/savedModel/index.js';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
+import { countParameters } from '../families/vit/flops.js';
 import { quantize } from '../families/vit/quantize.js';
 import { modelMetadata } from '../models/metadata.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
-import { readLines } from '../node/valFolder.js';
+import { readLines } from '../node/readLines.js';
 import { type Command, checkNumbers, parseImgSize } from './main.js';
 import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
+import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
+
+/** Classes of a head that is made: five times those of ImageNet-21k. */
+const MAX_CLASSES = 100_000;
+
+/** Attention heads of a block, at most: the widest published model has 48. */
+const MAX_HEADS = 1024;
 
 interface Args extends PreprocessingArgs {
   checkpoint: string;
@@ -37,7 +45,7 @@ export const convertCommand: Command = {
       .positional('checkpoint', {
         type: 'string',
         demandOption: true,
-        describe: 'file to convert, or a folder of Hugging Face or timm',
+        describe: 'file or Hugging Face/timm folder',
       })
       .positional('outdir', { type: 'string', demandOption: true, describe: 'folder to make or replace' })
       .option('model', {
@@ -71,7 +79,7 @@ export const convertCommand: Command = {
       .options(preprocessingOptions)
       .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
       .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
-      .check((args) => checkNumbers(args, { 'num-classes': 0, 'num-heads': 1 }))
+      .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], 'num-heads': [1, MAX_HEADS] }))
       .example('$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model')
       .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger pictures, half the size'),
   handler: async (raw) => {
@@ -101,12 +109,13 @@ export const convertCommand: Command = {
 };
 
 async function writeModel(source: Conversion, sink: OutputSink, { dtype, format }: Args): Promise<void> {
-  const progress = startProgress({ label: 'convert', total: 100, unit: '%' });
+  const megabytes = (4 * countParameters(source.config)) / 1e6;
+  const progress = startProgress({ label: 'convert', total: megabytes, unit: 'MB' });
   try {
     if (format === 'layers') {
       await writeLayersModel(source, sink, {
         dtype,
-        onProgress: (fraction) => progress.update(100 * fraction),
+        onProgress: (fraction) => progress.update(megabytes * fraction),
       });
     } else {
       await writeSavedModel(source.config, source.readWeight, sink);
@@ -124,8 +133,7 @@ function printReport(
   bytes: number,
   { outdir, dtype, quantize, format, json }: Args,
 ): void {
-  if (json)
-    return void console.log(JSON.stringify({ ...report, outdir, dtype, quantize, outputFormat: format }));
+  if (json) return void printJson({ ...report, outdir, dtype, quantize, outputFormat: format });
   const list = (names: readonly string[]) => {
     const shown = names.slice(0, 4).join(', ');
     return names.length > 4 ? `${shown}, … (${names.length})` : shown;
@@ -140,5 +148,5 @@ function printReport(
     ...(report.leftOver.length > 0 ? [`  left over  ${list(report.leftOver)}`] : []),
     `  written    ${outdir} (${format === 'layers' ? `tfjs layers model, ${dtype}${quantize ? `, blocks ${quantize}` : ''}` : 'TensorFlow SavedModel'})`,
   ];
-  console.log(lines.join('\n'));
+  print(lines.join('\n'));
 }

@@ -6,6 +6,7 @@ import { type Downloaded, downloadFile } from '../node/download.js';
 import { describeCheck } from '../node/hash.js';
 import { megabytes } from '../node/partialFile.js';
 import { type Command, UsageError } from './main.js';
+import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 
 interface Args {
@@ -45,9 +46,9 @@ export const downloadCommand: Command = {
     const url = urlOf(args);
     const target = await targetOf(basename(new URL(url).pathname), args.out);
     const result = await withProgress((onProgress) =>
-      downloadFile(url, target, { onProgress, onNotice: (line) => console.error(`download: ${line}`) }),
+      downloadFile(url, target, { onProgress, onNotice: (line) => say(`download: ${line}`) }),
     );
-    print(result, url, args);
+    show(result, url, args);
   },
 };
 
@@ -88,9 +89,9 @@ async function withProgress<T>(
   }
 }
 
-function print(result: Downloaded, url: string, { model, json }: Args): void {
-  if (json) return void console.log(JSON.stringify({ model: modelCard(model).config.name, url, ...result }));
+function show(result: Downloaded, url: string, { model, json }: Args): void {
+  if (json) return void printJson({ model: modelCard(model).config.name, url, ...result });
   const hash = `SHA-256 ${result.sha256}; ${describeCheck(result.hashDigits)}`;
   const already = result.existed ? 'was there already, ' : '';
-  console.log(`${result.path} (${already}${megabytes(result.bytes)} MB, ${hash})`);
+  print(`${result.path} (${already}${megabytes(result.bytes)} MB, ${hash})`);
 }

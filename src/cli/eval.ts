@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
+import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
-import type { EvaluationResult } from '../evaluate/index.js';
+import type { Classes, EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
 import { preprocessingFromOptions } from '../image/fromOptions.js';
 import type { Preprocessing } from '../image/types.js';
@@ -12,12 +13,16 @@ import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openModel } from '../node/openModel.js';
 import { openRegnet } from '../node/openRegnet.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
-import { type Command, checkNumbers, UsageError } from './main.js';
+import { assumptionsOf, sayAssumptions } from './assumptions.js';
+import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
 import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
-import { startProgress } from './progress.js';
+import { print, printJson, say } from './print.js';
+import { type Progress, startProgress } from './progress.js';
+import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
+import { catchInterrupt, type Interruption } from './signals.js';
 import { chooseBackend, defaultWorkers, scoreThreads } from './threads.js';
 
-interface Args extends PreprocessingArgs {
+interface Args extends RedisArgs, PreprocessingArgs {
   model: string;
   valDir: string;
   batchSize: number;
@@ -27,7 +32,7 @@ interface Args extends PreprocessingArgs {
   labels?: string;
   predictions?: string;
   resume: boolean;
-  queue?: string;
+  classesByOrder: boolean;
   report?: string;
   strict: boolean;
   json: boolean;
@@ -39,18 +44,18 @@ type VitScorer =
   | { readonly model: VisionTransformer; readonly decodeThreads: number };
 
 /** What `deit eval --json` prints. */
-type Summary = EvaluationResult & { preset: string; backend: string };
+type Summary = EvaluationResult & { preset: string; backend: string; assumptions: readonly Assumption[] };
 
 const builder = (program: string) => (yargs: Argv) =>
-  yargs
+  withRedisOptions(yargs, 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines')
     .positional('model', {
       type: 'string',
       demandOption: true,
       describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
     })
-    .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of pictures' })
+    .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of images' })
     .options(preprocessingOptions)
-    .option('batch-size', { type: 'number', default: 8, describe: 'pictures to a batch' })
+    .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
     .option('workers', {
       type: 'number',
       default: defaultWorkers(),
@@ -59,22 +64,23 @@ const builder = (program: string) => (yargs: Argv) =>
     .option('backend', {
       type: 'string',
       default: 'auto',
-      describe: 'what computes: auto, wasm, tensorflow …',
+      describe: 'backend: auto, wasm, tensorflow …',
     })
     .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
     .option('labels', {
       type: 'string',
-      describe: 'for pictures that lie flat: file with lines "FILE CLASS"',
+      describe: 'for images in one folder: file with lines "FILE CLASS", or ImageNet\'s own',
     })
-    .option('predictions', { type: 'string', describe: 'file to write with one JSON line a picture' })
+    .option('classes-by-order', {
+      type: 'boolean',
+      default: false,
+      describe: "the sorted class folders are the model's classes, whatever their names",
+    })
+    .option('predictions', { type: 'string', describe: 'file to write with one JSON line an image' })
     .option('resume', {
       type: 'boolean',
       default: false,
       describe: 'go on where a run was cut off: keep what --predictions holds',
-    })
-    .option('queue', {
-      type: 'string',
-      describe: 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines',
     })
     .option('report', {
       type: 'string',
@@ -83,7 +89,7 @@ const builder = (program: string) => (yargs: Argv) =>
     .option('strict', {
       type: 'boolean',
       default: false,
-      describe: 'stop at the first picture that cannot be read',
+      describe: 'stop at the first image that cannot be read',
     })
     .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
     .check((args) => {
@@ -92,12 +98,18 @@ const builder = (program: string) => (yargs: Argv) =>
         throw new UsageError(
           '--report shows a whole run, and --resume only classifies what is left; use one',
         );
-      if (args.queue && args.quantize)
+      if (args.labels !== undefined && args.classesByOrder)
+        throw new UsageError(
+          '--labels names the classes of images in one folder, --classes-by-order those of folders; use one',
+        );
+      if (args.queue === undefined && args.redisPasswordFile !== undefined)
+        throw new UsageError('--redis-password-file is for --queue');
+      if (args.queue !== undefined && args.quantize)
         throw new UsageError('with --queue the model is quantized beforehand: deit-convert --quantize int8');
-      return checkNumbers(args, { 'batch-size': 1, workers: 0 });
+      return checkNumbers(args, { 'batch-size': [1, MAX_BATCH_SIZE], workers: [0, MAX_WORKERS] });
     })
     .example(`${program} deit-tiny/ imagenet/val`, 'top-1, top-5 and loss')
-    .example(`${program} deit-tiny/ imagenet/val --predictions out.jsonl`, 'and what it said of each picture')
+    .example(`${program} deit-tiny/ imagenet/val --predictions out.jsonl`, 'and what it said of each image')
     .example(`${program} deit-tiny/ imagenet/val --predictions out.jsonl --resume`, 'go on after a crash')
     .example(
       `${program} deit-tiny/ imagenet/val --queue redis://10.0.0.1`,
@@ -108,34 +120,56 @@ const builder = (program: string) => (yargs: Argv) =>
 async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
   const backends = new Set<string>();
-  if (!args.queue) backends.add(await chooseBackend(backendFor(args)));
-  const regnet = args.queue || report ? undefined : await openRegnet(args.model);
+  const byQueue = args.queue !== undefined;
+  if (!byQueue) backends.add(await chooseBackend(backendFor(args)));
+  const regnet = byQueue || report ? undefined : await openRegnet(args.model);
   if (regnet) return evaluateRegnet(regnet, args, [...backends][0]);
   const opened = await openModel(args.model, { preprocessing: preprocessingArgs(args) });
   try {
     const { config, labels, preprocessing: own } = opened.source;
-    const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
+    const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
     const preprocessing = preprocessingFromOptions(own, config.imgSize, preprocessingArgs(args));
-    console.error(`${folder.pictures.length} pictures, ${folder.matched}; preset ${preprocessing.preset}`);
-    const scorer = args.queue
-      ? await queueScorer(opened.source, args.queue, backends)
+    sayAssumptions(opened.source);
+    announce(folder, preprocessing);
+    const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
+    const scorer = interruption
+      ? await queueScorer(opened.source, args, backends, interruption)
       : await chooseScorer(opened.source, [...backends][0], args);
     let model = 'model' in scorer ? scorer.model : undefined;
     try {
       const result = await evaluateWithProgress(scorer, folder, preprocessing, args, report?.record);
-      const summary = { ...result, preset: preprocessing.preset, backend: [...backends].join(', ') };
+      const summary = {
+        ...result,
+        preset: preprocessing.preset,
+        backend: [...backends].join(', '),
+        assumptions: assumptionsOf(opened.source),
+      };
       if (report) {
         model ??= await loadFrom(opened.source, args);
         await report.write({ name: args.model, model, folder, preprocessing, summary });
-        console.error(`report: ${args.report}`);
+        say(`report: ${args.report}`);
       }
       return summary;
     } finally {
       model?.dispose();
+      interruption?.release();
     }
   } finally {
     await opened.close();
   }
+}
+
+/** The images of the val folder with their classes. */
+function openLabelled(args: Args, classes: Classes): Promise<ValFolder> {
+  if (classes.numClasses === 0) {
+    throw new UserError(`${args.model}: has no head that classifies, so it has no accuracy`);
+  }
+  return openValFolder(args.valDir, classes, { labelsFile: args.labels, byOrder: args.classesByOrder });
+}
+
+function announce({ pictures, matched, notes }: ValFolder, { preset }: Preprocessing): void {
+  for (const note of notes) say(note);
+  say(`${pictures.length} images, ${matched}; preset ${preset}`);
 }
 
 /** A teacher's accuracy, in this thread. */
@@ -143,29 +177,35 @@ async function evaluateRegnet(regnet: Regnet, args: Args, backend: string): Prom
   try {
     if (args.quantize) throw new UserError(`${args.model}: --quantize is for ViT and DeiT, not for RegNet`);
     const { config, labels } = regnet;
-    const folder = await openValFolder(args.valDir, { numClasses: config.numClasses, labels }, args.labels);
+    const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
     const preprocessing = preprocessingFromOptions(
       regnet.preprocessing,
       config.imgSize,
       preprocessingArgs(args),
     );
-    console.error(`${folder.pictures.length} pictures, ${folder.matched}; preset ${preprocessing.preset}`);
+    sayAssumptions(regnet);
+    announce(folder, preprocessing);
     const scorer = { model: regnet, decodeThreads: args.workers };
     const result = await evaluateWithProgress(scorer, folder, preprocessing, args, undefined);
-    return { ...result, preset: preprocessing.preset, backend };
+    return { ...result, preset: preprocessing.preset, backend, assumptions: assumptionsOf(regnet) };
   } finally {
     regnet.dispose();
   }
 }
 
-async function queueScorer(source: ModelSource, url: string, backends: Set<string>): Promise<VitScorer> {
+async function queueScorer(
+  source: ModelSource,
+  args: Args,
+  backends: Set<string>,
+  { signal }: Interruption,
+): Promise<VitScorer> {
   return {
     queue: {
-      url,
+      address: await redisAddress(args),
       fingerprint: await modelFingerprint(source),
-      classes: source.config.numClasses || source.config.embedDim,
-      signal: interruption(),
-      log: (line) => console.error(line),
+      classes: source.config.numClasses,
+      signal,
+      log: say,
       onBackend: (backend) => backends.add(backend),
     },
   };
@@ -182,14 +222,6 @@ async function chooseScorer(source: ModelSource, backend: string, args: Args): P
   return { model: await loadFrom(source, { backend, quantize: args.quantize }), decodeThreads: args.workers };
 }
 
-/** Aborts at the first Ctrl-C or SIGTERM; the second one ends the process as ever. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  process.once('SIGINT', abort).once('SIGTERM', abort);
-  return controller.signal;
-}
-
 async function evaluateWithProgress(
   scorer: Scorer,
   folder: ValFolder,
@@ -197,7 +229,7 @@ async function evaluateWithProgress(
   args: Args,
   report: EvaluationRecord | undefined,
 ): Promise<EvaluationResult> {
-  const progress = startProgress({ label: 'eval', total: folder.pictures.length, unit: 'pictures' });
+  let progress: Progress | undefined;
   try {
     return await evaluateFolder(scorer, folder, {
       preprocessing,
@@ -206,36 +238,40 @@ async function evaluateWithProgress(
       resume: args.resume,
       report,
       strict: args.strict,
-      onProgress: (done) => progress.update(done),
-      onFailure: (message) => console.error(`not read: ${message}`),
+      onStart: (from) => {
+        progress = startProgress({ label: 'eval', total: folder.pictures.length, unit: 'images', from });
+      },
+      onProgress: (done) => progress?.update(done),
+      onFailure: (message) => say(`not read: ${message}`),
+      onNote: say,
     });
   } finally {
-    progress.stop();
+    progress?.stop();
   }
 }
 
-function print(summary: Summary, json: boolean): void {
-  if (json) return void console.log(JSON.stringify(summary));
+function show(summary: Summary, json: boolean): void {
+  if (json) return void printJson(summary);
   const { images, top1, top5, loss, failed, imagesPerSecond } = summary;
   const figure = (value: number | null, digits: number) => (value === null ? '–' : value.toFixed(digits));
-  console.log(
+  print(
     `top-1 ${figure(top1, 3)} %  top-5 ${figure(top5, 3)} %  loss ${figure(loss, 4)}  ` +
-      `(${images} pictures${failed > 0 ? `, ${failed} not read` : ''}; ${imagesPerSecond.toFixed(1)} pictures/s; ` +
+      `(${images} images${failed > 0 ? `, ${failed} not read` : ''}; ${imagesPerSecond.toFixed(1)} images/s; ` +
       `preset ${summary.preset}, ${summary.backend})`,
   );
 }
 
-/** `deit eval`: accuracy on a folder of labelled pictures. */
+/** `deit eval`: accuracy on a folder of labelled images. */
 export const evalCommand: Command = {
   command: 'eval <model> <val-dir>',
-  describe: 'Measure accuracy on a folder of labelled pictures',
+  describe: 'Measure accuracy on a folder of labelled images',
   builder: builder('$0 eval'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const summary = await runEvaluation(args);
-    print(summary, args.json);
+    show(summary, args.json);
     if (summary.images === 0) {
-      throw new UserError(`${args.valDir}: none of its ${summary.failed} pictures could be read`);
+      throw new UserError(`${args.valDir}: none of its ${summary.failed} images could be read`);
     }
   },
 };

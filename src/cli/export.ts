@@ -4,6 +4,7 @@ import { dequantize } from '../families/vit/quantize.js';
 import { writeFileAtomically } from '../node/atomicFile.js';
 import { openModel } from '../node/openModel.js';
 import type { Command } from './main.js';
+import { print } from './print.js';
 
 /** `deit export`: any MODEL back into PyTorch. */
 export const exportCommand: Command = {
@@ -17,7 +18,10 @@ export const exportCommand: Command = {
         describe: 'converted folder, its URL, or a checkpoint',
       })
       .positional('file', { type: 'string', demandOption: true, describe: 'file to make or replace' })
-      .example('$0 run/best deit.safetensors', 'PyTorch: load_state_dict(safetensors.torch.load_file(…))'),
+      .example(
+        '$0 export run/best deit.safetensors',
+        'PyTorch: load_state_dict(safetensors.torch.load_file(…))',
+      ),
   handler: async (raw) => {
     const { model, file } = raw as unknown as { model: string; file: string };
     if (!file.endsWith('.safetensors')) throw new UserError(`${file}: should end in .safetensors`);
@@ -27,6 +31,6 @@ export const exportCommand: Command = {
     } finally {
       await opened.close();
     }
-    console.log(file);
+    print(file);
   },
 };

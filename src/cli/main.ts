@@ -1,6 +1,8 @@
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { UserError } from '../errors.js';
 import { packageVersion } from '../node/version.js';
+import { nearest, oneLine, printable, shorten, shortenWords } from '../text.js';
+import { say } from './print.js';
 
 /** A command with its options' types forgotten, so that commands of all kinds fit in one list. */
 // biome-ignore lint/suspicious/noExplicitAny: yargs' own type for a command of any options
@@ -30,18 +32,21 @@ export async function main(program: string, commands: readonly Command[], argv: 
 }
 
 function parser(program: string, commands: readonly Command[], argv: string[]): Argv {
-  let cli = yargs(argv)
+  let cli = yargs(withMarks(argv))
     .scriptName(program)
+    .help('help')
+    .alias('h', 'help')
     .version(packageVersion())
+    .alias('v', 'version')
     .option('debug', { type: 'boolean', default: false, describe: 'show the stack of an error' })
-    // Of an option given twice the last counts, as everywhere; yargs would make a list of it.
-    .parserConfiguration({ 'duplicate-arguments-array': false })
     .strict()
+    .middleware(withoutMarks, true)
+    .check((args) => checkGivenOnce(args, listsOf(commands)))
     .exitProcess(false)
     .showHelpOnFail(false)
     .wrap(Math.min(110, process.stderr.columns ?? 100))
     .fail((message, error) => {
-      throw error ?? new UsageError(message);
+      throw error ?? new UsageError(withNearest(message, cli, commands));
     });
   for (const command of commands) cli = cli.command(command);
   // A program of one command (deit-convert) has it as its default, which takes the place of a list of commands.
@@ -49,31 +54,110 @@ function parser(program: string, commands: readonly Command[], argv: string[]): 
   return isDefault ? cli : cli.demandCommand(1, 'say which command');
 }
 
-function report(program: string, error: Error, debug: boolean): void {
-  const line = error.message?.replace(/\s*\n\s*/g, ' ') || String(error);
-  if (error instanceof UsageError) console.error(`${program}: ${line}; see ${program} --help`);
-  else if (error instanceof UserError) console.error(`${program}: ${line}`);
-  else console.error(`${program}: ${error.name}: ${line}${debug ? '' : ' (a defect; --debug shows where)'}`);
-  if (debug) console.error(error.stack);
+/** Stands before arguments that yargs would take for options; no argument has a NUL in it. */
+const MARK = '\0';
+
+/**
+ * yargs drops a `-` (stdin) among positional arguments, reads those behind `--` as options if they begin with a dash, and
+ * does not count the others: what is text is marked before it sees it, and the `--` taken out.
+ */
+function withMarks(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  const marked = argv.map((argument, i) => {
+    const isText = argument === '-' || (end >= 0 && i > end && argument.startsWith('-'));
+    return isText ? MARK + argument : argument;
+  });
+  return end < 0 ? marked : marked.toSpliced(end, 1);
 }
 
-/** A check for whole-number options: yargs itself takes any text for a number and gives NaN. */
-export function checkNumbers(args: Record<string, unknown>, least: Record<string, number>): true {
-  for (const [name, minimum] of Object.entries(least)) {
-    const value = args[name];
-    if (value === undefined) continue;
-    if (!Number.isInteger(value) || (value as number) < minimum) {
-      throw new UsageError(`--${name} must be a whole number of at least ${minimum}, got ${value}`);
-    }
+function withoutMarks(args: Record<string, unknown>): void {
+  const plain = (value: unknown) =>
+    typeof value === 'string' && value.startsWith(MARK) ? value.slice(MARK.length) : value;
+  for (const [name, value] of Object.entries(args)) {
+    args[name] = Array.isArray(value) ? value.map(plain) : plain(value);
+  }
+}
+
+/** Names of the positional arguments that take several values: `<images...>`. */
+function listsOf(commands: readonly Command[]): Set<string> {
+  const patterns = commands.flatMap(({ command }) => [
+    ...String(command).matchAll(/[<[]([\w-]+)\.{2,3}[>\]]/g),
+  ]);
+  return new Set(patterns.map(([, name]) => name!));
+}
+
+/** Of an option given twice one would be passed over in silence: it is wrong usage. */
+function checkGivenOnce(args: Record<string, unknown>, lists: ReadonlySet<string>): true {
+  for (const [name, value] of Object.entries(args)) {
+    if (!Array.isArray(value) || name === '_' || name === '--' || lists.has(name)) continue;
+    throw new UsageError(`--${name} is given ${value.length} times; give it once`);
   }
   return true;
 }
+
+/** A complaint about a name that nobody knows, with the names that are nearest to it. */
+function withNearest(message: string, cli: Argv, commands: readonly Command[]): string {
+  const [, list] = /^Unknown (?:arguments?|commands?): (.*)$/s.exec(message) ?? [];
+  if (list === undefined) return message;
+  const unknown = list.split(', ')[0]!;
+  const near = [
+    ...nearest(unknown, optionNames(cli)).map((name) => `--${name}`),
+    ...nearest(unknown, commandNames(commands)),
+  ];
+  return near.length === 0 ? message : `${message}; did you mean ${near.slice(0, 2).join(' or ')}?`;
+}
+
+function commandNames(commands: readonly Command[]): string[] {
+  return commands.map(({ command }) => String(command).split(' ')[0]!).filter((name) => name !== '$0');
+}
+
+/** The options of the command that is parsed; yargs tells them, though its types do not. */
+function optionNames(cli: Argv): string[] {
+  const options = (cli as Argv & { getOptions?(): { key: Record<string, unknown> } }).getOptions?.();
+  return Object.keys(options?.key ?? {}).filter((name) => name.length > 1);
+}
+
+function report(program: string, error: Error, debug: boolean): void {
+  const line = shortenWords(oneLine(error.message || String(error)));
+  if (error instanceof UsageError) say(`${program}: ${line}; see ${program} --help`);
+  else if (error instanceof UserError) say(`${program}: ${line}`);
+  else say(`${program}: ${error.name}: ${line}${debug ? '' : ' (a defect; --debug shows where)'}`);
+  if (debug) console.error(printable(error.stack ?? ''));
+}
+
+/** What a whole-number option takes: its least value, or least and greatest. */
+type Bounds = number | readonly [least: number, most: number];
+
+/** Threads of one machine, at most: more than any has cores. */
+export const MAX_WORKERS = 512;
+
+/** Images to a batch, at most: with more, memory ends before speed grows. */
+export const MAX_BATCH_SIZE = 1024;
+
+/** A check for whole-number options: yargs itself takes any text for a number and gives NaN. */
+export function checkNumbers(args: Record<string, unknown>, bounds: Record<string, Bounds>): true {
+  for (const [name, bound] of Object.entries(bounds)) {
+    const value = args[name];
+    // An option given twice is told by the check of all options.
+    if (value === undefined || Array.isArray(value)) continue;
+    const [least, most] = typeof bound === 'number' ? [bound, Number.POSITIVE_INFINITY] : bound;
+    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) continue;
+    const range = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new UsageError(`--${name} must be a whole number ${range}, got ${shorten(String(value), 40)}`);
+  }
+  return true;
+}
+
+/** Longest side of a model's input, in pixels: attention grows with its fourth power. */
+const MAX_IMG_SIZE = 4096;
 
 /** Parses `224` or `224x192` (height × width) pixels. */
 export function parseImgSize(text: string): [number, number] {
   const [, height, width] = /^(\d+)(?:x(\d+))?$/.exec(text) ?? [];
   if (!height || Number(height) < 1 || (width && Number(width) < 1)) {
-    throw new UsageError(`--img-size must be pixels as N or HEIGHTxWIDTH, got ${text}`);
+    throw new UsageError(`--img-size must be pixels as N or HEIGHTxWIDTH, got ${shorten(text, 40)}`);
   }
-  return [Number(height), Number(width ?? height)];
+  const size: [number, number] = [Number(height), Number(width ?? height)];
+  if (Math.max(...size) <= MAX_IMG_SIZE) return size;
+  throw new UsageError(`--img-size must be at most ${MAX_IMG_SIZE} pixels a side, got ${shorten(text, 40)}`);
 }

@@ -3,6 +3,7 @@ import { countFlops, countParameters } from '../families/vit/flops.js';
 import type { Accuracy } from '../models/card.js';
 import { knownModels } from '../models/knownModels.js';
 import type { Command } from './main.js';
+import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
 
 const percent = (value: number | null | undefined) =>
@@ -29,7 +30,7 @@ export const modelsCommand: Command = {
       config,
     }));
     const known = knownModels().map((model) => ({ ...model, parameters: countParameters(model.config) }));
-    if (json) return void console.log(JSON.stringify([...models, ...known]));
+    if (json) return void printJson([...models, ...known]);
     const rows = models.map(({ name, aliases, parameters, flops, published }) => [
       name,
       parameters.toLocaleString('en-US'),
@@ -50,12 +51,12 @@ export const modelsCommand: Command = {
       'mm top-5',
       'also called',
     ];
-    console.log(formatTable(header, rows));
-    console.log(
+    print(formatTable(header, rows));
+    print(
       "\nGMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore " +
         "counts.\ntop-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.\n",
     );
-    console.log(
+    print(
       formatTable(
         ['model', 'parameters', 'top-1', 'top-5', 'linear', 'k-NN', 'preset', 'from'],
         known.map(({ name, parameters, published: { top1, top5, linear, knn }, preset, source }) => [
@@ -67,7 +68,7 @@ export const modelsCommand: Command = {
         ]),
       ),
     );
-    console.log(
+    print(
       '\nlinear, k-NN: top-1 of a linear classifier and of nearest neighbours on the features of a backbone. --json names ' +
         'the source of each figure.',
     );

@@ -1,6 +1,11 @@
+import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
+import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
-import { type Command, checkNumbers } from './main.js';
+import { sayAssumptions } from './assumptions.js';
+import { type Command, checkNumbers, UsageError } from './main.js';
+import { print, printJson, say } from './print.js';
+import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
 
 interface Args {
@@ -12,10 +17,13 @@ interface Args {
   json: boolean;
 }
 
-/** `deit predict`: the most probable classes of some pictures. */
+/** What `deit predict --json` prints of an image. */
+type Answer = { file: string; topK: Prediction[] } | { file: string; error: string };
+
+/** `deit predict`: the most probable classes of some images. */
 export const predictCommand: Command = {
   command: 'predict <model> <images...>',
-  describe: 'Classify pictures',
+  describe: 'Classify images',
   builder: (yargs) =>
     yargs
       .positional('model', {
@@ -23,41 +31,77 @@ export const predictCommand: Command = {
         demandOption: true,
         describe: 'converted folder, its URL, or a checkpoint',
       })
-      .positional('images', { type: 'string', array: true, demandOption: true, describe: 'picture files' })
-      .option('top-k', { type: 'number', default: 5, describe: 'how many classes to name' })
-      .option('backend', {
+      .positional('images', {
         type: 'string',
-        default: 'auto',
-        describe: 'what computes: auto, wasm, tensorflow …',
+        array: true,
+        demandOption: true,
+        describe: 'image files; - is stdin',
       })
+      .option('top-k', { type: 'number', default: 5, describe: 'how many classes to name' })
+      .option('backend', { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' })
       .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
       .check((args) => checkNumbers(args, { 'top-k': 1 }))
-      .example('$0 predict deit-tiny/ cat.jpg', 'the five most probable classes'),
+      .check(({ images }) => {
+        if (images.length === 0) throw new UsageError('say which images: predict MODEL IMAGE...');
+        if (images.filter((file: string) => file === STDIN).length <= 1) return true;
+        throw new UsageError('- stands for stdin, which holds one image; give it once');
+      })
+      .example('$0 predict deit-tiny/ cat.jpg dog.jpg', 'the five most probable classes of each')
+      .example('curl -s https://example.com/cat.jpg | $0 predict deit-tiny/ - --json', 'an image from stdin'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const { backend, quantize } = args;
     const model = await load(args.model, { backend, quantize });
-    const results: { file: string; topK: Prediction[] }[] = [];
+    sayAssumptions(model);
+    const answers: Answer[] = [];
     try {
       for (const file of args.images) {
-        const topK = await model.classify(file, { topK: args.topK });
-        results.push({ file, topK });
-        if (!args.json) print(file, topK);
+        const answer = await answerFor(model, file, args.topK);
+        answers.push(answer);
+        if (!args.json) show(answer, args.images.length > 1);
       }
     } finally {
       model.dispose();
     }
-    if (args.json) console.log(JSON.stringify(results));
+    if (args.json) printJson(answers);
+    const errors = answers.flatMap((answer) => ('error' in answer ? [answer.error] : []));
+    if (errors.length === 0) return;
+    throw new UserError(
+      answers.length === 1 ? errors[0]! : `${errors.length} of ${answers.length} images were not classified`,
+    );
   },
 };
 
-function print(file: string, topK: Prediction[]): void {
-  const rows = topK.map(({ label, index, probability, logit }) => [
+/** One image's classes; an image that cannot be read or classified does not end the others. */
+async function answerFor(model: VisionTransformer, file: string, topK: number): Promise<Answer> {
+  try {
+    const classes = await model.classify(await readImage(file), { topK });
+    const wrong = classes.find(({ logit, probability }) => !Number.isFinite(logit + probability));
+    if (wrong) {
+      throw new UserError(
+        `${file}: the model's logit for class ${wrong.index} is ${wrong.logit}; the model is damaged, or its values overflow: convert it again`,
+      );
+    }
+    return { file, topK: classes };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const { message } = error;
+    return { file, error: message.startsWith(file) ? message : `${file}: ${message}` };
+  }
+}
+
+function show(answer: Answer, several: boolean): void {
+  if ('error' in answer) {
+    // Of a single image the program's last line tells.
+    if (several) say(`not classified: ${answer.error}`);
+    return;
+  }
+  const rows = answer.topK.map(({ label, index, probability, logit }) => [
     `${(100 * probability).toFixed(2)} %`,
     label,
     String(index),
     logit.toFixed(3),
   ]);
-  console.log(`${file}\n${formatTable(['probability', 'class', 'index', 'logit'], rows)}\n`);
+  print(`${answer.file}\n${formatTable(['probability', 'class', 'index', 'logit'], rows)}\n`);
 }

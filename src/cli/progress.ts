@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress';
+import { say } from './print.js';
 
 export interface Progress {
   /** `done` counts from the start, in the progress' unit. */
@@ -56,7 +57,7 @@ function lines({ label, total, unit, from = 0 }: Work): Progress {
       const left = Math.round((total - done) / Math.max(rate, 1e-9));
       const of = total > 0 ? `/${number(total)}` : '';
       const rest = total > 0 ? `, ${left} s left` : '';
-      console.error(`${label}: ${number(done)}${of} ${unit}, ${number(rate)} ${unit}/s${rest}`);
+      say(`${label}: ${number(done)}${of} ${unit}, ${number(rate)} ${unit}/s${rest}`);
     },
     stop: () => {},
   };

@@ -1,6 +1,8 @@
 import { removeNative, setupNative } from '../node/native/setup/index.js';
 import { removeXla, setupXla } from '../node/pjrt/setup.js';
 import type { Command } from './main.js';
+import { print, printJson, say } from './print.js';
+import { catchInterrupt } from './signals.js';
 
 interface Args {
   xla?: string;
@@ -36,27 +38,27 @@ export const setupNativeCommand: Command = {
     const xla = args.xla === '' ? 'auto' : args.xla;
     if (args.remove) {
       const removed = await (xla === undefined ? removeNative() : removeXla());
-      if (args.json) console.log(JSON.stringify({ removed }));
-      else console.log(removed ? 'removed' : 'nothing is installed');
+      if (args.json) printJson({ removed });
+      else print(removed ? 'removed' : 'nothing is installed');
       return;
     }
     if (xla !== undefined) {
       const installed = await interruptible((signal) =>
-        setupXla({ plugin: xla, force: args.force, log: (line) => console.error(line), signal }),
+        setupXla({ plugin: xla, force: args.force, log: say, signal }),
       );
-      if (args.json) return void console.log(JSON.stringify(installed));
+      if (args.json) return void printJson(installed);
       const { check, requirement, folder } = installed;
       const checked = check
         ? `${check.description}; logits differ from WASM's by ${check.difference.toExponential(1)}`
         : 'not run: no GPU is here';
-      return void console.log(`${requirement} in ${folder}: ${checked}`);
+      return void print(`${requirement} in ${folder}: ${checked}`);
     }
     const result = await interruptible((signal) =>
-      setupNative({ cuda: args.cuda, force: args.force, log: (line) => console.error(line), signal }),
+      setupNative({ cuda: args.cuda, force: args.force, log: say, signal }),
     );
-    if (args.json) return void console.log(JSON.stringify(result));
+    if (args.json) return void printJson(result);
     const device = result.cuda ? 'CUDA' : 'the CPU';
-    console.log(
+    print(
       `TensorFlow ${result.tensorflow} on ${device} in ${result.folder}; logits differ from WASM's by ${result.difference.toExponential(1)}`,
     );
   },
@@ -64,12 +66,10 @@ export const setupNativeCommand: Command = {
 
 /** Runs an installation that Ctrl-C and SIGTERM undo. */
 async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const stop = new AbortController();
-  const interrupt = () => stop.abort();
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const interruption = catchInterrupt();
   try {
-    return await work(stop.signal);
+    return await work(interruption.signal);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    interruption.release();
   }
 }

@@ -5,6 +5,7 @@ import { weightSpecs } from '../families/vit/weights.js';
 import { findModel, resolveConfig } from '../models/create.js';
 import { openModel } from '../node/openModel.js';
 import type { Command } from './main.js';
+import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
 
 /** `deit summary`: a model layer by layer. */
@@ -25,7 +26,7 @@ export const summaryCommand: Command = {
     const config = await configOf(model);
     const layers = summarize(config);
     const totals = { parameters: countParameters(config), flops: countFlops(config) };
-    if (json) return void console.log(JSON.stringify({ config, layers, ...totals }));
+    if (json) return void printJson({ config, layers, ...totals });
     const rows = layers.map(({ name, type, output, parameters, inputs }) => [
       name,
       type,
@@ -33,9 +34,9 @@ export const summaryCommand: Command = {
       parameters.toLocaleString('en-US'),
       inputs.join(', '),
     ]);
-    console.log(`${config.name}: ${config.imgSize.join('×')} pixels, ${config.numClasses} classes\n`);
-    console.log(formatTable(['layer', 'type', 'output', 'parameters', 'reads'], rows));
-    console.log(
+    print(`${config.name}: ${config.imgSize.join('×')} pixels, ${config.numClasses} classes\n`);
+    print(formatTable(['layer', 'type', 'output', 'parameters', 'reads'], rows));
+    print(
       `\n${totals.parameters.toLocaleString('en-US')} parameters, ` +
         `${(totals.flops.fvcore / 1e9).toFixed(3)} GMACs a picture (fvcore's count)`,
     );

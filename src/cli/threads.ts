@@ -3,12 +3,13 @@ import { useBackend } from '../backend.js';
 import '../node/backends.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { countParameters } from '../families/vit/flops.js';
+import { say } from './print.js';
 
 /** Makes a backend the current one and says on stderr which it is and why. */
 export async function chooseBackend(name: string): Promise<string> {
   const choice = await useBackend(name);
-  for (const line of choice.passedOver) console.error(`backend passed over: ${line}`);
-  console.error(`backend: ${choice.description}`);
+  for (const line of choice.passedOver) say(`backend passed over: ${line}`);
+  say(`backend: ${choice.description}`);
   return choice.backend;
 }
 

@@ -1,14 +1,16 @@
 import type { Options } from 'yargs';
-import { useBackend } from '../backend.js';
-import '../node/backends.js';
 import { UserError } from '../errors.js';
 import { readTrainConfig } from '../node/train/readConfig.js';
 import { type RunResult, runTraining } from '../node/train/run.js';
 import { storedConfig } from '../node/train/runFolder.js';
+import { shorten } from '../text.js';
 import { GROUPS } from '../train/config.js';
 import { FIELDS, type Field } from '../train/configFields.js';
 import { expected, resolveTrainConfig } from '../train/resolveConfig.js';
 import { type Command, UsageError } from './main.js';
+import { print, printJson } from './print.js';
+import { catchInterrupt } from './signals.js';
+import { chooseBackend } from './threads.js';
 import { startTrainProgress } from './trainProgress.js';
 
 interface Args {
@@ -32,28 +34,28 @@ export const trainCommand: Command = {
       .option('resume', { type: 'boolean', default: false, describe: 'go on with the run in --output' })
       .option('json', { type: 'boolean', default: false, describe: 'print the result as one JSON object' })
       .options(fieldOptions())
-      .example('$0 digits --data.path mnist --val.path mnist --output run', 'a recipe of configs/train')
-      .example('$0 my.json --optimizer.lr 1e-3 --output run2', 'any field may be given anew')
-      .example('$0 --resume --output run', 'go on where it was broken off'),
+      .example('$0 train digits --data.path mnist --val.path mnist --output run', 'a recipe of configs/train')
+      .example('$0 train my.json --optimizer.lr 1e-3 --output run2', 'any field may be given anew')
+      .example('$0 train --resume --output run', 'go on where it was broken off'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const config = await configOf(args);
-    const choice = await useBackend(config.backend);
-    for (const line of choice.passedOver) console.error(`backend passed over: ${line}`);
-    console.error(`backend: ${choice.description}`);
-    const interrupt = catchInterrupt();
+    await chooseBackend(config.backend);
+    const interruption = catchInterrupt(
+      'stopping after this step; once more ends at once, from the last checkpoint',
+    );
     const progress = startTrainProgress();
     try {
       const result = await runTraining(config, {
         resume: args.resume,
-        shouldStop: () => interrupt.asked,
+        shouldStop: () => interruption.signal.aborted,
         ...progress,
       });
       progress.stop();
-      print(result, args.json);
+      show(result, args.json);
     } finally {
       progress.stop();
-      interrupt.release();
+      interruption.release();
     }
   },
 };
@@ -90,7 +92,7 @@ async function configOf(args: Args) {
 
 /** A field's value from the command line; what is of the wrong kind is wrong usage, what is out of range is found later. */
 export function parseField(path: string, field: Field, given: unknown): unknown {
-  const wrong = () => new UsageError(`--${path} should be ${expected(field)}, got ${given}`);
+  const wrong = () => new UsageError(`--${path} should be ${expected(field)}, got ${shorten(String(given))}`);
   if (Array.isArray(given)) throw new UsageError(`--${path} is given ${given.length} times`);
   const text = String(given);
   if (field.nullable && (text === 'none' || text === 'null')) return null;
@@ -112,25 +114,8 @@ export function parseField(path: string, field: Field, given: unknown): unknown 
   }
 }
 
-/** Ctrl-C asks the run to save and stop; a second one ends the process at once. */
-function catchInterrupt() {
-  const state = { asked: false, release: () => {} };
-  const onSignal = () => {
-    if (state.asked) process.exit(130);
-    state.asked = true;
-    console.error('stopping after this step; once more ends at once, from the last checkpoint');
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  state.release = () => {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-  };
-  return state;
-}
-
-function print(result: RunResult, json: boolean): void {
-  if (json) console.log(JSON.stringify(result));
+function show(result: RunResult, json: boolean): void {
+  if (json) printJson(result);
   const { end, epochs, steps, best, output } = result;
   if (end === 'stopped') {
     throw new UserError(
@@ -138,7 +123,7 @@ function print(result: RunResult, json: boolean): void {
     );
   }
   if (json) return;
-  console.log(
+  print(
     `${epochs} epochs, ${steps} steps; best top-1 ${best!.top1.toFixed(3)} % after epoch ${best!.epoch + 1}` +
       `${best!.ema ? ', by the running mean' : ''}: ${output}/best, ${output}/best.safetensors`,
   );

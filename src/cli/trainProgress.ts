@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { RunHooks } from '../node/train/run.js';
+import { say } from './print.js';
 
 /** Lines on a stream that is no terminal come at most this often. */
 const LINE_INTERVAL_MS = 10_000;
@@ -23,7 +24,7 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
   const line = (text: string) => {
     // The bar is drawn over: a line goes above it.
     if (bar) process.stderr.write('\r\x1b[K');
-    console.error(text);
+    say(text);
   };
   return {
     onNote: line,
@@ -49,11 +50,11 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
       const left = duration((run.steps - record.step) * secondsPerStep);
       const status =
         `epoch ${record.epoch + 1} | loss ${loss.toFixed(4)} | lr ${record.learningRate.toExponential(2)} | ` +
-        `${(run.picturesPerStep / secondsPerStep).toFixed(0)} pictures/s | ${left} left`;
+        `${(run.picturesPerStep / secondsPerStep).toFixed(0)} images/s | ${left} left`;
       bar?.update(record.step, { status });
       if (bar || now - lastLine < LINE_INTERVAL_MS) return;
       lastLine = now;
-      console.error(`step ${record.step}/${run.steps} | ${status}`);
+      say(`step ${record.step}/${run.steps} | ${status}`);
     },
     onEvaluate(done, total) {
       last = performance.now();

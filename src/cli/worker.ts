@@ -3,11 +3,14 @@ import { batchScorer } from '../node/batchScorer.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openModel } from '../node/openModel.js';
 import { startScorePool } from '../node/scorePool.js';
-import { type Command, checkNumbers } from './main.js';
+import { sayAssumptions } from './assumptions.js';
+import { type Command, checkNumbers, MAX_WORKERS } from './main.js';
+import { print, printJson, say } from './print.js';
+import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
+import { catchInterrupt } from './signals.js';
 import { chooseBackend, defaultWorkers, scoreThreads } from './threads.js';
 
-interface Args {
-  queue: string;
+interface Args extends RedisArgs {
   model: string;
   data: string;
   workers: number;
@@ -17,41 +20,42 @@ interface Args {
 }
 
 const builder: Command['builder'] = (yargs) =>
-  yargs
-    .option('queue', { type: 'string', demandOption: true, describe: 'Redis, as redis://HOST:PORT' })
+  withRedisOptions(yargs, 'Redis, as redis://HOST:PORT')
     .option('model', { type: 'string', demandOption: true, describe: 'the model, as `deit eval` takes it' })
     .option('data', { type: 'string', demandOption: true, describe: "this machine's copy of the val folder" })
     .option('workers', { type: 'number', default: defaultWorkers(), describe: 'threads of this machine' })
     .option('backend', {
       type: 'string',
       default: 'auto',
-      describe: 'what computes: auto, wasm, tensorflow …',
+      describe: 'backend: auto, wasm, tensorflow …',
     })
     .option('idle', { type: 'number', describe: 'end after so many seconds without work; by default never' })
     .option('json', { type: 'boolean', default: false, describe: 'print one JSON object at the end' })
-    .check((args) => checkNumbers(args, { workers: 1, idle: 1 }))
-    .example('$0 --queue redis://10.0.0.1 --model deit-tiny/ --data imagenet/val', 'work until Ctrl-C');
+    .check((args) => checkNumbers(args, { workers: [1, MAX_WORKERS], idle: 1 }))
+    .example(
+      '$0 worker --queue redis://10.0.0.1 --model deit-tiny/ --data imagenet/val',
+      'work until Ctrl-C',
+    );
 
 async function work(args: Args): Promise<void> {
+  const address = await redisAddress(args);
   const backend = await chooseBackend(args.backend);
   const opened = await openModel(args.model);
+  sayAssumptions(opened.source);
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);
   const threads = scoreThreads(config, backend, args.workers);
   const pool = threads > 1 ? startScorePool({ model: args.model }, threads) : undefined;
   const model = pool ? undefined : await loadFrom(opened.source, { backend });
   await opened.close();
-  const stop = new AbortController();
-  const end = () => {
-    console.error('ending: the shards in work are finished first');
-    stop.abort();
-  };
-  process.once('SIGINT', end).once('SIGTERM', end);
+  const interruption = catchInterrupt(
+    'ending: the shards in work are finished first; once more ends at once, and other workers do them',
+  );
   try {
     // The queue's client is large and no other command needs it.
     const { runQueueWorker } = await import('../node/queue/worker.js');
     const result = await runQueueWorker({
-      url: args.queue,
+      address,
       fingerprint,
       dataFolder: args.data,
       score: pool ? pool.run : batchScorer(model!, 0),
@@ -60,15 +64,13 @@ async function work(args: Args): Promise<void> {
       // A shard is some batches: this many keep every thread busy while answers are sent.
       concurrency: 2 + Math.ceil(threads / 4),
       idleSeconds: args.idle,
-      signal: stop.signal,
-      log: (line) => console.error(line),
+      signal: interruption.signal,
+      log: say,
     });
-    if (args.json) console.log(JSON.stringify({ ...result, backend }));
-    else
-      console.log(
-        `${result.images} pictures in ${result.shards} shards, ${result.failed} not read; ${backend}`,
-      );
+    if (args.json) printJson({ ...result, backend });
+    else print(`${result.images} images in ${result.shards} shards, ${result.failed} not read; ${backend}`);
   } finally {
+    interruption.release();
     await pool?.close();
     model?.dispose();
   }

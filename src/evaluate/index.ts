@@ -1,4 +1,10 @@
-export { type ClassMatch, compareCodePoints, matchClasses } from './classIndices.js';
+export {
+  type Classes,
+  type ClassMatch,
+  classIndexReader,
+  compareCodePoints,
+  matchClasses,
+} from './classIndices.js';
 export {
   type EvaluateHooks,
   type EvaluationResult,

@@ -1,3 +1,4 @@
+import { UserError } from '../errors.js';
 import { topIndices } from '../models/classify.js';
 
 /** What the model said of one picture; a line of the predictions file. */
@@ -23,7 +24,16 @@ export function crossEntropy(logits: ArrayLike<number>, label: number): number {
   return Math.log(sum) + max - logits[label];
 }
 
+/**
+ * What a model said of a picture.
+ *
+ * @param file names the picture in errors
+ * @param label class index of the truth
+ * @param logits [classes]
+ * @throws UserError if a logit is NaN or infinite: no class is the most probable one then
+ */
 export function predictionOf(file: string, label: number, logits: ArrayLike<number>): PicturePrediction {
+  requireFinite(file, logits);
   const top5 = topIndices(logits, 5);
   return {
     file,
@@ -32,4 +42,14 @@ export function predictionOf(file: string, label: number, logits: ArrayLike<numb
     logits: top5.map((index) => logits[index]),
     loss: crossEntropy(logits, label),
   };
+}
+
+function requireFinite(file: string, logits: ArrayLike<number>): void {
+  for (let i = 0; i < logits.length; i++) {
+    if (Number.isFinite(logits[i])) continue;
+    throw new UserError(
+      `${file}: the model's logit for class ${i} is ${logits[i]}; a weight or the preprocessing is not finite, or values ` +
+        'overflow: convert the checkpoint again, or try another --backend',
+    );
+  }
 }

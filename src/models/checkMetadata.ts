@@ -1,5 +1,5 @@
 /** Checks what a model.json says, before anything is built or read by it: it may be anybody's. */
-import { describeValue } from '../checkOptions.js';
+import { describeValue, printable } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { checkConfig, type VitConfig } from '../families/vit/config.js';
 import { savedWeightName, weightSpecs } from '../families/vit/weights.js';
@@ -77,6 +77,8 @@ function expect(ok: boolean, field: string, expected: string, value: unknown, fa
 const isWhole = (value: unknown, least: number, most = Number.MAX_SAFE_INTEGER) =>
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
 const isText = (value: unknown) => typeof value === 'string' && value.length <= MAX_TEXT;
+/** A text that stands in messages and tables as it is. */
+const isName = (value: unknown) => isText(value) && printable(value as string) === value;
 const isNumber = (value: unknown) => Number.isFinite(value);
 
 function isList(value: unknown, length: number, each: (item: unknown) => boolean): boolean {
@@ -87,7 +89,7 @@ function checkArchitecture(value: unknown, listed: number, fail: Fail): VitConfi
   if (!isObject(value)) return fail(`architecture must be an object, got ${describeValue(value)}`);
   const field = (name: string, ok: boolean, expected: string) =>
     expect(ok, `architecture.${name}`, expected, value[name], fail);
-  field('name', isText(value.name), 'a text');
+  field('name', isName(value.name), 'a text of one line');
   field(
     'imgSize',
     isList(value.imgSize, 2, (side) => isWhole(side, 1, MAX_SIDE)),
@@ -120,7 +122,7 @@ function checkPreprocessing(value: unknown, { imgSize }: VitConfig, fail: Fail):
   const field = (name: string, ok: boolean, expected: string) =>
     expect(ok, `preprocessing.${name}`, expected, fields[name], fail);
   const side = (size: unknown) => isWhole(size, 1, MAX_SIDE);
-  field('preset', isText(fields.preset), 'a text');
+  field('preset', isName(fields.preset), 'a text of one line');
   field('mean', isList(fields.mean, 3, isNumber), 'three numbers');
   field(
     'std',
@@ -184,7 +186,7 @@ function checkPath(path: unknown, at: string, fail: Fail): void {
 function checkStoredSpec(value: unknown, at: string, fail: Fail): void {
   if (!isObject(value)) fail(`${at} must be {name, shape, dtype}, got ${describeValue(value)}`);
   const spec = value as Fields;
-  expect(isText(spec.name), `${at}.name`, 'a text', spec.name, fail);
+  expect(isName(spec.name), `${at}.name`, 'a text of one line', spec.name, fail);
   const sides = Array.isArray(spec.shape) && spec.shape.length <= 8 && spec.shape.every((n) => isWhole(n, 0));
   expect(sides, `shape of ${spec.name}`, 'a list of whole numbers', spec.shape, fail);
   const size = (spec.shape as number[]).reduce((a, b) => a * b, 4);

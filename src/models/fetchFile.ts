@@ -25,17 +25,24 @@ const STALL_MS = 30_000;
 const MAX_REDIRECTS = 5;
 
 /** Fetches a file over the network. */
-export const fetchFile: FetchFile = async (url, options = {}) => {
+export const fetchFile: FetchFile = async (url, options) => (await download(url, options)).bytes;
+
+/** As fetchFile, with the answer that the body came in. */
+export async function download(
+  url: string,
+  options: FetchOptions = {},
+): Promise<{ response: Response; bytes: Uint8Array<ArrayBuffer> }> {
   const stall = watchStall(url, options);
   try {
     const response = await request(url, { signal: stall.signal }, options.redirects);
-    return await readBody(url, response, { ...options, signal: stall.signal, onProgress: stall.restart });
+    const settings = { ...options, signal: stall.signal, onProgress: stall.restart };
+    return { response, bytes: await readBody(url, response, settings) };
   } catch (error) {
     throw stall.explain(error);
   } finally {
     stall.end();
   }
-};
+}
 
 /** Aborts where the server sends nothing for a while. */
 function watchStall(url: string, { signal, stallMs = STALL_MS }: FetchOptions) {
@@ -67,7 +74,7 @@ function watchStall(url: string, { signal, stallMs = STALL_MS }: FetchOptions) {
  * As fetch, but anything except an answer with a file is a UserError, a redirect to another host among them; an abort
  * stays an AbortError.
  */
-export async function request(
+async function request(
   url: string,
   init: RequestInit,
   redirects: Redirects = 'same-host',
@@ -141,7 +148,7 @@ function otherHost(url: string, target: string): UserError {
 }
 
 /** The body of an answer, all of it. `onProgress` is called whenever some has arrived. */
-export async function readBody(
+async function readBody(
   url: string,
   response: Response,
   { signal, onBytes, maxBytes, onProgress }: FetchOptions & { onProgress?: () => void },

@@ -96,7 +96,7 @@ export async function load(
 /** Builds a model on a backend and fills in its weights. */
 export async function loadFrom(given: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
   options.signal?.throwIfAborted();
-  if ('checkFiles' in given) await given.checkFiles();
+  if ('checkFiles' in given) await given.checkFiles?.();
   const { choice, bound } = await chooseBackend(backendFor(options));
   if (currentBackendName() === undefined) makeCurrent(bound);
   options.onBackend?.(choice);
@@ -135,8 +135,9 @@ function checkRoom(config: VitConfig, backend: string): void {
 }
 
 function checkSource(source: unknown): void {
-  const taken = [Uint8Array, ArrayBuffer, Blob].some((type) => source instanceof type);
-  if (taken) return;
+  // By tag: what comes out of another frame has classes of its own.
+  const tag = Object.prototype.toString.call(source);
+  if (/^\[object (Uint8Array|ArrayBuffer|Blob|File)\]$/.test(tag)) return;
   throw new UserError(
     `load takes an address, or the bytes of a checkpoint as Uint8Array, ArrayBuffer or Blob; got ${describeValue(source)}`,
   );
@@ -180,7 +181,7 @@ export async function openUrl(url: string, options: OpenUrlOptions = {}): Promis
 
 /** Whether a URL names a checkpoint file and not a folder. */
 function isCheckpoint(url: string): boolean {
-  return /\.(pth|pt|bin|safetensors)([?#].*)?$/i.test(url);
+  return /^blob:/i.test(url) || /\.(pth|pth\.tar|pt|ckpt|bin|safetensors)([?#].*)?$/i.test(url);
 }
 
 /** The download is what takes its time; filling in the weights follows at once. */

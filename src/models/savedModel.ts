@@ -30,7 +30,7 @@ export interface SavedModel {
    * Rejects with a UserError if the weight files cannot hold what model.json says: called before a model is built, so
    * that memory is not taken for weights that are not there.
    */
-  checkFiles(): Promise<void>;
+  checkFiles?(): Promise<void>;
 }
 
 interface StoredWeight {

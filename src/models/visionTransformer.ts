@@ -325,10 +325,10 @@ export class VisionTransformer {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    this.dropRuntime();
     // A backend that was removed has freed them with its memory.
     if (!isRunning(this.bound)) return;
     onBackend(this.bound, () => {
+      this.dropRuntime();
       if (this.layersModel.weights.some((weight) => !isFreed(weight))) this.layersModel.dispose();
     });
   }

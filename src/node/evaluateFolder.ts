@@ -26,7 +26,7 @@ import type { ValFolder } from './valFolder.js';
 export type Scorer =
   | { readonly model: PictureModel; readonly decodeThreads: number }
   | { readonly modelPath: string; readonly quantize?: 'int8'; readonly threads: number }
-  | { readonly queue: Omit<QueueScoreOptions, 'preprocessing' | 'batchSize' | 'heads'> };
+  | { readonly queue: Omit<QueueScoreOptions, 'root' | 'preprocessing' | 'batchSize' | 'heads'> };
 
 export interface EvaluateFolderOptions {
   preprocessing: Preprocessing;
@@ -40,8 +40,12 @@ export interface EvaluateFolderOptions {
   report?: EvaluationRecord;
   /** Whether the first picture that cannot be read is an error. */
   strict: boolean;
+  /** Called once, before the first picture, with the number of those that are recorded already. */
+  onStart?: (done: number) => void;
   /** Called with the number of pictures that are done, failed and recorded ones included. */
   onProgress?: (done: number) => void;
+  /** Takes a line about the predictions file of a run that was cut off. */
+  onNote?: (line: string) => void;
   /** Called with one line for each picture that cannot be read. */
   onFailure?: (message: string) => void;
 }
@@ -57,12 +61,14 @@ export async function evaluateFolder(
   if (options.resume && !path)
     throw new UserError('resuming needs the predictions file of the run that was cut off');
   const record = options.resume ? await readPredictionRecord(path!, pictures) : undefined;
+  if (record?.damage) options.onNote?.(record.damage);
   const places = record ? placesLeft(record, pictures.length, batchSize) : pictures.map((_, index) => index);
   const files = places.map((index) => pictures[index].file);
   const scored = atPlaces(score(scorer, folder.root, files, options), places);
   const batches = record ? sameModel(scored, record, folder, path!) : scored;
   const writer = path ? await JsonLinesWriter.append(path, record?.length ?? 0) : undefined;
   let done = record?.count ?? 0;
+  options.onStart?.(done);
   try {
     const hooks: EvaluateHooks = {
       async onPrediction(prediction, logits, heads) {
@@ -140,7 +146,7 @@ function score(
   { preprocessing, batchSize, report }: EvaluateFolderOptions,
 ): AsyncIterable<ScoredBatch> {
   const heads = report !== undefined;
-  if ('queue' in scorer) return onQueue(names, { ...scorer.queue, preprocessing, batchSize, heads });
+  if ('queue' in scorer) return onQueue(names, { ...scorer.queue, root, preprocessing, batchSize, heads });
   const files = names.map((name) => join(root, name));
   if ('threads' in scorer) {
     return scoreOnThreads(files, {

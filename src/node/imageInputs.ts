@@ -6,7 +6,7 @@ import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import type { RgbImage } from '../image/types.js';
 import { bytesOfDataUrl, isDataUrl } from '../models/dataUrl.js';
-import { fetchFile } from '../models/fetchFile.js';
+import { fetchFile, MAX_UNDECLARED } from '../models/fetchFile.js';
 import { decodeImage, MAX_FILE_BYTES } from './decode.js';
 import { rgbFrom8Bit } from './toRgb.js';
 
@@ -69,7 +69,7 @@ function bytesOf(input: Uint8Array | ArrayBuffer | SharedArrayBuffer): Uint8Arra
 async function decodeAddress(address: string): Promise<RgbImage> {
   if (isDataUrl(address)) return decodeImage(bytesOfDataUrl(address), 'the data: URL');
   if (/^https?:\/\//i.test(address)) {
-    return decodeImage(await fetchFile(address, { maxBytes: MAX_FILE_BYTES }), address);
+    return decodeImage(await fetchFile(address, { maxBytes: MAX_UNDECLARED }), address);
   }
   if (/^file:/i.test(address)) return decodeImage(pathOf(address));
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(address)) {

@@ -22,7 +22,15 @@ export class JsonLinesWriter {
   /** Goes on behind the first `length` bytes of the file, or makes it; what stands behind them is cut off. */
   static async append(path: string, length: number): Promise<JsonLinesWriter> {
     const file = await openFor(path, 'a');
-    await file.truncate(length);
+    const { size } = await file.stat();
+    // Lengthening would fill the file with zeros.
+    if (size >= length) await file.truncate(length);
+    else {
+      await file.close();
+      throw new UserError(
+        `${path}: has ${size} bytes, and ${length} were written; the file was changed meanwhile`,
+      );
+    }
     return new JsonLinesWriter(path, file, length);
   }
 
@@ -70,23 +78,37 @@ export interface JsonLine {
   readonly end: number;
 }
 
+/** Where a file stops being lines: a power cut leaves zeros where the last blocks were not written. */
+export interface JsonDamage {
+  /** Number of the first line with zeros in it, from 1. */
+  readonly number: number;
+  /** Bytes of the whole lines before it. */
+  readonly end: number;
+}
+
 /**
  * The lines of a file, one at a time. A last line without its end, as a process leaves it that died while it wrote,
- * is left out; a file that is not there has none. Throws a UserError for a whole line that is not JSON.
+ * is left out; a file that is not there has none. Lines end before the first one with zero bytes in it, of which
+ * `onDamage` is told. Throws a UserError for a whole line that is not JSON.
  */
-export async function* readJsonLines(path: string): AsyncGenerator<JsonLine, void, undefined> {
+export async function* readJsonLines(
+  path: string,
+  onDamage: (damage: JsonDamage) => void = () => {},
+): AsyncGenerator<JsonLine, void, undefined> {
   let rest: Buffer = Buffer.alloc(0);
   let number = 0;
   let end = 0;
   for await (const chunk of chunksOf(path)) {
     let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
     for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10)) {
+      if (bytes.subarray(0, at).includes(0)) return onDamage({ number: number + 1, end });
       number++;
       end += at + 1;
       yield { value: parseLine(bytes.subarray(0, at), `${path}:${number}`), number, end };
       bytes = bytes.subarray(at + 1);
     }
     rest = bytes;
+    if (rest.includes(0)) return onDamage({ number: number + 1, end });
     if (rest.length > MAX_LINE_BYTES) {
       throw new UserError(
         `${path}:${number + 1}: a line of more than ${MAX_LINE_BYTES} bytes; not a file of JSON lines`,
@@ -110,4 +132,18 @@ function parseLine(bytes: Buffer, place: string): unknown {
   } catch {
     throw new UserError(`${place}: not JSON; the file is damaged: repair it, or run without --resume`);
   }
+}
+
+/** Bytes of a file's lines that are whole and JSON, of its first `most` bytes. */
+export async function intactLength(path: string, most: number): Promise<number> {
+  let length = 0;
+  try {
+    for await (const { end } of readJsonLines(path)) {
+      if (end > most) break;
+      length = end;
+    }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
+  return length;
 }

@@ -1,14 +1,13 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../errors.js';
-import { compareCodePoints } from '../evaluate/index.js';
 import { describeOther, pictureFormat, SIGNATURE_BYTES } from '../image/pictureFormat.js';
 import { cifar10Set, type LevelSet, limited, mnistSet, type NamedBytes } from '../train/data/levelSets.js';
 import type { DataConfig, PictureSet } from '../train/data/types.js';
 import { decodeImage } from './decode.js';
-import { listPictures } from './valFolder.js';
+import { listFolder, listImages } from './imageFiles.js';
 
 /** A set whose pictures are files of their own. */
 export interface FileSet extends PictureSet {
@@ -75,17 +74,16 @@ async function exists(path: string): Promise<boolean> {
 
 /** Class folders, in the order of their names' code points, as torchvision's ImageFolder takes them. */
 async function openFolder(root: string, limit: number | null): Promise<FileSet> {
-  const entries = await readdir(root, { withFileTypes: true });
-  const classNames = entries
-    .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isSymbolicLink()))
-    .map((entry) => entry.name)
-    .sort(compareCodePoints);
+  const { folders: classNames, brokenLinks } = await listFolder(root);
+  if (brokenLinks.length > 0) {
+    throw new UserError(`${join(root, brokenLinks[0]!)}: a link that leads nowhere; mend or remove it`);
+  }
   if (classNames.length === 0)
     throw new UserError(`${root}: has no class folders; expected one folder a class`);
   const files: string[] = [];
   const labels: number[] = [];
   for (const [label, name] of classNames.entries()) {
-    const pictures = await listPictures(join(root, name));
+    const pictures = await listImages(join(root, name));
     if (pictures.length === 0) {
       throw new UserError(`${join(root, name)}: a class without pictures; add some or remove the folder`);
     }

@@ -1,6 +1,6 @@
 import { UserError } from '../errors.js';
 import { type LabelledPicture, type PicturePrediction, Scores } from '../evaluate/index.js';
-import { readJsonLines } from './jsonLines.js';
+import { type JsonDamage, readJsonLines } from './jsonLines.js';
 
 /** What a predictions file says of a run that was cut off. */
 export interface PredictionRecord {
@@ -9,6 +9,8 @@ export interface PredictionRecord {
   readonly length: number;
   /** Number of predictions in it. */
   readonly count: number;
+  /** What a power cut did to the file, in one line. */
+  readonly damage?: string;
   /** The last one, if any: with it the model is checked to be the same. */
   readonly last?: { readonly index: number; readonly prediction: PicturePrediction };
 }
@@ -26,7 +28,11 @@ export async function readPredictionRecord(
   let length = 0;
   let count = 0;
   let last: PredictionRecord['last'];
-  for await (const { value, number, end } of readJsonLines(path)) {
+  let damage: string | undefined;
+  const onDamage = ({ number, end }: JsonDamage) => {
+    damage = `${path}:${number}: zero bytes, as a power cut leaves them; the file is cut there, after ${end} bytes`;
+  };
+  for await (const { value, number, end } of readJsonLines(path, onDamage)) {
     const place = `${path}:${number}`;
     const prediction = requirePrediction(value, place);
     const index = places.get(prediction.file);
@@ -43,7 +49,7 @@ export async function readPredictionRecord(
     length = end;
     count++;
   }
-  return { scores, length, count, last };
+  return { scores, length, count, last, damage };
 }
 
 function requirePrediction(value: unknown, place: string): PicturePrediction {
@@ -53,7 +59,9 @@ function requirePrediction(value: unknown, place: string): PicturePrediction {
     typeof file === 'string' &&
     Number.isInteger(label) &&
     numbers(top5) &&
+    top5!.every(Number.isInteger) &&
     numbers(logits) &&
+    logits!.length === top5!.length &&
     Number.isFinite(loss);
   if (whole) return value as PicturePrediction;
   throw new UserError(

@@ -1,64 +1,109 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { imagenetSynsets } from '../../configs/imagenet.js';
 import { UserError } from '../errors.js';
-import { compareCodePoints, type LabelledPicture, matchClasses } from '../evaluate/index.js';
+import { type Classes, classIndexReader, type LabelledPicture, matchClasses } from '../evaluate/index.js';
+import { IMAGE_ENDINGS, listFolder, listImages } from './imageFiles.js';
+import { readLabelsFile } from './labelsFile.js';
 
-/** File name endings that torchvision's ImageFolder takes for pictures. */
-const PICTURE = /\.(?:jpe?g|png|ppm|bmp|pgm|tiff?|webp)$/i;
-
-/** A line of a labels file; the picture's name may have spaces in it, and so may the class's. */
-const PICTURE_AND_CLASS = new RegExp(`^(.+?${PICTURE.source.slice(0, -1)})[\\s,]+(.+)$`, 'i');
-
-/** A folder of pictures with the class of each. */
+/** A folder of images with the class of each. */
 export interface ValFolder {
   readonly root: string;
   /** In the order of their paths' code points, class folder by class folder. */
   readonly pictures: readonly LabelledPicture[];
   /** How the classes were found, one line. */
   readonly matched: string;
+  /** What was left out, a line each. */
+  readonly notes: readonly string[];
 }
 
-interface Classes {
-  readonly numClasses: number;
-  readonly labels?: readonly string[];
+export interface ValFolderOptions {
+  /** File with the classes of images that lie in one folder (see readLabelsFile). */
+  readonly labelsFile?: string;
+  /** The sorted class folders are the model's classes, whatever their names (see matchClasses). */
+  readonly byOrder?: boolean;
 }
 
 /**
- * Lists the pictures of a val folder: class folders (an ImageNet val folder), or flat pictures with a labels file
- * whose lines are `FILE LABEL`, LABEL a class index, a synset or one of the model's labels.
+ * Lists the images of a val folder: class folders (an ImageNet val folder), or images in one folder with a labels file.
+ *
+ * @throws UserError for a folder that is not there or has no images, and for classes that cannot be told
  */
-export async function openValFolder(root: string, model: Classes, labelsFile?: string): Promise<ValFolder> {
+export async function openValFolder(
+  root: string,
+  model: Classes,
+  { labelsFile, byOrder = false }: ValFolderOptions = {},
+): Promise<ValFolder> {
   const info = await stat(root).catch(() => undefined);
   if (!info?.isDirectory()) throw new UserError(`${root}: no such folder; give a folder of class folders`);
-  const folder = labelsFile ? await flatFolder(root, model, labelsFile) : await classFolders(root, model);
+  const folder =
+    labelsFile === undefined
+      ? await classFolders(root, model, byOrder)
+      : await flatFolder(root, model, labelsFile);
   if (folder.pictures.length > 0) return folder;
-  throw new UserError(`${root}: no pictures in it (looked for .jpeg, .png, .webp, .bmp, .tif, .ppm)`);
+  throw new UserError(`${root}: no images in it (looked for ${IMAGE_ENDINGS.join(', ')})`);
 }
 
-async function classFolders(root: string, model: Classes): Promise<ValFolder> {
-  const entries = await readdir(root, { withFileTypes: true });
-  const folders = entries
-    .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isSymbolicLink()))
-    .map((entry) => entry.name)
-    .sort(compareCodePoints);
+async function classFolders(root: string, model: Classes, byOrder: boolean): Promise<ValFolder> {
+  const { folders, images, brokenLinks } = await listFolder(root);
   if (folders.length === 0) {
-    const hint = entries.some((entry) => PICTURE.test(entry.name))
-      ? 'pictures that lie flat need a file with their classes: --labels FILE'
-      : 'it has no class folders';
+    const hint =
+      images.length > 0
+        ? 'images that lie flat need a file with their classes: --labels FILE'
+        : 'it has no class folders';
     throw new UserError(`${root}: ${hint}`);
   }
-  const match = await within(root, () => matchClasses(folders, model));
-  const pictures: LabelledPicture[] = [];
-  for (const [i, name] of folders.entries()) {
-    for (const file of await listPictures(join(root, name))) {
-      pictures.push({ file: `${name}/${file}`, label: match.indices[i] });
-    }
-  }
-  return { root, pictures, matched: `${folders.length} class folders matched by ${match.by}` };
+  const { matched: named, empty } = await leaveOutEmpty(root, folders, model, byOrder);
+  const match = within(root, () =>
+    matchClasses(
+      named.map(({ name }) => name),
+      model,
+      { byOrder },
+    ),
+  );
+  const pictures = named.flatMap(({ name, files }, i) =>
+    files.map((file): LabelledPicture => ({ file: `${name}/${file}`, label: match.indices[i]! })),
+  );
+  return {
+    root,
+    pictures,
+    matched: `${named.length} class folders matched by ${match.by}`,
+    notes: [
+      ...brokenLinks.map((name) => `left out: ${join(root, name)}, a link that leads nowhere`),
+      ...empty.map((name) => `left out: ${join(root, name)}, a folder without images whose name is no class`),
+      ...(images.length > 0
+        ? [`left out: ${join(root, images[0]!)}${more(images)}, beside the class folders`]
+        : []),
+    ],
+  };
 }
 
-async function within<T>(root: string, work: () => T): Promise<T> {
+const more = (names: readonly string[]) => (names.length > 1 ? ` and ${names.length - 1} more images` : '');
+
+interface ClassFolder {
+  readonly name: string;
+  readonly files: readonly string[];
+}
+
+/** A folder without images that has no class (of notes, of results) is none of the classes. */
+async function leaveOutEmpty(
+  root: string,
+  folders: readonly string[],
+  model: Classes,
+  byOrder: boolean,
+): Promise<{ matched: ClassFolder[]; empty: string[] }> {
+  const matched: ClassFolder[] = [];
+  const empty: string[] = [];
+  const classOf = classIndexReader(model);
+  for (const name of folders) {
+    const files = await listImages(join(root, name));
+    // Where the order is the class, an empty folder has its place in it.
+    if (files.length > 0 || byOrder || classOf(name) !== undefined) matched.push({ name, files });
+    else empty.push(name);
+  }
+  return { matched, empty };
+}
+
+function within<T>(root: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -66,46 +111,18 @@ async function within<T>(root: string, work: () => T): Promise<T> {
   }
 }
 
-/** Paths of pictures below a folder, with forward slashes, sorted. */
-export async function listPictures(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true });
-  return entries
-    .map((name) => name.replaceAll('\\', '/'))
-    .filter((name) => PICTURE.test(name))
-    .sort(compareCodePoints);
-}
-
 async function flatFolder(root: string, model: Classes, labelsFile: string): Promise<ValFolder> {
-  const lines = (await readLines(labelsFile)).map((line) => line.trim());
-  const classOf = classReader(model);
-  const pictures = lines.flatMap((line, i) => {
-    if (line === '') return [];
-    const [, file, label] = PICTURE_AND_CLASS.exec(line) ?? /^(\S+)[\s,]+(.+)$/.exec(line) ?? [];
-    const index = label === undefined ? undefined : classOf(label);
-    if (index === undefined) {
-      throw new UserError(
-        `${labelsFile}:${i + 1}: expected "FILE CLASS" with one of ${model.numClasses} classes by index, synset or label, found "${line}"`,
-      );
-    }
-    return [{ file: file.replaceAll('\\', '/'), label: index }];
-  });
-  return { root, pictures, matched: `${pictures.length} pictures labelled by ${labelsFile}` };
-}
-
-function classReader({ numClasses, labels }: Classes): (label: string) => number | undefined {
-  const byName = new Map(labels?.map((label, i) => [label, i]));
-  if (numClasses === 1000) for (const [i, synset] of imagenetSynsets.entries()) byName.set(synset, i);
-  return (label) => {
-    const named = byName.get(label);
-    if (named !== undefined) return named;
-    return /^\d+$/.test(label) && Number(label) < numClasses ? Number(label) : undefined;
+  const images = await listImages(root);
+  const { pictures, form } = await readLabelsFile(labelsFile, images, model);
+  const labelled = new Set(pictures.map(({ file }) => file));
+  const others = images.filter((image) => !labelled.has(image));
+  return {
+    root,
+    pictures,
+    matched: `labelled by ${labelsFile} (${form})`,
+    notes:
+      others.length > 0
+        ? [`left out: ${join(root, others[0]!)}${more(others)}, which ${labelsFile} does not name`]
+        : [],
   };
-}
-
-/** The lines of a text file, without the last line's end. Throws a UserError if it cannot be read. */
-export async function readLines(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`${path}: cannot be read (${error.code})`);
-  });
-  return text.replace(/\r?\n$/, '').split(/\r?\n/);
 }

@@ -14,7 +14,7 @@ import {
   startBackendNow,
 } from '../boundBackend.js';
 import { UserError } from '../errors.js';
-import { probeSimd, registerConvolutionGradient, registerWasmKernelsNow } from '../kernels/wasm/index.js';
+import { probeSimd, registerConvolutionGradient, registerWasmKernelsOnce } from '../kernels/wasm/index.js';
 
 const NAME = 'wasm';
 /** That of tfjs-backend-wasm: above the CPU's, below tfjs-node's. */
@@ -89,7 +89,7 @@ function prepareWasm(): void {
   if (current === undefined) makeCurrent(startBackendNow(NAME));
   else if (current !== NAME || !runningBackend(NAME)) return;
   registerConvolutionGradient();
-  registerWasmKernelsNow();
+  registerWasmKernelsOnce();
 }
 
 /** Whether tfjs' own start of the backend has begun; it is left alone then. */

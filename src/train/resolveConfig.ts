@@ -1,4 +1,5 @@
 import { UserError } from '../errors.js';
+import { nearest, shorten, show } from '../text.js';
 import { DEFAULT_CONFIG, GROUPS, type TrainConfig } from './config.js';
 import { FIELDS, type Field } from './configFields.js';
 
@@ -29,9 +30,9 @@ function* leaves(tree: unknown, source: string, path = ''): Generator<[string, u
   for (const [key, value] of Object.entries(tree)) {
     const here = path ? `${path}.${key}` : key;
     if (value === undefined) continue;
-    if (here in FIELDS || (here in GROUPS && value === null)) yield [here, value];
+    if (Object.hasOwn(FIELDS, here) || (Object.hasOwn(GROUPS, here) && value === null)) yield [here, value];
     else if (isGroup(here)) yield* leaves(value, source, here);
-    else throw new UserError(`${source}: there is no field ${here}${hint(here)}`);
+    else throw new UserError(`${source}: there is no field ${shorten(here, 80)}${hint(here)}`);
   }
 }
 
@@ -39,13 +40,15 @@ const isGroup = (path: string) => Object.keys(FIELDS).some((field) => field.star
 
 function hint(path: string): string {
   const last = path.split('.').at(-1)!;
-  const near = Object.keys(FIELDS).find((field) => field.split('.').at(-1) === last);
-  if (near) return `; did you mean ${near}?`;
   const parent = path.split('.').slice(0, -1).join('.');
-  const siblings = Object.keys(FIELDS)
+  const paths = Object.keys(FIELDS);
+  const siblings = paths
     .filter((field) => !parent || field.startsWith(`${parent}.`))
-    .map((field) => field.slice(parent ? parent.length + 1 : 0).split('.')[0]);
-  return `; there are ${[...new Set(siblings)].join(', ')}`;
+    .map((field) => field.slice(parent ? parent.length + 1 : 0).split('.')[0]!);
+  const [sibling] = nearest(last, siblings);
+  const elsewhere = paths.find((field) => field.split('.').at(-1) === last);
+  const near = elsewhere ?? (sibling && (parent ? `${parent}.${sibling}` : sibling));
+  return near ? `; did you mean ${near}?` : `; there are ${[...new Set(siblings)].join(', ')}`;
 }
 
 function assign(tree: Tree, path: string, value: unknown, source: string): void {
@@ -56,7 +59,11 @@ function assign(tree: Tree, path: string, value: unknown, source: string): void 
     group[key] ??= structuredClone(GROUPS[keys.slice(0, i + 1).join('.')]);
     group = group[key] as Tree;
   }
-  if (!(path in GROUPS && value === null)) checkField(path, FIELDS[path], value, source);
+  if (!(Object.hasOwn(GROUPS, path) && value === null)) {
+    if (!Object.hasOwn(FIELDS, path))
+      throw new UserError(`${source}: there is no field ${shorten(path, 80)}`);
+    checkField(path, FIELDS[path], value, source);
+  }
   group[keys.at(-1)!] = value;
 }
 
@@ -107,10 +114,6 @@ export function expected(field: Field): string {
     range: `two numbers${bounds}, the smaller first`,
   };
   return kinds[field.kind] + none;
-}
-
-function show(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
 }
 
 /** What no field tells by itself. Nothing is read or opened here. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.js';
+import { show } from '../text.js';
 import type { ByWeight, OptimizerState } from './optimizer/index.js';
 import type { Student } from './student.js';
 
@@ -43,6 +44,32 @@ export interface Trained {
   readonly ema: ByWeight | undefined;
 }
 
+/** A value as a place in a run. Throws a UserError that names the field that is none. */
+export function requirePosition(value: unknown): Position {
+  const { epoch, batch, step, lossSum } = (value ?? {}) as Partial<Position>;
+  const counts = Object.entries({ epoch, batch, step });
+  for (const [name, count] of counts) {
+    if (Number.isSafeInteger(count) && count! >= 0) continue;
+    throw new UserError(`its ${name} is ${show(count)}, expected a whole number of at least 0`);
+  }
+  if (!Number.isFinite(lossSum)) throw new UserError(`its lossSum is ${show(lossSum)}, expected a number`);
+  return { epoch: epoch!, batch: batch!, step: step!, lossSum: lossSum! };
+}
+
+/** A value as the best evaluation so far. Throws a UserError if it is none. */
+export function requireBest(value: unknown): Best | null {
+  if (value === null) return null;
+  const { epoch, top1, ema } = (value ?? {}) as Partial<Best>;
+  if (Number.isSafeInteger(epoch) && epoch! >= 0 && isPercent(top1) && typeof ema === 'boolean') {
+    return { epoch: epoch!, top1, ema };
+  }
+  throw new UserError(`its best epoch is ${show(value)}, expected {epoch, top1, ema}`);
+}
+
+function isPercent(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= 100;
+}
+
 export async function takeSnapshot(
   trained: Trained,
   position: Position,
@@ -58,6 +85,8 @@ export async function takeSnapshot(
 
 /** Puts a snapshot's values in place. Throws a UserError, with nothing changed, if it is of another run. */
 export function writeSnapshot(snapshot: Snapshot, trained: Trained): void {
+  requirePosition(snapshot.position);
+  requireBest(snapshot.best);
   const names = new Map(trainedTensors(trained));
   for (const [name, { shape }] of names) {
     const found = snapshot.tensors.get(name);
@@ -66,6 +95,9 @@ export function writeSnapshot(snapshot: Snapshot, trained: Trained): void {
       throw new UserError(
         `the checkpoint's ${name} has shape [${found.shape}], expected [${shape}]; it is of another run`,
       );
+    }
+    if (!found.values.every(Number.isFinite)) {
+      throw new UserError(`the checkpoint's ${name} has values that are NaN or infinite; it is damaged`);
     }
   }
   const read = (name: string) => {

@@ -332,7 +332,7 @@ export class Trainer {
       logits.dispose();
       for (const [row, label] of labels.entries()) {
         const own = values.subarray(row * classes, (row + 1) * classes);
-        scores.add(indices[row], predictionOf('', label, own));
+        scores.add(indices[row], predictionOf(`${val.name}, image ${indices[row]}`, label, own));
       }
       done += labels.length;
       hooks.onEvaluate?.(done, val.length);

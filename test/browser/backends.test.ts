@@ -81,6 +81,59 @@ describeInBrowser('backends', () => {
     expect(watched.errors).toEqual([]);
   });
 
+  test('models on three backends side by side give what each gives alone, to the last bit', async () => {
+    const result = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      const { tf } = deit;
+      const bytes = await (await fetch('/fixtures/models/facebook.pth')).arrayBuffer();
+      const names = ['wasm', 'webgl', 'webgpu'];
+      const options = (backend: string) => ({ backend, convert: { numHeads: 2 } });
+      // At the same time: each load's weights go to its own backend.
+      const models = await Promise.all(names.map((backend) => deit.load(bytes, options(backend))));
+      const [height, width] = models[0]!.config.imgSize;
+      const values = Float32Array.from({ length: height * width * 3 }, (_, i) => Math.sin(i * 0.37));
+      const pixels = {
+        data: new Uint8Array(30 * 20 * 3).map((_, i) => (i * 37) % 256),
+        width: 30,
+        height: 20,
+      };
+      const outputs = async (model: (typeof models)[number]) => {
+        const x = tf.tensor4d(values, [1, height, width, 3]);
+        const { tokens } = model.features(x);
+        const logits = model.predict(x);
+        const all = [...(await logits.data()), ...(await tokens.data()), ...(await model.logits(pixels))];
+        tf.dispose([x, tokens, logits]);
+        return JSON.stringify(all);
+      };
+      const alone: string[] = [];
+      for (const [i, model] of models.entries()) {
+        await tf.setBackend(names[i]!);
+        alone.push(await outputs(model));
+      }
+      const other: string[] = [];
+      for (const current of names) {
+        await tf.setBackend(current);
+        const found = await Promise.all([...models, ...models].map(outputs));
+        other.push(...found.filter((values, i) => values !== alone[i % models.length]));
+      }
+      const backends = models.map((model) => model.backend);
+      for (const model of models) model.dispose();
+      await tf.setBackend('wasm');
+      return {
+        backends,
+        different: new Set(alone).size,
+        other: other.length,
+        tensors: tf.memory().numTensors,
+      };
+    });
+    expect(result).toEqual({
+      backends: ['wasm', 'webgl', 'webgpu'],
+      different: 3,
+      other: 0,
+      tensors: 0,
+    });
+  });
+
   test('auto passes over GPUs that are software, and says so', async () => {
     const choice = await page.evaluate(() => globalThis.deit.useBackend());
     expect(choice.backend).toBe('wasm');
@@ -123,7 +176,7 @@ describeInBrowser('backends', () => {
       const model = await deit.load('/fixtures/models/facebook.pth', options);
       const picture = { data: new Uint8Array(3 * 24 * 24), width: 24, height: 24 };
       await model.classify(picture);
-      const { gl } = (tf.backend() as unknown as { gpgpu: { gl: WebGL2RenderingContext } }).gpgpu;
+      const { gl } = (tf.findBackend('webgl') as unknown as { gpgpu: { gl: WebGL2RenderingContext } }).gpgpu;
       const told = () => model.classify(picture).catch(({ name, message }: Error) => `${name}: ${message}`);
       const start = performance.now();
       const waiting = told();

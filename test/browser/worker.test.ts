@@ -1,6 +1,7 @@
 /** A model in a web worker: the same results as in the page, which stays live; abort, and a worker that dies. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
+import type { ClassifyInput } from '../../src/models/classify.js';
 import { describeInBrowser, launchChromium } from './chromium.js';
 import { openPage, type WatchedPage } from './page.js';
 import { startServer, type TestServer } from './server.js';
@@ -51,9 +52,21 @@ describeInBrowser('a model in a worker', () => {
       const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
       const tensor = tf.browser.fromPixels(pixels);
       const bitmap = await createImageBitmap(blob);
-      const inputs = [blob, image, canvas, pixels, tensor, bitmap];
+      const address = '/examples/digits/val/3/00018.png';
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      const frame = new VideoFrame(canvas, { timestamp: 0 });
+      const reader = new FileReader();
+      reader.readAsDataURL(blob);
+      await new Promise((done) => reader.addEventListener('load', done));
+      const inputs: ClassifyInput[] = [blob, image, canvas, pixels, tensor, bitmap];
+      inputs.push(frame, address);
+      inputs.push(new URL(address, location.href), bytes, bytes.buffer, String(reader.result), image.src);
       const pairs = [];
       for (const input of inputs) pairs.push([await here.classify(input), await there.classify(input)]);
+      pairs.push([await here.classify(await fetch(address)), await there.classify(await fetch(address))]);
+      frame.close();
+      const listed = await there.classify([blob, bitmap]);
+      const embedded = [await here.embed(blob), await there.embed(blob)];
       const [height, width] = here.preprocessing.crop;
       const x = tf.fill([2, height, width, 3], 0.25) as ReturnType<typeof tf.tensor4d>;
       const features = here.features(x, { attention: true });
@@ -63,6 +76,8 @@ describeInBrowser('a model in a worker', () => {
       const { logits, head, headDist } = await there.logits(blob);
       return {
         pairs,
+        listed,
+        embedded: embedded.map(({ classToken, patchMean }) => [[...classToken], [...patchMean]]),
         fractions,
         backend: there.backend.backend,
         predicted: [[...(await y.data())], [...z.data]],
@@ -75,6 +90,8 @@ describeInBrowser('a model in a worker', () => {
     });
     expect(result.backend).toBe('wasm');
     expect(result.fractions.at(-1)).toBe(1);
+    expect(result.listed).toEqual([result.pairs[0]![0], result.pairs[5]![0]]);
+    expect(result.embedded[1]).toEqual(result.embedded[0]);
     for (const [here, there] of result.pairs) {
       expect(here![0]!.index).toBe(3);
       expect(there).toEqual(here);

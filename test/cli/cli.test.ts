@@ -17,10 +17,14 @@ import { attentionCommand } from '../../src/cli/attention.js';
 import { convertCommand } from '../../src/cli/convert.js';
 import { downloadCommand } from '../../src/cli/download.js';
 import { evalCommand, evalProgram } from '../../src/cli/eval.js';
+import { exportCommand } from '../../src/cli/export.js';
 import { type Command, main } from '../../src/cli/main.js';
 import { modelsCommand } from '../../src/cli/models.js';
 import { predictCommand } from '../../src/cli/predict.js';
+import { setupNativeCommand } from '../../src/cli/setupNative.js';
 import { summaryCommand } from '../../src/cli/summary.js';
+import { trainCommand } from '../../src/cli/train.js';
+import { workerCommand } from '../../src/cli/worker.js';
 
 /** The commands as a user runs them: the built programs, each in a process of its own. */
 
@@ -46,6 +50,21 @@ function run(program: keyof typeof programs, ...args: string[]): Promise<Outcome
     execFile(process.execPath, [programs[program], ...args, ...backend], (error, stdout, stderr) =>
       done({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
+  });
+}
+
+/** The same with bytes on stdin. */
+function runWithStdin(
+  bytes: Uint8Array,
+  program: keyof typeof programs,
+  ...args: string[]
+): Promise<Outcome> {
+  return new Promise((done) => {
+    const all = [programs[program], ...args, '--backend', 'wasm'];
+    const child = execFile(process.execPath, all, (error, stdout, stderr) =>
+      done({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+    child.stdin!.end(bytes);
   });
 }
 
@@ -147,14 +166,20 @@ describe('deit eval', () => {
       run('deit-eval', CHECKPOINT, val, '--workers', '0', '--batch-size', '33'),
     ]);
     const found = JSON.parse(folderRun.stdout);
-    expect(found).toMatchObject({ images: 400, failed: 0, preset: 'deit', backend: 'wasm' });
+    expect(found).toMatchObject({
+      images: 400,
+      failed: 0,
+      preset: 'deit',
+      backend: 'wasm',
+      assumptions: expect.any(Array),
+    });
     expect(found.top1).toBeCloseTo(reference.top1, 9);
     expect(found.top5).toBeCloseTo(reference.top5, 9);
     expect(found.loss).toBeCloseTo(reference.loss, 6);
     expect(found.imagesPerSecond).toBeGreaterThan(0);
-    expect(folderRun.stderr).toMatch(/400 pictures, 10 class folders matched by labels; preset deit/);
+    expect(folderRun.stderr).toMatch(/400 images, 10 class folders matched by labels; preset deit/);
     const { top1, top5, loss } = reference;
-    const figures = `top-1 ${top1.toFixed(3)} %  top-5 ${top5.toFixed(3)} %  loss ${loss.toFixed(4)}  (400 pictures; `;
+    const figures = `top-1 ${top1.toFixed(3)} %  top-5 ${top5.toFixed(3)} %  loss ${loss.toFixed(4)}  (400 images; `;
     expect(checkpointRun.stdout.slice(0, figures.length)).toBe(figures);
 
     const lines = readFileSync(at('p.jsonl'), 'utf8').trimEnd().split('\n');
@@ -182,7 +207,7 @@ describe('deit eval', () => {
     expect(strict).toMatch(/b\.png: not a picture .*; --strict stops here/);
     expect(none).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/none of its 1 pictures could be read/),
+      stderr: expect.stringMatching(/none of its 1 images could be read/),
     });
   });
 
@@ -191,20 +216,27 @@ describe('deit eval', () => {
     copyFileSync(join(val, '3/00018.png'), at('flat/my three.png'));
     writeFileSync(at('flat.txt'), 'my three.png 3\n');
     writeFileSync(at('wrong.txt'), 'my three.png 10\n');
-    for (let i = 0; i < 11; i++) mkdirSync(at(`many/class${i}`), { recursive: true });
+    for (let i = 0; i < 11; i++) {
+      mkdirSync(at(`many/class${i}`), { recursive: true });
+      copyFileSync(join(val, '3/00018.png'), at(`many/class${i}/a.png`));
+    }
     mkdirSync(at('empty/0'), { recursive: true });
-    const [flat, wrong, many, empty, without] = await Promise.all([
+    const [flat, wrong, many, byOrder, empty, without] = await Promise.all([
       run('deit', 'eval', converted, at('flat'), '--labels', at('flat.txt'), '--json'),
       failure(1, 'deit', 'eval', converted, at('flat'), '--labels', at('wrong.txt')),
       failure(1, 'deit', 'eval', converted, at('many')),
+      failure(1, 'deit', 'eval', converted, at('many'), '--classes-by-order'),
       failure(1, 'deit', 'eval', converted, at('empty')),
       failure(1, 'deit', 'eval', converted, at('flat')),
     ]);
     expect(JSON.parse(flat.stdout)).toMatchObject({ images: 1, top1: 100 });
     expect(wrong).toMatch(/wrong\.txt:1: expected "FILE CLASS" with one of 10 classes/);
-    expect(many).toMatch(/there are 11 class folders, the model has 10 classes/);
-    expect(empty).toMatch(/no pictures in it/);
-    expect(without).toMatch(/pictures that lie flat need a file with their classes: --labels FILE/);
+    expect(many).toMatch(
+      /many: the class folders "class0", "class1", "class10" and 8 more are not one of the model's labels/,
+    );
+    expect(byOrder).toMatch(/there are 11 class folders, the model has 10 classes/);
+    expect(empty).toMatch(/no images in it/);
+    expect(without).toMatch(/images that lie flat need a file with their classes: --labels FILE/);
   });
 });
 
@@ -223,6 +255,40 @@ test('deit predict: JSON on stdout, or a table', async () => {
   expect(picture.topK[0].logit).toBeCloseTo(logits[0], 4);
   expect(table.stdout).toMatch(/00003\.png\nprobability {2}class {2}index {3}logit\n/);
   expect(missing).toMatch(/none\.png: no such file/);
+});
+
+test('deit predict: every image of a list, also one from stdin; one that is missing does not end the others', async () => {
+  const some = reference.perImage.filter((_, i) => i % 150 === 0);
+  const paths = some.map(({ file }) => join(DIGITS, 'val', file));
+  const [list, table, piped] = await Promise.all([
+    run('deit', 'predict', converted, paths[0]!, at('none.png'), paths[1]!, paths[2]!, '--json'),
+    run('deit', 'predict', converted, at('none.png'), paths[1]!),
+    runWithStdin(readFileSync(paths[1]!), 'deit', 'predict', converted, paths[0]!, '-', '--json'),
+  ]);
+  const answers = JSON.parse(list.stdout) as { file: string; topK?: { index: number }[]; error?: string }[];
+  expect(answers.map(({ file }) => file)).toEqual([paths[0], at('none.png'), paths[1], paths[2]]);
+  expect(answers.map(({ topK }) => topK?.map(({ index }) => index))).toEqual([
+    some[0]!.top5,
+    undefined,
+    some[1]!.top5,
+    some[2]!.top5,
+  ]);
+  expect(answers[1]!.error).toMatch(/none\.png: no such file/);
+  expect(list).toMatchObject({ code: 1, stderr: expect.stringMatching(/1 of 4 images were not classified/) });
+  expect(table.stdout.match(/probability/g)).toHaveLength(1);
+  expect(table.stderr).toMatch(/not classified: .*none\.png: no such file[\s\S]*1 of 2 images/);
+  expect(table.code).toBe(1);
+  expect(JSON.parse(piped.stdout).map(({ file }: { file: string }) => file)).toEqual([paths[0], '-']);
+  expect(JSON.parse(piped.stdout)[1].topK[0].index).toBe(some[1]!.top5[0]);
+
+  copyFileSync(paths[0]!, at('-dash.png'));
+  const dash = await new Promise<string>((done) => {
+    const args = ['predict', '--json', '--backend', 'wasm', '--', converted, '-dash.png'];
+    execFile(process.execPath, [programs.deit, ...args], { cwd: folder }, (_, stdout) => done(stdout));
+  });
+  expect(JSON.parse(dash)).toMatchObject([
+    { file: '-dash.png', topK: [{ index: some[0]!.top5[0] }, {}, {}, {}, {}] },
+  ]);
 });
 
 test('deit models and deit summary', async () => {
@@ -287,6 +353,10 @@ describe('usage', () => {
     summaryCommand,
     downloadCommand,
     attentionCommand,
+    workerCommand,
+    trainCommand,
+    exportCommand,
+    setupNativeCommand,
   ];
   const deit = (...args: string[]) => parse('deit', commands, ...args);
 
@@ -307,6 +377,16 @@ describe('usage', () => {
     ['eval', 'model', 'val', '--batch-size', '0'],
     ['eval', 'model', 'val', '--workers', 'many'],
     ['predict', 'model', 'a.png', '--top-k', '1.5'],
+    ['predict', 'model', 'a.png', '--backend', 'wasm', '--backend', 'cpu'],
+    ['predict', 'model', '-', '-'],
+    ['predict', 'model'],
+    ['predict', 'model', '--json'],
+    ['attention', 'model', 'a.png', 'b.png', '--out', 'c.png'],
+    ['attention', 'model', 'a.png', '--out', 'c.png', '--out', 'd.png'],
+    ['eval', 'model', 'val', '--workers', '5000'],
+    ['eval', 'model', 'val', '--batch-size', '1000000'],
+    ['eval', 'model', 'val', '--labels', 'a.txt', '--classes-by-order'],
+    ['worker', '--model', 'model', '--data', 'val'],
     ['models', 'more'],
     ['summary'],
     ['download', 'deit_tiny_patch16_224', '--from', 'ftp://host/'],
@@ -320,12 +400,37 @@ describe('usage', () => {
   test.each([
     ['--dtype', 'int4'],
     ['--img-size', 'wide'],
+    ['--img-size', '100000'],
     ['--num-classes', '-1'],
+    ['--num-classes', '1000000000'],
+    ['--num-heads', '5000'],
     ['--format', 'onnx'],
   ])('wrong usage: deit-convert a b %s %s', async (...args) => {
     const { code, said } = await parse('deit-convert', [convertCommand], 'a', 'b', ...args);
     expect(code).toBe(2);
     expect(said).toMatch(new RegExp(`^deit-convert: .*${args[0].slice(2)}.*; see deit-convert --help$`));
+  });
+
+  test.each([
+    [['predict', 'model', 'a.png', '--bakend', 'cpu'], /Unknown argument: bakend; did you mean --backend\?/],
+    [['eval', 'model', 'val', '--prediction', 'a'], /did you mean --predictions or/],
+    [['train', '--optimizer.lrr', '1'], /did you mean --optimizer\.lr/],
+    [['predct', 'model', 'a.png'], /did you mean predict\?/],
+    [['eval', 'model', 'val', '--preset', 'tim'], /Choices: .*"timm"/],
+  ])('a wrong name is told with the nearest one: %j', async (args, message) => {
+    expect(await deit(...args)).toEqual({ code: 2, said: expect.stringMatching(message) });
+  });
+
+  test('-h and -v; a name with a control character, and one of thousands of letters', async () => {
+    expect((await deit('-h')).said).toMatch(/^deit <command>\n/);
+    expect((await deit('predict', '-h')).said).toMatch(/^deit predict <model> <images\.\.\.>/);
+    expect((await deit('-v')).said).toMatch(/^\d+\.\d+\.\d+$/);
+    const url = `data:image/png;base64,${'A'.repeat(5000)}`;
+    const { code, said } = await deit('summary', url);
+    expect(code).toBe(1);
+    expect(said.length).toBeLessThan(400);
+    expect(said).toMatch(/^deit: data:image\/png;base64,A+…A+ \(\d+ characters\)/);
+    expect((await deit('summary', 'a\u001b[2J\u0007b\nc')).said).toMatch(/^deit: ab c: no such file/);
   });
 
   test('--help of every command, with an example that names it', async () => {

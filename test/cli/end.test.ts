@@ -26,6 +26,12 @@ test('leaves an exit code for when the process is done', async () => {
   expect(await ended('timer.unref();')).toMatchObject({ code: 3, signal: null, stdout: 'result\n' });
 }, 60_000);
 
+test('is not held for long by what is still open, e.g. a connection to a server that is gone', async () => {
+  const { code, stdout, ms } = await ended('');
+  expect({ code, stdout }).toEqual({ code: 3, stdout: 'result\n' });
+  expect(ms).toBeLessThan(30_000);
+}, 60_000);
+
 test('does not wait for work that was given up', async () => {
   const late = `await withDeadline(new Promise(() => {}), 10, () => new Error('late')).catch(() => {});`;
   const { code, signal, stdout, ms } = await ended(late);

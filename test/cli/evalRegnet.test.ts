@@ -10,8 +10,8 @@ test("deit eval measures a RegNet's checkpoint, with PyTorch's logits of the pic
   const { file, logits } = JSON.parse(readFileSync(fixture('regnet/regnet.json'), 'utf8'))['regnety.pth']
     .picture;
   const folder = mkdtempSync(join(tmpdir(), 'deit-eval-regnet-'));
-  mkdirSync(join(folder, 'val', 'a'), { recursive: true });
-  cpSync(fileURLToPath(fixture(`images/${file}`)), join(folder, 'val', 'a', file));
+  mkdirSync(join(folder, 'val', '0'), { recursive: true });
+  cpSync(fileURLToPath(fixture(`images/${file}`)), join(folder, 'val', '0', file));
   const predictions = join(folder, 'out.jsonl');
   const checkpoint = fileURLToPath(fixture('regnet/regnety.pth'));
   const args = [

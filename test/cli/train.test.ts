@@ -56,11 +56,18 @@ test('a loss that is not finite ends the run, and names step, batch and pictures
   expect(err).not.toContain('a defect');
 });
 
+test('a recipe whose name is a property of every object is none', async () => {
+  const { code, err } = await startDeit('train', '__proto__', '--output', 'x').ended;
+  expect(code).toBe(1);
+  expect(err).toMatch(/__proto__: give a configuration file/);
+});
+
 test.each([
-  [['--batchSize', 'many'], '--batchSize should be a whole number of at least 1, got many'],
+  [['--batchSize', 'many'], '--batchSize should be a whole number of at least 1 and at most 65536, got many'],
   [['--augment.affine.scale', '1,x'], '--augment.affine.scale should be two numbers'],
   [['--train.attentionOnly', 'yes'], '--train.attentionOnly should be true or false, got yes'],
   [['--learningRate', '1'], 'Unknown argument: learningRate'],
+  [['--workers', '4', '--workers', '8'], '--workers is given 2 times'],
 ])('wrong usage %j: exit code 2', async (args, message) => {
   const { code, err } = await startDeit('train', config, '--output', 'x', ...args).ended;
   expect(code).toBe(2);

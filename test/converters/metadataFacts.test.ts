@@ -284,7 +284,7 @@ lines'''
 describe('own exports and published files', () => {
   test('labels and preprocessing come back', async () => {
     const preprocessing = { ...preprocessingFor('augreg', [32, 32]), preset: 'mine' };
-    const back = await facts(exportedTexts({ preprocessing, labels: ['a', 'b'] }));
+    const back = await facts({ ...exportedTexts({ preprocessing }), labels: '["a","b"]' });
     expect(back.preprocessing?.value).toEqual(preprocessing);
     expect(back.labels?.value).toEqual(['a', 'b']);
     await expect(facts({ 'deit.labels': '{' })).rejects.toThrow(

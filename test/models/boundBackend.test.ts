@@ -148,6 +148,27 @@ test('a backend of the application that is still starting disturbs nobody, and s
   tf.dispose([x, expected]);
 });
 
+test('two WASM backends in one process, whose kernels tfjs keeps once: the same bits', async () => {
+  tf.registerBackend('twin', tf.findBackendFactory('wasm') as () => tf.KernelBackend);
+  tf.copyRegisteredKernels('wasm', 'twin');
+  await useBackend('wasm');
+  const model = createModel(SMALL, { seed: 9 });
+  const x = input();
+  const expected = [...model.predict(x).dataSync()];
+  const twin = onBackend(await activate('twin'), () => createModel(SMALL, { seed: 9 }));
+  expect(twin.backend).toBe('twin');
+  for (const current of ['wasm', 'twin', 'cpu']) {
+    await tf.setBackend(current);
+    expect([...model.predict(x).dataSync()]).toEqual(expected);
+    expect([...twin.predict(x).dataSync()]).toEqual(expected);
+    expect([...tf.add(x, 1).dataSync()]).toEqual([...input().add(1).dataSync()]);
+  }
+  await tf.setBackend('wasm');
+  model.dispose();
+  twin.dispose();
+  tf.removeBackend('twin');
+});
+
 test('fit() runs on the model’s backend, its validation too, beside inference on others', async () => {
   const train = async (current: string) => {
     await tf.setBackend('wasm');

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +42,21 @@ test('class folders in code-point order, their pictures below them', async () =>
   expect(set.describe(3)).toBe(join(path, 'dog/deep/a.jpg'));
   expect((await set.read(0)).data.length).toBeGreaterThan(0);
   expect((await open('folder', path, { limit: 2 })).length).toBe(2);
+});
+
+test('what systems and archives leave is no class and no picture; a link that leads nowhere is named', async () => {
+  const path = folder('unzipped', {
+    'cat/a.png': '@rgb.png',
+    'cat/._a.png': 'no picture',
+    'dog/b.png': '@rgb.png',
+    '__MACOSX/cat/._a.png': 'no picture',
+    'notes.txt': 'beside the classes',
+  });
+  symlinkSync(join(path, 'notes.txt'), join(path, 'link-to-file'));
+  const set = await open('folder', path);
+  expect([set.classNames, set.length]).toEqual([['cat', 'dog'], 2]);
+  symlinkSync('/nowhere', join(path, 'emu'));
+  await expect(open('folder', path)).rejects.toThrow(/emu: a link that leads nowhere; mend or remove it/);
 });
 
 test.each([

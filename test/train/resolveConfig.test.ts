@@ -52,6 +52,28 @@ test('the defaults are the recipe of facebookresearch/deit', () => {
   });
 });
 
+test.each([
+  ['{"toString": 1}', /there is no field toString/],
+  ['{"__proto__": {"x": 1}}', /there is no field __proto__/],
+  ['{"constructor": null}', /there is no field constructor/],
+  ['{"model": {"hasOwnProperty": 1}}', /there is no field model\.hasOwnProperty/],
+  ['{"optimiser": {"lr": 1}}', /there is no field optimiser/],
+  ['{"workers": 5000}', /workers should be a whole number of at least 0 and at most 512, is 5000/],
+  ['{"model": {"depth": 1000000}}', /model\.depth should be .*at most 1000, or none, is 1000000/],
+  ['{"schedule": {"epochs": 1.5}}', /schedule\.epochs should be a whole number/],
+  ['{"batchSize": 1e300}', /batchSize should be/],
+  [`{"preset": "${'x'.repeat(1e5)}"}`, /^.{0,400}$/],
+])('a field that is none, or absurd: %.60s', (text, message) => {
+  const error = (() => {
+    try {
+      return resolveTrainConfig(JSON.parse(text), {}, 'my.json');
+    } catch (error) {
+      return error as Error;
+    }
+  })();
+  expect(error).toMatchObject({ name: 'UserError', message: expect.stringMatching(message) });
+});
+
 test('fields go over the file, groups come and go', () => {
   const given = { augment: { randomResizedCrop: null }, optimizer: { lr: 1 } };
   expect(resolve(given, { 'optimizer.lr': 2 }).optimizer.lr).toBe(2);
@@ -70,8 +92,8 @@ test.each([
     { optimizer: { rate: 3 } },
     'my.json: there is no field optimizer.rate; there are lr, lrBatch, weightDecay,',
   ],
-  [{ batchSize: 0 }, 'my.json: batchSize should be a whole number of at least 1, is 0'],
-  [{ batchSize: '8' }, 'my.json: batchSize should be a whole number of at least 1, is "8"'],
+  [{ batchSize: 0 }, 'my.json: batchSize should be a whole number of at least 1 and at most 65536, is 0'],
+  [{ batchSize: '8' }, 'my.json: batchSize should be a whole number of at least 1 and at most 65536, is "8"'],
   [{ optimizer: { lr: Number.NaN } }, 'my.json: optimizer.lr should be a number above 0, is null'],
   [{ distillation: { type: 'firm' } }, 'distillation.type should be one of none, soft, hard, is "firm"'],
   [

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend.js';
 import { createModel } from '../../src/models/create.js';
@@ -6,6 +7,7 @@ import type { VisionTransformer } from '../../src/models/visionTransformer.js';
 import type { EvalData, TrainData } from '../../src/train/data/types.js';
 import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
 import { studentOf } from '../../src/train/student.js';
+import { teacherOfModel } from '../../src/train/teacher.js';
 import { type EpochRecord, Trainer } from '../../src/train/trainer.js';
 
 const CLASSES = ['dark', 'bright'];
@@ -94,3 +96,43 @@ test('tells of every epoch', async () => {
   ]);
   trainer.dispose();
 }, 60_000);
+
+test('a run stays on its backend: other code changes the current one at every step, to the last bit', async () => {
+  const shape = { patchSize: 4, embedDim: 16, depth: 2, numHeads: 2, numClasses: 2, dropPathRate: 0.2 };
+  const train = async (disturb: () => Promise<unknown>) => {
+    await tf.setBackend('wasm');
+    const student = studentOf(
+      createModel({ ...shape, imgSize: [SIDE, SIDE], distilled: true }, { seed: 2 }),
+      { frozenBlocks: 0, attentionOnly: false },
+    );
+    const teacher = teacherOfModel(createModel({ ...shape, imgSize: [SIDE, SIDE] }, { seed: 3 }));
+    const settings = resolveTrainConfig({
+      ...config,
+      emaDecay: 0.9,
+      accumulate: 2,
+      distillation: { type: 'hard', alpha: 0.5, tau: 1, teacher: 'none' },
+      schedule: { epochs: 2, warmupEpochs: 0 },
+    } as Parameters<typeof resolveTrainConfig>[0]);
+    const trainer = new Trainer({ config: settings, student, teacher, imgSize: [SIDE, SIDE], data, val });
+    const losses: number[] = [];
+    await trainer.run({
+      onStep: async ({ loss, gradNorm }) => {
+        losses.push(loss, gradNorm);
+        await disturb();
+      },
+      onEvaluate: () => void disturb(),
+    });
+    const { tensors } = await trainer.snapshot();
+    trainer.dispose();
+    return { losses, tensors: [...tensors].map(([name, { values }]) => [name, [...values]]) };
+  };
+  const alone = await train(async () => {});
+  const names = ['cpu', 'wasm'];
+  let turn = 0;
+  const disturbed = await train(() => tf.setBackend(names[turn++ % 2]!));
+  expect(turn).toBeGreaterThan(4);
+  await tf.setBackend('cpu'); // a resumed run too begins where its student is
+  expect(await train(() => tf.setBackend('cpu'))).toEqual(alone);
+  expect(disturbed).toEqual(alone);
+  await tf.setBackend('wasm');
+}, 120_000);

@@ -1,12 +1,13 @@
 /** The page's side: a model in a worker, called as one in the page. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
+import { checkOptions } from '../../checkOptions.js';
 import { UserError } from '../../errors.js';
 import type { AttentionStack } from '../../explain/index.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import type { Preprocessing } from '../../image/types.js';
 import { type ClassifyInput, checkPixels, type Prediction, tensorToRgb } from '../../models/classify.js';
-import type { FeatureOptions } from '../../models/visionTransformer.js';
+import type { ClassifyOptions, Embedding, FeatureOptions } from '../../models/visionTransformer.js';
 import { sendableImage } from '../imageInputs.js';
 import type { BrowserLoadOptions, BrowserModelSource } from '../load.js';
 import type {
@@ -80,14 +81,29 @@ export class WorkerModel {
   }
 
   /** As VisionTransformer.classify. */
-  async classify(input: ClassifyInput, options: { topK?: number } & CallOptions = {}): Promise<Prediction[]> {
+  async classify(image: ClassifyInput, options?: ClassifyOptions & CallOptions): Promise<Prediction[]>;
+  async classify(
+    images: readonly ClassifyInput[],
+    options?: ClassifyOptions & CallOptions,
+  ): Promise<Prediction[][]>;
+  async classify(
+    input: ClassifyInput | readonly ClassifyInput[],
+    options: ClassifyOptions & CallOptions = {},
+  ): Promise<Prediction[] | Prediction[][]> {
+    checkOptions('classify', options, ['topK', 'signal']);
     const { signal, topK } = options;
-    return this.onPicture('classify', input, [{ topK }], signal);
+    const one = (image: ClassifyInput) => this.onPicture('classify', image, [{ topK }], signal);
+    return Array.isArray(input) ? Promise.all(input.map(one)) : one(input as ClassifyInput);
   }
 
   /** The logits of a picture, of a distilled model those of its two heads too. */
   async logits(input: ClassifyInput, options: CallOptions = {}): Promise<HeadLogits> {
     return this.onPicture('logits', input, [], options.signal);
+  }
+
+  /** As VisionTransformer.embed, of one image. */
+  async embed(input: ClassifyInput, options: CallOptions = {}): Promise<Embedding> {
+    return this.onPicture('embed', input, [], options.signal);
   }
 
   /** The attention weights of every block for a picture, for attentionMap and rollout. */
@@ -113,7 +129,7 @@ export class WorkerModel {
     this.calls.end();
   }
 
-  private async onPicture<Name extends 'classify' | 'logits' | 'attention'>(
+  private async onPicture<Name extends 'classify' | 'logits' | 'embed' | 'attention'>(
     method: Name,
     input: ClassifyInput,
     rest: unknown[],

@@ -6,7 +6,7 @@ import type { VitConfig } from '../../families/vit/config.js';
 import type { Preprocessing, RgbImage } from '../../image/types.js';
 import type { PixelData, Prediction } from '../../models/classify.js';
 import type { LoadProgress } from '../../models/load.js';
-import type { FeatureOptions } from '../../models/visionTransformer.js';
+import type { Embedding, FeatureOptions } from '../../models/visionTransformer.js';
 
 /** A tensor as it travels: float32, row by row. */
 export interface PlainTensor {
@@ -60,6 +60,7 @@ export interface WorkerMethods {
   load(request: LoadRequest): ModelDescription;
   classify(picture: SentPicture, options: { topK?: number }): Prediction[];
   logits(picture: SentPicture): HeadLogits;
+  embed(picture: SentPicture): Embedding;
   attention(picture: SentPicture): AttentionStack;
   predict(x: PlainTensor): PlainTensor;
   features(x: PlainTensor, options: FeatureOptions): PlainFeatures;

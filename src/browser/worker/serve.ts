@@ -96,6 +96,7 @@ function methodsOf(model: VisionTransformer | undefined): Omit<Asynchronous, 'lo
     classify: (picture, options) => loaded().classify(picture, options),
     attention: (picture) => onPicture(loaded(), picture, (x) => attentionStack(loaded(), x)),
     logits: (picture) => timedLogits(loaded(), picture),
+    embed: (picture) => loaded().embed(picture),
     predict: (x) => onTensor(loaded(), x, (tensor) => takePlain(loaded(), loaded().predict(tensor))),
     features: (x, options) =>
       onTensor(loaded(), x, async (tensor) => {

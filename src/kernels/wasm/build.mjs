@@ -1,6 +1,7 @@
 /**
- * Compiles the assembly/ (AssemblyScript) of this folder and of src/image/wasm into generated/*.ts there, each a module that exports one WebAssembly binary as
- * base64: bundlers then have no file to serve. Does nothing when the sources are those of the last build.
+ * Compiles the assembly/ (AssemblyScript) of this folder, of src/image/wasm and of src/engines/wasm into generated/*.ts
+ * there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve. Does nothing
+ * when the sources are those of the last build.
  *
  *     node src/kernels/wasm/build.mjs
  */
@@ -8,13 +9,15 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import asc from 'assemblyscript/asc';
 
+const ROOT = new URL('../../../', import.meta.url);
+
 /**
- * The folders with an assembly/, and their builds: which instructions they use, and whether the memory is shared with
- * other threads.
+ * The folders with an assembly/, those whose files they import, and their builds: which instructions they use, whether
+ * the memory is shared with other threads, and files that the build has in place of others.
  */
 const modules = [
   {
-    folder: new URL('./', import.meta.url),
+    folder: 'src/kernels/wasm/',
     builds: [
       { file: 'simd', features: ['simd'], shared: false },
       { file: 'relaxedSimd', features: ['simd', 'relaxed-simd'], shared: false },
@@ -23,16 +26,34 @@ const modules = [
     ],
   },
   {
-    folder: new URL('../../image/wasm/', import.meta.url),
+    folder: 'src/image/wasm/',
     builds: [{ file: 'resample', features: ['simd'], shared: false }],
+  },
+  {
+    folder: 'src/engines/wasm/',
+    imports: ['src/kernels/wasm/'],
+    builds: [
+      { file: 'simd', features: ['simd', 'threads'], shared: true },
+      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd', 'threads'], shared: true },
+      {
+        file: 'wideSimd',
+        features: ['simd', 'relaxed-simd', 'threads'],
+        shared: true,
+        replaced: { 'columns.ts': 'export const COLS: i32 = 16;\n' },
+      },
+    ],
   },
 ];
 
-async function readSources(folder) {
-  const names = (await readdir(new URL('./assembly/', folder))).filter((name) => name.endsWith('.ts'));
+/** The texts of the assembly/ of folders, by their paths. */
+async function readSources(folders) {
   const sources = {};
-  for (const name of names.sort()) {
-    sources[name] = await readFile(new URL(`./assembly/${name}`, folder), 'utf8');
+  for (const folder of folders) {
+    const names = await readdir(new URL(`${folder}assembly/`, ROOT));
+    for (const name of names.filter((name) => name.endsWith('.ts')).sort()) {
+      const path = `${folder}assembly/${name}`;
+      sources[path] = await readFile(new URL(path, ROOT), 'utf8');
+    }
   }
   return sources;
 }
@@ -44,8 +65,8 @@ async function hashOf(sources) {
   return hash.digest('hex');
 }
 
-/** Runs the compiler on sources held in memory. */
-async function compile(sources, { features, shared }) {
+/** Runs the compiler on the assembly/index.ts of a folder, sources held in memory. */
+async function compile(folder, sources, { features, shared, replaced = {} }) {
   const options = [
     '--importMemory',
     '--initialMemory',
@@ -60,8 +81,11 @@ async function compile(sources, { features, shared }) {
   if (shared) options.push('--sharedMemory', '--maximumMemory', '65536');
   for (const feature of features) options.push('--enable', feature);
   let binary;
-  const { error, stderr } = await asc.main(['index.ts', '--outFile', 'kernels.wasm', ...options], {
-    readFile: (name) => sources[name] ?? null,
+  const entry = `${folder}assembly/index.ts`;
+  const own = Object.entries(replaced).map(([name, text]) => [`${folder}assembly/${name}`, text]);
+  const texts = { ...sources, ...Object.fromEntries(own) };
+  const { error, stderr } = await asc.main([entry, '--outFile', 'kernels.wasm', ...options], {
+    readFile: (name) => texts[name] ?? null,
     writeFile: (name, contents) => {
       if (name === 'kernels.wasm') binary = contents;
     },
@@ -83,15 +107,15 @@ async function writeWhole(file, text) {
   await rename(beside, file);
 }
 
-for (const { folder, builds } of modules) {
-  const sources = await readSources(folder);
+for (const { folder, imports = [], builds } of modules) {
+  const sources = await readSources([folder, ...imports]);
   const header = `// Made by src/kernels/wasm/build.mjs from assembly/, sha256 ${await hashOf(sources)}\n`;
-  const generated = new URL('./generated/', folder);
+  const generated = new URL(`${folder}generated/`, ROOT);
   await mkdir(generated, { recursive: true });
   for (const build of builds) {
     const file = new URL(`./${build.file}.ts`, generated);
     if (await isUpToDate(file, header)) continue;
-    const base64 = Buffer.from(await compile(sources, build)).toString('base64');
+    const base64 = Buffer.from(await compile(folder, sources, build)).toString('base64');
     await writeWhole(file, `${header}export default '${base64}';\n`);
   }
 }

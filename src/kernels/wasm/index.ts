@@ -3,7 +3,7 @@ export { probeSimd, type SimdSupport } from './featureProbe.js';
 export {
   countPackedWeights,
   registerWasmKernels,
-  registerWasmKernelsNow,
+  registerWasmKernelsOnce,
   unregisterWasmKernels,
   type WasmKernelOptions,
   type WasmKernels,

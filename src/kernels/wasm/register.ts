@@ -27,8 +27,8 @@ export interface WasmKernelOptions {
 }
 
 let registered: Promise<WasmKernels> | undefined;
-/** What registerWasmKernelsNow has found; undefined where the kernels were registered asynchronously, or not at all. */
-let registeredNow: WasmKernels | undefined;
+/** Whether the kernels have been registered before, also if they were taken back since. */
+let wereRegistered = false;
 let runtimes = new Map<WasmBackend, OpenRuntime>();
 
 /**
@@ -37,6 +37,7 @@ let runtimes = new Map<WasmBackend, OpenRuntime>();
  * takes the place of another (tf.removeBackend, tf.registerBackend) gets kernels of its own when first used.
  */
 export function registerWasmKernels(options: WasmKernelOptions = {}): Promise<WasmKernels> {
+  wereRegistered = true;
   registered ??= register(options).catch((error) => {
     registered = undefined;
     throw error;
@@ -46,24 +47,23 @@ export function registerWasmKernels(options: WasmKernelOptions = {}): Promise<Wa
 
 /**
  * As registerWasmKernels, in synchronous code, for a backend whose memory is not shared: for Node, since the main
- * thread of a page may not compile so much at once. Changes nothing where they are registered, or about to be.
+ * thread of a page may not compile so much at once. Changes nothing where they have been registered before, are about
+ * to be, or were taken back.
  */
-export function registerWasmKernelsNow(options: WasmKernelOptions = {}): WasmKernels | undefined {
-  if (registered) return registeredNow;
-  const simd = lesser(options.simd ?? 'relaxed', probeSimd());
-  registeredNow = { simd, threads: 1, ...(simd === 'none' ? { reason: NO_SIMD } : {}) };
-  registered = Promise.resolve(registeredNow);
-  if (simd === 'none') return registeredNow;
+export function registerWasmKernelsOnce(): void {
+  if (wereRegistered) return;
+  wereRegistered = true;
+  const simd = probeSimd();
+  registered = Promise.resolve({ simd, threads: 1, ...(simd === 'none' ? { reason: NO_SIMD } : {}) });
+  if (simd === 'none') return;
   const plain = compileKernelsNow(simd);
   install((backend) => runtimeOf(backend, plain, undefined, 1));
-  return registeredNow;
 }
 
 /** Takes the kernels back, with the memory of their packed weights: the plain ops run again. */
 export async function unregisterWasmKernels(): Promise<void> {
   const kernels = await registered;
   registered = undefined;
-  registeredNow = undefined;
   if (!kernels || kernels.simd === 'none') return;
   for (const name of Object.keys(KERNELS)) tf.unregisterKernel(name, BACKEND);
   for (const runtime of runtimes.values()) runtime.close();

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -10,6 +9,7 @@ import {
 import type { OutputSink } from '../../../converters/write/sink.js';
 import type { Runtime, VisionTransformer } from '../../models/visionTransformer.js';
 import { namedWeights } from '../../models/weights.js';
+import { makeTemporaryFolder } from '../temporaryFolder.js';
 import type { TfjsNode } from './tfjsNode.js';
 
 /**
@@ -18,7 +18,7 @@ import type { TfjsNode } from './tfjsNode.js';
  * in memory, a block at a time, and belong to the graph.
  */
 export async function graphRuntime(tfjsNode: TfjsNode, model: VisionTransformer): Promise<Runtime> {
-  const folder = await mkdtemp(join(tmpdir(), 'deit-graph-'));
+  const folder = await makeTemporaryFolder('deit-graph-');
   const load = (signature: string) =>
     model.onBackend(() => tfjsNode.node.loadSavedModel(folder, [SAVED_MODEL.tag], signature));
   try {

@@ -16,13 +16,18 @@ export interface RedisAddress {
   readonly shown: string;
 }
 
-/** Reads an address. Throws a UserError for what is none; the message never holds the password. */
-export function parseRedisUrl(text: string): RedisAddress {
+/**
+ * Reads an address. Throws a UserError for what is none; the message never holds the password.
+ *
+ * @param password taken as it is, where the address has none
+ */
+export function parseRedisUrl(text: string, password?: string): RedisAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const database = url?.pathname.replace(/^\//, '') ?? '';
   if (!url || !/^rediss?:$/.test(url.protocol) || !url.hostname || !/^\d*$/.test(database)) {
     throw new UserError(
-      'the queue is no Redis address; expected redis:// or rediss://[user:password@]host[:port][/database]',
+      'the queue is no Redis address; expected redis:// or rediss://[user:password@]host[:port][/database]; a password ' +
+        'with / ? # or @ in it stands in DEIT_REDIS_PASSWORD, or percent-encoded in the address',
     );
   }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
@@ -33,13 +38,24 @@ export function parseRedisUrl(text: string): RedisAddress {
       host,
       port,
       db: Number(database || 0),
-      username: url.username ? decodeURIComponent(url.username) : undefined,
-      password: url.password ? decodeURIComponent(url.password) : undefined,
+      username: url.username ? decoded(url.username) : undefined,
+      password: url.password ? decoded(url.password) : password,
       tls: url.protocol === 'rediss:' ? { servername: host } : undefined,
       // Once connected, commands wait for a server that is away for a while, however long that is.
       maxRetriesPerRequest: null,
     },
   };
+}
+
+/** A part of an address without its percent-encoding; a `%` that begins none stands for itself. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (codes) => {
+    try {
+      return decodeURIComponent(codes);
+    } catch {
+      return codes; // bytes that are no UTF-8
+    }
+  });
 }
 
 /** Connects once, to tell a wrong address or password before any work. Throws a UserError. */

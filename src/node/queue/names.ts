@@ -1,9 +1,11 @@
+import { SHARD_VERSION } from './shard.js';
+
 /**
- * Work for a model waits in a queue of its own, so that a worker with another model, or another version of it, never
- * gets it.
+ * Work for a model waits in a queue of its own, so that a worker with another model, or another version of it or of this
+ * package's protocol, never gets it.
  */
 export function queueName(fingerprint: string): string {
-  return `deit-eval-${fingerprint.slice(0, 16)}`;
+  return `deit-eval-v${SHARD_VERSION}-${fingerprint.slice(0, 16)}`;
 }
 
 /** Redis key of a sorted set: the queues that have work, by the time (Unix ms) when their owner last said so. */
@@ -11,3 +13,14 @@ export const OPEN_QUEUES = 'deit-eval:open';
 
 /** How often an evaluation says that it has work, in milliseconds. */
 export const ANNOUNCE_MS = 5_000;
+
+/** Redis key that is there while an evaluation runs: workers drop the shards of one that is gone. */
+export function runKey(run: string): string {
+  return `deit-eval:run:${run}`;
+}
+
+/** How long an evaluation that says nothing counts as running, in milliseconds. */
+export const RUN_TTL_MS = 30_000;
+
+/** Why a worker hands back a shard of an evaluation that is gone. Nobody reads it but one that was held up. */
+export const GONE = 'its evaluation is gone';

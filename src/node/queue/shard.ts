@@ -3,6 +3,8 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../../errors.js';
 import type { ScoredBatch } from '../../evaluate/index.js';
 import type { Preprocessing } from '../../image/types.js';
+import { oneLine, shorten, show } from '../../text.js';
+import { fileContents } from './fileContents.js';
 
 /**
  * What goes through the queue. Whoever can write to Redis can write anything there, so both sides check what they
@@ -12,6 +14,8 @@ import type { Preprocessing } from '../../image/types.js';
 /** Some pictures to be classified: the payload of a job. */
 export interface Shard {
   readonly version: typeof SHARD_VERSION;
+  /** Id of the evaluation: its shards are dropped once it is gone. */
+  readonly run: string;
   /** modelFingerprint of the model that is evaluated. */
   readonly model: string;
   readonly preprocessing: Preprocessing;
@@ -21,11 +25,15 @@ export interface Shard {
   readonly heads: boolean;
   /** Paths below the data folder, with forward slashes. */
   readonly files: readonly string[];
+  /** What each file holds where the evaluation runs (see fileContents); null where it cannot be read there. */
+  readonly contents: readonly (string | null)[];
 }
 
 /** A worker's answer: the value that a job returns. */
 export interface ShardResult {
   readonly version: typeof SHARD_VERSION;
+  /** Who computed it, for messages. */
+  readonly worker: string;
   /** The tfjs backend that computed it. */
   readonly backend: string;
   /** Places in `files` of the pictures that were read. */
@@ -37,16 +45,23 @@ export interface ShardResult {
   readonly failures: ScoredBatch['failures'];
 }
 
-export const SHARD_VERSION = 2;
+export const SHARD_VERSION = 3;
 
-/** Most pictures of a shard: bounds a job's payload and answer. */
-export const MAX_SHARD = 4096;
+/**
+ * Most images of a shard, and so of a batch: bounds a job's payload and answer, and the memory that a job takes from a
+ * worker, whose WASM memory never shrinks.
+ */
+export const MAX_SHARD = 64;
 /** The heads of a distilled model. */
 const MAX_HEADS = 2;
 /** Longest side of a model's input, in pixels, that a worker prepares. */
 const MAX_CROP = 4096;
-/** Longest side, in pixels, that a picture is scaled to before it is cropped. */
-const MAX_RESIZE = 8192;
+/** Longest side that an image is scaled to before it is cropped, as a multiple of the crop's: presets take up to 1.15. */
+const MAX_RESIZE = 4;
+/** Least deviation of a channel: presets have 0.2 and more, and 0 gives values that are not finite. */
+const MIN_STD = 1e-6;
+/** Longest name of a preset, in characters. */
+const MAX_NAME = 100;
 /** Longest path, in characters: what file systems allow. */
 const MAX_PATH = 4096;
 
@@ -54,12 +69,17 @@ const MAX_PATH = 4096;
 export function requireShard(value: unknown): Shard {
   const shard = (value ?? {}) as Partial<Shard>;
   const wrong = (what: string) => new UserError(`a job that is no shard of pictures: ${what}`);
-  if (shard.version !== SHARD_VERSION) throw wrong(`version ${shard.version}, expected ${SHARD_VERSION}`);
+  if (shard.version !== SHARD_VERSION)
+    throw wrong(`version ${show(shard.version)}, expected ${SHARD_VERSION}`);
   if (typeof shard.model !== 'string') throw wrong('no model');
-  const { files, batchSize } = shard;
+  if (typeof shard.run !== 'string' || !/^[\w-]{1,64}$/.test(shard.run))
+    throw wrong('no id of its evaluation');
+  const { files, batchSize, contents } = shard;
   if (!Array.isArray(files) || !within(files.length, MAX_SHARD))
     throw wrong(`expected 1 to ${MAX_SHARD} files`);
-  if (!within(batchSize, MAX_SHARD)) throw wrong(`batch size ${batchSize}`);
+  if (!within(batchSize, MAX_SHARD)) throw wrong(`batch size ${show(batchSize)}`);
+  if (!Array.isArray(contents) || contents.length !== files.length || !contents.every(isContents))
+    throw wrong('not the contents of each file');
   if (typeof shard.heads !== 'boolean') throw wrong('heads is neither true nor false');
   for (const file of files) requireRelative(file);
   if (!isPreprocessing(shard.preprocessing)) throw wrong('no usable preprocessing');
@@ -71,14 +91,47 @@ function within(value: unknown, most: number): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most;
 }
 
+/** Whether a value is a preprocessing whose sizes are those of images, and whose numbers are finite. */
 function isPreprocessing(value: unknown): value is Preprocessing {
-  const { preset, resize, crop, mean, std } = (value ?? {}) as Partial<Preprocessing>;
-  const triple = (list: unknown) => Array.isArray(list) && list.length === 3 && list.every(Number.isFinite);
-  if (typeof preset !== 'string' || !triple(mean) || !triple(std)) return false;
+  const { preset, resize, crop, mean, std, ...rest } = (value ?? {}) as Record<string, unknown>;
+  if (typeof preset !== 'string' || preset.length > MAX_NAME || oneLine(preset) !== preset) return false;
+  if (!isTriple(mean) || !isTriple(std) || !std.every((deviation) => deviation >= MIN_STD)) return false;
   if (!Array.isArray(crop) || crop.length !== 2 || !crop.every((side) => within(side, MAX_CROP)))
     return false;
-  if (resize?.mode === 'short') return within(resize.size, MAX_RESIZE);
-  return resize?.mode === 'squash' && within(resize.height, MAX_RESIZE) && within(resize.width, MAX_RESIZE);
+  return isResize(resize, MAX_RESIZE * Math.max(...crop)) && Object.values(rest).every(isSetting);
+}
+
+function isResize(value: unknown, most: number): boolean {
+  const { mode, ...sizes } = (value ?? {}) as Record<string, unknown>;
+  const needed: unknown = typeof mode === 'string' && Object.hasOwn(RESIZE_SIZES, mode) && RESIZE_SIZES[mode];
+  return (
+    Array.isArray(needed) &&
+    needed.every((name) => name in sizes) &&
+    Object.values(sizes).every((side) => within(side, most))
+  );
+}
+
+/** The sizes that a resize by each mode has. */
+const RESIZE_SIZES: Readonly<Record<string, readonly string[]>> = {
+  short: ['size'],
+  squash: ['height', 'width'],
+  cover: ['height', 'width'],
+  fit: ['height', 'width'],
+  none: [],
+};
+
+/** Whether a value is one of the further settings of a preprocessing: a name, a number or three of them. */
+function isSetting(value: unknown): boolean {
+  if (typeof value === 'string') return /^[\w-]{1,40}$/.test(value);
+  return isTriple(value) || Number.isFinite(value);
+}
+
+function isTriple(value: unknown): value is [number, number, number] {
+  return Array.isArray(value) && value.length === 3 && value.every(Number.isFinite);
+}
+
+function isContents(value: unknown): value is string | null {
+  return value === null || (typeof value === 'string' && /^\d{1,16}-[0-9a-f]{64}$/.test(value));
 }
 
 /** Throws a UserError for a path that is not a plain relative one. */
@@ -90,20 +143,26 @@ function requireRelative(file: unknown): void {
     !/[\0\\]/.test(file) &&
     !isAbsolute(file) &&
     file.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
-  if (!plain)
-    throw new UserError(`a job names ${JSON.stringify(file)}, which is no path below the data folder`);
+  if (!plain) throw new UserError(`a job names ${show(file)}, which is no path below the data folder`);
 }
 
 /**
  * Where the files of a shard lie in a worker's data folder. Symbolic links are followed, but not out of it.
  *
  * @param root the real path of the data folder
- * @throws UserError for a file that is not there or lies outside
+ * @param contents what each file should hold (see fileContents)
+ * @throws UserError for a file that is not there, lies outside or holds something else
  */
-export async function locateFiles(root: string, files: readonly string[]): Promise<string[]> {
+export async function locateFiles(
+  root: string,
+  files: readonly string[],
+  contents: readonly (string | null)[],
+): Promise<string[]> {
   return Promise.all(
-    files.map(async (file) => {
+    files.map(async (file, i) => {
       const path = join(root, file);
+      // A file that cannot be read where the evaluation runs is one that failed there; here it must not be another.
+      if (contents[i] === null && (await fileContents(path)) === null) return resolve(path);
       const real = await realpath(path).catch((error: NodeJS.ErrnoException) => {
         throw new UserError(`${path}: not in this worker's data folder (${error.code})`);
       });
@@ -111,18 +170,34 @@ export async function locateFiles(root: string, files: readonly string[]): Promi
       if (below === '..' || below.startsWith(`..${sep}`) || isAbsolute(below)) {
         throw new UserError(`${path}: leads out of this worker's data folder, so it is not read`);
       }
+      await requireContents(path, contents[i]!);
       return resolve(path);
     }),
   );
 }
 
+async function requireContents(path: string, expected: string | null): Promise<void> {
+  const found = await fileContents(path);
+  if (found === expected) return;
+  const size = (contents: string | null) =>
+    contents === null ? 'no file' : `${contents.split('-')[0]} bytes`;
+  const how =
+    size(found) === size(expected)
+      ? 'as many bytes, but others'
+      : `${size(found)}, where the evaluation runs ${size(expected)}`;
+  throw new UserError(
+    `${path}: is not the file of the evaluation (${how}); give this worker the same val folder by --data`,
+  );
+}
+
 /** A worker's batches as an answer. The batches follow one another; their indices are places in the shard. */
-export function encodeResult(batches: readonly ScoredBatch[], backend: string): ShardResult {
+export function encodeResult(batches: readonly ScoredBatch[], backend: string, worker: string): ShardResult {
   // A batch of which no picture could be read has no heads either.
   const read = batches.filter(({ indices }) => indices.length > 0);
   const headCount = read[0]?.heads?.length ?? 0;
   return {
     version: SHARD_VERSION,
+    worker,
     backend,
     indices: batches.flatMap(({ indices }) => indices),
     logits: toBase64(batches.map(({ logits }) => logits)),
@@ -137,38 +212,57 @@ function toBase64(parts: readonly Float32Array[]): string {
   ).toString('base64');
 }
 
+/** Longest message of a worker that is repeated, in characters. */
+const MAX_MESSAGE = 1000;
+
 /**
  * An answer as one batch, its indices moved by `start`. Throws a UserError unless every file of the shard is there
  * exactly once, with finite logits or a failure.
+ *
+ * @param files the shard's files
  */
 export function decodeResult(
   value: unknown,
-  { start, count, classes }: { start: number; count: number; classes: number },
+  { start, files, classes }: { start: number; files: readonly string[]; classes: number },
 ): ScoredBatch & { backend: string } {
   const { version, backend, indices, logits, heads, failures } = (value ?? {}) as Partial<ShardResult>;
   const wrong = (what: string) => new UserError(`a worker's answer is not usable: ${what}`);
-  if (version !== SHARD_VERSION || typeof backend !== 'string' || typeof logits !== 'string') {
-    throw wrong(`version ${version}, expected ${SHARD_VERSION}; run the same deit-tfjs everywhere`);
+  if (version !== SHARD_VERSION) {
+    throw wrong(`version ${show(version)}, expected ${SHARD_VERSION}; run the same deit-tfjs everywhere`);
   }
+  if (typeof backend !== 'string' || !/^[\w.-]{1,40}$/.test(backend)) throw wrong('no name of a backend');
   if (!Array.isArray(indices) || !Array.isArray(failures) || !Array.isArray(heads))
     throw wrong('no indices, failures or heads');
   if (heads.length > MAX_HEADS) throw wrong(`${heads.length} heads`);
+  const count = files.length;
   const places = [...indices, ...failures.map((failure) => failure?.index)];
   const all = new Set(places.filter((place) => Number.isInteger(place) && place >= 0 && place < count));
   if (places.length !== count || all.size !== count)
     throw wrong(`it is not about each of ${count} pictures once`);
   const decode = (text: unknown) => {
-    const bytes = Uint8Array.from(Buffer.from(String(text), 'base64'));
-    if (bytes.length !== 4 * classes * indices.length) {
-      throw wrong(`${bytes.length} bytes of logits for ${indices.length} pictures of ${classes} classes`);
+    const values = fromBase64(text);
+    if (values?.length !== classes * indices.length) {
+      throw wrong(`expected the logits of ${indices.length} images of ${classes} classes in base64`);
     }
-    return new Float32Array(bytes.buffer);
+    const bad = values.findIndex((logit) => !Number.isFinite(logit));
+    if (bad < 0) return values;
+    throw wrong(`${files[indices[Math.floor(bad / classes)]!]} has the logit ${values[bad]}`);
   };
   return {
     backend,
     logits: decode(logits),
     ...(heads.length > 0 ? { heads: heads.map(decode) } : {}),
     indices: indices.map((index) => start + index),
-    failures: failures.map(({ index, message }) => ({ index: start + index, message: String(message) })),
+    failures: failures.map(({ index, message }) => {
+      if (typeof message !== 'string') throw wrong(`no reason why ${files[index]} was not read`);
+      return { index: start + index, message: shorten(message, MAX_MESSAGE) };
+    }),
   };
+}
+
+/** float32, little-endian; undefined for what is not base64 of whole values. */
+function fromBase64(text: unknown): Float32Array | undefined {
+  if (typeof text !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
+  const bytes = Uint8Array.from(Buffer.from(text, 'base64'));
+  return bytes.length % 4 === 0 ? new Float32Array(bytes.buffer) : undefined;
 }

@@ -1,17 +1,18 @@
 import { realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { UserError } from '../../errors.js';
 import type { ScoredBatch } from '../../evaluate/index.js';
+import { shorten } from '../../text.js';
 import type { ScoreJob } from '../scorePool.js';
-import { outageLog, parseRedisUrl, requireRedis } from './connection.js';
-import { ANNOUNCE_MS, OPEN_QUEUES, queueName } from './names.js';
-import { encodeResult, locateFiles, requireShard, type ShardResult } from './shard.js';
+import { outageLog, type RedisAddress, requireRedis } from './connection.js';
+import { ANNOUNCE_MS, GONE, OPEN_QUEUES, queueName, runKey } from './names.js';
+import { encodeResult, locateFiles, requireShard, type Shard, type ShardResult } from './shard.js';
 
 export interface QueueWorkerOptions {
-  /** Address of Redis. */
-  readonly url: string;
+  readonly address: RedisAddress;
   /** modelFingerprint of this worker's model. */
   readonly fingerprint: string;
   /** Folder that the files of a shard lie below. */
@@ -43,62 +44,64 @@ export interface QueueWorkerResult {
 const LOCK_MS = 15_000;
 /** A shard may lose its worker so often: any number of machines may be switched off, but not by the shard itself. */
 const MAX_STALLED = 10;
+/** How long Redis has to take the last answers when a worker ends, in milliseconds. */
+const CLOSE_MS = 3_000;
+/** How long a worker that failed leaves the next shards to others, in milliseconds: twice as long each time. */
+const PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 30_000;
+/** Lines about other evaluations, at most. */
+const MAX_TOLD = 100;
+
+/** What is wrong with a job, and not with this worker. */
+class JobError extends UserError {}
 
 /**
  * Takes shards of evaluations of this worker's model from a queue until the signal aborts, or it was idle for long
  * enough. Throws a UserError if Redis or the data folder cannot be used.
  */
 export async function runQueueWorker(options: QueueWorkerOptions): Promise<QueueWorkerResult> {
-  const { fingerprint, score, log, lockMs = LOCK_MS, idleSeconds = Number.POSITIVE_INFINITY } = options;
-  const address = parseRedisUrl(options.url);
+  const { address, fingerprint, log, signal, lockMs = LOCK_MS } = options;
+  const { idleSeconds = Number.POSITIVE_INFINITY } = options;
   await requireRedis(address);
   const root = await realpath(options.dataFolder).catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`${options.dataFolder}: no such folder of pictures (${error.code})`);
   });
   const name = queueName(fingerprint);
+  const where = `${hostname()}:${process.pid}`;
   const outage = outageLog(address.shown, log);
+  const client = new Redis(address.options);
+  const told = onceEach(log);
   const done = { shards: 0, images: 0, failed: 0 };
   let inWork = 0;
+  let scoring = 0;
   let lastWork = performance.now();
 
-  async function work(payload: unknown): Promise<ShardResult> {
-    const shard = requireShard(payload);
-    if (shard.model !== fingerprint) {
-      throw new UserError(
-        `a job for model ${shard.model.slice(0, 16)}, this worker has ${fingerprint.slice(0, 16)}`,
-      );
-    }
-    const { preprocessing, batchSize, heads } = shard;
-    if (String(preprocessing.crop) !== String(options.imgSize)) {
-      throw new UserError(
-        `a job with pictures of [${preprocessing.crop}], the model takes [${options.imgSize}]`,
-      );
-    }
-    const files = await locateFiles(root, shard.files);
-    const batches: Promise<ScoredBatch>[] = [];
-    for (let start = 0; start < files.length; start += batchSize) {
-      batches.push(score({ start, files: files.slice(start, start + batchSize), preprocessing, heads }));
-    }
-    const result = encodeResult(await Promise.all(batches), options.backend);
-    done.shards++;
-    done.images += result.indices.length;
-    done.failed += result.failures.length;
-    return result;
-  }
-
-  const where = `${hostname()}:${process.pid}`;
   const worker = new Worker(
     name,
     async (job) => {
       inWork++;
       try {
-        return await work(job.data);
+        const shard = payloadOf(job.data, fingerprint, options.imgSize);
+        if ((await client.exists(runKey(shard.run))) === 0) throw new JobError(GONE);
+        scoring++;
+        const result = await scoreShard(shard, root, options, where).finally(() => {
+          scoring--;
+        });
+        done.shards++;
+        done.images += result.indices.length;
+        done.failed += result.failures.length;
+        lastWork = performance.now();
+        pause.reset();
+        return result;
       } catch (error) {
-        log(`a shard failed here: ${(error as Error).message}`);
-        throw new Error(`${where}: ${(error as Error).message}`);
+        const { message } = error as Error;
+        if (message === GONE) told('dropped: shards of an evaluation that is gone');
+        else log(`a shard failed here: ${message}`);
+        // A worker that cannot do its work must not take it from those that can.
+        if (!(error instanceof JobError)) pause.start();
+        throw new Error(`${where}: ${message}`);
       } finally {
         inWork--;
-        lastWork = performance.now();
       }
     },
     {
@@ -110,34 +113,127 @@ export async function runQueueWorker(options: QueueWorkerOptions): Promise<Queue
       maxStalledCount: MAX_STALLED,
     },
   );
-  const client = new Redis(address.options);
+  const pause = pausing(worker);
   worker.on('error', outage.onError);
   client.on('error', outage.onError);
   client.on('ready', outage.onReady);
 
-  const refused = new Set<string>();
   async function lookForOthers(): Promise<void> {
     const open = await client.zrangebyscore(OPEN_QUEUES, Date.now() - 4 * ANNOUNCE_MS, '+inf');
-    for (const other of open.filter((queue) => queue !== name && !refused.has(queue))) {
-      refused.add(other);
-      log(`refused: an evaluation waits for the model of ${other}, this worker has that of ${name}`);
+    for (const other of open.filter((queue) => queue !== name)) {
+      told(
+        `refused: an evaluation waits for the model of ${shorten(other, 60)}, this worker has that of ${name}`,
+      );
     }
   }
-  const looks = setInterval(() => {
-    lookForOthers().catch(outage.onError);
-  }, ANNOUNCE_MS);
-  lookForOthers().catch(outage.onError);
+  const look = () => void lookForOthers().catch(outage.onError);
+  const looks = setInterval(look, ANNOUNCE_MS);
+  look();
 
   try {
-    await worker.waitUntilReady();
-    log(`waiting for shards of ${name} on ${address.shown}`);
-    await ended(options.signal, () => inWork === 0 && performance.now() - lastWork > 1000 * idleSeconds);
-    await worker.close();
+    // Redis may be gone already: then this waits for it, and a signal ends the wait.
+    const ready = worker
+      .waitUntilReady()
+      .then(() => log(`waiting for shards of ${name} on ${address.shown}`));
+    ready.catch(() => {}); // worker.on('error') tells
+    await ended(signal, () => inWork === 0 && performance.now() - lastWork > 1000 * idleSeconds);
+    pause.stop();
+    await close(worker, () => scoring, log);
     return done;
   } finally {
+    pause.stop();
     clearInterval(looks);
     client.disconnect();
   }
+}
+
+/** A job's payload, checked. Throws a JobError for one that this worker cannot be meant by. */
+function payloadOf(data: unknown, fingerprint: string, imgSize: readonly [number, number]): Shard {
+  let shard: Shard;
+  try {
+    shard = requireShard(data);
+  } catch (error) {
+    throw new JobError((error as Error).message);
+  }
+  if (shard.model !== fingerprint) {
+    throw new JobError(
+      `a job for model ${shorten(shard.model.slice(0, 16))}, this worker has ${fingerprint.slice(0, 16)}`,
+    );
+  }
+  const { crop } = shard.preprocessing;
+  if (String(crop) !== String(imgSize)) {
+    throw new JobError(`a job with pictures of [${crop}], the model takes [${imgSize}]`);
+  }
+  return shard;
+}
+
+async function scoreShard(
+  { files: names, contents, preprocessing, batchSize, heads }: Shard,
+  root: string,
+  { score, backend }: QueueWorkerOptions,
+  worker: string,
+): Promise<ShardResult> {
+  const files = await locateFiles(root, names, contents);
+  const batches: Promise<ScoredBatch>[] = [];
+  for (let start = 0; start < files.length; start += batchSize) {
+    batches.push(score({ start, files: files.slice(start, start + batchSize), preprocessing, heads }));
+  }
+  const scored = await Promise.all(batches);
+  for (const { logits, indices } of scored) {
+    const bad = logits.findIndex((logit) => !Number.isFinite(logit));
+    if (bad < 0) continue;
+    const index = indices[Math.floor((bad * indices.length) / logits.length)]!;
+    throw new UserError(`${names[index]}: the model's logit is ${logits[bad]} on ${backend}`);
+  }
+  return encodeResult(scored, backend, worker);
+}
+
+/** Lets a worker take no shards for a while, longer with each failure; a success ends it. */
+function pausing(worker: Worker) {
+  let failures = 0;
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    start(): void {
+      if (timer) return;
+      const milliseconds = Math.min(MAX_PAUSE_MS, PAUSE_MS * 2 ** failures++);
+      void worker.pause(true).catch(() => {});
+      timer = setTimeout(() => {
+        timer = undefined;
+        worker.resume();
+      }, milliseconds);
+    },
+    /** After a success. */
+    reset(): void {
+      failures = 0;
+      if (!timer) return;
+      this.stop();
+      worker.resume();
+    },
+    stop(): void {
+      clearTimeout(timer);
+      timer = undefined;
+    },
+  };
+}
+
+/** Says each line once. */
+function onceEach(log: (line: string) => void): (line: string) => void {
+  const said = new Set<string>();
+  return (line) => {
+    if (said.has(line) || said.size >= MAX_TOLD) return;
+    said.add(line);
+    log(line);
+  };
+}
+
+/** Ends a worker after the shards in work. If Redis does not take their answers in time, other workers do them again. */
+async function close(worker: Worker, scoring: () => number, log: (line: string) => void): Promise<void> {
+  const closed = worker.close().then(() => true);
+  closed.catch(() => {});
+  // Work in hand ends by itself; what may not end is waiting for Redis.
+  while (scoring() > 0) await sleep(50);
+  if (await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })])) return;
+  log('Redis does not answer: what it was not told of is done by other workers');
 }
 
 /** Resolves when the signal aborts or `idle` becomes true. */

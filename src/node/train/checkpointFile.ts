@@ -1,7 +1,15 @@
 import { readSafetensors } from '../../../converters/formats/safetensors.js';
 import { safetensorsChunks } from '../../../converters/write/safetensors.js';
 import { UserError } from '../../errors.js';
-import type { Best, Position, Snapshot, SnapshotTensor } from '../../train/snapshot.js';
+import { show } from '../../text.js';
+import {
+  type Best,
+  type Position,
+  requireBest,
+  requirePosition,
+  type Snapshot,
+  type SnapshotTensor,
+} from '../../train/snapshot.js';
 import { writeFileAtomically } from '../atomicFile.js';
 import { openFileSource } from '../fileSource.js';
 
@@ -41,11 +49,31 @@ export async function readCheckpoint(path: string): Promise<{ snapshot: Snapshot
 }
 
 function parseProgress(text: unknown, path: string): Progress {
-  try {
-    const progress = JSON.parse(String(text)) as Progress;
-    if (progress.version === 1 && Number.isInteger(progress.position.step)) return progress;
-  } catch {
-    // Falls through to the error.
+  const { version, position, best, metricsBytes } = parseObject(text);
+  if (version !== 1) {
+    throw new UserError(`${path}: is no checkpoint of a training run (it has no ${KEY} in its metadata)`);
   }
-  throw new UserError(`${path}: is no checkpoint of a training run (it has no ${KEY} in its metadata)`);
+  try {
+    if (!Number.isSafeInteger(metricsBytes) || (metricsBytes as number) < 0) {
+      throw new UserError(`metricsBytes is ${show(metricsBytes)}, expected a length in bytes`);
+    }
+    return {
+      version,
+      position: requirePosition(position),
+      best: requireBest(best),
+      metricsBytes: metricsBytes as number,
+    };
+  } catch (error) {
+    throw error instanceof UserError
+      ? new UserError(`${path}: the file is damaged: ${error.message}; there is no going on from it`)
+      : error;
+  }
+}
+
+function parseObject(text: unknown): Record<string, unknown> {
+  try {
+    return (JSON.parse(String(text)) ?? {}) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
 }

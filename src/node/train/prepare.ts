@@ -1,6 +1,8 @@
+import { totalmem } from 'node:os';
 import type * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
+import { countParameters } from '../../families/vit/flops.js';
 import { dequantize } from '../../families/vit/quantize.js';
 import { preprocessingFor } from '../../image/index.js';
 import type { Preprocessing } from '../../image/types.js';
@@ -38,11 +40,13 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
     const start = config.init.from === null ? undefined : await openUnquantized(config.init.from);
     if (start) open.push(() => start.close());
     const shape = studentShape(config, start?.source.config);
+    checkMemory(config, shape);
     const preprocessing = preprocessingFor(config.preset, shape.imgSize);
     const { data, val } = await openData(config, preprocessing, open);
     const { classNames } = data;
     const student = { ...shape, numClasses: classNames.length };
     checkDistillation(config, student);
+    checkMemory(config, student);
     const teacher = await openFittingTeacher(config, { imgSize: student.imgSize, classNames, preprocessing });
     if (teacher) open.push(() => teacher.dispose());
     const model = buildModel(student, { labels: classNames, preprocessing });
@@ -125,6 +129,21 @@ function checkDistillation(config: TrainConfig, student: VitConfig): void {
   throw new UserError(
     `distillation needs a student with a distillation token, ${student.name} has none; ` +
       'set model.distilled, or take a model whose name has "distilled" in it',
+  );
+}
+
+/** Throws a UserError for a student or a batch that this machine has not the memory for, whatever else it does. */
+function checkMemory({ batchSize, evalBatchSize, emaDecay }: TrainConfig, student: VitConfig): void {
+  // Weights, gradients and the optimizer's two means; and the running mean.
+  const copies = emaDecay === null ? 4 : 5;
+  const weights = 4 * countParameters(student) * copies;
+  const images = 4 * 3 * student.imgSize[0] * student.imgSize[1] * Math.max(batchSize, evalBatchSize);
+  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
+  if (weights + images <= totalmem()) return;
+  throw new UserError(
+    `training needs more than ${gigabytes(weights + images)} GB: ${gigabytes(weights)} for the student's weights, ` +
+      `${gigabytes(images)} for a batch of images; this machine has ${gigabytes(totalmem())}: take a smaller model or ` +
+      'a smaller batchSize and evalBatchSize (accumulate makes up for it)',
   );
 }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { trainConfigs } from '../../../configs/train/index.js';
 import { UserError } from '../../errors.js';
+import { shorten } from '../../text.js';
 
 /**
  * A training configuration, not yet checked: a JSON file, a module (.ts, .js, .mjs) whose default export it is, or the
@@ -13,10 +14,10 @@ import { UserError } from '../../errors.js';
 export async function readTrainConfig(source: string): Promise<{ given: unknown; name: string }> {
   if (/\.json$/i.test(source)) return { given: await readJson(source), name: source };
   if (/\.[cm]?[jt]s$/i.test(source)) return { given: await readModule(source), name: source };
-  const named = trainConfigs[source];
+  const named = Object.hasOwn(trainConfigs, source) ? trainConfigs[source] : undefined;
   if (named) return { given: named, name: source };
   throw new UserError(
-    `${source}: give a configuration file (.json, .ts, .js), or one of ${Object.keys(trainConfigs).join(', ')}`,
+    `${shorten(source)}: give a configuration file (.json, .ts, .js), or one of ${Object.keys(trainConfigs).join(', ')}`,
   );
 }
 

@@ -1,9 +1,10 @@
 import { readFile, rm } from 'node:fs/promises';
 import { type WritableModel, writeLayersModel } from '../../../converters/write/layersModel.js';
 import { stateDictChunks } from '../../../converters/write/stateDict.js';
+import { UserError } from '../../errors.js';
 import { countParameters } from '../../families/vit/flops.js';
 import type { TrainConfig } from '../../train/config.js';
-import type { Best } from '../../train/snapshot.js';
+import type { Best, Position } from '../../train/snapshot.js';
 import {
   type EpochRecord,
   type StepRecord,
@@ -13,7 +14,7 @@ import {
 } from '../../train/trainer.js';
 import { writeFileAtomically } from '../atomicFile.js';
 import { writeFolder } from '../folderSink.js';
-import { JsonLinesWriter } from '../jsonLines.js';
+import { intactLength, JsonLinesWriter } from '../jsonLines.js';
 import { readCheckpoint, writeCheckpoint } from './checkpointFile.js';
 import { EventFile } from './eventFile.js';
 import { type CurvePoint, learningCurve } from './learningCurve.js';
@@ -70,7 +71,10 @@ async function trainInto(
   for (const note of prepared.notes) hooks.onNote?.(note);
   await checkRoom(folder.path, bytesWritten(prepared, config));
   const trainer = new Trainer(prepared);
-  const logs = await openLogs(folder, trainer, hooks);
+  const logs = await openLogs(folder, prepared, trainer, hooks).catch((error) => {
+    trainer.dispose();
+    throw error;
+  });
   try {
     const total = trainer.stepsPerEpoch * config.schedule.epochs;
     const picturesPerStep = config.batchSize * config.accumulate;
@@ -104,17 +108,32 @@ interface Logs {
 }
 
 /** Restores the trainer from a checkpoint, if there is one, and opens the logs behind what it has seen. */
-async function openLogs(folder: RunFolder, trainer: Trainer, hooks: RunHooks): Promise<Logs> {
+async function openLogs(
+  folder: RunFolder,
+  prepared: Prepared,
+  trainer: Trainer,
+  hooks: RunHooks,
+): Promise<Logs> {
   let metricsBytes = 0;
   if (folder.resumes) {
-    const stored = await readCheckpoint(folder.file('checkpoint'));
+    const path = folder.file('checkpoint');
+    const stored = await readCheckpoint(path);
+    requirePlace(stored.snapshot.position, trainer, prepared.config, path);
     trainer.restore(stored.snapshot);
-    metricsBytes = stored.metricsBytes;
+    metricsBytes = await intactLength(folder.file('metrics'), stored.metricsBytes);
+    if (metricsBytes < stored.metricsBytes) {
+      hooks.onNote?.(
+        `${folder.file('metrics')}: ${stored.metricsBytes - metricsBytes} of the ${stored.metricsBytes} bytes that the ` +
+          'checkpoint counts are lost or damaged (a power cut?); what was recorded there is missing in the learning curve, ' +
+          'the training itself is whole',
+      );
+    }
     const { step, epoch, batch } = trainer.at;
     hooks.onNote?.(`goes on after step ${step} (epoch ${epoch}, ${batch} batches of it done)`);
   } else {
     await rm(folder.file('tensorboard'), { recursive: true, force: true });
   }
+  await folder.begin();
   const metrics = await JsonLinesWriter.append(folder.file('metrics'), metricsBytes);
   const events = await EventFile.create(folder.file('tensorboard'), trainer.at.step + 1);
   return {
@@ -125,6 +144,19 @@ async function openLogs(folder: RunFolder, trainer: Trainer, hooks: RunHooks): P
       await events.close();
     },
   };
+}
+
+/** Throws a UserError for a place that this run, with its data and configuration, does not come to. */
+function requirePlace(position: Position, trainer: Trainer, config: Prepared['config'], path: string): void {
+  const { epoch, batch, step } = position;
+  const { epochs } = config.schedule;
+  const inEpoch = batch / config.accumulate;
+  if (epoch <= epochs && inEpoch <= trainer.stepsPerEpoch && step === epoch * trainer.stepsPerEpoch + inEpoch)
+    return;
+  throw new UserError(
+    `${path}: is of step ${step}, epoch ${epoch}, batch ${batch}, where this run of ${epochs} epochs of ` +
+      `${trainer.stepsPerEpoch} steps never is; the data has changed, or the file is damaged`,
+  );
 }
 
 function trainHooks(folder: RunFolder, prepared: Prepared, logs: Logs, hooks: RunHooks): TrainHooks {

@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, rmdir, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.js';
 import type { TrainConfig } from '../../train/config.js';
 import { FIELDS } from '../../train/configFields.js';
@@ -30,7 +30,9 @@ export interface RunFolder {
   file(name: keyof typeof FILES): string;
   /** Whether there is a checkpoint to go on from. */
   readonly resumes: boolean;
-  /** Gives the folder free. */
+  /** Writes the configuration: from here on the folder holds a run. Called once all that can be checked is. */
+  begin(): Promise<void>;
+  /** Gives the folder free; what was made of folders for a run that did not begin is removed. */
   release(): Promise<void>;
 }
 
@@ -40,16 +42,22 @@ export async function storedConfig(folder: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch(() => {
     throw new UserError(`${path}: no such file, so there is no run to go on with; give a configuration`);
   });
-  return JSON.parse(text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError(`${path}: is not JSON, so the run cannot go on; choose another output folder`);
+  }
 }
 
 /**
  * Makes or opens the output folder, locks it and checks that it is empty, or holds this very run if it is to go on.
+ * Nothing is written but the lock, until begin().
  */
 export async function openRunFolder(config: TrainConfig, resume: boolean): Promise<RunFolder> {
   const folder = config.output;
+  let made: string | undefined;
   try {
-    await mkdir(folder, { recursive: true });
+    made = await mkdir(folder, { recursive: true });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' || code === 'ENOTDIR') {
@@ -57,33 +65,59 @@ export async function openRunFolder(config: TrainConfig, resume: boolean): Promi
     }
     throw asUserError(error, folder);
   }
-  const release = await lockFolder(folder);
+  let begun = false;
+  const unlock = await lockFolder(folder);
+  const release = async () => {
+    await unlock();
+    if (!begun && made !== undefined) await removeEmpty(folder, made);
+  };
   try {
     const names = (await readdir(folder)).filter((name) => name !== 'train.lock');
     await removeLeftovers(folder, names);
-    const hasRun = names.includes(FILES.config);
+    // A configuration alone is what a run leaves that was refused, or killed, before its first step: nothing to go on with.
+    const hasRun = names.includes(FILES.config) && names.some((name) => isOfRun(name));
     if (hasRun && !resume) {
       throw new UserError(
         `${folder}: holds a run; go on with it by --resume, or choose another output folder`,
       );
     }
-    if (!hasRun && names.some((name) => !name.startsWith('.'))) {
+    if (!hasRun && names.some((name) => !name.startsWith('.') && name !== FILES.config)) {
       throw new UserError(
         `${folder}: holds files that are no training run; choose a new or empty output folder`,
       );
     }
     if (hasRun) checkSameRun(await storedConfig(folder), config, folder);
-    const text = new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`);
-    await writeFileAtomically(join(folder, FILES.config), [text]);
     return {
       path: folder,
       file: (name) => join(folder, FILES[name]),
       resumes: hasRun && names.includes(FILES.checkpoint),
+      begin: async () => {
+        const text = new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`);
+        await writeFileAtomically(join(folder, FILES.config), [text]);
+        begun = true;
+      },
       release,
     };
   } catch (error) {
     await release();
     throw error;
+  }
+}
+
+/** Whether a file is one of a run that began, its configuration aside. */
+function isOfRun(name: string): boolean {
+  return name !== FILES.config && Object.values<string>(FILES).some((file) => name.startsWith(file));
+}
+
+/** Removes a folder and those around it up to `first`, as long as nothing lies in them. */
+async function removeEmpty(folder: string, first: string): Promise<void> {
+  const top = resolve(first);
+  for (let path = resolve(folder); path.startsWith(top); path = dirname(path)) {
+    const removed = await rmdir(path).then(
+      () => true,
+      () => false,
+    );
+    if (!removed) return;
   }
 }
 

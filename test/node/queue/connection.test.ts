@@ -15,6 +15,20 @@ describe('the address of Redis', () => {
     expect(shown).toBe('rediss://queue.example:6380/2');
   });
 
+  test.each([
+    ['redis://:100%@x', '100%'],
+    ['redis://:50%25%@x', '50%%'],
+    ['redis://:a%zz%C3%BC@x', 'a%zzü'],
+    ['redis://:%ff@x', '%ff'],
+  ])('takes a percent sign that begins no code for itself: %s', (url, password) => {
+    expect(parseRedisUrl(url).options.password).toBe(password);
+  });
+
+  test('takes a password from elsewhere as it is, unless the address has one', () => {
+    expect(parseRedisUrl('redis://x', 'p%40#/?').options.password).toBe('p%40#/?');
+    expect(parseRedisUrl('redis://:own@x', 'other').options.password).toBe('own');
+  });
+
   test('has the usual port, no TLS and IPv6', () => {
     expect(parseRedisUrl('redis://[::1]').options).toMatchObject({
       host: '::1',

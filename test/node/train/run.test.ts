@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { readSafetensors } from '../../../converters/formats/safetensors.js';
 import { useBackend } from '../../../src/backend.js';
+import { openFileSource } from '../../../src/node/fileSource.js';
 import { load, saveLayersModel } from '../../../src/node/index.js';
-import { readCheckpoint } from '../../../src/node/train/checkpointFile.js';
+import { readCheckpoint, writeCheckpoint } from '../../../src/node/train/checkpointFile.js';
 import { type RunHooks, runTraining } from '../../../src/node/train/run.js';
 import { FILES } from '../../../src/node/train/runFolder.js';
 import type { TrainConfig } from '../../../src/train/config.js';
@@ -137,6 +139,69 @@ describe('a run', () => {
   });
 });
 
+describe('a folder after a power cut', () => {
+  const numbers = (lines: string) =>
+    lines
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ kind }) => kind === 'step')
+      .map(({ step }) => step);
+
+  test.each([
+    ['shorter than its checkpoint says', (bytes: Buffer) => bytes.subarray(0, 700)],
+    ['with zeros where blocks were not written', (bytes: Buffer) => bytes.fill(0, 700)],
+    ['that is gone', () => Buffer.alloc(0)],
+  ])('has metrics %s: they are cut there, which is said, and the run goes on', async (_, damage) => {
+    const given = await config();
+    await runTraining(given, stopAfter(6));
+    const path = join(given.output, FILES.metrics);
+    const cut = damage(await readFile(path));
+    await writeFile(path, cut);
+    const notes: string[] = [];
+    const result = await runTraining(given, { resume: true, onNote: (note) => void notes.push(note) });
+    expect(result).toMatchObject({ end: 'done', steps: 12 });
+    expect(notes.join('\n')).toMatch(
+      /metrics\.jsonl: \d+ of the \d+ bytes that the checkpoint counts are lost/,
+    );
+    const text = await readFile(path, 'utf8');
+    expect(text).not.toContain('\0');
+    expect(numbers(text).slice(-6)).toEqual([7, 8, 9, 10, 11, 12]);
+  });
+
+  test.each([
+    [
+      { epoch: 1.5 },
+      /checkpoint\.safetensors: the file is damaged: its epoch is 1\.5, expected a whole number/,
+    ],
+    [{ epoch: -3 }, /its epoch is -3/],
+    [{ step: { toString: 1 } }, /its step is \{"toString":1\}/],
+    [{ lossSum: null }, /its lossSum is null/],
+    [{ epoch: 900 }, /is of step 2, epoch 900, batch 4, where this run of 3 epochs of 4 steps never is/],
+    [{ batch: 3 }, /batch 3, where this run/],
+  ])('has a checkpoint at %j: refused in words', async (change, message) => {
+    const given = await config();
+    await runTraining(given, stopAfter(2));
+    const path = join(given.output, FILES.checkpoint);
+    const { snapshot, metricsBytes } = await readCheckpoint(path);
+    const position = { ...snapshot.position, ...(change as object) };
+    await writeCheckpoint(path, { ...snapshot, position }, metricsBytes);
+    await expect(runTraining(given, { resume: true })).rejects.toMatchObject({
+      name: 'UserError',
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+test('the state_dict carries the names of the classes', async () => {
+  const given = await config({ 'schedule.epochs': 2 });
+  await runTraining(given);
+  const source = await openFileSource(join(given.output, 'best.safetensors'));
+  const { metadata } = await readSafetensors(source);
+  await source.close();
+  expect(JSON.parse(String(metadata.labels))).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+});
+
 test('a second run on a folder in use is refused', async () => {
   const given = await config({ 'schedule.epochs': 2 });
   let second: Promise<unknown> | undefined;
@@ -155,8 +220,32 @@ describe('found before the first step', () => {
     const given = await config(fields);
     await expect(runTraining(given, { onStep: () => void steps++ })).rejects.toThrow(message);
     expect(steps).toBe(0);
-    expect(await readdir(given.output)).not.toContain('train.lock');
+    expect(await readdir(given.output).catch(() => [])).not.toContain('train.lock');
+    expect(await readdir(given.output).catch(() => [])).not.toContain(FILES.config);
   };
+
+  test('leaves nothing, not even the folders that were made for it, and the folder can be used', async () => {
+    const around = await newFolder();
+    const output = join(around, 'runs', 'first');
+    await fails({ output, 'data.path': '/nowhere' }, '/nowhere: no such folder');
+    await fails({ output, 'model.embedDim': 9 }, 'embedDim 9 does not divide into 2 heads');
+    await fails({ output, batchSize: 100 }, /70 pictures are fewer than the 200 of one step/);
+    expect(await readdir(around)).toEqual([]);
+    const given = await config({ output });
+    expect(await runTraining(given, stopAfter(1))).toMatchObject({ end: 'stopped', steps: 1 });
+  });
+
+  test('a folder with nothing but the configuration of such a run holds no run', async () => {
+    const output = await newFolder();
+    await writeFile(join(output, FILES.config), JSON.stringify(await config({ seed: 9 })));
+    const given = await config({ output });
+    expect(await runTraining(given, { resume: true, ...stopAfter(1) })).toMatchObject({ steps: 1 });
+  });
+
+  test('a student or a batch that no memory holds', async () => {
+    await fails({ 'model.embedDim': 16384, 'model.depth': 1000 }, /training needs more than \d+\.\d GB: \d+/);
+    await fails({ batchSize: 65536, 'model.imgSize': 4095 }, /for a batch of images; this machine has/);
+  });
 
   test('an output folder with other files', async () => {
     const output = await newFolder();

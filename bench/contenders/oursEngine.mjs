@@ -1,0 +1,28 @@
+/** deit-tfjs' WASM engine: a program on memory and threads of its own. */
+import { join } from 'node:path';
+
+/** @param options {folder, size, threads, quantize, wide}: `wide` false for 128-bit operations alone */
+export async function open({ folder, size, threads, quantize, wide = true }) {
+  const { createWasmEngine } = await import('../../dist/src/engines/wasm/index.js');
+  const { compileOptimized, startNodeWorker } = await import('../../dist/src/node/wasmEngine.js');
+  const { openModel } = await import('../../dist/src/node/openModel.js');
+  const { forward } = await import('../../dist/src/families/vit/forward.js');
+  const { weightSpecs } = await import('../../dist/src/families/vit/weights.js');
+  const { quantize: quantized } = await import('../../dist/src/families/vit/quantize.js');
+  let { source } = await openModel(join(folder, 'layers'));
+  if (quantize) source = quantized(source);
+  const { config, readWeight } = source;
+  const engine = await createWasmEngine({
+    forward: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
+    weights: weightSpecs(config),
+    readWeight,
+    inputShape: [size, size, 3],
+    threads,
+    startWorker: startNodeWorker,
+    compile: wide ? compileOptimized : undefined,
+  });
+  return {
+    run: (pictures, batch) => engine.run(pictures, batch),
+    dispose: () => engine.dispose(),
+  };
+}

@@ -1,0 +1,34 @@
+import { constants } from 'node:os';
+import { say } from './print.js';
+
+/** What interrupts a long command. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+export interface Interruption {
+  /** Aborts at the first signal. */
+  readonly signal: AbortSignal;
+  /** Stops watching. */
+  release(): void;
+}
+
+/**
+ * Watches for Ctrl-C and SIGTERM: the first one aborts `signal`, a second one, of either kind, terminates the process at
+ * once, whatever it waits for.
+ *
+ * @param message what is said at the first one
+ */
+export function catchInterrupt(message?: string): Interruption {
+  const controller = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => {
+    if (controller.signal.aborted) process.exit(128 + constants.signals[name]);
+    if (message) say(message);
+    controller.abort();
+  };
+  for (const name of SIGNALS) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const name of SIGNALS) process.off(name, onSignal);
+    },
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * The micro-kernel of 8-bit products: a tile of ROWS × COLS sums in whole numbers, as micro.ts has it for floats. A lane
+ * of 32 bits holds UNIT values of the inner dimension: four bytes, whose products the relaxed dot product adds up (two at
+ * a time in 16 bits, which they never leave: codes of rows have 7 bits), or, without it, two numbers of 16 bits.
+ */
+import { COLS } from './micro';
+
+/** Values in a lane. */
+export const UNIT: i32 = ASC_FEATURE_RELAXED_SIMD ? 4 : 2;
+
+/**
+ * out [ROWS][COLS] (i32) = init [ROWS][COLS] + Σ a [steps][ROWS][UNIT] · b [steps][COLS][UNIT]; initStride in bytes.
+ */
+export function multiplyCodes(a: usize, b: usize, steps: i32, init: usize, initStride: usize, out: usize): void {
+  if (!ASC_FEATURE_RELAXED_SIMD) multiplyCodes5x8(a, b, steps, init, initStride, out);
+  else if (COLS == 16) multiplyCodes6x16(a, b, steps, init, initStride, out);
+  else multiplyCodes6x8(a, b, steps, init, initStride, out);
+}
+
+/** sums + the products of each lane's weights and codes, added up. */
+// @ts-ignore: decorator
+@inline
+function dot(weights: v128, codes: v128, sums: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(weights, codes, sums);
+  return i32x4.add(sums, i32x4.dot_i16x8_s(weights, codes));
+}
+
+// @ts-ignore: decorator
+@inline
+function multiplyCodes6x16(a: usize, b: usize, steps: i32, init: usize, initStride: usize, out: usize): void {
+  let l0 = v128.load(init), r0 = v128.load(init, 16), s0 = v128.load(init, 32), t0 = v128.load(init, 48);
+  init += initStride;
+  let l1 = v128.load(init), r1 = v128.load(init, 16), s1 = v128.load(init, 32), t1 = v128.load(init, 48);
+  init += initStride;
+  let l2 = v128.load(init), r2 = v128.load(init, 16), s2 = v128.load(init, 32), t2 = v128.load(init, 48);
+  init += initStride;
+  let l3 = v128.load(init), r3 = v128.load(init, 16), s3 = v128.load(init, 32), t3 = v128.load(init, 48);
+  init += initStride;
+  let l4 = v128.load(init), r4 = v128.load(init, 16), s4 = v128.load(init, 32), t4 = v128.load(init, 48);
+  init += initStride;
+  let l5 = v128.load(init), r5 = v128.load(init, 16), s5 = v128.load(init, 32), t5 = v128.load(init, 48);
+  for (const end = b + (<usize>steps << 6); b != end; b += 64, a += 24) {
+    const p = v128.load(b), q = v128.load(b, 16), v = v128.load(b, 32), w = v128.load(b, 48);
+    let s = v128.load32_splat(a);
+    l0 = dot(p, s, l0);
+    r0 = dot(q, s, r0);
+    s0 = dot(v, s, s0);
+    t0 = dot(w, s, t0);
+    s = v128.load32_splat(a, 4);
+    l1 = dot(p, s, l1);
+    r1 = dot(q, s, r1);
+    s1 = dot(v, s, s1);
+    t1 = dot(w, s, t1);
+    s = v128.load32_splat(a, 8);
+    l2 = dot(p, s, l2);
+    r2 = dot(q, s, r2);
+    s2 = dot(v, s, s2);
+    t2 = dot(w, s, t2);
+    s = v128.load32_splat(a, 12);
+    l3 = dot(p, s, l3);
+    r3 = dot(q, s, r3);
+    s3 = dot(v, s, s3);
+    t3 = dot(w, s, t3);
+    s = v128.load32_splat(a, 16);
+    l4 = dot(p, s, l4);
+    r4 = dot(q, s, r4);
+    s4 = dot(v, s, s4);
+    t4 = dot(w, s, t4);
+    s = v128.load32_splat(a, 20);
+    l5 = dot(p, s, l5);
+    r5 = dot(q, s, r5);
+    s5 = dot(v, s, s5);
+    t5 = dot(w, s, t5);
+  }
+  v128.store(out, l0, 0);
+  v128.store(out, r0, 16);
+  v128.store(out, s0, 32);
+  v128.store(out, t0, 48);
+  v128.store(out, l1, 64);
+  v128.store(out, r1, 80);
+  v128.store(out, s1, 96);
+  v128.store(out, t1, 112);
+  v128.store(out, l2, 128);
+  v128.store(out, r2, 144);
+  v128.store(out, s2, 160);
+  v128.store(out, t2, 176);
+  v128.store(out, l3, 192);
+  v128.store(out, r3, 208);
+  v128.store(out, s3, 224);
+  v128.store(out, t3, 240);
+  v128.store(out, l4, 256);
+  v128.store(out, r4, 272);
+  v128.store(out, s4, 288);
+  v128.store(out, t4, 304);
+  v128.store(out, l5, 320);
+  v128.store(out, r5, 336);
+  v128.store(out, s5, 352);
+  v128.store(out, t5, 368);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiplyCodes6x8(a: usize, b: usize, steps: i32, init: usize, initStride: usize, out: usize): void {
+  let l0 = v128.load(init), r0 = v128.load(init, 16);
+  init += initStride;
+  let l1 = v128.load(init), r1 = v128.load(init, 16);
+  init += initStride;
+  let l2 = v128.load(init), r2 = v128.load(init, 16);
+  init += initStride;
+  let l3 = v128.load(init), r3 = v128.load(init, 16);
+  init += initStride;
+  let l4 = v128.load(init), r4 = v128.load(init, 16);
+  init += initStride;
+  let l5 = v128.load(init), r5 = v128.load(init, 16);
+  for (const end = b + (<usize>steps << 5); b != end; b += 32, a += 24) {
+    const p = v128.load(b), q = v128.load(b, 16);
+    let s = v128.load32_splat(a);
+    l0 = dot(p, s, l0);
+    r0 = dot(q, s, r0);
+    s = v128.load32_splat(a, 4);
+    l1 = dot(p, s, l1);
+    r1 = dot(q, s, r1);
+    s = v128.load32_splat(a, 8);
+    l2 = dot(p, s, l2);
+    r2 = dot(q, s, r2);
+    s = v128.load32_splat(a, 12);
+    l3 = dot(p, s, l3);
+    r3 = dot(q, s, r3);
+    s = v128.load32_splat(a, 16);
+    l4 = dot(p, s, l4);
+    r4 = dot(q, s, r4);
+    s = v128.load32_splat(a, 20);
+    l5 = dot(p, s, l5);
+    r5 = dot(q, s, r5);
+  }
+  v128.store(out, l0, 0);
+  v128.store(out, r0, 16);
+  v128.store(out, l1, 32);
+  v128.store(out, r1, 48);
+  v128.store(out, l2, 64);
+  v128.store(out, r2, 80);
+  v128.store(out, l3, 96);
+  v128.store(out, r3, 112);
+  v128.store(out, l4, 128);
+  v128.store(out, r4, 144);
+  v128.store(out, l5, 160);
+  v128.store(out, r5, 176);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiplyCodes5x8(a: usize, b: usize, steps: i32, init: usize, initStride: usize, out: usize): void {
+  let l0 = v128.load(init), r0 = v128.load(init, 16);
+  init += initStride;
+  let l1 = v128.load(init), r1 = v128.load(init, 16);
+  init += initStride;
+  let l2 = v128.load(init), r2 = v128.load(init, 16);
+  init += initStride;
+  let l3 = v128.load(init), r3 = v128.load(init, 16);
+  init += initStride;
+  let l4 = v128.load(init), r4 = v128.load(init, 16);
+  for (const end = b + (<usize>steps << 5); b != end; b += 32, a += 20) {
+    const p = v128.load(b), q = v128.load(b, 16);
+    let s = v128.load32_splat(a);
+    l0 = dot(p, s, l0);
+    r0 = dot(q, s, r0);
+    s = v128.load32_splat(a, 4);
+    l1 = dot(p, s, l1);
+    r1 = dot(q, s, r1);
+    s = v128.load32_splat(a, 8);
+    l2 = dot(p, s, l2);
+    r2 = dot(q, s, r2);
+    s = v128.load32_splat(a, 12);
+    l3 = dot(p, s, l3);
+    r3 = dot(q, s, r3);
+    s = v128.load32_splat(a, 16);
+    l4 = dot(p, s, l4);
+    r4 = dot(q, s, r4);
+  }
+  v128.store(out, l0, 0);
+  v128.store(out, r0, 16);
+  v128.store(out, l1, 32);
+  v128.store(out, r1, 48);
+  v128.store(out, l2, 64);
+  v128.store(out, r2, 80);
+  v128.store(out, l3, 96);
+  v128.store(out, r3, 112);
+  v128.store(out, l4, 128);
+  v128.store(out, r4, 144);
+}

@@ -1,0 +1,184 @@
+/** A forward pass as a program on WebAssembly memory of its own, run by several threads. */
+import { UserError } from '../../errors.js';
+import type { Ops } from '../../ops/interface.js';
+import { CONTROL, CONTROL_BYTES, MOST_THREADS } from './control.js';
+import { layOut, type Program } from './layOut.js';
+import { createMemory } from './memory.js';
+import { type CompileOptimized, compileEngine, instantiate, tilesOf } from './module.js';
+import { type Part, Queue } from './queue.js';
+import { record, type Value } from './record.js';
+import { type StartWorker, Team } from './team.js';
+import { WeightLayout, type WeightRow } from './weightLayout.js';
+import { loadWeights, type WeightReader } from './weights.js';
+
+export interface WasmEngineOptions {
+  /** The family's forward pass, from images [B, H, W, C] to one row an image, e.g. logits [B, classes]. */
+  readonly forward: (ops: Ops<Value>, images: Value) => Value;
+  /** The weights that the forward pass names, with their shapes in tfjs' layout. */
+  readonly weights: readonly WeightRow[];
+  /** Is asked for each weight once, in the order of the table. */
+  readonly readWeight: WeightReader;
+  /** Height and width in pixels, and channels. */
+  readonly inputShape: readonly [height: number, width: number, channels: number];
+  /** How many threads compute at once. */
+  readonly threads: number;
+  /** How to start a worker; without it, everything is computed in the calling thread. */
+  readonly startWorker?: StartWorker;
+  /** How to compile with full optimisation and 256-bit operations; without it, the engine has 128-bit ones. */
+  readonly compile?: CompileOptimized;
+  /** The most that the kernels may use of SIMD; for tests. */
+  readonly simd?: 'simd' | 'relaxed';
+  /** Is told how much of the weights is read. */
+  readonly onProgress?: (fraction: number) => void;
+  /** Ends the loading. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunOptions {
+  /** Ends the call, with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface WasmEngine {
+  /**
+   * Computes while the caller waits.
+   *
+   * @param images float32 [batch, H, W, C]
+   * @returns float32 [batch, width of a row of the output]
+   */
+  predict(images: Float32Array, batch: number): Float32Array;
+  /**
+   * The same without blocking the caller's event loop. Calls that come together are computed together. The images must
+   * not be changed before the answer is there.
+   */
+  run(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
+  /** Ends the threads and frees the memory; calls that wait end with a UserError. */
+  dispose(): void;
+  /** Width of a row of the output. */
+  readonly width: number;
+  /** What computes, e.g. `WASM, 256-bit SIMD, 2 threads`. */
+  readonly description: string;
+  /** Bytes of WebAssembly memory. */
+  readonly memoryBytes: number;
+}
+
+/** Rows of tokens that are computed at once: more would gain nothing and fill memory with activations. */
+const MOST_ROWS = 1600;
+/** Images at once, whatever their size. */
+const LEAST_IMAGES = 8;
+const MOST_IMAGES = 256;
+
+/**
+ * Compiles the kernels, records the forward pass, and reads the weights into memory, where each is held once.
+ *
+ * @throws UserError if there is no room or no SIMD, or a weight is missing or has another shape than its layer needs
+ */
+export async function createWasmEngine(options: WasmEngineOptions): Promise<WasmEngine> {
+  const { forward, inputShape, threads } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
+    throw new UserError(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
+  }
+  const { module, bits } = compileEngine(options);
+  const memory = createMemory();
+  const kernels = instantiate(module, memory.memory);
+  const tiles = tilesOf(kernels);
+  const layout = new WeightLayout(options.weights, CONTROL + CONTROL_BYTES, tiles);
+  const programs = new Map<number, Program>();
+  const programOf = (batch: number): Program => {
+    const known = programs.get(batch);
+    if (known) return known;
+    const program = layOut(record(forward, inputShape, batch, layout, tiles), tiles, layout.end, threads);
+    programs.set(batch, program);
+    return program;
+  };
+  // The first recording gives the weights their places, the second is laid out behind them.
+  const { steps } = record(forward, inputShape, 1, layout, tiles);
+  const one = programOf(1);
+  memory.reserve(one.end);
+  await loadWeights(
+    layout,
+    memory,
+    kernels,
+    async (name) => {
+      options.signal?.throwIfAborted();
+      return options.readWeight(name);
+    },
+    options.onProgress,
+  );
+
+  const imageSize = inputShape.reduce((a, b) => a * b, 1);
+  const { width } = one;
+  const rows = Math.max(...steps.map(({ over }) => ('rows' in over ? over.rows : 1)));
+  const most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
+  const team = new Team({ module, memory, kernels, threads, startWorker: options.startWorker });
+  let disposed: UserError | undefined;
+
+  const runOf = (parts: readonly Part[]) => {
+    const batch = parts.reduce((sum, { count }) => sum + count, 0);
+    const program = programOf(batch);
+    memory.reserve(program.end);
+    return {
+      program,
+      prepare() {
+        let to = program.images;
+        for (const { call, first, count } of parts) {
+          const images = call.images.subarray(first * imageSize, (first + count) * imageSize);
+          memory.floats(to, images.length).set(images);
+          to += images.byteLength;
+        }
+      },
+      collect() {
+        let row = 0;
+        for (const { call, first, count } of parts) {
+          for (let i = 0; i < count; i++, row++) {
+            const from = memory.floats(program.output + row * program.stride * 4, width);
+            call.output.set(from, (first + i) * width);
+          }
+        }
+      },
+    };
+  };
+  const queue = new Queue({
+    most,
+    imageSize,
+    width,
+    run: (parts) => team.run(runOf(parts)),
+    stop: () => team.stop(),
+  });
+  const check = (images: Float32Array, batch: number) => {
+    if (disposed) throw disposed;
+    if (!Number.isInteger(batch) || batch < 0 || images.length !== batch * imageSize) {
+      throw new UserError(
+        `the WASM engine takes [batch, ${inputShape.join(', ')}] numbers, got ${images.length} for a batch of ${batch}`,
+      );
+    }
+  };
+
+  return {
+    predict(images, batch) {
+      check(images, batch);
+      const output = new Float32Array(batch * width);
+      for (let first = 0; first < batch; first += most) {
+        const call = { images, output } as Part['call'];
+        team.runNow(runOf([{ call, first, count: Math.min(most, batch - first) }]));
+      }
+      return output;
+    },
+    async run(images, batch, { signal } = {}) {
+      check(images, batch);
+      return queue.add(images, batch, signal);
+    },
+    dispose() {
+      if (disposed) return;
+      disposed = new UserError('the model was disposed of');
+      queue.close(disposed);
+      team.dispose();
+      programs.clear();
+    },
+    width,
+    description: `WASM, ${bits}-bit SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    get memoryBytes() {
+      return memory.memory.buffer.byteLength;
+    },
+  };
+}

@@ -1,0 +1,296 @@
+/** Runs programs on threads: workers that take tasks, and the calling thread where the caller wants to wait. */
+import { UserError } from '../../errors.js';
+import {
+  ACTIVE,
+  ARGUMENTS,
+  CONTROL,
+  controlWords,
+  DONE,
+  JOB,
+  LIMIT,
+  OPEN,
+  SLEEPERS,
+  STOPPED,
+  TAKEN,
+} from './control.js';
+import type { Program } from './layOut.js';
+import type { EngineMemory } from './memory.js';
+import type { EngineExports } from './module.js';
+import { WORKER_SOURCE, type WorkerMessage, type WorkerStart } from './worker.js';
+
+/** A worker, as pages have it; what only Node has is optional. */
+export interface EngineWorker {
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onerror: ((event: unknown) => void) | null;
+  postMessage(message: unknown): void;
+  terminate(): unknown;
+  /** Whether the process lives on for the worker's sake. */
+  ref?(): void;
+  unref?(): void;
+}
+
+/** Starts a worker that runs `source` as a classic script with web workers' onmessage and postMessage. */
+export type StartWorker = (source: string) => EngineWorker;
+
+export interface TeamOptions {
+  readonly module: WebAssembly.Module;
+  readonly memory: EngineMemory;
+  readonly kernels: EngineExports;
+  /** How many threads compute at once, at least 1. */
+  readonly threads: number;
+  /** Without it, the calling thread does all the work. */
+  readonly startWorker?: StartWorker;
+}
+
+/** How long the calling thread computes, without workers, before it lets others have their turn, in ms. */
+const SLICE = 8;
+/** Every task; more than any program has. */
+const ALL = 0x7fffffff;
+
+/** A run of a program. */
+export interface Run {
+  readonly program: Program;
+  /** Writes its input; anew if it has to be begun anew. */
+  readonly prepare: () => void;
+  /** Takes its output, before anything else is run. */
+  readonly collect: () => void;
+}
+
+interface Job {
+  readonly number: number;
+  readonly run: Run;
+  /** Whether the main thread computes it, slice by slice. */
+  readonly sliced: boolean;
+  readonly settle: (error?: Error) => void;
+}
+
+interface Member {
+  readonly worker: EngineWorker;
+  readonly thread: number;
+}
+
+/** Whether Atomics.wait is allowed here: not in a page's main thread. */
+function maySleep(): boolean {
+  return typeof (globalThis as { window?: unknown }).window === 'undefined';
+}
+
+export class Team {
+  private readonly words: Int32Array;
+  private readonly sleeps = maySleep();
+  private members: Member[] | undefined;
+  private job: Job | undefined;
+  private jobs = 0;
+  private closed = false;
+
+  constructor(private readonly options: TeamOptions) {
+    this.words = controlWords(options.memory.memory);
+  }
+
+  /** Runs a program to its end while the caller waits; one that is under way is ended first. */
+  runNow({ program, prepare, collect }: Run): void {
+    const { threads } = this.options;
+    this.finishJob();
+    if (threads > 1) this.startWorkers();
+    prepare();
+    this.open(program, threads - 1);
+    try {
+      if (!this.compute(program, this.sleeps, ALL)) this.waitForTasks(program.tasks);
+      if (Atomics.load(this.words, STOPPED)) throw new Error('WASM engine: a thread failed');
+      collect();
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Runs a program on the workers. One at a time: the caller waits for the last before the next. */
+  async run(run: Run): Promise<void> {
+    for (;;) {
+      if (this.closed) throw disposed();
+      try {
+        if (this.startWorkers().length === 0) return await this.runInSlices(run);
+        return await this.runOnWorkers(run);
+      } catch (error) {
+        // A worker that died took a task with it: the others begin anew.
+        if (!(error instanceof WorkerDied)) throw error;
+      }
+    }
+  }
+
+  /** Ends the job under way: its tasks are left undone. */
+  stop(): void {
+    Atomics.store(this.words, STOPPED, 1);
+    this.job?.settle(new UserError('the call was aborted'));
+  }
+
+  /** Ends the workers. */
+  dispose(): void {
+    this.closed = true;
+    Atomics.store(this.words, STOPPED, 1);
+    for (const { worker } of this.members ?? []) {
+      worker.onerror = null;
+      worker.terminate();
+    }
+    this.members = [];
+    this.job?.settle(disposed());
+  }
+
+  private startWorkers(): Member[] {
+    if (this.members) return this.members;
+    const { startWorker, threads } = this.options;
+    this.members = [];
+    for (let thread = 0; startWorker && thread < threads; thread++) {
+      try {
+        this.addWorker(startWorker(WORKER_SOURCE), thread);
+      } catch {
+        // Fewer threads then.
+        break;
+      }
+    }
+    return this.members;
+  }
+
+  private addWorker(worker: EngineWorker, thread: number): void {
+    const { module, memory } = this.options;
+    const member: Member = { worker, thread };
+    worker.onmessage = ({ data }) => this.hear(data as WorkerMessage);
+    worker.onerror = () => this.lose(member);
+    const start: WorkerStart = { module, memory: memory.memory, thread };
+    worker.postMessage(start);
+    worker.unref?.();
+    this.members!.push(member);
+  }
+
+  private hear(message: WorkerMessage): void {
+    const job = this.job;
+    if (!job) return;
+    if ('finished' in message && message.finished === job.number) job.settle();
+    if ('failed' in message && message.job === job.number) {
+      job.settle(new Error(`WASM engine: a thread failed: ${message.failed}`));
+    }
+  }
+
+  /** A worker has died, or never started. */
+  private lose(member: Member): void {
+    this.members = (this.members ?? []).filter((other) => other !== member);
+    Atomics.store(this.words, ACTIVE + member.thread, 0);
+    Atomics.store(this.words, STOPPED, 1);
+    if (!this.job?.sliced) this.job?.settle(new WorkerDied());
+  }
+
+  /** Begins a job; the promise settles when it has ended. */
+  private begin(run: Run, sliced: boolean, limit: number): Promise<void> {
+    run.prepare();
+    return new Promise<void>((resolve, reject) => {
+      const settle = (error?: Error) => {
+        this.job = undefined;
+        if (error) return reject(error);
+        run.collect();
+        resolve();
+      };
+      this.job = { number: this.jobs + 1, run, sliced, settle };
+      this.open(run.program, limit);
+    });
+  }
+
+  private async runOnWorkers(run: Run): Promise<void> {
+    const members = this.members!;
+    for (const { worker } of members) worker.ref?.();
+    try {
+      await this.begin(run, false, this.options.threads);
+    } finally {
+      for (const { worker } of members) worker.unref?.();
+      const number = this.jobs;
+      // Those who did not do the last task are on their way out; after a stop, each ends its task first.
+      while (this.jobs === number && this.isActive()) {
+        Atomics.store(this.words, OPEN, 0);
+        await pause();
+      }
+    }
+  }
+
+  private async runInSlices(run: Run): Promise<void> {
+    const ended = this.begin(run, true, 0);
+    const { job } = this;
+    let begun = performance.now();
+    // A caller that does not wait may have ended the job meanwhile (finishJob).
+    while (this.job === job) {
+      if (this.compute(run.program, false, 1)) job!.settle();
+      if (performance.now() - begun < SLICE) continue;
+      await pause();
+      begun = performance.now();
+    }
+    return ended;
+  }
+
+  /** Takes part in the job as the calling thread; whether it did the last task. */
+  private compute(program: Program, sleeps: boolean, most: number): boolean {
+    const { kernels, threads } = this.options;
+    const { groups, count, ownBytes, threadBytes } = program;
+    const own = program.own + threads * threadBytes;
+    return Boolean(kernels.execute(groups, count, CONTROL, own, own + ownBytes, sleeps, most));
+  }
+
+  /** Writes the program and lets workers with numbers below `limit` join. */
+  private open(program: Program, limit: number): void {
+    const { words } = this;
+    const { buffer } = this.options.memory.memory;
+    new Int32Array(buffer, program.start, program.words.length).set(program.words);
+    const { groups, count, own, ownBytes, threadBytes } = program;
+    words.set([groups, count, own, ownBytes, threadBytes], ARGUMENTS);
+    words[LIMIT] = limit;
+    words[TAKEN] = 0;
+    words[DONE] = 0;
+    words[STOPPED] = 0;
+    this.jobs += 1;
+    Atomics.store(words, OPEN, this.jobs);
+    Atomics.store(words, JOB, this.jobs);
+    if (limit > 0) Atomics.notify(words, JOB);
+  }
+
+  /** Keeps workers from joining, and waits for those who have. */
+  private close(): void {
+    Atomics.store(this.words, OPEN, 0);
+    while (this.isActive());
+  }
+
+  private isActive(): boolean {
+    return (this.members ?? []).some(({ thread }) => Atomics.load(this.words, ACTIVE + thread) !== 0);
+  }
+
+  /** Waits, without giving way to other work of this thread, until the job under way has ended. */
+  private finishJob(): void {
+    const job = this.job;
+    if (!job) {
+      this.close();
+      return;
+    }
+    if (job.sliced) this.compute(job.run.program, false, ALL);
+    else this.waitForTasks(job.run.program.tasks);
+    this.close();
+    job.settle(Atomics.load(this.words, STOPPED) ? new WorkerDied() : undefined);
+  }
+
+  private waitForTasks(tasks: number): void {
+    const { words } = this;
+    for (let done = Atomics.load(words, DONE); done < tasks; done = Atomics.load(words, DONE)) {
+      if (Atomics.load(words, STOPPED)) return;
+      if (!this.sleeps) continue;
+      Atomics.add(words, SLEEPERS, 1);
+      Atomics.wait(words, DONE, done, 5);
+      Atomics.sub(words, SLEEPERS, 1);
+    }
+  }
+}
+
+function disposed(): UserError {
+  return new UserError('the model was disposed of before its answer was ready');
+}
+
+class WorkerDied extends Error {
+  override readonly name = 'WorkerDied';
+}
+
+/** Lets other work of this thread have its turn. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}

@@ -12,6 +12,7 @@ import { likelyHeads } from './conventions.js';
 import type { Assumption, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import type { Located } from './matchNames.js';
+import { namedModel } from './namedFacts.js';
 import { foreignByName } from './namings/foreign.js';
 import type { Naming } from './namings/index.js';
 
@@ -188,8 +189,8 @@ function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'tok
 
 /** The entry of a named model; a UserError if there is none. */
 function cardOf(model: string) {
-  const card = modelCards.find(({ config, aliases }) => config.name === model || aliases.includes(model));
-  if (card) return card;
+  const named = namedModel(model);
+  if (named) return named;
   throw new UserError(
     `no model is named "${model}"; \`deit models\` lists those that are there, and auto finds out`,
   );

@@ -43,7 +43,7 @@ for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), jo
  * all else is one file.
  */
 const ON_DEMAND =
-  /write\/savedModel\/|@bufbuild\/|@noble\/|hub\/hasher\.js|image\/formats\/(?!damaged|samples)|tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
+  /write\/savedModel\/|@bufbuild\/|@noble\/|\/browser\/hub\/|\/src\/hub\/|image\/formats\/(?!damaged|samples)|tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
 
 /** unzipit asks for worker_threads where it finds Node; a page never does. */
 const noNodeModules = {

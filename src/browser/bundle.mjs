@@ -38,9 +38,9 @@ await mkdir(outDir, { recursive: true });
 await writeFile(join(outDir, 'worker.js'), WORKER);
 for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), join(outDir, file));
 
-/** What a page fetches only where it tries a GPU or writes a SavedModel; all else is one file. */
+/** What a page fetches only where it tries a GPU, converts a checkpoint or writes a SavedModel; all else is one file. */
 const ON_DEMAND =
-  /write\/savedModel\/|@bufbuild\/|tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
+  /converters\/(allTables|publishedLike|namedFacts|timmModels|convertWithFacts|metadataFacts|mergeFacts|metadata\/(?!ownExport)|folders\/)|models\/(generated\/|vit\.js)|write\/savedModel\/|@bufbuild\/|tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
 
 /** unzipit asks for worker_threads where it finds Node; a page never does. */
 const noNodeModules = {

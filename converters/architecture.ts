@@ -231,11 +231,17 @@ function refuseLookAlikes(
   hints: ArchitectureHints,
   file: string,
 ): void {
-  if (facts.name || facts.library || hints.model !== 'auto') return;
+  if (facts.name || hints.model !== 'auto') return;
   const ask = 'say which by --model, or by the config.json beside the file';
-  if (naming.name === 'facebook' && config.layerScale !== null && prefix === '') {
+  const bare = prefix === '' && facts.library?.value !== 'facebook';
+  if (naming.name === 'facebook' && config.layerScale !== null && bare) {
     throw new UserError(
       `${file}: its tensors are those of facebookresearch’s DeiT III and of timm’s ViTs with rotary position embeddings, which are not computed here; ${ask}`,
+    );
+  }
+  if (naming.name === 'timm' && config.preNorm && (config.pool === 'map' || config.finalNorm === false)) {
+    throw new UserError(
+      `${file}: its tensors are those of timm’s Perception Encoders (vit_pe_…), which have rotary position embeddings and are not computed here, or of a ViT of one’s own; ${ask}`,
     );
   }
   if (
@@ -600,8 +606,8 @@ function nearestName(
   const imgSize = told && sameGrid(told) ? told : config.imgSize;
   const name = facts.name && modelName(facts.name.value);
   if (name) return { name, imgSize };
-  // transformers' own ViTs have the shapes of DeiTs, and other weights.
-  const isDeit = naming.library !== 'huggingface' || /(^|\.)deit\.$/.test(prefix);
+  // Others' ViTs have the shapes of DeiTs, and other weights.
+  const isDeit = ['facebook', 'timm', 'mmpretrain'].includes(naming.library) || /(^|\.)deit\.$/.test(prefix);
   const known = modelCards
     .map((card) => card.config)
     .find((card) => isDeit && differingField(card, config) === undefined && sameGrid(card.imgSize));

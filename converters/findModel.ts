@@ -423,21 +423,24 @@ function found(
   };
 }
 
+/** transformers' TimmWrapper and open_clip keep a timm model under these names. */
+const TIMM_INSIDE = /(^|\.)(timm_model|trunk)\.$/;
+
 /**
  * Without LayerScale the names of facebook and timm are the same; facebook's files wrap their model, timm's are bare.
  * It matters for how position embeddings are resampled.
  */
 function sharedNaming(candidate: Candidate, facts: Facts | undefined): Naming {
   const { naming, prefix } = candidate;
-  if (naming !== facebook || !isUncertain(candidate, facts)) return naming;
-  // transformers' TimmWrapper and open_clip keep a timm model under these names.
-  return prefix === '' || /(^|\.)(timm_model|trunk)\.$/.test(prefix) ? timm : naming;
+  if (naming !== facebook) return naming;
+  if (TIMM_INSIDE.test(prefix)) return timm;
+  return prefix === '' && isUncertain(candidate, facts) ? timm : naming;
 }
 
-function isUncertain({ naming, tells, weights, prefix }: Candidate, facts: Facts | undefined): boolean {
-  if (facts?.library && facts.library.value !== 'timm' && prefix === '') return false;
-  if (facts?.library?.value === naming.library || tells) return false;
-  return naming === facebook && !weights.has('blocks.0.ls1.gamma');
+/** Whether only the wrapping tells facebook's model from timm's. */
+function isUncertain({ naming, prefix, weights }: Candidate, facts: Facts | undefined): boolean {
+  if (naming !== facebook || weights.has('blocks.0.ls1.gamma') || TIMM_INSIDE.test(prefix)) return false;
+  return facts?.library === undefined || (facts.library.value === 'timm' && prefix === '');
 }
 
 /** No naming has more places for a weight. */
@@ -487,6 +490,13 @@ function refuse(checkpoint: Checkpoint, candidates: readonly Candidate[]): never
     );
   }
   const missing = ESSENTIAL.find((name) => !nearest.weights.has(name))!;
+  if (missing === 'pos_embed' && nearest.missing === 1) {
+    const ours = nearest.prefix + expectedNames(nearest.naming, missing)[0];
+    throw new UserError(
+      `${checkpoint.name}: the tensor ${ours} is missing (${nearest.naming.name} naming); without position embeddings it is ` +
+        'a ViT with rotary or relative positions, which is not computed here, or not whole',
+    );
+  }
   const model = found(checkpoint, new Names(checkpoint), nearest, [], undefined, undefined);
   throw new UserError(missingText(checkpoint.name, model, missing));
 }

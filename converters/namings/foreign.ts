@@ -62,8 +62,21 @@ const signatures: readonly (readonly [pattern: RegExp, name: string])[] = [
     'a network in stages (a convolutional one, ViTamin, Swin …)',
   ],
   [/detection_tokens|mid_position_embeddings/, 'a YOLOS (detection tokens)'],
+  [
+    /blocks\.\d+\.attn\.[qkv]_proj\./,
+    'an EVA or another ViT with rotary position embeddings (timm’s eva.py)',
+  ],
+  [/(^|\.)blocks\.\d+\.proj\.(weight|bias)$/, 'a Hiera'],
+  [/(^|\.)levels\.\d+\./, 'a NesT'],
+  [/(^|\.)transformers\.\d+\.(blocks|pool)\./, 'a PiT'],
+  [/(^|\.)embeds\.(proj|pos_embed|cls_token)/, 'a NaFlexViT'],
   [/temporal_embed|time_embed|tubelet|spatial_attn/, 'a video transformer'],
   [/blocks\.\d+\.(moe|mlp\.experts|mlp\.router)/, 'a mixture of experts'],
+  // Names of facebookresearch's beside timm's: timm's eva.py, whose rotary positions have no tensor.
+  [
+    /(^|\.)(reg_token$|norm_pre\.)|blocks\.\d+\.gamma_[12]$/,
+    'a DINOv3, a Perception Encoder or another ViT with rotary position embeddings',
+  ],
 ];
 
 /** The name of the architecture that tensors of these names belong to, and the tensor that tells; undefined if none does. */
@@ -83,7 +96,10 @@ export function foreignArchitecture(
 
 /** Models whose tensors are those of a ViT of this family, told by their published names alone. */
 const byName: readonly (readonly [RegExp, string])[] = [
-  [/_rope(_|\b)|rope_(ape|mixed)|\beva02/i, 'rotary position embeddings'],
+  [
+    /_rope(_|\b)|rope_(ape|mixed)|\beva02|_pe_(core|spatial|lang)|sapiens2|lingbot/i,
+    'rotary position embeddings',
+  ],
   [/_rpn_/i, 'norms behind attention and MLP instead of before'],
   [/dinov3/i, 'rotary position embeddings'],
   [/_prr_|\bprr\b/i, 'refinement of patch representations before the pooling'],

@@ -1,7 +1,4 @@
 /** Models on the hub in a page or a web worker, kept in the browser's Cache API. */
-import { sha1 } from '@noble/hashes/legacy.js';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import { UserError } from '../errors.js';
 import { type HubFolder, type HubOptions, openHubFolder } from '../hub/hubFolder.js';
 import { HUB_ENDPOINT, parseEndpoint } from '../hub/hubName.js';
@@ -44,18 +41,15 @@ export async function openHub(name: string, options: BrowserHubOptions = {}): Pr
     throw new UserError(`openHub: unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
   }
   if (token !== undefined) requireToken(token, 'the option token');
+  // Only pages that take models from the hub fetch the hash functions.
+  const { createHasher } = await import('./hub/hasher.js');
   return openHubFolder(name, rest, {
     endpoint: parseEndpoint(endpoint, 'the option endpoint'),
     ...(token !== undefined && { token, tokenSource: 'the option token' }),
     settings: { giveToken: 'give one as the option token', endpoint: 'the option endpoint' },
     redirects: 'follow',
     store: await cacheStore(cache, options.onNotice),
-    createHasher: hasher,
+    createHasher,
     onlineRemedy: 'load it once with a network, without the option offline',
   });
-}
-
-function hasher(algorithm: 'sha1' | 'sha256') {
-  const hash = (algorithm === 'sha1' ? sha1 : sha256).create();
-  return { update: (bytes: Uint8Array) => hash.update(bytes), digest: () => bytesToHex(hash.digest()) };
 }

@@ -244,6 +244,25 @@ describe('architectures that look like a ViT are refused by their name', () => {
     expect(convert(checkpoint(wrapped), told).report.naming).toBe('facebook');
   });
 
+  test('a norm before the blocks and attention pooling are a Perception Encoder’s', async () => {
+    const pooling = (await open('timm_map_with_prefix.safetensors')).tensors;
+    const tensors = new Map([
+      ...renamed(pooling, (name) => (name === 'patch_embed.proj.bias' ? undefined : name)),
+      tensor('norm_pre.weight', [16]),
+      tensor('norm_pre.bias', [16]),
+    ]);
+    expect(() => convert(checkpoint(tensors), told)).toThrow(/Perception Encoders.*rotary.*--model/);
+    const facts = { config: {}, name: { value: 'vit_pe_core_base_patch16_224.fb', source: 'config.json' } };
+    expect(() => convert(checkpoint(tensors), { ...told, facts })).toThrow(/is vit_pe_core_base.*rotary/);
+  });
+
+  test('without position embeddings', async () => {
+    const tensors = renamed(await plain(), (name) => (name === 'pos_embed' ? undefined : name));
+    expect(() => convert(checkpoint(tensors), told)).toThrow(
+      /pos_embed is missing.*rotary or relative positions/,
+    );
+  });
+
   test('norms without biases are root-mean-square norms', async () => {
     const tensors = renamed(await plain(), (name) => (/norm\d?\.bias$/.test(name) ? undefined : name));
     expect(() => convert(checkpoint(tensors), told)).toThrow(/RMSNorm/);

@@ -27,6 +27,7 @@ import {
   nameInCheckpoint,
 } from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
+import { type ModelTables, ownTables } from './modelTables.js';
 import { resamplePosEmbed, resampleText } from './resamplePosEmbed.js';
 import { storedFacts } from './storedFacts.js';
 import { torchShape } from './tensorLayout.js';
@@ -49,6 +50,8 @@ export interface ConvertOptions {
   root?: string;
   /** Of a Hugging Face model with a pooler and a classifier: whether the classifier reads the pooler. */
   pooler?: boolean;
+  /** Tables of published models; by default DeiT's alone. */
+  tables?: ModelTables;
   /** What is known of the model beside its tensors; by default what the checkpoint's own metadata says. */
   facts?: Facts;
 }
@@ -60,6 +63,7 @@ const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
   numHeads: true,
   labels: true,
   preprocessing: true,
+  tables: true,
   root: true,
   pooler: true,
   facts: true,
@@ -117,6 +121,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
       imgSize: options.imgSize,
       pooler: options.pooler,
       headless: options.numClasses === 0,
+      tables: options.tables ?? ownTables,
       facts,
     },
     file,
@@ -128,7 +133,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
   checkShapes(found, inferred, file);
   const labels = labelsOf(options.labels, facts, config, file);
   const { library } = found.naming;
-  const preprocessing = choosePreprocessing(config, facts, library, options.preprocessing);
+  const preprocessing = choosePreprocessing(config, facts, library, options.preprocessing, options.tables);
   const assumptions = [
     ...choice(found),
     ...inferred.assumptions,

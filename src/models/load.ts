@@ -1,6 +1,5 @@
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
-import { convertWithFacts } from '../../converters/convertWithFacts.js';
-import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
+import { bytesSource, type Checkpoint, parseCheckpoint } from '../../converters/formats/index.js';
 import { attachRuntime, type BackendChoice, chooseBackend, engineFor } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
 import { checkOptions, describeValue } from '../checkOptions.js';
@@ -86,7 +85,7 @@ export async function load(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) {
     checkSource(source);
-    return loadFrom(await convertWithFacts(await parseCheckpoint(source), options.convert), options);
+    return loadFrom(await convertCheckpoint(await parseCheckpoint(source), options.convert), options);
   }
   const url = String(source);
   if (isCheckpoint(url)) return loadCheckpoint(url, options);
@@ -190,6 +189,12 @@ export async function openUrl(url: string, options: OpenUrlOptions = {}): Promis
   });
 }
 
+/** Converts a checkpoint; a page fetches what tells its facts only where it has one. */
+async function convertCheckpoint(checkpoint: Checkpoint, options?: ConvertOptions): Promise<Conversion> {
+  const { convertWithFacts } = await import('../../converters/convertWithFacts.js');
+  return convertWithFacts(checkpoint, options);
+}
+
 /** Whether a URL names a checkpoint file and not a folder. */
 function isCheckpoint(url: string): boolean {
   return /^blob:/i.test(url) || /\.(pth|pth\.tar|pt|ckpt|bin|safetensors)([?#].*)?$/i.test(url);
@@ -208,7 +213,7 @@ async function loadCheckpoint(url: string, options: LoadOptions): Promise<Vision
     },
   });
   const checkpoint = await parseCheckpoint(bytesSource(bytes, url));
-  const model = await loadFrom(await convertWithFacts(checkpoint, options.convert), {
+  const model = await loadFrom(await convertCheckpoint(checkpoint, options.convert), {
     ...options,
     onProgress: undefined,
   });

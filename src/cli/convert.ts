@@ -8,6 +8,7 @@ import { UserError } from '../errors.js';
 import { countParameters } from '../families/vit/flops.js';
 import { quantize } from '../families/vit/quantize.js';
 import { modelMetadata } from '../models/metadata.js';
+import { CONVERSION_FILE } from '../models/savedModel.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/readLines.js';
@@ -113,6 +114,7 @@ async function writeModel(source: Conversion, sink: OutputSink, { dtype, format 
   const progress = startProgress({ label: 'convert', total: megabytes, unit: 'MB' });
   try {
     if (format === 'layers') {
+      await sink.write(CONVERSION_FILE, [new TextEncoder().encode(JSON.stringify(source.report))]);
       await writeLayersModel(source, sink, {
         dtype,
         onProgress: (fraction) => progress.update(megabytes * fraction),

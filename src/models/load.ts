@@ -8,6 +8,7 @@ import type { VitConfig } from '../families/vit/config.js';
 import { countParameters } from '../families/vit/flops.js';
 import { dequantize, quantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
+import { preprocessingFor } from '../image/index.js';
 import { hasQuantizedBlock } from '../ops/index.js';
 import { buildModel, engineModel } from './create.js';
 import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
@@ -41,7 +42,13 @@ export interface LoadOptions {
    * converted so needs no asking.
    */
   quantize?: 'int8';
-  /** For a checkpoint: how it is converted (see convert). */
+  /** Name of the preset by which images are prepared (presetNames), in place of the model's own. */
+  preset?: string;
+  /** Of a checkpoint: attention heads of a block, where neither shapes nor its files tell. */
+  numHeads?: number;
+  /** Of a checkpoint that holds several models: what stands before the names of the one to take. */
+  root?: string;
+  /** Of a checkpoint: more of how it is converted (see convert). */
   convert?: ConvertOptions;
   /** Fetches the files behind a URL, e.g. with a cache or with headers; by default from the network. */
   fetchFile?: FetchFile;
@@ -57,6 +64,9 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   signal: true,
   onBackend: true,
   quantize: true,
+  preset: true,
+  numHeads: true,
+  root: true,
   convert: true,
   fetchFile: true,
   redirects: true,
@@ -66,6 +76,34 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
 /** Throws a UserError for an option that load does not have. `more` are those that a platform adds. */
 export function checkLoadOptions(options: LoadOptions, more: readonly string[] = []): void {
   checkOptions('load', options, [...Object.keys(LOAD_OPTIONS), ...more]);
+}
+
+/** The options of load that say how a checkpoint is converted. */
+export function conversionOptions({ preset, numHeads, root, convert = {} }: LoadOptions): ConvertOptions {
+  return {
+    ...convert,
+    ...(numHeads === undefined ? {} : { numHeads }),
+    ...(root === undefined ? {} : { root }),
+    ...(preset === undefined ? {} : { preprocessing: { ...convert.preprocessing, preset } }),
+  };
+}
+
+/** Of a converted folder, preset is all that these options can change. */
+function withPreset<S extends ModelSource>(source: S, { preset, numHeads, root }: LoadOptions): S {
+  if (isConversion(source)) return source;
+  if (numHeads !== undefined || root !== undefined) {
+    const option = numHeads === undefined ? 'root' : 'numHeads';
+    throw new UserError(
+      `${source.config.name}: is converted already, and ${option} is an option of its conversion; convert the checkpoint again`,
+    );
+  }
+  return preset === undefined
+    ? source
+    : { ...source, preprocessing: preprocessingFor(preset, source.config.imgSize) };
+}
+
+function isConversion(source: ModelSource): source is Conversion {
+  return 'report' in source;
 }
 
 /** What a model can be built from: a converted folder that was opened, or a checkpoint that was mapped. */
@@ -85,10 +123,13 @@ export async function load(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) {
     checkSource(source);
-    return loadFrom(await convertCheckpoint(await parseCheckpoint(source), options.convert), options);
+    return loadFrom(
+      await convertCheckpoint(await parseCheckpoint(source), conversionOptions(options)),
+      options,
+    );
   }
   const url = String(source);
-  if (isCheckpoint(url)) return loadCheckpoint(url, options);
+  if (isCheckpointUrl(url)) return loadCheckpoint(url, options);
   const progress = new ByteProgress(options.onProgress);
   const folder = await openUrl(url, { ...options, onBytes: (count) => progress.add(count) });
   progress.start(folder.weightBytes);
@@ -99,14 +140,16 @@ export async function load(
 export async function loadFrom(given: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
   options.signal?.throwIfAborted();
   if ('checkFiles' in given) await given.checkFiles?.();
+  const prepared = withPreset(given, options);
   const { choice, bound } = await chooseBackend(backendFor(options));
   if (currentBackendName() === undefined) makeCurrent(bound);
-  const finite = { ...given, readWeight: finiteWeights(given.readWeight, given.config.name) };
-  const checked = 'weightBytes' in given ? given : finite; // a folder's have been checked
+  const finite = { ...prepared, readWeight: finiteWeights(prepared.readWeight, prepared.config.name) };
+  const checked = isConversion(prepared) ? finite : prepared; // a folder's have been checked
   const wanted = options.quantize ? quantize(checked) : checked;
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
   checkRoom(source.config, bound.name);
-  const extras = { labels: source.labels, preprocessing: source.preprocessing };
+  const { labels, preprocessing, assumptions } = source;
+  const extras = { labels, preprocessing, assumptions };
   const totalBytes = 'weightBytes' in source ? source.weightBytes : 4 * countParameters(source.config);
   const onFraction = (fraction: number) => {
     options.signal?.throwIfAborted();
@@ -196,7 +239,7 @@ async function convertCheckpoint(checkpoint: Checkpoint, options?: ConvertOption
 }
 
 /** Whether a URL names a checkpoint file and not a folder. */
-function isCheckpoint(url: string): boolean {
+export function isCheckpointUrl(url: string): boolean {
   return /^blob:/i.test(url) || /\.(pth|pth\.tar|pt|ckpt|bin|safetensors)([?#].*)?$/i.test(url);
 }
 
@@ -213,7 +256,7 @@ async function loadCheckpoint(url: string, options: LoadOptions): Promise<Vision
     },
   });
   const checkpoint = await parseCheckpoint(bytesSource(bytes, url));
-  const model = await loadFrom(await convertCheckpoint(checkpoint, options.convert), {
+  const model = await loadFrom(await convertCheckpoint(checkpoint, conversionOptions(options)), {
     ...options,
     onProgress: undefined,
   });

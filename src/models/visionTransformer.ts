@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import type { Assumption } from '../../converters/facts.js';
 import { checkBackend, readValues } from '../backendLoss.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
@@ -20,6 +21,8 @@ export interface ModelExtras {
   labels?: readonly string[];
   /** How pictures become its input; by default the `deit` preset at the model's input size. */
   preprocessing: Preprocessing;
+  /** What was taken for likely when the model was converted. */
+  assumptions?: readonly Assumption[];
 }
 
 export interface ClassifyOptions {
@@ -89,6 +92,8 @@ const ONE_BY_ONE: readonly string[] = ['wasm', 'cpu'];
 export class VisionTransformer {
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
+  /** What neither the checkpoint nor the files beside it told, and was taken for likely; empty if all was told. */
+  readonly assumptions: readonly Assumption[];
   protected readonly bound: BoundBackend;
   private disposed = false;
   private runtime: Runtime | undefined;
@@ -110,6 +115,7 @@ export class VisionTransformer {
     this.bound = currentBackend();
     this.labels = extras.labels;
     this.preprocessing = extras.preprocessing;
+    this.assumptions = extras.assumptions ?? [];
   }
 
   /**

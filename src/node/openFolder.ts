@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import { convertRead, factOptions } from '../../converters/convertWithFacts.js';
 import { type ReadFolder, type ReadFolderOptions, readFolder } from '../../converters/folders/readFolder.js';
+import type { FolderFiles } from '../hub/folderFiles.js';
 import { isObject } from '../image/checkPreprocessing.js';
 import { openLocalFolder } from './localFolder.js';
 import type { OpenedModel } from './openModel.js';
@@ -57,6 +58,15 @@ export async function openFolder(
     await files.close();
     throw error;
   }
+}
+
+/** Files of Hugging Face's or timm's, wherever they are, as a model; closing it closes them. */
+export async function convertFiles(
+  files: FolderFiles,
+  options: ConvertOptions = {},
+): Promise<OpenedModel<Conversion>> {
+  const read = await readFolder(files, factOptions(options));
+  return { source: convertRead(read, options), close: () => files.close() };
 }
 
 /** Opens a folder of Hugging Face or timm as a model; close it when its weights have been read. */

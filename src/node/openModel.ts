@@ -8,7 +8,8 @@ import { openUrl } from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
-import { convertFolder, describesFile, isForeignFolder } from './openFolder.js';
+import { openHub } from './hub/openHub.js';
+import { convertFiles, convertFolder, describesFile, isForeignFolder } from './openFolder.js';
 
 /** A model to be loaded; close it when its weights have been read. */
 export interface OpenedModel<Source = SavedModel | Conversion> {
@@ -20,10 +21,11 @@ const nothingToClose = async () => {};
 
 /**
  * Opens a model by whatever names it: a converted folder or its model.json, an http(s) URL of one, a folder of
- * Hugging Face or timm, or a checkpoint file (.pth, .safetensors …), which is mapped in memory.
+ * Hugging Face or timm, a name on the hub (`hf:OWNER/NAME`), or a checkpoint file (.pth, .safetensors …), which is mapped in memory.
  */
 export async function openModel(model: string, options: ConvertOptions = {}): Promise<OpenedModel> {
   if (/^https?:\/\//.test(model)) return { source: await openUrl(model), close: nothingToClose };
+  if (/^hf:/i.test(model)) return convertFiles(await openHub(model, { onNotice: console.error }), options);
   const info = await stat(model).catch(() => {
     throw new UserError(
       `${model}: no such file or folder; give a folder made by deit-convert, its URL, or a checkpoint file`,

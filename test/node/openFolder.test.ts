@@ -1,9 +1,10 @@
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Conversion } from '../../converters/convert.js';
 import { openModel } from '../../src/node/openModel.js';
+import { startSandbox } from './hub/sandbox.js';
 
 const VIT = 'test/fixtures/folders/vit';
 let folder: string;
@@ -55,4 +56,19 @@ test('of several weights none is taken without a word', async () => {
     /several files could be the weights: a\.safetensors, b\.safetensors/,
   );
   expect((await open(join(folder, 'b.safetensors'))).config.numHeads).toBe(4);
+});
+
+test('a name on the hub is read as its folder is', async () => {
+  const sandbox = await startSandbox();
+  try {
+    sandbox.reset();
+    const bytes = (name: string) => ({ bytes: new Uint8Array(readFileSync(join(VIT, name))) });
+    sandbox.add('cats/vit', Object.fromEntries(readdirSync(VIT).map((name) => [name, bytes(name)])));
+    const [there, here] = [await open('hf:cats/vit'), await open(VIT)];
+    expect(there.config).toEqual(here.config);
+    expect(there.preprocessing).toEqual(here.preprocessing);
+    expect(there.labels).toEqual(here.labels);
+  } finally {
+    await sandbox.close();
+  }
 });

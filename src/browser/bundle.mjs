@@ -48,7 +48,7 @@ const ON_DEMAND = new RegExp(
     'converters/(metadata/(?!ownExport)|folders/)',
     'configs/models/(generated/|vit\\.js)',
     'write/savedModel/|@bufbuild/',
-    '@noble/|hub/hasher\\.js',
+    '@noble/|/browser/hub/|/src/hub/',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
   ].join('|'),

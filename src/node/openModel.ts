@@ -57,7 +57,7 @@ async function openAddress(url: string, options: ConvertOptions): Promise<Opened
 
 /** A model on the hub: a converted folder, or one of Hugging Face or timm. */
 async function openHubModel(name: string, options: ConvertOptions): Promise<OpenedModel> {
-  const files = await openHub(name);
+  const files = await openHub(name, { onNotice: console.error });
   try {
     if ((await files.list()).includes('model.json')) return await openConverted(files);
     return await convertFiles(files, options);

@@ -8,7 +8,7 @@ import type { VitConfig } from '../families/vit/config.js';
 import { countParameters } from '../families/vit/flops.js';
 import { dequantize, quantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
-import { preprocessingFor } from '../image/index.js';
+import { type PreprocessingOptions, preprocessingFromOptions } from '../image/fromOptions.js';
 import { hasQuantizedBlock } from '../ops/index.js';
 import { buildModel, engineModel } from './create.js';
 import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
@@ -44,6 +44,8 @@ export interface LoadOptions {
   quantize?: 'int8';
   /** Name of the preset by which images are prepared (presetNames), in place of the model's own. */
   preset?: string;
+  /** Single settings of how images are prepared, over the preset's or the model's own. */
+  preprocessing?: PreprocessingOptions;
   /** Of a checkpoint: attention heads of a block, where neither shapes nor its files tell. */
   numHeads?: number;
   /** Of a checkpoint that holds several models: what stands before the names of the one to take. */
@@ -65,6 +67,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   onBackend: true,
   quantize: true,
   preset: true,
+  preprocessing: true,
   numHeads: true,
   root: true,
   convert: true,
@@ -79,27 +82,34 @@ export function checkLoadOptions(options: LoadOptions, more: readonly string[] =
 }
 
 /** The options of load that say how a checkpoint is converted. */
-export function conversionOptions({ preset, numHeads, root, convert = {} }: LoadOptions): ConvertOptions {
+export function conversionOptions(options: LoadOptions): ConvertOptions {
+  const { numHeads, root, convert = {} } = options;
+  const preprocessing = { ...convert.preprocessing, ...preprocessingOptions(options) };
   return {
     ...convert,
     ...(numHeads === undefined ? {} : { numHeads }),
     ...(root === undefined ? {} : { root }),
-    ...(preset === undefined ? {} : { preprocessing: { ...convert.preprocessing, preset } }),
+    ...(Object.keys(preprocessing).length === 0 ? {} : { preprocessing }),
   };
 }
 
-/** Of a converted folder, preset is all that these options can change. */
-function withPreset<S extends ModelSource>(source: S, { preset, numHeads, root }: LoadOptions): S {
+function preprocessingOptions({ preset, preprocessing }: LoadOptions): PreprocessingOptions {
+  return { ...preprocessing, ...(preset === undefined ? {} : { preset }) };
+}
+
+/** Of a converted folder, how images are prepared is all that these options can change. */
+function prepared<S extends ModelSource>(source: S, options: LoadOptions): S {
   if (isConversion(source)) return source;
+  const { numHeads, root } = options;
   if (numHeads !== undefined || root !== undefined) {
     const option = numHeads === undefined ? 'root' : 'numHeads';
     throw new UserError(
       `${source.config.name}: is converted already, and ${option} is an option of its conversion; convert the checkpoint again`,
     );
   }
-  return preset === undefined
-    ? source
-    : { ...source, preprocessing: preprocessingFor(preset, source.config.imgSize) };
+  const { preprocessing, config } = source;
+  const asked = preprocessingFromOptions(preprocessing, config.imgSize, preprocessingOptions(options));
+  return { ...source, preprocessing: asked };
 }
 
 function isConversion(source: ModelSource): source is Conversion {
@@ -140,11 +150,11 @@ export async function load(
 export async function loadFrom(given: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
   options.signal?.throwIfAborted();
   if ('checkFiles' in given) await given.checkFiles?.();
-  const prepared = withPreset(given, options);
+  const opened = prepared(given, options);
   const { choice, bound } = await chooseBackend(backendFor(options));
   if (currentBackendName() === undefined) makeCurrent(bound);
-  const finite = { ...prepared, readWeight: finiteWeights(prepared.readWeight, prepared.config.name) };
-  const checked = isConversion(prepared) ? finite : prepared; // a folder's have been checked
+  const finite = { ...opened, readWeight: finiteWeights(opened.readWeight, opened.config.name) };
+  const checked = isConversion(opened) ? finite : opened; // a folder's have been checked
   const wanted = options.quantize ? quantize(checked) : checked;
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
   checkRoom(source.config, bound.name);

@@ -98,6 +98,7 @@ export interface ConvertReport {
 
 /** A checkpoint as a model: its shape, and its weights on demand. */
 export interface Conversion {
+  readonly family: 'vit';
   readonly config: VitConfig;
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
@@ -142,6 +143,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...resampling(found, source, config),
   ];
   return {
+    family: 'vit',
     config,
     labels: labels.value,
     preprocessing: preprocessing.value,

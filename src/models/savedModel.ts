@@ -22,6 +22,7 @@ export interface ModelFiles {
 
 /** A converted model, read from its files. */
 export interface SavedModel {
+  readonly family: 'vit';
   readonly config: VitConfig;
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
@@ -72,6 +73,7 @@ export async function openSavedModel(files: ModelFiles): Promise<SavedModel> {
   const stored = storedWeights(groups, files);
   const readWeight = (name: string) => readStored(stored.get(savedWeightName(name))!);
   return {
+    family: 'vit',
     config: metadata.architecture,
     labels: metadata.labels ?? undefined,
     preprocessing: metadata.preprocessing,

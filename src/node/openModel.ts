@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
-import { convertWithFacts } from '../../converters/convertWithFacts.js';
+import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { UserError } from '../errors.js';
 import type { FolderFiles } from '../hub/folderFiles.js';
 import { isHubName } from '../hub/hubName.js';
+import { convertAny, type FamilySource, requireVit } from '../models/families.js';
 import { fetchFile } from '../models/fetchFile.js';
 import { isCheckpointUrl, openUrl } from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
@@ -28,7 +29,10 @@ const nothingToClose = async () => {};
  * file (.pth, .safetensors …), which is mapped in memory, an http(s) URL of a converted folder or of a checkpoint, or a
  * name on the hub, `hf:OWNER/NAME[@REVISION][/FILE]`.
  */
-export async function openModel(model: string, options: ConvertOptions = {}): Promise<OpenedModel> {
+export async function openAnyModel(
+  model: string,
+  options: ConvertOptions = {},
+): Promise<OpenedModel<FamilySource>> {
   if (isHubName(model)) return openHubModel(model, options);
   if (/^https?:\/\//.test(model)) return openAddress(model, options);
   const info = await stat(model).catch(() => {
@@ -37,7 +41,7 @@ export async function openModel(model: string, options: ConvertOptions = {}): Pr
     );
   });
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
-  if (folder === undefined) return openCheckpoint(model, options);
+  if (folder === undefined) return openAnyCheckpoint(model, options);
   if (isForeignFolder(folder)) return convertFolder(folder, options);
   const read = (path: string, maxBytes: number) => readModelFile(folder, path, maxBytes);
   const size = async (path: string) => (await fileInfo(folder, path)).size;
@@ -47,11 +51,28 @@ export async function openModel(model: string, options: ConvertOptions = {}): Pr
   return { source, close: nothingToClose };
 }
 
+/** As openAnyModel; a model that is no vision transformer is a UserError. */
+export async function openModel(model: string, options: ConvertOptions = {}): Promise<OpenedModel> {
+  return onlyVit(await openAnyModel(model, options), model);
+}
+
+async function onlyVit<Source extends FamilySource>(
+  opened: OpenedModel<Source>,
+  name: string,
+): Promise<OpenedModel<Extract<Source, { family: 'vit' }>>> {
+  try {
+    return { ...opened, source: requireVit(opened.source, name) };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
 /** A converted folder or a checkpoint behind an http(s) address. */
-async function openAddress(url: string, options: ConvertOptions): Promise<OpenedModel> {
+async function openAddress(url: string, options: ConvertOptions): Promise<OpenedModel<FamilySource>> {
   if (!isCheckpointUrl(url)) return { source: await openUrl(url), close: nothingToClose };
   const bytes = await fetchFile(url);
-  const source = await convertWithFacts(await parseCheckpoint(bytesSource(bytes, url)), options);
+  const source = await convertAny(await parseCheckpoint(bytesSource(bytes, url)), options);
   return { source, close: nothingToClose };
 }
 
@@ -85,21 +106,29 @@ async function openConverted(files: FolderFiles): Promise<OpenedModel<SavedModel
  * Opens and maps a checkpoint file, or a folder of Hugging Face or timm; the SHA-256 prefix in a file's name is checked
  * first.
  */
-export async function openCheckpoint(
+export async function openAnyCheckpoint(
   path: string,
   options: ConvertOptions = {},
-): Promise<OpenedModel<Conversion>> {
+): Promise<OpenedModel<Conversion | RegnetConversion>> {
   if (isForeignFolder(path)) return convertFolder(path, options);
   if (await describesFile(path)) return convertFolder(dirname(path), options, basename(path));
   const file = await openFileSource(path);
   try {
     await checkHashInName(path);
-    const source = await convertWithFacts(await parseCheckpoint(file), options);
+    const source = await convertAny(await parseCheckpoint(file), options);
     return { source, close: () => file.close() };
   } catch (error) {
     await file.close();
     throw error;
   }
+}
+
+/** As openAnyCheckpoint; a model that is no vision transformer is a UserError. */
+export async function openCheckpoint(
+  path: string,
+  options: ConvertOptions = {},
+): Promise<OpenedModel<Conversion>> {
+  return onlyVit(await openAnyCheckpoint(path, options), path);
 }
 
 /** The bytes of a file of a converted folder. */

@@ -443,7 +443,7 @@ function epsilonOf(found: FoundModel, config: VitConfig, facts: Facts, assumptio
   const epsilon = (config.preNorm && naming.preNormEpsilon) || naming.epsilon;
   assumptions.push({
     field: 'layerNormEps',
-    value: String(epsilon),
+    value: epsilon.toExponential(),
     why: `what ${naming.resampledAs} has by default${config.preNorm && naming.preNormEpsilon ? ' in models with a norm before the blocks' : ''}`,
   });
   return epsilon;

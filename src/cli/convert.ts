@@ -28,6 +28,8 @@ interface Args {
   imgSize?: string;
   numClasses?: number;
   numHeads?: number;
+  root?: string;
+  pooler?: boolean;
   dtype: WeightDtype;
   quantize?: 'int8';
   format: 'layers' | 'saved-model';
@@ -57,6 +59,14 @@ export const convertCommand: Command = {
         describe: 'a head of another size is replaced by a fresh one; 0 drops it',
       })
       .option('num-heads', { type: 'number', describe: 'attention heads, where they are not width / 64' })
+      .option('root', {
+        type: 'string',
+        describe: 'which of several models in the file: what stands before its names',
+      })
+      .option('pooler', {
+        type: 'boolean',
+        describe: 'whether a Hugging Face classifier reads the pooler that stands before it',
+      })
       .option('dtype', {
         choices: ['float32', 'float16', 'uint8'],
         default: 'float32',
@@ -86,8 +96,16 @@ export const convertCommand: Command = {
       throw new UserError('a SavedModel holds float32 weights; leave out --quantize');
     }
     const labels = args.labels === undefined ? undefined : await readLines(args.labels);
-    const { model, numClasses, numHeads } = args;
-    const opened = await openCheckpoint(args.checkpoint, { model, imgSize, numClasses, numHeads, labels });
+    const { model, numClasses, numHeads, root, pooler } = args;
+    const opened = await openCheckpoint(args.checkpoint, {
+      model,
+      imgSize,
+      numClasses,
+      numHeads,
+      labels,
+      root,
+      pooler,
+    });
     try {
       await writeFolder(args.outdir, (sink) =>
         writeModel(args.quantize ? quantize(opened.source) : opened.source, sink, args),
@@ -138,6 +156,7 @@ function printReport(
     ...(report.initialized.length > 0 ? [`  fresh      ${list(report.initialized)}`] : []),
     ...(report.dropped.length > 0 ? [`  dropped    ${list(report.dropped)}`] : []),
     ...(report.leftOver.length > 0 ? [`  left over  ${list(report.leftOver)}`] : []),
+    ...report.assumptions.map(({ field, value, why }) => `  assumed    ${field} ${value}: ${why}`),
     `  written    ${outdir} (${format === 'layers' ? `tfjs layers model, ${dtype}${quantize ? `, blocks ${quantize}` : ''}` : 'TensorFlow SavedModel'})`,
   ];
   print(lines.join('\n'));

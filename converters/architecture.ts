@@ -12,6 +12,7 @@ import { likelyHeads } from './conventions.js';
 import type { Assumption, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import type { Located } from './matchNames.js';
+import type { ModelTables } from './modelTables.js';
 import { foreignByName } from './namings/foreign.js';
 import type { Naming } from './namings/index.js';
 
@@ -26,6 +27,8 @@ export interface ArchitectureHints {
   /** Whether the heads are not wanted. */
   readonly headless?: boolean;
   readonly facts: Facts;
+  /** Published models by their names. */
+  readonly tables: ModelTables;
 }
 
 /** An architecture with what was taken for likely. */
@@ -152,7 +155,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
     layerNormEps: 1e-6,
   };
   if (hints.model !== 'auto')
-    checkNamed({ ...base, ...untoldFields(cardOf(hints.model).config) }, hints, file);
+    checkNamed({ ...base, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
   const numHeads = headsOf(found, base, qNorm?.[0], told, file, assumptions);
   const layerNormEps = epsilonOf(found, base, facts, assumptions);
   const activation = activationOf(found, base, facts, assumptions);
@@ -167,8 +170,8 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
 }
 
 /** What a named model's configuration says of what shapes do not tell. */
-function withNamed({ model, facts }: ArchitectureHints): Facts {
-  const named = model === 'auto' ? undefined : cardOf(model).config;
+function withNamed({ model, facts, tables }: ArchitectureHints): Facts {
+  const named = model === 'auto' ? undefined : cardOf(model, tables).config;
   if (!named) return facts;
   const source = `--model ${model}`;
   const { numHeads, layerNormEps, activation, pool } = untoldFields(named);
@@ -187,9 +190,9 @@ function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'tok
 }
 
 /** The entry of a named model; a UserError if there is none. */
-function cardOf(model: string) {
-  const card = modelCards.find(({ config, aliases }) => config.name === model || aliases.includes(model));
-  if (card) return card;
+function cardOf(model: string, tables: ModelTables) {
+  const named = tables.namedModel(model);
+  if (named) return named;
   throw new UserError(
     `no model is named "${model}"; \`deit models\` lists those that are there, and auto finds out`,
   );
@@ -639,7 +642,7 @@ export function inputName({ imgSize: [height, width] }: Pick<VitConfig, 'imgSize
 
 /** A named model must be what the checkpoint holds; one line says the first field that is not. */
 function checkNamed(config: VitConfig, hints: ArchitectureHints, file: string): VitConfig {
-  const named = cardOf(hints.model).config;
+  const named = cardOf(hints.model, hints.tables).config;
   const field = differingField(named, config);
   if (field === 'layerScale') {
     const has = config.layerScale === null ? 'has no LayerScale' : 'has LayerScale';

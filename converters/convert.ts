@@ -12,11 +12,12 @@ import {
 import { countParameters } from '../src/families/vit/flops.js';
 import { initialWeight } from '../src/families/vit/initialWeights.js';
 import { isHeadWeight, weightSpecs } from '../src/families/vit/weights.js';
+import type { PreprocessingOptions } from '../src/image/fromOptions.js';
 import type { Preprocessing } from '../src/image/types.js';
-import { defaultPreprocessing } from '../src/models/preprocessing.js';
 import type { WeightReader } from '../src/models/weights.js';
 import { Random } from '../src/random.js';
 import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
+import { choosePreprocessing } from './choosePreprocessing.js';
 import type { Assumption, Facts } from './facts.js';
 import {
   type FoundModel,
@@ -26,6 +27,7 @@ import {
   nameInCheckpoint,
 } from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
+import { type ModelTables, ownTables } from './modelTables.js';
 import { resamplePosEmbed, resampleText } from './resamplePosEmbed.js';
 import { storedFacts } from './storedFacts.js';
 import { torchShape } from './tensorLayout.js';
@@ -42,10 +44,14 @@ export interface ConvertOptions {
   numHeads?: number;
   /** Names of the classes; by default those that the facts have, or ImageNet's for a model with 1000. */
   labels?: readonly string[];
+  /** How images are prepared, in place of what the facts say or what is likely. */
+  preprocessing?: PreprocessingOptions;
   /** Which of several models in the checkpoint: what stands before its names, e.g. `state_dict.teacher`. */
   root?: string;
   /** Of a Hugging Face model with a pooler and a classifier: whether the classifier reads the pooler. */
   pooler?: boolean;
+  /** Tables of published models; by default DeiT's alone. */
+  tables?: ModelTables;
   /** What is known of the model beside its tensors; by default what the checkpoint's own metadata says. */
   facts?: Facts;
 }
@@ -56,6 +62,8 @@ const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
   numClasses: true,
   numHeads: true,
   labels: true,
+  preprocessing: true,
+  tables: true,
   root: true,
   pooler: true,
   facts: true,
@@ -113,17 +121,19 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
       imgSize: options.imgSize,
       pooler: options.pooler,
       headless: options.numClasses === 0,
+      tables: options.tables ?? ownTables,
       facts,
     },
     file,
   );
   const source = inferred.config;
-  const config = targetConfig(source, options);
+  const config = targetConfig(source, facts, options);
   const heads =
     config.numClasses === source.numClasses ? 'kept' : config.numClasses === 0 ? 'dropped' : 'fresh';
   checkShapes(found, inferred, file);
   const labels = labelsOf(options.labels, facts, config, file);
-  const preprocessing = preprocessingOf(facts, config, source);
+  const { library } = found.naming;
+  const preprocessing = choosePreprocessing(config, facts, library, options.preprocessing, options.tables);
   const assumptions = [
     ...choice(found),
     ...inferred.assumptions,
@@ -178,8 +188,9 @@ function resampling(
   ];
 }
 
-function targetConfig(source: VitConfig, options: ConvertOptions): VitConfig {
-  const imgSize = options.imgSize ?? source.imgSize;
+/** The model at the size that is wanted, else that of the images that it is given (DINOv2's are not its embeddings'). */
+function targetConfig(source: VitConfig, facts: Facts, options: ConvertOptions): VitConfig {
+  const imgSize = options.imgSize ?? facts.preprocessing?.value.crop ?? source.imgSize;
   if (imgSize.some((side, axis) => side < patchSides(source)[axis])) {
     throw new UserError(
       `an input of ${imgSize.join('×')} pixels is smaller than the model's patch of ${patchText(source)}`,
@@ -243,31 +254,6 @@ function labelsOf(
   if (config.numClasses !== 1000) return { value: undefined, assumptions: [] };
   const why = 'a model with 1000 classes is taken for one of ImageNet-1k’s; --labels says otherwise';
   return { value: imagenetLabels, assumptions: [{ field: 'labels', value: 'ImageNet-1k', why }] };
-}
-
-/** How images are prepared, and whether it is a guess. */
-function preprocessingOf(
-  { preprocessing }: Facts,
-  config: VitConfig,
-  source: VitConfig,
-): { value: Preprocessing; assumptions: Assumption[] } {
-  if (!preprocessing) {
-    const value = defaultPreprocessing(config, source.name);
-    const why = 'nothing in the file says how images are to be prepared; --preset says otherwise';
-    return { value, assumptions: [{ field: 'preprocessing', value: `preset ${value.preset}`, why }] };
-  }
-  const { crop, resize } = preprocessing.value;
-  if (String(crop) === String(config.imgSize)) return { value: preprocessing.value, assumptions: [] };
-  const scale = (size: number, axis: 0 | 1) => Math.round((size * config.imgSize[axis]) / crop[axis]);
-  const scaled =
-    resize.mode === 'none'
-      ? resize
-      : resize.mode === 'short'
-        ? { ...resize, size: scale(resize.size, config.imgSize[0] < config.imgSize[1] ? 0 : 1) }
-        : { ...resize, height: scale(resize.height, 0), width: scale(resize.width, 1) };
-  const value = { ...preprocessing.value, resize: scaled, crop: config.imgSize };
-  const why = `${preprocessing.source} says it for ${crop.join('×')} pixels; it was scaled to the size of the input`;
-  return { value, assumptions: [{ field: 'preprocessing', value: `for ${config.imgSize.join('×')}`, why }] };
 }
 
 function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, file: string): WeightReader {

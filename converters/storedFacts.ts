@@ -1,6 +1,7 @@
 import { VIT_FIELDS, type VitConfig } from '../src/families/vit/config.js';
 import type { Fact, Facts } from './facts.js';
 import type { Checkpoint } from './formats/types.js';
+import { exportedFacts } from './metadata/ownExport.js';
 
 /** Where an exported file keeps what its tensors do not tell. */
 export const STORED_CONFIG = 'deit.config';
@@ -19,7 +20,7 @@ export function storedFacts({ metadata, tensors }: Checkpoint): Facts {
   const model = metadata['args.model'];
   const name =
     typeof model === 'string' && model !== '' ? { name: { value: model, source: 'args.model' } } : {};
-  return { config, ...name, ...library(metadata, tensors) } as Facts;
+  return { config, ...name, ...library(metadata, tensors), ...exportedFacts(metadata) } as Facts;
 }
 
 /** moco-v3's main_lincls.py keeps these beside the model, by vits.py's names; nothing else tells of its 12 heads. */

@@ -1,8 +1,10 @@
 import '@tensorflow/tfjs-backend-wasm';
 import { type BoundBackend, makeCurrent, startBackend } from './boundBackend.js';
 import { UserError } from './errors.js';
+import type { WeightReader } from './families/types.js';
+import type { VitConfig } from './families/vit/config.js';
 import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } from './kernels/wasm/index.js';
-import type { Runtime, VisionTransformer } from './models/visionTransformer.js';
+import type { EngineRuntime, Runtime, VisionTransformer } from './models/visionTransformer.js';
 
 /**
  * Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used, or,
@@ -10,14 +12,29 @@ import type { Runtime, VisionTransformer } from './models/visionTransformer.js';
  */
 export type BackendActivator = (asked: { readonly auto: boolean }) => Promise<string>;
 
-/** Makes what runs a whole model on a backend, faster than layer by layer. */
+/** Makes what runs a whole model on a backend, faster than layer by layer, from the weights of its layers. */
 export type RuntimeFactory = (model: VisionTransformer) => Promise<Runtime>;
+
+/** A model that an engine is to run: it reads each weight once, and holds it. */
+export interface EngineSource {
+  readonly config: VitConfig;
+  readonly readWeight: WeightReader;
+  /** How many threads compute; by default what the engine finds best here. */
+  readonly threads?: number;
+  readonly onProgress?: (fraction: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Makes what runs a whole model without layers, which are built from its weights once somebody asks for them. */
+export type EngineFactory = (source: EngineSource) => Promise<EngineRuntime>;
 
 /** What a backend has beside tfjs' own of its name. */
 export interface BackendParts {
   /** The tfjs backend that holds its tensors and computes layers, features and training; by default its own name's. */
   readonly tensors?: string;
   readonly runtime?: RuntimeFactory;
+  /** An engine for the models that it can run; undefined for others. */
+  readonly engine?: (config: VitConfig) => EngineFactory | undefined;
 }
 
 const backends = new Map<string, BackendParts & { readonly activate: BackendActivator }>();
@@ -25,6 +42,18 @@ const backends = new Map<string, BackendParts & { readonly activate: BackendActi
 /** Adds a backend, before those that are there: `auto` tries the last added first. */
 export function addBackend(name: string, activate: BackendActivator, parts: BackendParts = {}): void {
   backends.set(name, { activate, ...parts });
+}
+
+/** Adds an engine to a backend that is there. */
+export function addEngine(name: string, engine: NonNullable<BackendParts['engine']>): void {
+  const backend = backends.get(name);
+  if (!backend) throw new Error(`no backend is named ${name}`);
+  backends.set(name, { ...backend, engine });
+}
+
+/** The engine that runs a model on a backend, if it has one for it. */
+export function engineFor(backend: string, config: VitConfig): EngineFactory | undefined {
+  return backends.get(backend)?.engine?.(config);
 }
 
 /** Gives a model whose weights are filled in the runtime of a backend, where that has one. */

@@ -7,6 +7,7 @@ import {
 } from '../../src/families/vit/config.js';
 import { weightSpecs } from '../../src/families/vit/weights.js';
 import { expectedNames, hasRow } from '../matchNames.js';
+import { exportedTexts } from '../metadata/ownExport.js';
 import { facebook } from '../namings/facebook.js';
 import type { Naming } from '../namings/index.js';
 import { timm } from '../namings/timm.js';
@@ -82,5 +83,6 @@ export function stateDictChunks(model: WritableModel): AsyncGenerator<Uint8Array
     'args.num_heads': String(numHeads),
     ...(Object.keys(fields).length > 0 ? { [STORED_CONFIG]: JSON.stringify(fields) } : {}),
     ...(labels ? { labels: JSON.stringify(labels) } : {}),
+    ...exportedTexts(model),
   });
 }

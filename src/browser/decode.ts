@@ -1,8 +1,11 @@
 /** Pictures as a page has them → the pixels that Pillow reads from the same file, as far as the browser gives them. */
 import { UserError } from '../errors.js';
-import { describeOther, jpegExif, opaqueGif, pictureFormat, pictureSize } from '../image/pictureFormat.js';
+import { DamagedImage } from '../image/formats/damaged.js';
+import { describeOther, FORMAT_NAMES, jpegExif, pictureFormat, pictureSize } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
-import { readBitmap } from './readPixels.js';
+import { inflate } from './inflate.js';
+import { readFrame } from './readFrame.js';
+import { readBitmap, TransparentImage } from './readPixels.js';
 
 /** Kinds of picture that classify takes in a browser, beside pixels and tensors. */
 export type BrowserPicture =
@@ -71,25 +74,73 @@ function isA(value: unknown, className: string): boolean {
 }
 
 /**
- * The picture in a file's bytes. JPEG, PNG, WebP and GIF give Pillow's pixels, except that CMYK is off by at most one
- * level and that grey PNGs of 16 bits keep their high byte, where Pillow clips at 255. What else the browser reads
- * (AVIF, BMP) gives the browser's pixels.
+ * The picture in a file's bytes, with Pillow's pixels: of PNG, GIF, BMP, PNM and most TIFFs by own readers, of JPEG and
+ * WebP by the browser, whose CMYK is off by at most one level. What else the browser reads (AVIF) gives its pixels.
  */
 async function decodeBlob(blob: Blob): Promise<RgbImage> {
-  return readAndClose(await pictureBitmap(blob), nameOfBlob(blob));
+  const name = nameOfBlob(blob);
+  const image = await decodeOwn(blob, name);
+  if (image) return image;
+  const bitmap = await browserBitmap(blob);
+  try {
+    return await readAndClose(bitmap, name);
+  } catch (error) {
+    const frame =
+      error instanceof TransparentImage
+        ? await readFrame(blob, 'image/webp').catch(() => undefined)
+        : undefined;
+    if (frame) return frame;
+    throw error;
+  }
+}
+
+/** By the readers that Node has too; undefined for what the browser decodes. */
+async function decodeOwn(blob: Blob, name: string): Promise<RgbImage | undefined> {
+  const head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
+  const format = pictureFormat(head);
+  if (!format || format === 'WebP') return undefined;
+  const size = pictureSize(head);
+  if (size) checkSize(size.width, size.height, name);
+  const bytes = blob.size <= head.length ? head : new Uint8Array(await blob.arrayBuffer());
+  // A page that takes images from a camera or a canvas alone does not fetch the readers.
+  const { decodeHere } = await import('../image/formats/decode.js');
+  try {
+    return await decodeHere(bytes, (width, height) => checkSize(width, height, name), inflate);
+  } catch (error) {
+    if (!(error instanceof DamagedImage)) throw error;
+    throw new UserError(`${name}: cannot be decoded: ${error.message}`, { cause: error });
+  }
 }
 
 /**
- * The picture in a file's bytes as a bitmap, as the model will see it: not turned by EXIF, without its colour profile.
+ * The picture in a file's bytes as a bitmap, as the model will see it: not turned by EXIF, without its colour profile and
+ * its alpha.
  *
  * @throws UserError if it is no picture, damaged, or has more than MAX_PIXELS
  */
 export async function pictureBitmap(blob: Blob): Promise<ImageBitmap> {
+  const image = await decodeOwn(blob, nameOfBlob(blob));
+  return image ? createImageBitmap(opaque(image)) : browserBitmap(blob);
+}
+
+function opaque({ data, width, height }: RgbImage): ImageData {
+  const pixels = new ImageData(width, height);
+  for (let i = 0, p = 0; i < pixels.data.length; i += 4, p += 3) {
+    pixels.data[i] = data[p]!;
+    pixels.data[i + 1] = data[p + 1]!;
+    pixels.data[i + 2] = data[p + 2]!;
+    pixels.data[i + 3] = 255;
+  }
+  return pixels;
+}
+
+/** The bitmap that the browser's decoder gives. */
+async function browserBitmap(blob: Blob): Promise<ImageBitmap> {
   const name = nameOfBlob(blob);
   const head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
   const size = pictureSize(head);
   if (size) checkSize(size.width, size.height, name);
-  const file = await withoutExtras(blob, head);
+  const file = withoutExif(blob, head);
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(file, AS_STORED);
@@ -105,26 +156,18 @@ function nameOfBlob(blob: Blob): string {
   return blob instanceof File ? blob.name : 'picture';
 }
 
-/** The file without what would change the stored pixels and cannot be switched off: EXIF in a JPEG, alpha in a GIF. */
-async function withoutExtras(blob: Blob, head: Uint8Array): Promise<Blob> {
-  switch (pictureFormat(head)) {
-    case 'GIF':
-      return new Blob([opaqueGif(new Uint8Array(await blob.arrayBuffer())) as Uint8Array<ArrayBuffer>]);
-    case 'JPEG':
-      return jpegExif(head).reduce(
-        (file, at) => new Blob([file.slice(0, at), 'none', file.slice(at + 4)]),
-        blob,
-      );
-    default:
-      return blob;
-  }
+/** A JPEG without EXIF, by which some browsers turn it whatever they are told. */
+function withoutExif(blob: Blob, head: Uint8Array): Blob {
+  if (pictureFormat(head) !== 'JPEG') return blob;
+  return jpegExif(head).reduce((file, at) => new Blob([file.slice(0, at), 'none', file.slice(at + 4)]), blob);
 }
 
 function unreadable(head: Uint8Array): string {
   const format = pictureFormat(head);
-  if (format === 'TIFF') return 'browsers do not read TIFF; save it as PNG or JPEG';
+  if (format === 'TIFF')
+    return 'a TIFF with JPEG or fax compression, which browsers do not read; save it as PNG';
   if (format) return `a ${format} that cannot be decoded: the file is damaged or cut short`;
-  return `not a picture that this browser reads: expected JPEG, PNG, WebP or GIF, found ${describeOther(head)}`;
+  return `not a picture that this browser reads: expected ${FORMAT_NAMES}, found ${describeOther(head)}`;
 }
 
 async function decodeElement(image: HTMLImageElement): Promise<RgbImage> {

@@ -7,6 +7,18 @@ type Drawable = ImageBitmap | HTMLCanvasElement | OffscreenCanvas;
 /** Rows are read in bands of about this many pixels, so that there is never a second copy of a large picture. */
 const BAND_PIXELS = 2 ** 20;
 
+/** What is said of a picture whose colours cannot be had as they are. */
+const NO_TEXTURE =
+  'the picture has transparent pixels, whose colours this browser gives exactly only through WebGL 2, which it lacks or whose textures are too small; save it as PNG, or without transparency';
+
+/** The error of a bitmap whose colours cannot be had as they are. */
+export class TransparentImage extends UserError {}
+
+/** What lies on a canvas has lost the colours already, whoever reads it. */
+function isBitmap(source: Drawable): boolean {
+  return typeof ImageBitmap !== 'undefined' && source instanceof ImageBitmap;
+}
+
 /** Reads rows [top, top + rows) as RGBA, 4 bytes a pixel. */
 type BandReader = (top: number, rows: number) => Uint8Array | Uint8ClampedArray;
 
@@ -19,9 +31,10 @@ export function readBitmap(source: Drawable, name: string): RgbImage {
   const data = new Uint8Array(3 * width * height);
   try {
     if (!readBands(source, canvasReader(source), data)) return { data, width, height };
-    const reader = webglReader(source);
     // A canvas keeps colours multiplied by alpha, and so loses some; a texture keeps them.
+    const reader = webglReader(source);
     if (reader) readBands(source, reader, data);
+    else if (isBitmap(source)) throw new TransparentImage(`${name}: ${NO_TEXTURE}`);
   } catch (error) {
     if ((error as Error).name !== 'SecurityError') throw error;
     throw new UserError(

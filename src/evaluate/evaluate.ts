@@ -53,6 +53,8 @@ export interface PictureModel {
   readonly config: { readonly imgSize: readonly [number, number] };
   /** @param x float32 [B, H, W, 3], normalised; logits float32 [B, classes] */
   predict(x: tf.Tensor4D): tf.Tensor2D;
+  /** The same for pixels, without blocking the event loop where the model can. */
+  predictPixels?(images: Float32Array, batch: number): Promise<Float32Array>;
   /** Runs synchronous tfjs code on the model's backend. */
   onBackend?<T>(run: () => T): T;
 }
@@ -114,12 +116,13 @@ async function logitsOf(
   heads: boolean,
 ): Promise<Pick<ScoredBatch, 'logits' | 'heads'>> {
   if (batch.indices.length === 0) return { logits: new Float32Array() };
+  if (model.predictPixels && !(heads && model instanceof DistilledVisionTransformer)) {
+    return { logits: await model.predictPixels(batch.data, batch.indices.length) };
+  }
   const [height, width] = model.config.imgSize;
   const compute = () => {
     const x = tf.tensor4d(batch.data, [batch.indices.length, height, width, 3]);
-    // A runtime gives the mean alone, and is so much faster than the layers that it has precedence.
-    if (!heads || !(model instanceof DistilledVisionTransformer) || model.hasRuntime)
-      return [model.predict(x)];
+    if (!heads || !(model instanceof DistilledVisionTransformer)) return [model.predict(x)];
     const both = model.predictHeads(x);
     return [meanOf(both), ...both];
   };

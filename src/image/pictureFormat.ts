@@ -31,6 +31,11 @@ const pictures: readonly (Signature & { readonly name: PictureFormat })[] = [
 
 /** Named only so that the error can say what a refused file is. */
 const others: readonly Signature[] = [
+  { name: 'a PAM picture', magic: 'P7\n' },
+  { name: 'a QOI picture', magic: 'qoif' },
+  { name: 'a DDS picture', magic: 'DDS ' },
+  { name: 'an icon (ICO)', magic: '\0\0\x01\0' },
+  { name: 'an icon (ICNS)', magic: 'icns' },
   { name: 'a PDF document', magic: '%PDF' },
   { name: 'a HEIF or AVIF picture', magic: 'ftyp', offset: 4 },
   { name: 'a JPEG XL picture', magic: '\xff\x0a' },
@@ -104,37 +109,6 @@ export function jpegExif(bytes: Uint8Array): number[] {
     at += bytes[at + 1] === 0xff ? 1 : 2 + bytes[at + 2]! * 256 + bytes[at + 3]!;
   }
   return found;
-}
-
-/** Length of the sub-blocks of a GIF that begin at `at`, with the empty one that ends them. */
-function gifSubBlocks(bytes: Uint8Array, at: number): number {
-  let length = 0;
-  while (at + length < bytes.length && bytes[at + length] !== 0) length += bytes[at + length]! + 1;
-  return length + 1;
-}
-
-/** Index of the flags of the first frame's graphic control extension in a GIF, or -1 if it has none. */
-function gifFrameFlags(bytes: Uint8Array): number {
-  const screenFlags = bytes[10] ?? 0;
-  const paletteBytes = screenFlags & 0x80 ? 3 << ((screenFlags & 7) + 1) : 0;
-  let at = 13 + paletteBytes;
-  while (at + 3 < bytes.length && bytes[at] === 0x21) {
-    if (bytes[at + 1] === 0xf9) return at + 3;
-    at += 2 + gifSubBlocks(bytes, at + 2);
-  }
-  return -1;
-}
-
-/**
- * The GIF with no transparent colour in its first frame: Pillow gives such pixels the colour that the palette
- * has for them, the decoder gives black. The given bytes stay as they are.
- */
-export function opaqueGif(bytes: Uint8Array): Uint8Array {
-  const at = gifFrameFlags(bytes);
-  if (at < 0 || (bytes[at]! & 1) === 0) return bytes;
-  const copy = new Uint8Array(bytes); // not slice, which on a Buffer shares the memory
-  copy[at] = copy[at]! & ~1;
-  return copy;
 }
 
 /** Width and height of a picture. */

@@ -19,7 +19,7 @@ import { Random } from '../random.js';
 import type { ModelCard } from './card.js';
 import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
 import { defaultPreprocessing } from './preprocessing.js';
-import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
+import { type EngineRuntime, type ModelExtras, VisionTransformer } from './visionTransformer.js';
 import { namedWeights, setWeight } from './weights.js';
 
 /** Fields of a model that may be given anew; `imgSize` as one number means a square. */
@@ -98,13 +98,37 @@ type SerializableModel = serialization.SerializableConstructor<tfl.LayersModel>;
 
 /** Builds a model whose weights are all zero, to be assigned. */
 export function buildModel(config: VitConfig, extras: ModelExtras): VisionTransformer {
-  const layersModel = tfl.LayersModel.fromConfig<tfl.LayersModel>(
+  return new (modelClass(config))(config, () => zeroLayers(config), extras);
+}
+
+/** A model whose weights an engine holds; its layers are built once they are asked for. */
+export function engineModel(
+  config: VitConfig,
+  extras: ModelExtras,
+  runtime: EngineRuntime,
+  backend: string,
+): VisionTransformer {
+  const layers = () => {
+    const built = zeroLayers(config);
+    for (const [name, weight] of namedWeights(built)) setWeight(weight, runtime.weight(name));
+    return built;
+  };
+  const model = new (modelClass(config))(config, layers, extras);
+  model.useRuntime(runtime, backend);
+  return model;
+}
+
+function modelClass(config: VitConfig): typeof VisionTransformer {
+  return headNames(config).length > 1 && config.numClasses > 0
+    ? DistilledVisionTransformer
+    : VisionTransformer;
+}
+
+function zeroLayers(config: VitConfig): tfl.LayersModel {
+  return tfl.LayersModel.fromConfig<tfl.LayersModel>(
     tfl.LayersModel as unknown as SerializableModel,
     topology(config) as serialization.ConfigDict,
     {},
     true,
   );
-  const Model =
-    headNames(config).length > 1 && config.numClasses > 0 ? DistilledVisionTransformer : VisionTransformer;
-  return new Model(config, layersModel, extras);
 }

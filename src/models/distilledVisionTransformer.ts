@@ -1,27 +1,29 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import type { VitConfig } from '../families/vit/config.js';
 import type { CallOptions } from '../layers/types.js';
 import { bindLayers } from './boundLayers.js';
-import { type ModelExtras, VisionTransformer } from './visionTransformer.js';
+import { VisionTransformer } from './visionTransformer.js';
 
 /**
  * A vision transformer with a distillation token and a second head that learns from the teacher (DeiT,
  * arXiv 2012.12877, section 3). predict gives the mean of the two heads' logits.
  */
 export class DistilledVisionTransformer extends VisionTransformer {
-  /** Shares its layers with layersModel; outputs [class head, distillation head]. */
-  readonly headsModel: tfl.LayersModel;
+  private heads: tfl.LayersModel | undefined;
 
-  constructor(config: VitConfig, layersModel: tfl.LayersModel, extras: ModelExtras) {
-    super(config, layersModel, extras);
+  /** Shares its layers with layersModel; outputs [class head, distillation head]. */
+  get headsModel(): tfl.LayersModel {
+    if (this.heads) return this.heads;
+    const { layersModel } = this;
     const output = (name: string) => layersModel.getLayer(name).output as tfl.SymbolicTensor;
-    this.headsModel = tfl.model({
-      name: `${config.name}_heads`,
+    const heads = tfl.model({
+      name: `${this.config.name}_heads`,
       inputs: layersModel.inputs,
       outputs: [output('head'), output('head_dist')],
     });
-    bindLayers(this.headsModel, this.bound);
+    bindLayers(heads, this.bound);
+    this.heads = heads;
+    return heads;
   }
 
   /**

@@ -1,6 +1,6 @@
-import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
-import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
-import { attachRuntime, type BackendChoice, chooseBackend } from '../backend.js';
+import type { Conversion, ConvertOptions } from '../../converters/convert.js';
+import { bytesSource, type Checkpoint, parseCheckpoint } from '../../converters/formats/index.js';
+import { attachRuntime, type BackendChoice, chooseBackend, engineFor } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
 import { checkOptions, describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
@@ -9,7 +9,7 @@ import { countParameters } from '../families/vit/flops.js';
 import { dequantize, quantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { hasQuantizedBlock } from '../ops/index.js';
-import { buildModel } from './create.js';
+import { buildModel, engineModel } from './create.js';
 import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
 import { finiteWeights } from './finiteWeights.js';
 import { openSavedModel, type SavedModel } from './savedModel.js';
@@ -45,6 +45,8 @@ export interface LoadOptions {
   convert?: ConvertOptions;
   /** Fetches the files behind a URL, e.g. with a cache or with headers; by default from the network. */
   fetchFile?: FetchFile;
+  /** How many threads compute, on backends that let one choose; by default half of the processor's threads. */
+  threads?: number;
   /** Whether a server may redirect to another host: `same-host` (by default: no), or `any`. */
   redirects?: Redirects;
 }
@@ -58,6 +60,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   convert: true,
   fetchFile: true,
   redirects: true,
+  threads: true,
 };
 
 /** Throws a UserError for an option that load does not have. `more` are those that a platform adds. */
@@ -82,7 +85,7 @@ export async function load(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) {
     checkSource(source);
-    return loadFrom(convert(await parseCheckpoint(source), options.convert), options);
+    return loadFrom(await convertCheckpoint(await parseCheckpoint(source), options.convert), options);
   }
   const url = String(source);
   if (isCheckpoint(url)) return loadCheckpoint(url, options);
@@ -98,21 +101,29 @@ export async function loadFrom(given: ModelSource, options: LoadOptions = {}): P
   if ('checkFiles' in given) await given.checkFiles?.();
   const { choice, bound } = await chooseBackend(backendFor(options));
   if (currentBackendName() === undefined) makeCurrent(bound);
-  options.onBackend?.(choice);
   const finite = { ...given, readWeight: finiteWeights(given.readWeight, given.config.name) };
   const checked = 'weightBytes' in given ? given : finite; // a folder's have been checked
   const wanted = options.quantize ? quantize(checked) : checked;
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
   checkRoom(source.config, bound.name);
   const extras = { labels: source.labels, preprocessing: source.preprocessing };
-  const model = onBackend(bound, () => buildModel(source.config, extras));
   const totalBytes = 'weightBytes' in source ? source.weightBytes : 4 * countParameters(source.config);
+  const onFraction = (fraction: number) => {
+    options.signal?.throwIfAborted();
+    options.onProgress?.(fraction, { loadedBytes: Math.round(fraction * totalBytes), totalBytes });
+  };
+  const engine = engineFor(choice.backend, source.config);
+  if (engine) {
+    const { config, readWeight } = source;
+    const { threads, signal } = options;
+    const runtime = await engine({ config, readWeight, threads, signal, onProgress: onFraction });
+    options.onBackend?.({ ...choice, description: `${choice.backend}: ${runtime.description}` });
+    return onBackend(bound, () => engineModel(config, extras, runtime, choice.backend));
+  }
+  options.onBackend?.(choice);
+  const model = onBackend(bound, () => buildModel(source.config, extras));
   try {
     const order = weightSpecs(source.config).map(({ name }) => name);
-    const onFraction = (fraction: number) => {
-      options.signal?.throwIfAborted();
-      options.onProgress?.(fraction, { loadedBytes: Math.round(fraction * totalBytes), totalBytes });
-    };
     await model.onBackend(() => assignWeights(model.layersModel, source.readWeight, onFraction, order));
     await attachRuntime(model, choice.backend);
   } catch (error) {
@@ -178,6 +189,12 @@ export async function openUrl(url: string, options: OpenUrlOptions = {}): Promis
   });
 }
 
+/** Converts a checkpoint; a page fetches what tells its facts only where it has one. */
+async function convertCheckpoint(checkpoint: Checkpoint, options?: ConvertOptions): Promise<Conversion> {
+  const { convertWithFacts } = await import('../../converters/convertWithFacts.js');
+  return convertWithFacts(checkpoint, options);
+}
+
 /** Whether a URL names a checkpoint file and not a folder. */
 function isCheckpoint(url: string): boolean {
   return /^blob:/i.test(url) || /\.(pth|pth\.tar|pt|ckpt|bin|safetensors)([?#].*)?$/i.test(url);
@@ -196,7 +213,10 @@ async function loadCheckpoint(url: string, options: LoadOptions): Promise<Vision
     },
   });
   const checkpoint = await parseCheckpoint(bytesSource(bytes, url));
-  const model = await loadFrom(convert(checkpoint, options.convert), { ...options, onProgress: undefined });
+  const model = await loadFrom(await convertCheckpoint(checkpoint, options.convert), {
+    ...options,
+    onProgress: undefined,
+  });
   onProgress?.(1, { loadedBytes: bytes.length, totalBytes: bytes.length });
   return model;
 }

@@ -55,7 +55,27 @@ export interface Embedding {
 /** Runs a whole model faster than layer by layer, e.g. a graph on native TensorFlow; owned by the model. */
 export interface Runtime {
   predict(x: tf.Tensor4D): tf.Tensor2D;
+  /**
+   * The same without blocking the event loop, where the runtime can.
+   *
+   * @param images float32 [batch, H, W, C], not to be changed before the answer is there
+   * @returns logits, float32 [batch, classes]
+   */
+  run?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
   dispose(): void;
+}
+
+export interface RunOptions {
+  /** Ends the call, with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** A runtime that holds the weights itself. */
+export interface EngineRuntime extends Runtime {
+  /** What computes, e.g. `WASM, 256-bit SIMD, 2 threads`. */
+  readonly description: string;
+  /** A weight by its name, float32 in tfjs' layout. */
+  weight(name: string): Float32Array;
 }
 
 /** Images of a list that are computed together: WASM and the CPU gain nothing by more than one. */
@@ -67,8 +87,6 @@ const ONE_BY_ONE: readonly string[] = ['wasm', 'cpu'];
  * built on, whatever is current in tfjs when it is called.
  */
 export class VisionTransformer {
-  /** The model as tfjs layers: summary(), fit(), save(), countParams(). It computes on the model's backend too. */
-  readonly layersModel: tfl.LayersModel;
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
   protected readonly bound: BoundBackend;
@@ -77,20 +95,36 @@ export class VisionTransformer {
   private runtimeName = '';
   /** Where the weights lay when the runtime was given: an assigned weight lies elsewhere. */
   private runtimeWeights: readonly object[] = [];
+  private layers: tfl.LayersModel | undefined;
 
-  /** Binds the model to the backend that is current. */
+  /**
+   * Binds the model to the backend that is current.
+   *
+   * @param makeLayers builds the layers with their weights, once they are asked for
+   */
   constructor(
     readonly config: VitConfig,
-    layersModel: tfl.LayersModel,
+    private readonly makeLayers: () => tfl.LayersModel,
     extras: ModelExtras,
   ) {
     this.bound = currentBackend();
-    this.layersModel = layersModel;
     this.labels = extras.labels;
     this.preprocessing = extras.preprocessing;
+  }
+
+  /**
+   * The model as tfjs layers: summary(), fit(), save(), countParams(). It computes on the model's backend too. Where an
+   * engine holds the weights, the layers get a copy of them when they are first asked for.
+   */
+  get layersModel(): tfl.LayersModel {
+    if (this.layers) return this.layers;
+    const layers = this.onBackend(this.makeLayers);
     // layersModel.save() writes it, so that what it saves is loaded again with everything.
-    layersModel.setUserDefinedMetadata({ deit: modelMetadata(this) });
-    bindLayers(layersModel, this.bound);
+    layers.setUserDefinedMetadata({ deit: modelMetadata(this) });
+    bindLayers(layers, this.bound);
+    this.layers = layers;
+    this.runtimeWeights = this.weightData();
+    return layers;
   }
 
   /** Name of the backend that predicts: the one that it was built or loaded on. */
@@ -123,7 +157,7 @@ export class VisionTransformer {
     this.dropRuntime();
     this.runtime = runtime;
     this.runtimeName = backend;
-    this.runtimeWeights = this.weightData();
+    this.runtimeWeights = this.layers ? this.weightData() : [];
   }
 
   private dropRuntime(): void {
@@ -144,7 +178,7 @@ export class VisionTransformer {
 
   /** The runtime, unless a weight has changed since it was given. */
   private currentRuntime(): Runtime | undefined {
-    if (this.runtime && this.weightData().some((data, i) => data !== this.runtimeWeights[i])) {
+    if (this.runtime && this.layers && this.weightData().some((data, i) => data !== this.runtimeWeights[i])) {
       this.dropRuntime();
     }
     return this.runtime;
@@ -239,8 +273,32 @@ export class VisionTransformer {
   async logits(images: ClassifyInput | readonly ClassifyInput[]): Promise<Float32Array | Float32Array[]>;
   async logits(images: ClassifyInput | readonly ClassifyInput[]): Promise<Float32Array | Float32Array[]> {
     const compute = (x: tf.Tensor4D) => [this.predict(x)];
-    const rows = await this.eachImage(images, compute, ([logits]) => logits!);
+    const rows = await this.eachImage(images, compute, ([logits]) => logits!, this.currentRuntime());
     return isList(images) ? rows : rows[0]!;
+  }
+
+  /**
+   * What predict gives, for pixels that are ready, without blocking the event loop where the backend can.
+   *
+   * @param images float32 [batch, H, W, C], normalised, not to be changed before the answer is there
+   * @returns float32 [batch, classes]
+   * @throws UserError if there are more or fewer pixels, the model was disposed of, or its backend removed or lost
+   */
+  async predictPixels(images: Float32Array, batch: number, options: RunOptions = {}): Promise<Float32Array> {
+    const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
+    if (images.length !== shape.reduce((a, b) => a * b, 1)) {
+      throw new UserError(
+        `${this.config.name}: predictPixels takes ${shape.join(' × ')} numbers, got ${images.length}`,
+      );
+    }
+    const runtime = this.onBackend(() => this.currentRuntime());
+    if (runtime?.run) return runtime.run(images, batch, options);
+    const logits = this.onBackend(() => tf.tidy(() => this.predict(tf.tensor4d(images, shape))));
+    try {
+      return await readValues(logits, this.bound.name);
+    } finally {
+      logits.dispose();
+    }
   }
 
   /**
@@ -248,11 +306,14 @@ export class VisionTransformer {
    *
    * @param image what classify takes
    * @returns class token and mean of the patches after the final norm, float32 [D] each
-   * @throws UserError if an image cannot be read, or a value is not finite
+   * @throws UserError if an image cannot be read, a value is not finite, or the model has no class token
    */
   async embed(image: ClassifyInput): Promise<Embedding>;
   async embed(images: readonly ClassifyInput[]): Promise<Embedding[]>;
   async embed(images: ClassifyInput | readonly ClassifyInput[]): Promise<Embedding | Embedding[]> {
+    if (this.config.classToken === false) {
+      throw new UserError(`${this.config.name}: has no class token; use features for its tokens`);
+    }
     const prefix = numPrefixTokens(this.config);
     const compute = (x: tf.Tensor4D) => {
       const { tokens } = this.features(x);
@@ -272,15 +333,22 @@ export class VisionTransformer {
     given: ClassifyInput | readonly ClassifyInput[],
     compute: (x: tf.Tensor4D) => tf.Tensor[],
     result: (rows: Float32Array[]) => T,
+    runtime?: Runtime,
   ): Promise<T[]> {
     this.onBackend(() => {}); // a model that cannot run says so before anything is decoded
     const images = isList(given) ? given : [given];
-    const size = ONE_BY_ONE.includes(this.backend) ? 1 : BATCH;
+    const size = ONE_BY_ONE.includes(this.backend) && !runtime?.run ? 1 : BATCH;
     const results: T[] = [];
     for (let start = 0; start < images.length; start += size) {
       const pixels = await Promise.all(
         images.slice(start, start + size).map((image, i) => this.pixelsOf(image, isList(given), start + i)),
       );
+      if (runtime?.run) {
+        const all = await runtime.run(joined(pixels), pixels.length);
+        this.checkFinite(all);
+        for (const i of pixels.keys()) results.push(result([rowOf(all, i, pixels.length)]));
+        continue;
+      }
       const outputs = this.onBackend(() => tf.tidy(() => compute(this.batchOf(pixels))));
       try {
         const values = await Promise.all(outputs.map((output) => readValues(output, this.bound.name)));
@@ -306,10 +374,7 @@ export class VisionTransformer {
 
   private batchOf(pixels: readonly Float32Array[]): tf.Tensor4D {
     const [height, width] = this.preprocessing.crop;
-    const one = height * width * 3;
-    const data = new Float32Array(pixels.length * one);
-    for (const [i, each] of pixels.entries()) data.set(each, i * one);
-    return tf.tensor4d(data, [pixels.length, height, width, 3]);
+    return tf.tensor4d(joined(pixels), [pixels.length, height, width, 3]);
   }
 
   private checkFinite(values: Float32Array): void {
@@ -325,11 +390,12 @@ export class VisionTransformer {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    // A backend that was removed has freed them with its memory.
+    // A backend that was removed has freed its tensors with its memory.
     if (!isRunning(this.bound)) return;
+    const { layers } = this;
     onBackend(this.bound, () => {
       this.dropRuntime();
-      if (this.layersModel.weights.some((weight) => !isFreed(weight))) this.layersModel.dispose();
+      if (layers?.weights.some((weight) => !isFreed(weight))) layers.dispose();
     });
   }
 }
@@ -341,6 +407,15 @@ function isFreed(weight: tfl.LayerVariable): boolean {
   } catch {
     return true;
   }
+}
+
+/** Arrays of one length, one behind the other. */
+function joined(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const one = parts[0]?.length ?? 0;
+  const all = new Float32Array(parts.length * one);
+  for (const [i, part] of parts.entries()) all.set(part, i * one);
+  return all;
 }
 
 function isList(images: ClassifyInput | readonly ClassifyInput[]): images is readonly ClassifyInput[] {

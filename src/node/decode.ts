@@ -1,19 +1,11 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Sharp } from 'sharp';
 import { UserError } from '../errors.js';
-import {
-  decodeBmp,
-  decodeGif,
-  decodeNetpbm,
-  decodePng,
-  decodeTiff,
-  rgbFromCmyk,
-} from '../image/formats/index.js';
+import { decodeHere, rgbFromCmyk } from '../image/formats/index.js';
 import {
   describeOther,
   FORMAT_NAMES,
   jpegComponents,
-  type PictureFormat,
   pictureFormat,
   SIGNATURE_BYTES,
 } from '../image/pictureFormat.js';
@@ -166,38 +158,21 @@ function reason(error: unknown): string {
 }
 
 /**
- * By the readers of src/image/formats where they are nearer to Pillow than the decoder, which is the faster one for the
- * others.
+ * By the readers of src/image/formats where they are nearer to Pillow than sharp, and by sharp, which is the faster one,
+ * for the others.
  */
-async function decodeFormat(
-  bytes: Uint8Array<ArrayBuffer>,
-  format: PictureFormat,
-  name: string,
-): Promise<RgbImage> {
+async function decodeBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<RgbImage> {
   const checkSize = (width: number, height: number) => requireSize(width, height, name);
-  switch (format) {
-    case 'PNG':
-      return decodePng(bytes, checkSize, inflate);
-    case 'GIF':
-      return decodeGif(bytes, checkSize);
-    case 'BMP':
-      return decodeBmp(bytes, checkSize);
-    case 'PNM':
-      return decodeNetpbm(bytes, checkSize);
-    case 'TIFF': {
-      const image = await decodeTiff(bytes, checkSize, inflate);
-      return image ?? decodePixels(bytes, await pixelKind(bytes, name));
-    }
-    default:
-      return decodePixels(bytes, await pixelKind(bytes, name));
-  }
+  const image = await decodeHere(bytes, checkSize, inflate);
+  return image ?? decodePixels(bytes, await pixelKind(bytes, name));
 }
 
 /**
  * The picture in a file (a path) or in a file's bytes, as RGB, with the pixels of Pillow's
  * `Image.open(f).convert('RGB')`: colour profiles and EXIF orientation are ignored (a TIFF is turned, though), alpha
  * is dropped, 16-bit samples lose their low byte (grey ones are clipped at 255), CMYK is converted without a profile,
- * and of an animation the first frame is taken. Reads JPEG, PNG, WebP, GIF and TIFF, told by their first bytes.
+ * and of an animation the first frame is taken. Reads JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM, PPM and PFM, told by
+ * their first bytes. What Pillow refuses is refused.
  *
  * Every failure is a UserError of one line that begins with the path, or with `name` for bytes.
  */
@@ -210,7 +185,7 @@ export async function decodeImage(input: string | Uint8Array, name?: string): Pr
   try {
     const read = typeof input === 'string' ? await withDeadline(readPicture(input), READ_MS, late) : input;
     requirePicture(read, label);
-    return await decodeFormat(read as Uint8Array<ArrayBuffer>, pictureFormat(read)!, label);
+    return await decodeBytes(read as Uint8Array<ArrayBuffer>, label);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${label}: ${reason(error)}`, { cause: error });

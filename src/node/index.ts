@@ -10,6 +10,7 @@ import { openModel } from './openModel.js';
 import { fileHandler } from './saveLayersModel.js';
 
 export * as tf from '@tensorflow/tfjs-core';
+export { convertByTables as convert } from '../../converters/allTables.js';
 export * from '../index.js';
 export { decodeImage } from './decode.js';
 export { openFileSource } from './fileSource.js';

@@ -146,7 +146,7 @@ test('what neither tensors nor facts tell is an assumption, with the published m
   expect(said.layerNormEps).toMatch(/0\.00001|1e-5/);
   expect(said.activation).toMatch(/^gelu: .*quick_gelu/);
   expect(said.pool).toMatch(/^token/);
-  expect(said.preprocessing).toMatch(/^preset deit/);
+  expect(said.preprocessing).toMatch(/^preset clip/);
   const all = convert(await open('timm_clip.safetensors'), {
     facts: {
       config: {

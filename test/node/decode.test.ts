@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import { UserError } from '../../src/errors.js';
+import { crc32 } from '../../src/image/formats/crc32.js';
 import { decodeImage, MAX_FILE_BYTES, MAX_PIXELS } from '../../src/node/decode.js';
 import { fixture, sha256 } from '../image/pictures.js';
 
@@ -27,8 +28,9 @@ const pathOf = (name: string) => fileURLToPath(fixture(`images/${name}`));
 
 /** Files that Pillow reads and this project refuses, with a clear word. */
 const refused: Record<string, RegExp> = {
-  'rgb.bmp': /expected JPEG, PNG, WebP, GIF or TIFF, found a BMP picture$/,
-  'float.tif': /pixels of kind b-w \(float\) are not read/,
+  'lab.tif': /cannot be decoded: a TIFF in CIELAB, which is not read; save it as PNG$/,
+  'ycbcr-44.tif': /cannot be decoded: a TIFF in YCbCr of this kind, which is not read/,
+  'planes16.tif': /cannot be decoded: a TIFF in planes of this kind, which is not read/,
 };
 
 /** The error of a decoding that must fail, checked to be one line that begins with the file's name. */
@@ -71,7 +73,7 @@ test('an applied colour profile or orientation would show in the fixtures', asyn
 test.each(
   Object.entries(files).filter(([, { error }]) => error),
 )('%s, which Pillow refuses, is refused', async (name) => {
-  expect(await failure(pathOf(name))).toMatch(/cannot be decoded/);
+  expect(await failure(pathOf(name))).toMatch(/cannot be decoded: |more than \d+ pixels/);
 });
 
 test.each(Object.entries(refused))('%s is refused with what it is', async (name, message) => {
@@ -85,6 +87,28 @@ test('a JPEG cut anywhere is refused, as Pillow refuses it', async () => {
   }
 });
 
+test('a GIF cut anywhere within its pixels is refused, a PNG up to its last row', async () => {
+  const gif = readFileSync(pathOf('plain.gif'));
+  for (const kept of [13, 40, 100, gif.length >> 1, gif.length - 20]) await failure(gif.subarray(0, kept));
+  const png = readFileSync(pathOf('filters-8-2.png'));
+  for (const kept of [8, 20, 33, 100, png.length >> 1, png.length - 70]) await failure(png.subarray(0, kept));
+});
+
+test('the largest image is refused by every reader before it takes memory', async () => {
+  const claims: [string, (bytes: Buffer) => void][] = [
+    ['24-bit.bmp', (bytes) => bytes.writeUInt32LE(2 ** 30, 18)],
+    ['filters-8-2.png', (bytes) => bytes.writeUInt32BE(0x7fffffff, 16)],
+    ['offset.gif', (bytes) => bytes.writeUInt32LE(0xffffffff, 6)],
+  ];
+  for (const [file, claim] of claims) {
+    const bytes = Buffer.from(readFileSync(pathOf(file)));
+    claim(bytes);
+    if (file.endsWith('png')) bytes.writeUInt32BE(crc32(bytes.subarray(12, 29)), 29);
+    expect(await failure(new Uint8Array(bytes), 'bomb')).toMatch(`bomb: more than ${MAX_PIXELS} pixels`);
+  }
+  expect(await failure(Buffer.from('P6 100000 100000 255\n'), 'bomb')).toMatch(/more than/);
+});
+
 test('what is no picture of a val set is refused by its first bytes', async () => {
   const found = async (text: string) => failure(Buffer.from(text, 'latin1'), 'x.jpg');
   expect(await found('')).toMatch(/found an empty file/);
@@ -96,6 +120,7 @@ test('what is no picture of a val set is refused by its first bytes', async () =
   expect(await found('<!DOCTYPE html><html>')).toMatch(/HTML/);
   expect(await found('PK\x03\x04')).toMatch(/zip archive/);
   expect(await found('\0\0\0\x1cftypavif')).toMatch(/HEIF or AVIF/);
+  expect(await found('\0\0\x01\0\x01\0')).toMatch(/an icon \(ICO\)/);
   expect(await found('just text')).toMatch(/begins with the bytes 6a757374/);
 });
 

@@ -22,8 +22,12 @@ test.each(PICTURE_BOMBS.filter(([name]) => !/13,000|12,000/.test(name)))('bomb: 
 });
 
 test('a picture about which the decoder has a hundred complaints gives one short line', async () => {
-  const bytes = new Uint8Array(readFileSync('test/fixtures/hostile/many-complaints.tif'));
-  const outcome = await pictureOutcome(bytes);
-  expect(outcome).toMatch(/^case\.jpg: cannot be decoded: tiff2vips: .*; /);
+  const bytes = readFileSync('test/fixtures/hostile/many-complaints.tif');
+  // As it is, it is read: Pillow does not look at the tags that are wrong.
+  expect(await pictureOutcome(new Uint8Array(bytes))).toBeUndefined();
+  const compression = bytes.indexOf(Buffer.from([0x03, 0x01, 3, 0, 1, 0, 0, 0, 1, 0]));
+  bytes[compression + 8] = 4; // fax, which is left to sharp
+  const outcome = await pictureOutcome(new Uint8Array(bytes));
+  expect(outcome).toMatch(/^case\.jpg: cannot be decoded: .*; /);
   expect(outcome!.length).toBeLessThan(700);
 });

@@ -3,9 +3,10 @@ import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
 import { CONTROL, CONTROL_BYTES, MOST_THREADS } from './control.js';
 import { layOut, type Program } from './layOut.js';
-import { createMemory } from './memory.js';
+import { createMemory, MOST_BYTES } from './memory.js';
 import { type CompileOptimized, compileEngine, instantiate, tilesOf } from './module.js';
 import { type Part, Queue } from './queue.js';
+import { isMatrix, readBack } from './readBack.js';
 import { record, type Value } from './record.js';
 import { type StartWorker, Team } from './team.js';
 import { WeightLayout, type WeightRow } from './weightLayout.js';
@@ -52,6 +53,8 @@ export interface WasmEngine {
    * not be changed before the answer is there.
    */
   run(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
+  /** A weight as it was read: float32 in tfjs' layout. */
+  weight(name: string): Float32Array;
   /** Ends the threads and frees the memory; calls that wait end with a UserError. */
   dispose(): void;
   /** Width of a row of the output. */
@@ -95,13 +98,17 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   const { steps } = record(forward, inputShape, 1, layout, tiles);
   const one = programOf(1);
   memory.reserve(one.end);
+  // What readBack cannot take from the memory: vectors, tokens and position embeddings, a hundredth of all.
+  const kept = new Map<string, Float32Array>();
   await loadWeights(
     layout,
     memory,
     kernels,
     async (name) => {
       options.signal?.throwIfAborted();
-      return options.readWeight(name);
+      const values = await options.readWeight(name);
+      if (!isMatrix(layout, name)) kept.set(name, values.slice());
+      return values;
     },
     options.onProgress,
   );
@@ -109,7 +116,9 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   const imageSize = inputShape.reduce((a, b) => a * b, 1);
   const { width } = one;
   const rows = Math.max(...steps.map(({ over }) => ('rows' in over ? over.rows : 1)));
-  const most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
+  let most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
+  // Beside the largest models there is room for the activations of fewer.
+  while (most > 1 && programOf(most).end > MOST_BYTES) most = Math.floor(most / 2);
   const team = new Team({ module, memory, kernels, threads, startWorker: options.startWorker });
   let disposed: UserError | undefined;
 
@@ -175,6 +184,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
       team.dispose();
       programs.clear();
     },
+    weight: (name) => readBack(layout, memory, tiles, kept, name),
     width,
     description: `WASM, ${bits}-bit SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     get memoryBytes() {

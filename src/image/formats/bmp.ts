@@ -73,13 +73,12 @@ export function decodeBmp(bytes: Uint8Array, checkSize: CheckSize): RgbImage {
     throw new DamagedImage(`a BMP with compression ${compression}, which is not read`);
   }
   if ([1, 4, 8].includes(bits) && compression !== BITFIELDS) {
-    return { data: flipped(indexed(bytes, view, header), header, 3), ...size };
+    return { data: indexed(bytes, view, header), ...size };
   }
   const colors = rle ? undefined : colorReader(header);
   if (!colors)
     throw new DamagedImage(`a BMP of ${bits} bits with compression ${compression}, which is not read`);
-  const data = readColors(bytes, pixelsAt(view, header), header, colors);
-  return { data: flipped(data, header, 3), ...size };
+  return { data: readColors(bytes, pixelsAt(view, header), header, colors), ...size };
 }
 
 /** Where the pixels begin. */
@@ -92,14 +91,8 @@ function pixelsAt(view: DataView, { bits, entry, colors, end }: Header): number 
   return given || end + paletteBytes;
 }
 
-/** Rows from the top down. */
-function flipped(data: Uint8Array, { width, height, topDown }: Header, bytesPerPixel: number): Uint8Array {
-  if (topDown) return data;
-  const out = new Uint8Array(data.length);
-  const row = width * bytesPerPixel;
-  for (let y = 0; y < height; y++) out.set(data.subarray(y * row, (y + 1) * row), (height - 1 - y) * row);
-  return out;
-}
+/** Where the row of the file stands in the image. */
+const rowOf = ({ height, topDown }: Header, y: number) => (topDown ? y : height - 1 - y);
 
 const strideOf = ({ width, bits }: Header) => Math.floor((width * bits + 31) / 32) * 4;
 
@@ -120,9 +113,8 @@ function indexed(bytes: Uint8Array, view: DataView, header: Header): Uint8Array 
   const twoLevels = grey && colors <= 2;
   const palette = grey ? greyRamp(twoLevels ? 2 : 256) : paletteOf(table, entry, [2, 1, 0]);
   if (compression !== RAW) {
-    const indices = decodeRle(bytes, at, width, height, compression === RLE4);
-    if (twoLevels) throw new DamagedImage('a BMP of two levels with run lengths, which is not read');
-    return rgbOfIndices(indices, palette);
+    const indices = decodeRle(bytes, at, header, compression === RLE4);
+    return rgbOfIndices(indices, twoLevels ? palette.fill(255, 6) : palette);
   }
   const depth = grey ? (twoLevels ? 1 : 8) : bits;
   const [stride, row] = [strideOf(header), Math.ceil((width * depth) / 8)];
@@ -130,7 +122,7 @@ function indexed(bytes: Uint8Array, view: DataView, header: Header): Uint8Array 
   const indices = new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     const begin = at + y * stride;
-    unpackBits(bytes.subarray(begin, begin + row), depth, indices, y * width, width);
+    unpackBits(bytes.subarray(begin, begin + row), depth, indices, rowOf(header, y) * width, width);
   }
   return rgbOfIndices(indices, palette);
 }
@@ -191,7 +183,8 @@ function readColors(bytes: Uint8Array, at: number, header: Header, fields: Field
   const [stride, size] = [strideOf(header), bits / 8];
   requirePixels(bytes, at, stride, width * size, height);
   const data = new Uint8Array(width * height * 3);
-  for (let y = 0, o = 0; y < height; y++) {
+  for (let y = 0; y < height; y++) {
+    let o = rowOf(header, y) * width * 3;
     for (let x = 0, p = at + y * stride; x < width; x++, p += size) {
       let pixel = 0;
       for (let i = 0; i < size; i++) pixel |= bytes[p + i]! << (8 * i);
@@ -204,14 +197,9 @@ function readColors(bytes: Uint8Array, at: number, header: Header, fields: Field
   return data;
 }
 
-/** Run lengths of bytes or of halves of bytes; rows in the order of the file. */
-function decodeRle(
-  bytes: Uint8Array,
-  start: number,
-  width: number,
-  height: number,
-  halves: boolean,
-): Uint8Array {
+/** Run lengths of bytes or of halves of bytes. */
+function decodeRle(bytes: Uint8Array, start: number, header: Header, halves: boolean): Uint8Array {
+  const { width, height } = header;
   const out = new Uint8Array(width * height);
   const half = (byte: number, i: number) => (!halves ? byte : i % 2 === 0 ? byte >> 4 : byte & 15);
   let [at, to, x] = [start, 0, 0];
@@ -246,5 +234,14 @@ function decodeRle(
     }
   }
   if (to < out.length) throw new DamagedImage('the pixels of the BMP end early');
+  if (!header.topDown) {
+    for (let y = 0; y < height >> 1; y++) swapRows(out, width, y, height - 1 - y);
+  }
   return out;
+}
+
+function swapRows(indices: Uint8Array, width: number, a: number, b: number): void {
+  const kept = indices.slice(a * width, (a + 1) * width);
+  indices.copyWithin(a * width, b * width, (b + 1) * width);
+  indices.set(kept, b * width);
 }

@@ -4,7 +4,7 @@
  */
 import type { RgbImage } from '../types.js';
 import { type CheckSize, DamagedImage, requireBytes } from './damaged.js';
-import { greyRamp, paletteOf, rgbOfIndices } from './expand.js';
+import { greyRamp, paletteOf } from './expand.js';
 
 /** Bytes that Pillow reads at a time; what follows an early end of the codes depends on it. */
 const READ_BYTES = 65_536;
@@ -33,9 +33,11 @@ export function decodeGif(bytes: Uint8Array, checkSize: CheckSize): RgbImage {
   checkSize(width, height);
   if (frame.width === 0 || frame.height === 0)
     throw new DamagedImage('the first frame of the GIF has no pixels');
-  const indices = new Uint8Array(width * height).fill(frame.transparent ?? 0);
-  decodeCodes(bytes, frame, indices, width);
-  return { data: rgbOfIndices(indices, frame.palette), width, height };
+  const ground = (frame.transparent ?? 0) * 3;
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0; i < data.length; i++) data[i] = frame.palette[ground + (i % 3)]!;
+  decodeCodes(bytes, frame, data, width);
+  return { data, width, height };
 }
 
 /** The palette of `flags`, and where it ends. Shorter at the end of a file, where Pillow finds no frame anyway. */
@@ -115,7 +117,7 @@ function* rowOrder(height: number, interlaced: boolean): Generator<number, void>
 const TABLE = 4096;
 const LONGEST = 12;
 
-/** LZW, as GifDecode.c has it; writes indices to their places in rows of `pitch`. */
+/** LZW, as GifDecode.c has it; writes colours to their places in an image of `pitch` pixels a row. */
 function decodeCodes(bytes: Uint8Array, frame: Frame, out: Uint8Array, pitch: number): void {
   const damaged = () => new DamagedImage('the pixels of the GIF are damaged');
   if (frame.bits > LONGEST) throw damaged();
@@ -124,6 +126,7 @@ function decodeCodes(bytes: Uint8Array, frame: Frame, out: Uint8Array, pitch: nu
     const row = order.next();
     return row.done ? -1 : (frame.top + row.value) * pitch + frame.left;
   };
+  const { palette } = frame;
   const clear = 1 << frame.bits;
   const suffix = new Uint8Array(TABLE);
   const link = new Uint16Array(TABLE);
@@ -177,7 +180,11 @@ function decodeCodes(bytes: Uint8Array, frame: Frame, out: Uint8Array, pitch: nu
       lastCode = code;
     }
     for (let i = TABLE - length + 1; i <= TABLE; i++) {
-      out[to + x] = string[i]!;
+      const color = string[i]! * 3;
+      const place = (to + x) * 3;
+      out[place] = palette[color]!;
+      out[place + 1] = palette[color + 1]!;
+      out[place + 2] = palette[color + 2]!;
       if (++x < frame.width) continue;
       x = 0;
       to = nextRow();

@@ -15,6 +15,14 @@ export type Inflate = (stream: Uint8Array<ArrayBuffer>, sink: Sink) => Promise<b
 /** How a stream ended: at its own end, where the sink had enough and more would have come, too early, or damaged. */
 export type InflateEnd = 'end' | 'enough' | 'truncated' | 'broken';
 
+export interface InflateResult {
+  readonly end: InflateEnd;
+  /** Bytes of the stream that were needed for all that came out. */
+  readonly needed: number;
+  /** Bytes of the stream that were read. */
+  readonly read: number;
+}
+
 /** Codes of up to this many bits are found in one step. */
 const FAST_BITS = 9;
 const MAX_BITS = 15;
@@ -94,12 +102,13 @@ class Stop {
 }
 
 /** Inflates a zlib stream into `sink`, up to where it ends, is damaged, or the sink has enough. */
-export function inflateInto(stream: Uint8Array, sink: Sink): InflateEnd {
+export function inflateInto(stream: Uint8Array, sink: Sink): InflateResult {
+  const inflater = new Inflater(stream, sink);
   try {
-    new Inflater(stream, sink).run();
-    return 'end';
+    inflater.run();
+    return inflater.result('end');
   } catch (error) {
-    if (error instanceof Stop) return error.end;
+    if (error instanceof Stop) return inflater.result(error.end);
     throw error;
   }
 }
@@ -124,6 +133,7 @@ class Inflater {
   private given = 0;
   private total = 0;
   private enough = false;
+  private needed = 0;
   private readonly adler = new Adler();
   private at = 0;
   private bits = 0;
@@ -173,6 +183,15 @@ class Inflater {
     this.given = this.length = kept;
   }
 
+  result(end: InflateEnd): InflateResult {
+    return { end, needed: this.needed, read: this.position() };
+  }
+
+  /** Bytes of the stream that are used up, without those read ahead. */
+  private position(): number {
+    return this.at - (this.held >> 3);
+  }
+
   private stop(end: InflateEnd): never {
     throw new Stop(end);
   }
@@ -202,6 +221,7 @@ class Inflater {
     const size = this.take(16);
     if ((this.take(16) ^ size) !== 0xffff) this.stop('broken');
     for (let i = 0; i < size; i++) this.put(this.take(8));
+    if (size > 0) this.needed = this.position();
   }
 
   private symbol({ fast, counts, symbols }: Code): number {
@@ -262,12 +282,16 @@ class Inflater {
 
   private block(literals: Code, distances: Code): void {
     for (;;) {
+      const before = this.position();
       const symbol = this.symbol(literals);
       if (symbol < 256) {
         this.put(symbol);
         continue;
       }
-      if (symbol === 256) return;
+      if (symbol === 256) {
+        this.needed = before;
+        return;
+      }
       if (symbol > 285) this.stop('broken');
       const length = LENGTH_BASE[symbol - 257]! + this.take(LENGTH_BITS[symbol - 257]!);
       const place = this.symbol(distances);

@@ -80,7 +80,7 @@ interface Size {
 const early = () => new DamagedImage('the file has fewer pixels than its header says');
 
 /** Grey above 8 bits is scaled to 65535 and clipped at 255, as Pillow's mode I is; all else is scaled to 255. */
-function toRgb(levels: Uint16Array, channels: number, most: number): Uint8Array {
+function toRgb(levels: Uint8Array | Uint16Array, channels: number, most: number): Uint8Array {
   const deep = channels === 1 && most > 255;
   const table = Uint8Array.from({ length: 65_536 }, (_, level) =>
     deep ? clipped(halfToEven((level / most) * 65_535)) : Math.min(255, halfToEven((level / most) * 255)),
@@ -101,13 +101,12 @@ function halfToEven(value: number): number {
   return below % 2 === 0 ? below : below + 1;
 }
 
-function packedLevels(bytes: Uint8Array, at: number, count: number, most: number): Uint16Array {
+/** Of one byte the levels stay where they are; of two they are copied, as they may lie at an odd place. */
+function packedLevels(bytes: Uint8Array, at: number, count: number, most: number): Uint8Array | Uint16Array {
   const wide = most > 255;
   if (at + count * (wide ? 2 : 1) > bytes.length) throw early();
-  const levels = new Uint16Array(count);
-  for (let i = 0; i < count; i++)
-    levels[i] = wide ? bytes[at + 2 * i]! * 256 + bytes[at + 2 * i + 1]! : bytes[at + i]!;
-  return levels;
+  if (!wide) return bytes.subarray(at, at + count);
+  return Uint16Array.from({ length: count }, (_, i) => bytes[at + 2 * i]! * 256 + bytes[at + 2 * i + 1]!);
 }
 
 /** Numbers in decimal digits between spaces and comments. */

@@ -22,7 +22,7 @@ interface Chunk {
   readonly data: Uint8Array<ArrayBuffer>;
   /** Whether the file ends before the chunk does. */
   readonly cut: boolean;
-  readonly crcMatches: boolean;
+  readonly crcMatches: () => boolean;
   readonly next: number;
 }
 
@@ -41,21 +41,25 @@ interface Header {
   text: number;
 }
 
+/** Whether a byte is a letter, a digit or an underscore: what Pillow takes in the name of a chunk. */
+const isWordByte = Uint8Array.from({ length: 256 }, (_, byte) =>
+  /\w/.test(String.fromCharCode(byte)) ? 1 : 0,
+);
+
 /** The chunk at `at`, or undefined if there is no whole header. Throws for a name that is none. */
 function readChunk(bytes: Uint8Array<ArrayBuffer>, at: number): Chunk | undefined {
   if (at + 8 > bytes.length) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const length = view.getUint32(at);
-  const name = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
-  if (!/^\w{4}$/.test(name)) throw new DamagedImage('a chunk of the PNG has no valid name');
-  const end = at + 8 + length;
+  const word = (from: number) =>
+    bytes[from]! * 2 ** 24 + (bytes[from + 1]! << 16) + (bytes[from + 2]! << 8) + bytes[from + 3]!;
+  for (let i = at + 4; i < at + 8; i++) {
+    if (!isWordByte[bytes[i]!]) throw new DamagedImage('a chunk of the PNG has no valid name');
+  }
+  const end = at + 8 + word(at);
   return {
-    name,
+    name: String.fromCharCode(bytes[at + 4]!, bytes[at + 5]!, bytes[at + 6]!, bytes[at + 7]!),
     data: bytes.subarray(at + 8, Math.min(end, bytes.length)),
     cut: end > bytes.length,
-    get crcMatches() {
-      return end + 4 <= bytes.length && view.getUint32(end) === crc32(bytes.subarray(at + 4, end));
-    },
+    crcMatches: () => end + 4 <= bytes.length && word(end) === crc32(bytes.subarray(at + 4, end)),
     next: end + 4,
   };
 }
@@ -73,7 +77,8 @@ const SHORTEST: Readonly<Record<string, number>> = { gAMA: 4, cHRM: 32, sRGB: 1,
 function applyChunk(header: Header, { name, data }: Chunk): void {
   switch (name) {
     case 'IHDR':
-      return applyHeader(header, data);
+      applyHeader(header, data);
+      return;
     case 'PLTE':
       if (data.length > 768) throw new DamagedImage('the palette of the PNG has more than 256 colours');
       header.palette = data;
@@ -86,13 +91,15 @@ function applyChunk(header: Header, { name, data }: Chunk): void {
     case 'zTXt':
     case 'iTXt':
     case 'tEXt':
-      return applyText(header, name, data);
+      applyText(header, name, data);
+      return;
     case 'acTL':
       need(data, 8, name);
       header.frames = header.frames === undefined ? viewOf(data).getUint32(0) || undefined : undefined;
       return;
     case 'fcTL':
-      return applyFrame(header, data);
+      applyFrame(header, data);
+      return;
     default:
       need(data, SHORTEST[name] ?? 0, name);
   }
@@ -178,7 +185,7 @@ function readHeader(bytes: Uint8Array<ArrayBuffer>): { header: Header; first: Ch
     if (chunk.name === 'IDAT' || chunk.name === 'fdAT') return { header, first: chunk };
     if (chunk.cut) throw new DamagedImage(`the PNG ends within its ${chunk.name} chunk`);
     applyChunk(header, chunk);
-    if (!chunk.crcMatches)
+    if (!chunk.crcMatches())
       throw new DamagedImage(`the checksum of the ${chunk.name} chunk of the PNG is wrong`);
     at = chunk.next;
   }
@@ -198,7 +205,21 @@ function pixelStream(bytes: Uint8Array<ArrayBuffer>, header: Header, first: Chun
     at = chunk.next;
     chunk = chunk.cut ? undefined : readChunkOrEnd(bytes, at);
   }
-  return { stream: joined(parts), next: at };
+  return { stream: joined(parts), reads: readEnds(parts), next: at };
+}
+
+/** Bytes that Pillow reads at most at a time. */
+const READ_BYTES = 65_536;
+
+function readEnds(parts: readonly Uint8Array[]): number[] {
+  const ends: number[] = [];
+  let begin = 0;
+  for (const { length } of parts) {
+    for (let at = READ_BYTES; at < length; at += READ_BYTES) ends.push(begin + at);
+    begin += length;
+    ends.push(begin);
+  }
+  return ends;
 }
 
 function readChunkOrEnd(bytes: Uint8Array<ArrayBuffer>, at: number): Chunk | undefined {
@@ -251,24 +272,30 @@ export async function decodePng(
   if (width === 0 || height === 0) throw new DamagedImage(`the PNG has ${width} × ${height} pixels`);
   checkSize(width, height);
   const frame = header.frame ?? [0, 0, width, height];
-  const { stream, next } = pixelStream(bytes, header, first);
+  const { stream, reads, next } = pixelStream(bytes, header, first);
   const palette = paletteFor(kind, header.palette);
   const open = () => makeRowWriter({ width, height, frame, kind, interlaced, palette });
   let rows = open();
   if (!(inflate && (await inflate(stream, rows.write)) && rows.done())) {
     rows = open();
-    inflateAll(stream, rows);
+    inflateAll(stream, reads, rows);
   }
   checkTrailer(bytes, header, next);
   return { data: rows.rgb, width, height };
 }
 
-/** Inflates as far as Pillow does; throws if the image is not complete then. */
-function inflateAll(stream: Uint8Array, rows: RowWriter): void {
-  const end = inflateInto(stream, rows.write);
+/**
+ * Inflates as far as Pillow does; throws if the image is not complete then. `reads` are the places in the stream where
+ * Pillow's reads end: what is wrong behind the last row shows only if it came with it.
+ */
+function inflateAll(stream: Uint8Array, reads: readonly number[], rows: RowWriter): void {
+  const { end, needed, read } = inflateInto(stream, rows.write);
   // Pillow stops at the last row: what is behind it may be damaged.
   if (rows.overfull()) return;
-  if (end === 'broken') throw new DamagedImage('the pixels of the PNG are damaged');
-  if (!rows.done() && !(end === 'end' && rows.betweenRows()))
+  const together = (reads.find((place) => place >= needed) ?? stream.length) >= read;
+  if (end === 'broken' && (together || !rows.done()))
+    throw new DamagedImage('the pixels of the PNG are damaged');
+  if (rows.done()) return;
+  if (!(end === 'end' && together && rows.betweenRows()))
     throw new DamagedImage('the pixels of the PNG end early');
 }

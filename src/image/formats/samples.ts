@@ -25,3 +25,15 @@ export function rgbFromCmyk(data: Uint8Array): Uint8Array {
   }
   return rgb;
 }
+
+/** RGBA or BGRA of 8 bits; alpha is dropped, not blended. */
+export function rgbOfRgba(data: Uint8Array, blueFirst: boolean): Uint8Array {
+  const rgb = new Uint8Array((data.length / 4) * 3);
+  const [red, blue] = blueFirst ? [2, 0] : [0, 2];
+  for (let p = 0, o = 0; p < data.length; p += 4, o += 3) {
+    rgb[o] = data[p + red]!;
+    rgb[o + 1] = data[p + 1]!;
+    rgb[o + 2] = data[p + blue]!;
+  }
+  return rgb;
+}

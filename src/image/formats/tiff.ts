@@ -67,6 +67,10 @@ function readLayout(tags: TiffTags): Layout {
     throw refused('with samples of different sizes');
   if (formats.some((format) => format !== formats[0])) throw refused('with samples of different formats');
   const tiled = !tags.get(TAG.stripOffsets);
+  const offsets = tags.get(tiled ? TAG.tileOffsets : TAG.stripOffsets) ?? [];
+  const blockWidth = tiled ? one(TAG.tileWidth, 0) : width;
+  const blockHeight = tiled ? one(TAG.tileLength, 0) : Math.min(height, one(TAG.rowsPerStrip, height));
+  const covering = blockWidth === width && blockHeight === height;
   const predictor = one(TAG.predictor, 1);
   const compression = one(TAG.compression, 1);
   if (compression !== COMPRESSION.none && compression !== COMPRESSION.packBits && predictor > 2) {
@@ -85,9 +89,10 @@ function readLayout(tags: TiffTags): Layout {
     reversed: one(TAG.fillOrder, 1) === 2,
     differences: predictor === 2 && compression !== COMPRESSION.none && compression !== COMPRESSION.packBits,
     littleEndian: tags.littleEndian,
-    blockWidth: tiled ? one(TAG.tileWidth, 0) : width,
-    blockHeight: tiled ? one(TAG.tileLength, 0) : Math.min(height, one(TAG.rowsPerStrip, height)),
-    offsets: tags.get(tiled ? TAG.tileOffsets : TAG.stripOffsets) ?? [],
+    blockWidth,
+    blockHeight,
+    // Of several that each cover the image, Pillow takes the last.
+    offsets: covering && compression === COMPRESSION.none && !planar ? offsets.slice(-1) : offsets,
     byteCounts: tags.get(tiled ? TAG.tileByteCounts : TAG.stripByteCounts),
     orientation: one(TAG.orientation, 1),
     tags,
@@ -101,12 +106,30 @@ type ToRgb = (data: Uint8Array, at: number, count: number, rgb: Uint8ClampedArra
 const EXTRA_OF_RGB = ['', '0', '0,0', '0,0,0', '1', '1,0', '1,0,0', '2', '2,0', '2,0,0', '999'];
 const EXTRA_OF_RGB16 = ['', '0', '1', '2'];
 
+/** The kinds that Pillow reads with FillOrder 2, which are fewer without compression. */
+function isReversible({
+  photometric,
+  bits,
+  format,
+  samples,
+  extra,
+  compression,
+  littleEndian,
+}: Layout): boolean {
+  if (format !== 1 || extra.length > 0) return false;
+  if (photometric === RGB) return bits === 8 && samples === 3;
+  if (samples !== 1) return false;
+  const raw = compression === COMPRESSION.none;
+  if (photometric === WHITE_IS_ZERO) return [1, 2, 4].includes(bits) || (bits === 8 && !raw);
+  if (photometric === BLACK_IS_ZERO) return bits <= 8 || (bits === 16 && littleEndian);
+  return photometric === PALETTE && (bits === 8 || !raw);
+}
+
 function pixelReader(layout: Layout): ToRgb {
   const { photometric, bits, format, samples, reversed } = layout;
   const extra = layout.extra.join();
   const kind = `${photometric}/${format}/${bits}/${samples}`;
-  if (reversed && !(samples === 1 && format === 1 && bits <= 16) && kind !== '2/1/8/3')
-    throw refused('with reversed bits in its colours');
+  if (reversed && !isReversible(layout)) throw refused('with reversed bits in its pixels');
   const grey =
     (photometric === WHITE_IS_ZERO || photometric === BLACK_IS_ZERO) && samples === 1 && extra === '';
   if (grey) {
@@ -130,12 +153,18 @@ function pixelReader(layout: Layout): ToRgb {
       return cmykReader(layout);
     if (bits === 16 && extra === '' && samples === 4) return cmykReader(layout);
   }
+  if (photometric === YCBCR && kind === '6/1/8/1' && extra === '' && layout.compression === COMPRESSION.none)
+    return greySteps(1);
   if (photometric === YCBCR && kind === '6/1/8/3' && extra === '') return yCbCrReader(pillowYCbCr());
   if (photometric === 8) throw refused('in CIELAB');
   throw refused(`with pixels of kind ${kind}${extra === '' ? '' : ` and extra samples ${extra}`}`);
 }
 
-function greyReader({ photometric, bits, format, littleEndian }: Layout): ToRgb | undefined {
+function greyReader(layout: Layout): ToRgb | undefined {
+  const { photometric, bits, format, compression } = layout;
+  // What libtiff has put into the machine's order, Pillow reads in the file's order; 16 unsigned bits alone are right.
+  const swapped = compression !== COMPRESSION.none && !(format === 1 && bits === 16);
+  const littleEndian = layout.littleEndian || swapped;
   const inverted = photometric === WHITE_IS_ZERO;
   if (format === 1 && [1, 2, 4, 8].includes(bits)) {
     const most = 2 ** bits - 1;
@@ -144,13 +173,13 @@ function greyReader({ photometric, bits, format, littleEndian }: Layout): ToRgb 
   }
   if (format === 2 && bits === 8 && !inverted) return greySteps(1);
   // Pillow's mode I;16 in files of big-endian order is not inverted but refused.
-  if (bits === 16 && (inverted ? format === 1 && littleEndian : format <= 2)) {
+  if (bits === 16 && (inverted ? format === 1 && layout.littleEndian : format <= 2)) {
     return numeric(2, (view, at) =>
       format === 1 ? view.getUint16(at, littleEndian) : view.getInt16(at, littleEndian),
     );
   }
   if (bits === 32 && format === 3) return numeric(4, (view, at) => view.getFloat32(at, littleEndian));
-  if (bits === 32 && !inverted && (format === 2 || littleEndian))
+  if (bits === 32 && !inverted && (format === 2 || layout.littleEndian))
     return numeric(4, (view, at) => view.getInt32(at, littleEndian));
   return undefined;
 }
@@ -229,15 +258,24 @@ function yCbCrReader(convert: YCbCrToRgb): ToRgb {
   };
 }
 
-/** @returns undefined for compressions that are not decoded here: JPEG, fax and others */
+/** Compressions that are left to another decoder: fax of three kinds, and JPEG. */
+const ELSEWHERE = [2, 3, 4, 7];
+const DECODED: readonly number[] = Object.values(COMPRESSION);
+
+/**
+ * @param inflate the engine's own, if it has one
+ * @returns undefined for a compression that is left to another decoder
+ * @throws DamagedImage for what is no image, or none that is read
+ */
 export async function decodeTiff(
   bytes: Uint8Array<ArrayBuffer>,
   checkSize: CheckSize,
   inflate?: Inflate,
 ): Promise<RgbImage | undefined> {
   const tags = readTiffTags(bytes);
-  if (!(Object.values(COMPRESSION) as number[]).includes(tags.get(TAG.compression)?.[0] ?? 1))
-    return undefined;
+  const compression = tags.get(TAG.compression)?.[0] ?? COMPRESSION.none;
+  if (ELSEWHERE.includes(compression)) return undefined;
+  if (!DECODED.includes(compression)) throw refused(`with compression ${compression}`);
   const layout = readLayout(tags);
   const { width, height, blockWidth, blockHeight } = layout;
   if (!Number.isSafeInteger(width) || width < 1 || height < 1)
@@ -270,20 +308,19 @@ function blockBytes(
   return layout.reversed ? reverseBits(data) : data;
 }
 
-/** Strips and tiles in order, with where they lie; throws if there are more or fewer than the image needs. */
+/** The strips and tiles of a plane in order, with where they lie; throws if there are fewer than the image needs. */
 function* blocksOf(layout: Layout, planes: number) {
   const { width, height, blockWidth, blockHeight, offsets } = layout;
   const across = Math.ceil(width / blockWidth);
-  const down = Math.ceil(height / blockHeight);
-  if (offsets.length < across * down * planes)
+  const count = across * Math.ceil(height / blockHeight);
+  if (offsets.length < count * planes)
     throw new DamagedImage('the TIFF has fewer strips or tiles than it needs');
-  for (let block = 0; block < across * down * planes; block++) {
-    const place = block % (across * down);
-    const left = (place % across) * blockWidth;
-    const top = Math.floor(place / across) * blockHeight;
+  for (let block = 0; block < count; block++) {
+    const left = (block % across) * blockWidth;
+    const top = Math.floor(block / across) * blockHeight;
     const columns = Math.min(blockWidth, width - left);
     const rows = Math.min(blockHeight, height - top);
-    yield { block, plane: Math.floor(block / (across * down)), left, top, columns, rows };
+    yield { block, left, top, columns, rows, count };
   }
 }
 
@@ -306,33 +343,28 @@ async function readBlocks(
   const inBlock = planar ? 1 : samples;
   const rowBytes = Math.ceil((blockWidth * bits * inBlock) / 8);
   const tiled = layout.tags.get(TAG.stripOffsets) === undefined;
-  // Planes are put together first, then read as if they had been.
-  const whole = planar ? new Uint8Array(layout.height * width * samples * (bits / 8)) : undefined;
-  for (const { block, plane, left, top, columns, rows } of blocksOf(layout, planar ? samples : 1)) {
+  const planes = planar ? samples : 1;
+  const bytesPerSample = bits / 8;
+  for (const { block, left, top, columns, rows, count } of blocksOf(layout, planes)) {
     const length = rowBytes * (tiled ? blockHeight : rows);
-    const data = await decompress(blockBytes(bytes, layout, block, length), compression, length, inflate);
-    if (layout.differences) undoDifferences(data, rowBytes, inBlock, bits, layout.littleEndian);
-    for (let y = 0; y < rows; y++) {
-      const to = (top + y) * width + left;
-      if (whole) interleave(data, y * rowBytes, columns, whole, to, plane, samples, bits / 8);
-      else toRgb(data, y * rowBytes, columns, rgb, to * 3);
+    let data = new Uint8Array();
+    for (let plane = 0; plane < planes; plane++) {
+      const packed = blockBytes(bytes, layout, block + plane * count, length);
+      const part = await decompress(packed, compression, length, inflate);
+      if (layout.differences) undoDifferences(part, rowBytes, inBlock, bits, layout.littleEndian);
+      if (!planar) data = part;
+      else if (plane === 0) data = new Uint8Array(length * planes);
+      if (planar) interleave(part, data, plane, planes, bytesPerSample);
     }
+    const pitch = planar ? rowBytes * planes : rowBytes;
+    for (let y = 0; y < rows; y++) toRgb(data, y * pitch, columns, rgb, ((top + y) * width + left) * 3);
   }
-  if (whole) toRgb(whole, 0, width * layout.height, rgb, 0);
 }
 
-function interleave(
-  data: Uint8Array,
-  at: number,
-  count: number,
-  out: Uint8Array,
-  to: number,
-  plane: number,
-  samples: number,
-  bytes: number,
-): void {
-  for (let i = 0; i < count; i++) {
-    for (let b = 0; b < bytes; b++) out[((to + i) * samples + plane) * bytes + b] = data[at + i * bytes + b]!;
+/** Puts the samples of a plane into their places among those of the others. */
+function interleave(part: Uint8Array, out: Uint8Array, plane: number, planes: number, bytes: number): void {
+  for (let from = 0, to = plane * bytes; from < part.length; from += bytes, to += planes * bytes) {
+    for (let b = 0; b < bytes; b++) out[to + b] = part[from + b]!;
   }
 }
 
@@ -348,7 +380,7 @@ async function readSubsampled(
 ): Promise<void> {
   const { width, blockWidth, blockHeight, tags, compression } = layout;
   const [across = 2, down = 2] = tags.get(TAG.yCbCrSubsampling) ?? [];
-  const known = ['1,1', '2,1', '1,2', '2,2', '4,1', '4,2', '4,4'].includes(`${across},${down}`);
+  const known = ['1,1', '2,1', '1,2', '2,2', '4,1', '4,2'].includes(`${across},${down}`);
   if (
     !known ||
     layout.samples !== 3 ||

@@ -38,7 +38,7 @@ async function inflated(data: Uint8Array<ArrayBuffer>, length: number, inflate: 
   };
   if (inflate && (await inflate(data, sink)) && filled === length) return out;
   filled = 0;
-  const end = inflateInto(data, sink);
+  const { end } = inflateInto(data, sink);
   if (end === 'broken') throw damaged();
   if (filled < length) throw early();
   return out;

@@ -29,6 +29,9 @@ interface Args extends PreprocessingArgs {
   imgSize?: string;
   numClasses?: number;
   numHeads?: number;
+  pool?: 'token' | 'mean' | 'token_mean';
+  activation?: 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu';
+  layerNormEps?: number;
   root?: string;
   pooler?: boolean;
   dtype: WeightDtype;
@@ -64,6 +67,18 @@ export const convertCommand: Command = {
         describe: 'a head of another size is replaced by a fresh one; 0 drops it',
       })
       .option('num-heads', { type: 'number', describe: 'attention heads, where they are not width / 64' })
+      .option('pool', {
+        choices: ['token', 'mean', 'token_mean'],
+        describe: 'what the head reads, where tensors do not tell: class token, mean of the patches, both',
+      })
+      .option('activation', {
+        choices: ['gelu', 'gelu_tanh', 'quick_gelu', 'relu'],
+        describe: "the MLP's non-linearity, where it is not the code base's own",
+      })
+      .option('layer-norm-eps', {
+        type: 'number',
+        describe: "epsilon of the layer norms, where it is not the code base's own",
+      })
       .option('root', {
         type: 'string',
         describe: 'which of several models in the file: what stands before its names',
@@ -102,9 +117,10 @@ export const convertCommand: Command = {
       throw new UserError('a SavedModel holds float32 weights; leave out --quantize');
     }
     const labels = args.labels === undefined ? undefined : await readLines(args.labels);
-    const { model, numClasses, numHeads, root, pooler } = args;
+    const { model, numClasses, numHeads, pool, activation, layerNormEps, root, pooler } = args;
     const preprocessing = preprocessingArgs(args);
-    const options = { model, imgSize, numClasses, numHeads, labels, preprocessing, root, pooler };
+    const untold = { numHeads, pool, activation, layerNormEps };
+    const options = { model, imgSize, numClasses, ...untold, labels, preprocessing, root, pooler };
     const opened = await openCheckpoint(args.checkpoint, options);
     try {
       await writeFolder(args.outdir, (sink) =>

@@ -140,6 +140,19 @@ describe('the naming, what is dropped and what is left over', () => {
   });
 });
 
+test.each<[string, ConvertOptions]>([
+  ['timm_avg_without_fc_norm.safetensors', { pool: 'mean' }],
+  ['timm_quick_gelu.safetensors', { activation: 'quick_gelu' }],
+  ['timm_epsilon.safetensors', { layerNormEps: 1e-3 }],
+])('%s by an option alone', async (name, options) => {
+  expect(
+    largestError(await predict(name, { numHeads: 2, ...options }, 'wasm'), outputs[name].output),
+  ).toBeLessThan(1e-5);
+  expect(largestError(await predict(name, { numHeads: 2 }, 'wasm'), outputs[name].output)).toBeGreaterThan(
+    1e-5,
+  );
+});
+
 test('what neither tensors nor facts tell is an assumption, with the published models that differ', async () => {
   const { assumptions } = convert(await open('timm_clip.safetensors'), { numHeads: 2 });
   const said = Object.fromEntries(assumptions.map(({ field, value, why }) => [field, `${value}: ${why}`]));

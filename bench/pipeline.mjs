@@ -18,7 +18,6 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
 import { scoreBatches } from '../dist/src/evaluate/index.js';
 import { load, openModel } from '../dist/src/node/index.js';
@@ -96,39 +95,15 @@ const model = await load(modelPath, { backend: native ? backend : 'wasm', quanti
 const score = (files) =>
   scoreBatches(model, preparePictures(files, { preprocessing, batchSize, workers: threads }));
 
-/** The model alone: in this thread with native TensorFlow's own threads, or in threads that have one each. */
+/** The model alone, on as many threads. */
 async function startModels() {
-  if (native) {
-    const [height, width] = config.imgSize;
-    const data = makePictures(batchSize, Math.max(height, width)).slice(0, batchSize * height * width * 3);
-    return {
-      async run(batches) {
-        for (let i = 0; i < batches; i++) {
-          const x = tf.tensor4d(data, [batchSize, height, width, 3]);
-          const logits = tf.tidy(() => model.predict(x));
-          await logits.data();
-          tf.dispose([x, logits]);
-        }
-      },
-      close: async () => {},
-    };
-  }
-  const url = new URL('./lib/modelThread.mjs', import.meta.url);
-  const workers = Array.from(
-    { length: threads },
-    () => new Worker(url, { workerData: { model: modelPath, quantize } }),
-  );
-  const answer = (worker) =>
-    new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
-  await Promise.all(workers.map(answer));
+  const [height, width] = config.imgSize;
+  const data = makePictures(batchSize, Math.max(height, width)).slice(0, batchSize * height * width * 3);
   return {
     async run(batches) {
-      const each = Math.ceil(batches / workers.length);
-      const done = workers.map(answer);
-      for (const worker of workers) worker.postMessage({ batches: each, batchSize });
-      await Promise.all(done);
+      for (let i = 0; i < batches; i++) await model.predictPixels(data, batchSize);
     },
-    close: () => Promise.all(workers.map((worker) => worker.terminate())),
+    close: async () => {},
   };
 }
 

@@ -12,7 +12,8 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../dist/src/backend.js';
-import { openRegnet } from '../dist/src/node/openRegnet.js';
+import { loadAny } from '../dist/src/models/families.js';
+import { openAnyModel } from '../dist/src/node/openModel.js';
 import { groupedConvolve3x3, linear } from '../dist/src/ops/index.js';
 
 const { values: options, positionals } = parseArgs({
@@ -83,7 +84,9 @@ function convolutions() {
 }
 
 async function network(path) {
-  const model = await openRegnet(path);
+  const opened = await openAnyModel(path);
+  const model = await loadAny(opened.source);
+  await opened.close();
   const values = Float32Array.from({ length: 224 * 224 * 3 }, (_, i) => Math.sin(i * 0.37));
   const one = tf.tensor4d(values, [1, 224, 224, 3]);
   const x = tf.concat(Array(batch).fill(one));

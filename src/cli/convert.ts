@@ -12,29 +12,25 @@ import { CONVERSION_FILE } from '../models/savedModel.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/readLines.js';
+import {
+  CONVERSION_NUMBERS,
+  type ConversionArgs,
+  conversionArgs,
+  conversionOptions,
+} from './conversionOptions.js';
 import { type Command, checkNumbers, parseImgSize } from './main.js';
-import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 
 /** Classes of a head that is made: five times those of ImageNet-21k. */
 const MAX_CLASSES = 100_000;
 
-/** Attention heads of a block, at most: the widest published model has 48. */
-const MAX_HEADS = 1024;
-
-interface Args extends PreprocessingArgs {
+interface Args extends ConversionArgs {
   checkpoint: string;
   outdir: string;
   model: string;
   imgSize?: string;
   numClasses?: number;
-  numHeads?: number;
-  pool?: 'token' | 'mean' | 'token_mean';
-  activation?: 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu';
-  layerNormEps?: number;
-  root?: string;
-  pooler?: boolean;
   dtype: WeightDtype;
   quantize?: 'int8';
   format: 'layers' | 'saved-model';
@@ -67,27 +63,6 @@ export const convertCommand: Command = {
         type: 'number',
         describe: 'a head of another size is replaced by a fresh one; 0 drops it',
       })
-      .option('num-heads', { type: 'number', describe: 'attention heads, where they are not width / 64' })
-      .option('pool', {
-        choices: ['token', 'mean', 'token_mean'],
-        describe: 'what the head reads, where tensors do not tell: class token, mean of the patches, both',
-      })
-      .option('activation', {
-        choices: ['gelu', 'gelu_tanh', 'quick_gelu', 'relu'],
-        describe: "the MLP's non-linearity, where it is not the code base's own",
-      })
-      .option('layer-norm-eps', {
-        type: 'number',
-        describe: "epsilon of the layer norms, where it is not the code base's own",
-      })
-      .option('root', {
-        type: 'string',
-        describe: 'which of several models in the file: what stands before its names',
-      })
-      .option('pooler', {
-        type: 'boolean',
-        describe: 'whether a Hugging Face classifier reads the pooler that stands before it',
-      })
       .option('dtype', {
         choices: ['float32', 'float16', 'uint8'],
         default: 'float32',
@@ -102,10 +77,10 @@ export const convertCommand: Command = {
         default: 'layers',
         describe: 'tfjs layers model, or TensorFlow SavedModel',
       })
-      .options(preprocessingOptions)
+      .options(conversionOptions)
       .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
       .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
-      .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], 'num-heads': [1, MAX_HEADS] }))
+      .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], ...CONVERSION_NUMBERS }))
       .example('$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model')
       .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger pictures, half the size'),
   handler: async (raw) => {
@@ -118,10 +93,8 @@ export const convertCommand: Command = {
       throw new UserError('a SavedModel holds float32 weights; leave out --quantize');
     }
     const labels = args.labels === undefined ? undefined : await readLines(args.labels);
-    const { model, numClasses, numHeads, pool, activation, layerNormEps, root, pooler } = args;
-    const preprocessing = preprocessingArgs(args);
-    const untold = { numHeads, pool, activation, layerNormEps };
-    const options = { model, imgSize, numClasses, ...untold, labels, preprocessing, root, pooler };
+    const { model, numClasses } = args;
+    const options = { model, imgSize, numClasses, labels, ...conversionArgs(args) };
     const opened = await openCheckpoint(args.checkpoint, options);
     try {
       await writeFolder(args.outdir, (sink) =>

@@ -14,15 +14,21 @@ import { openAnyModel } from '../node/openModel.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
+import {
+  CONVERSION_NUMBERS,
+  type ConversionArgs,
+  conversionArgs,
+  conversionOptions,
+} from './conversionOptions.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
-import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
+import { preprocessingArgs } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
 import { catchInterrupt, type Interruption } from './signals.js';
 import { chooseBackend, defaultWorkers } from './threads.js';
 
-interface Args extends RedisArgs, PreprocessingArgs {
+interface Args extends RedisArgs, ConversionArgs {
   model: string;
   valDir: string;
   batchSize: number;
@@ -49,7 +55,7 @@ const builder = (program: string) => (yargs: Argv) =>
       describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
     })
     .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of images' })
-    .options(preprocessingOptions)
+    .options(conversionOptions)
     .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
     .option('workers', {
       type: 'number',
@@ -101,7 +107,11 @@ const builder = (program: string) => (yargs: Argv) =>
         throw new UsageError('--redis-password-file is for --queue');
       if (args.queue !== undefined && args.quantize)
         throw new UsageError('with --queue the model is quantized beforehand: deit-convert --quantize int8');
-      return checkNumbers(args, { 'batch-size': [1, MAX_BATCH_SIZE], workers: [0, MAX_WORKERS] });
+      return checkNumbers(args, {
+        'batch-size': [1, MAX_BATCH_SIZE],
+        workers: [0, MAX_WORKERS],
+        ...CONVERSION_NUMBERS,
+      });
     })
     .example(`${program} deit-tiny/ imagenet/val`, 'top-1, top-5 and loss')
     .example(`${program} deit-tiny/ imagenet/val --predictions out.jsonl`, 'and what it said of each image')
@@ -117,7 +127,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const backends = new Set<string>();
   const byQueue = args.queue !== undefined;
   if (!byQueue) backends.add(await chooseBackend(backendFor(args)));
-  const opened = await openAnyModel(args.model, { preprocessing: preprocessingArgs(args) });
+  const opened = await openAnyModel(args.model, conversionArgs(args));
   try {
     const { config, labels, preprocessing: own } = opened.source;
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });

@@ -3,13 +3,19 @@ import type { Prediction } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
 import { sayAssumptions } from './assumptions.js';
+import {
+  CONVERSION_NUMBERS,
+  type ConversionArgs,
+  conversionArgs,
+  conversionOptions,
+} from './conversionOptions.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
-import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
+import { preprocessingArgs } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
 
-interface Args extends PreprocessingArgs {
+interface Args extends ConversionArgs {
   model: string;
   images: string[];
   topK: number;
@@ -41,9 +47,9 @@ export const predictCommand: Command = {
       .option('top-k', { type: 'number', default: 5, describe: 'how many classes to name' })
       .option('backend', { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' })
       .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
-      .options(preprocessingOptions)
+      .options(conversionOptions)
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
-      .check((args) => checkNumbers(args, { 'top-k': 1 }))
+      .check((args) => checkNumbers(args, { 'top-k': 1, ...CONVERSION_NUMBERS }))
       .check(({ images }) => {
         if (images.length === 0) throw new UsageError('say which images: predict MODEL IMAGE...');
         if (images.filter((file: string) => file === STDIN).length <= 1) return true;
@@ -54,7 +60,12 @@ export const predictCommand: Command = {
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const { backend, quantize } = args;
-    const model = await load(args.model, { backend, quantize, preprocessing: preprocessingArgs(args) });
+    const model = await load(args.model, {
+      backend,
+      quantize,
+      convert: conversionArgs(args),
+      preprocessing: preprocessingArgs(args),
+    });
     sayAssumptions(model);
     const answers: Answer[] = [];
     try {

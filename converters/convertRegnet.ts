@@ -4,7 +4,7 @@ import { type RegnetConfig, type RegnetStage, regnetBlocks } from '../src/famili
 import { hasDownsample, type RegnetBlockConfig } from '../src/families/regnet/shape.js';
 import type { WeightReader } from '../src/models/weights.js';
 import type { Checkpoint, CheckpointTensor } from './formats/types.js';
-import { type RegnetNaming, regnetNamings } from './keymaps/regnet.js';
+import { type RegnetNaming, regnetNamings } from './namings/regnet.js';
 import { toTfjsLayout } from './tensorLayout.js';
 
 /** Epsilon of every batch norm in RegNets (torch's default; timm's, torchvision's and pycls'). */

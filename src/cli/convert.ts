@@ -12,6 +12,7 @@ import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/readLines.js';
 import { type Command, checkNumbers, parseImgSize } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 
@@ -21,7 +22,7 @@ const MAX_CLASSES = 100_000;
 /** Attention heads of a block, at most: the widest published model has 48. */
 const MAX_HEADS = 1024;
 
-interface Args {
+interface Args extends PreprocessingArgs {
   checkpoint: string;
   outdir: string;
   model: string;
@@ -41,7 +42,11 @@ export const convertCommand: Command = {
   describe: 'Convert a PyTorch checkpoint (.pth, .safetensors) of a ViT or DeiT',
   builder: (yargs) =>
     yargs
-      .positional('checkpoint', { type: 'string', demandOption: true, describe: 'file to convert' })
+      .positional('checkpoint', {
+        type: 'string',
+        demandOption: true,
+        describe: 'file or Hugging Face/timm folder',
+      })
       .positional('outdir', { type: 'string', demandOption: true, describe: 'folder to make or replace' })
       .option('model', {
         type: 'string',
@@ -71,6 +76,7 @@ export const convertCommand: Command = {
         default: 'layers',
         describe: 'tfjs layers model, or TensorFlow SavedModel',
       })
+      .options(preprocessingOptions)
       .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
       .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
       .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], 'num-heads': [1, MAX_HEADS] }))
@@ -87,12 +93,14 @@ export const convertCommand: Command = {
     }
     const labels = args.labels === undefined ? undefined : await readLines(args.labels);
     const { model, numClasses, numHeads } = args;
-    const opened = await openCheckpoint(args.checkpoint, { model, imgSize, numClasses, numHeads, labels });
+    const preprocessing = preprocessingArgs(args);
+    const options = { model, imgSize, numClasses, numHeads, labels, preprocessing };
+    const opened = await openCheckpoint(args.checkpoint, options);
     try {
       await writeFolder(args.outdir, (sink) =>
         writeModel(args.quantize ? quantize(opened.source) : opened.source, sink, args),
       );
-      const { size } = await stat(args.checkpoint);
+      const { size } = await stat(opened.source.report.source);
       printReport(opened.source.report, size, args);
     } finally {
       await opened.close();

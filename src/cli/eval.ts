@@ -3,7 +3,7 @@ import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import type { Classes, EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
-import { preprocessingFor, presetNames } from '../image/index.js';
+import { preprocessingFromOptions } from '../image/fromOptions.js';
 import type { Preprocessing } from '../image/types.js';
 import { backendFor, loadFrom, type ModelSource } from '../models/load.js';
 import type { Regnet } from '../models/regnet.js';
@@ -15,16 +15,16 @@ import { openRegnet } from '../node/openRegnet.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
 import { catchInterrupt, type Interruption } from './signals.js';
 import { chooseBackend, defaultWorkers, scoreThreads } from './threads.js';
 
-interface Args extends RedisArgs {
+interface Args extends RedisArgs, PreprocessingArgs {
   model: string;
   valDir: string;
-  preset?: string;
   batchSize: number;
   workers: number;
   backend: string;
@@ -54,7 +54,7 @@ const builder = (program: string) => (yargs: Argv) =>
       describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
     })
     .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of images' })
-    .option('preset', { choices: presetNames, describe: "preprocessing; by default the model's own" })
+    .options(preprocessingOptions)
     .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
     .option('workers', {
       type: 'number',
@@ -124,11 +124,11 @@ async function runEvaluation(args: Args): Promise<Summary> {
   if (!byQueue) backends.add(await chooseBackend(backendFor(args)));
   const regnet = byQueue || report ? undefined : await openRegnet(args.model);
   if (regnet) return evaluateRegnet(regnet, args, [...backends][0]);
-  const opened = await openModel(args.model);
+  const opened = await openModel(args.model, { preprocessing: preprocessingArgs(args) });
   try {
     const { config, labels, preprocessing: own } = opened.source;
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
-    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : own;
+    const preprocessing = preprocessingFromOptions(own, config.imgSize, preprocessingArgs(args));
     sayAssumptions(opened.source);
     announce(folder, preprocessing);
     const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
@@ -178,7 +178,11 @@ async function evaluateRegnet(regnet: Regnet, args: Args, backend: string): Prom
     if (args.quantize) throw new UserError(`${args.model}: --quantize is for ViT and DeiT, not for RegNet`);
     const { config, labels } = regnet;
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
-    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : regnet.preprocessing;
+    const preprocessing = preprocessingFromOptions(
+      regnet.preprocessing,
+      config.imgSize,
+      preprocessingArgs(args),
+    );
     sayAssumptions(regnet);
     announce(folder, preprocessing);
     const scorer = { model: regnet, decodeThreads: args.workers };

@@ -1,8 +1,9 @@
 /** Checks what a model.json says, before anything is built or read by it: it may be anybody's. */
 import { describeValue, printable } from '../checkOptions.js';
 import { UserError } from '../errors.js';
-import { checkConfig, type VitConfig } from '../families/vit/config.js';
+import { checkConfig, type VitConfig, vitFields } from '../families/vit/config.js';
 import { savedWeightName, weightSpecs } from '../families/vit/weights.js';
+import type { Interpolation, Preprocessing } from '../image/types.js';
 import type { ModelMetadata } from './metadata.js';
 
 /** A model.json whose fields have been checked. */
@@ -96,7 +97,7 @@ function checkArchitecture(value: unknown, listed: number, fail: Fail): VitConfi
     `[height, width] of 1…${MAX_SIDE}`,
   );
   field('depth', isWhole(value.depth, 1, MAX_DEPTH), `a whole number of 1…${MAX_DEPTH}`);
-  for (const name of ['patchSize', 'inChans', 'embedDim', 'numHeads']) {
+  for (const name of ['inChans', 'embedDim', 'numHeads']) {
     field(name, isWhole(value[name], 1), 'a whole number of at least 1');
   }
   field('numClasses', isWhole(value.numClasses, 0), 'a whole number of at least 0');
@@ -108,13 +109,45 @@ function checkArchitecture(value: unknown, listed: number, fail: Fail): VitConfi
   for (const name of ['qkvBias', 'distilled', 'posEmbedPrefix']) {
     field(name, typeof value[name] === 'boolean', 'true or false');
   }
+  checkFields('architecture', value, vitFields(), fail);
+  const config = value as unknown as VitConfig;
+  checkConfig(config);
   // A block has weights: what is built, and how long that takes, is bounded by what the manifest lists.
-  if ((value.depth as number) > listed) {
-    fail(`architecture.depth is ${value.depth}, but the manifest lists only ${listed} weights`);
+  if (config.depth * (config.parallel ?? 1) > listed) {
+    fail(`architecture.depth is ${config.depth}, but the manifest lists only ${listed} weights`);
   }
-  checkConfig(value as unknown as VitConfig);
-  return value as unknown as VitConfig;
+  return config;
 }
+
+/** A field of a later release may change what is computed: it is not passed over. */
+function checkFields(what: string, value: Fields, known: readonly string[], fail: Fail): void {
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  fail(
+    `${what} has the field "${printable(unknown.slice(0, 60))}", which this release does not know; update it`,
+  );
+}
+
+/** A table, so that a field that is added is added here too. */
+const PREPROCESSING_FIELDS: Record<keyof Preprocessing, true> = {
+  preset: true,
+  resize: true,
+  interpolation: true,
+  crop: true,
+  cropRounding: true,
+  fill: true,
+  rescaleFactor: true,
+  mean: true,
+  std: true,
+};
+const INTERPOLATIONS: Record<Interpolation, true> = {
+  nearest: true,
+  box: true,
+  bilinear: true,
+  hamming: true,
+  bicubic: true,
+  lanczos: true,
+};
 
 function checkPreprocessing(value: unknown, { imgSize }: VitConfig, fail: Fail): void {
   if (!isObject(value)) fail(`preprocessing must be an object, got ${describeValue(value)}`);
@@ -135,16 +168,21 @@ function checkPreprocessing(value: unknown, { imgSize }: VitConfig, fail: Fail):
     fail(`preprocessing.crop is ${crop.join('×')}, the model’s input is ${imgSize.join('×')}`);
   }
   const resize: Fields = isObject(fields.resize) ? fields.resize : {};
+  const { mode, size, longest, height, width } = resize;
   const known =
-    (resize.mode === 'short' && side(resize.size)) ||
-    (resize.mode === 'squash' && side(resize.height) && side(resize.width));
-  field('resize', known, `{mode: 'short', size} or {mode: 'squash', height, width}, of 1…${MAX_SIDE}`);
-  const covers = (reach: unknown, i: 0 | 1) => (reach as number) >= crop[i]!;
-  const fits =
-    resize.mode === 'short'
-      ? covers(resize.size, 0) && covers(resize.size, 1)
-      : covers(resize.height, 0) && covers(resize.width, 1);
-  if (!fits) fail(`preprocessing.resize gives less than the crop of ${crop.join('×')}`);
+    (mode === 'short' && side(size) && (longest === undefined || side(longest))) ||
+    (['squash', 'cover', 'fit'].includes(mode as string) && side(height) && side(width)) ||
+    mode === 'none';
+  const modes = "{mode: 'short', size}, {mode: 'squash', 'cover' or 'fit', height, width} or {mode: 'none'}";
+  field('resize', known, `${modes}, of 1…${MAX_SIDE} pixels`);
+  const optional = (name: string, ok: (value: unknown) => boolean, expected: string) =>
+    field(name, fields[name] === undefined || ok(fields[name]), expected);
+  const filters = Object.keys(INTERPOLATIONS);
+  optional('interpolation', (value) => filters.includes(value as string), `one of ${filters.join(', ')}`);
+  optional('cropRounding', (value) => value === 'even' || value === 'down', 'even or down');
+  optional('fill', (value) => isList(value, 3, (level) => isWhole(level, 0, 255)), 'three levels of 0…255');
+  optional('rescaleFactor', (value) => isNumber(value) && (value as number) > 0, 'a number above 0');
+  checkFields('preprocessing', fields, Object.keys(PREPROCESSING_FIELDS), fail);
 }
 
 function checkLabels(value: unknown, { numClasses }: VitConfig, fail: Fail): void {

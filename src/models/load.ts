@@ -1,4 +1,5 @@
-import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
+import type { Conversion, ConvertOptions } from '../../converters/convert.js';
+import { convertWithFacts } from '../../converters/convertWithFacts.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { attachRuntime, type BackendChoice, chooseBackend, engineFor } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
@@ -85,7 +86,7 @@ export async function load(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) {
     checkSource(source);
-    return loadFrom(convert(await parseCheckpoint(source), options.convert), options);
+    return loadFrom(await convertWithFacts(await parseCheckpoint(source), options.convert), options);
   }
   const url = String(source);
   if (isCheckpoint(url)) return loadCheckpoint(url, options);
@@ -207,7 +208,10 @@ async function loadCheckpoint(url: string, options: LoadOptions): Promise<Vision
     },
   });
   const checkpoint = await parseCheckpoint(bytesSource(bytes, url));
-  const model = await loadFrom(convert(checkpoint, options.convert), { ...options, onProgress: undefined });
+  const model = await loadFrom(await convertWithFacts(checkpoint, options.convert), {
+    ...options,
+    onProgress: undefined,
+  });
   onProgress?.(1, { loadedBytes: bytes.length, totalBytes: bytes.length });
   return model;
 }

@@ -306,11 +306,14 @@ export class VisionTransformer {
    *
    * @param image what classify takes
    * @returns class token and mean of the patches after the final norm, float32 [D] each
-   * @throws UserError if an image cannot be read, or a value is not finite
+   * @throws UserError if an image cannot be read, a value is not finite, or the model has no class token
    */
   async embed(image: ClassifyInput): Promise<Embedding>;
   async embed(images: readonly ClassifyInput[]): Promise<Embedding[]>;
   async embed(images: ClassifyInput | readonly ClassifyInput[]): Promise<Embedding | Embedding[]> {
+    if (this.config.classToken === false) {
+      throw new UserError(`${this.config.name}: has no class token; use features for its tokens`);
+    }
     const prefix = numPrefixTokens(this.config);
     const compute = (x: tf.Tensor4D) => {
       const { tokens } = this.features(x);

@@ -1,12 +1,14 @@
 import { open, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
+import { basename, dirname, join } from 'node:path';
+import type { Conversion, ConvertOptions } from '../../converters/convert.js';
+import { convertWithFacts } from '../../converters/convertWithFacts.js';
 import { parseCheckpoint } from '../../converters/formats/index.js';
 import { UserError } from '../errors.js';
 import { openUrl } from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
+import { convertFolder, describesFile, isForeignFolder } from './openFolder.js';
 
 /** A model to be loaded; close it when its weights have been read. */
 export interface OpenedModel<Source = SavedModel | Conversion> {
@@ -17,8 +19,8 @@ export interface OpenedModel<Source = SavedModel | Conversion> {
 const nothingToClose = async () => {};
 
 /**
- * Opens a model by whatever names it: a converted folder or its model.json, an http(s) URL of one, or a checkpoint
- * file (.pth, .safetensors), which is mapped in memory.
+ * Opens a model by whatever names it: a converted folder or its model.json, an http(s) URL of one, a folder of
+ * Hugging Face or timm, or a checkpoint file (.pth, .safetensors …), which is mapped in memory.
  */
 export async function openModel(model: string, options: ConvertOptions = {}): Promise<OpenedModel> {
   if (/^https?:\/\//.test(model)) return { source: await openUrl(model), close: nothingToClose };
@@ -29,20 +31,27 @@ export async function openModel(model: string, options: ConvertOptions = {}): Pr
   });
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
   if (folder === undefined) return openCheckpoint(model, options);
+  if (isForeignFolder(folder)) return convertFolder(folder, options);
   const read = (path: string, maxBytes: number) => readModelFile(folder, path, maxBytes);
   const size = async (path: string) => (await fileInfo(folder, path)).size;
   return { source: await openSavedModel({ name: model, read, size }), close: nothingToClose };
 }
 
-/** Opens and maps a checkpoint file; the SHA-256 prefix in its name is checked first. */
+/**
+ * Opens and maps a checkpoint file, or a folder of Hugging Face or timm; the SHA-256 prefix in a file's name is checked
+ * first.
+ */
 export async function openCheckpoint(
   path: string,
   options: ConvertOptions = {},
 ): Promise<OpenedModel<Conversion>> {
+  if (isForeignFolder(path)) return convertFolder(path, options);
+  if (await describesFile(path)) return convertFolder(dirname(path), options, basename(path));
   const file = await openFileSource(path);
   try {
     await checkHashInName(path);
-    return { source: convert(await parseCheckpoint(file), options), close: () => file.close() };
+    const source = await convertWithFacts(await parseCheckpoint(file), options);
+    return { source, close: () => file.close() };
   } catch (error) {
     await file.close();
     throw error;

@@ -50,6 +50,18 @@ test('a folder as deit-convert writes it is taken', async () => {
   model.dispose();
 });
 
+test.each<[string, object, object]>([
+  ['a patch that is not square', { patchSize: [8, 8] }, {}],
+  ['a resize that is smaller than the crop', {}, { resize: { mode: 'short', size: 8 }, fill: [1, 2, 3] }],
+  ['other resizes', {}, { resize: { mode: 'fit', height: 16, width: 16 }, interpolation: 'lanczos' }],
+  ['no resize', {}, { resize: { mode: 'none' }, cropRounding: 'down', rescaleFactor: 1 / 127.5 }],
+])('%s is taken', (_, architecture, preprocessing) => {
+  const json = modelJson();
+  Object.assign(json.userDefinedMetadata.deit.architecture, architecture);
+  Object.assign(json.userDefinedMetadata.deit.preprocessing, preprocessing);
+  expect(() => checkModelJson(json, 'folder')).not.toThrow();
+});
+
 test('a manifest of several groups, quantized weights and no labels are taken', () => {
   const json = modelJson();
   const [{ weights }] = json.weightsManifest;
@@ -98,7 +110,7 @@ const changes: Record<
     /does not divide into 3 heads$/,
   ],
   'a width as text': [({ architecture }) => (architecture.embedDim = '8'), /embedDim .*got the text "8"$/],
-  'a huge width': [({ architecture }) => (architecture.embedDim = 1e12), /should have shape/],
+  'a huge width': [({ architecture }) => (architecture.embedDim = 1e12), /embedDim must be at most 65536/],
   'a huge patch': [({ architecture }) => (architecture.patchSize = 1e9), /smaller than a patch/],
   'no input size': [({ architecture }) => delete architecture.imgSize, /imgSize must be \[height, width\]/],
   'an input size of one number': [({ architecture }) => (architecture.imgSize = 16), /imgSize/],
@@ -155,9 +167,28 @@ const changes: Record<
     ({ preprocessing }) => (preprocessing.resize = { mode: 'short', size: 0 }),
     /resize must be/,
   ],
-  'a resize that is smaller than the crop': [
-    ({ preprocessing }) => (preprocessing.resize = { mode: 'short', size: 8 }),
-    /gives less than the crop of 16×16$/,
+  'another filter': [
+    ({ preprocessing }) => (preprocessing.interpolation = 'cubic'),
+    /interpolation must be one of nearest, .*got the text "cubic"$/,
+  ],
+  'a fill of text': [({ preprocessing }) => (preprocessing.fill = 'black'), /fill must be three levels/],
+  'a rescale factor of 0': [
+    ({ preprocessing }) => (preprocessing.rescaleFactor = 0),
+    /rescaleFactor must be/,
+  ],
+  'a field of the preprocessing that nobody knows': [
+    ({ preprocessing }) => (preprocessing.gamma = 2),
+    /preprocessing has the field "gamma", which this release does not know; update it$/,
+  ],
+  'a field of the architecture that nobody knows': [
+    ({ architecture }) => (architecture.rope = true),
+    /architecture has the field "rope", which this release does not know; update it$/,
+  ],
+  'a patch of three sides': [({ architecture }) => (architecture.patchSize = [8, 8, 8]), /patchSize must be/],
+  'a patch as text': [({ architecture }) => (architecture.patchSize = '8'), /patchSize must be/],
+  'more parallel branches than weights': [
+    ({ architecture }) => (architecture.parallel = 1000),
+    /depth is 1, but the manifest lists only/,
   ],
   'a huge resize': [
     ({ preprocessing }) => (preprocessing.resize = { mode: 'short', size: 1e9 }),

@@ -176,6 +176,15 @@ test('logits are those of predict, and embed the tokens of features', async () =
   expect([...classToken]).not.toEqual([...patchMean]);
 });
 
+test('a model without a class token has no embedding of one', async () => {
+  const mean = createModel(
+    { embedDim: 16, depth: 1, numHeads: 2, numClasses: 3, patchSize: 8, classToken: false, pool: 'mean' },
+    { imgSize: 16 },
+  );
+  await expect(mean.embed(image)).rejects.toThrow(/^vit: has no class token; use features for its tokens$/);
+  mean.dispose();
+});
+
 test('a model without a head gives logits’ features and refuses to classify', async () => {
   const headless = createModel(
     { embedDim: 16, depth: 1, numHeads: 2, numClasses: 0, patchSize: 8 },

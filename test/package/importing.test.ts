@@ -134,7 +134,7 @@ test('without sharp’s binary what reads no image works, and what does says wha
      console.log(loaded.predict(deit.tf.zeros([1, 16, 16, 3])).shape);
      console.log((await loaded.classify(deit.tf.fill([20, 20, 3], 99), { topK: 1 })).length);
      await loaded.classify('picture.png').catch(({ name, message }) => console.log(name, message));
-     await loaded.classify(new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10])).catch(({ name, message }) => console.log(name, message));`,
+     await loaded.classify(${JSON.stringify(resolve('test/fixtures/images/grey.jpg'))}).catch(({ name, message }) => console.log(name, message));`,
     ['--import', './hook.mjs'],
   );
   const [shape, count, missing, unread] = stdout.split('\n');

@@ -56,9 +56,11 @@ export interface VitConfig {
   readonly finalNorm?: boolean;
   /**
    * What the head reads: `token` (by default) the class token, `mean` the mean of the patch tokens, `token_mean` both
-   * side by side (DINOv2's linear head), `map` attention of a learned query over all tokens (SigLIP).
+   * side by side (DINOv2's linear head), `map` attention of a learned query over the patch tokens (SigLIP).
    */
   readonly pool?: 'token' | 'mean' | 'token_mean' | 'map';
+  /** Whether `mean` and `map` pool the prefix tokens too; false by default: the patch tokens alone. */
+  readonly poolPrefix?: boolean;
   /** Whether a layer norm follows the pooling (MAE's and BEiT's fine-tuned models); false by default. */
   readonly fcNorm?: boolean;
   /** Width of a hidden layer with tanh before the head (ViT's pre-logits, BERT's pooler); 0, none, by default. */
@@ -179,6 +181,7 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
   preNorm: { default: undefined, shape: true, check: flag },
   finalNorm: { default: undefined, shape: true, check: flag },
   pool: { default: undefined, shape: true, check: oneOf('token', 'mean', 'token_mean', 'map') },
+  poolPrefix: { default: undefined, shape: true, check: flag },
   fcNorm: { default: undefined, shape: true, check: flag },
   preLogits: { default: undefined, shape: true, check: upTo(0, MAX_WIDTH) },
   dropPathRate: {
@@ -221,6 +224,7 @@ const MEANT: Partial<Record<keyof VitConfig, unknown>> = {
   preNorm: false,
   finalNorm: true,
   pool: 'token',
+  poolPrefix: false,
   fcNorm: false,
   preLogits: 0,
 };
@@ -461,7 +465,8 @@ export function poolArgs({
 export function poolConfig(config: VitConfig): PoolConfig {
   const { numHeads, layerNormEps: epsilon, activation } = config;
   const pool = poolOf(config);
-  const prefixTokens = numPrefixTokens(config);
+  // Of the tokens before the patches those that are left out.
+  const prefixTokens = config.poolPrefix ? 0 : numPrefixTokens(config);
   return poolArgs({ pool, prefixTokens, numHeads, mlpDim: mlpDim(config), activation, epsilon });
 }
 

@@ -43,6 +43,62 @@ export interface WeightSpec {
   readonly trainable: boolean;
 }
 
+/** Layer norms, with the numbers of blocks and branches as `*`. Each has `.gamma` and `.beta`. */
+export const VIT_NORMS = [
+  'norm_pre',
+  'blocks.*.norm1',
+  'blocks.*.attn.q_norm',
+  'blocks.*.attn.k_norm',
+  'blocks.*.norm2',
+  'blocks.*.attns.*.norm',
+  'blocks.*.attns.*.attn.q_norm',
+  'blocks.*.attns.*.attn.k_norm',
+  'blocks.*.ffns.*.norm',
+  'norm',
+  'attn_pool.norm',
+  'fc_norm',
+] as const;
+
+/** Linear layers and the patch projection. Each has `.kernel`, and `.bias` unless the config says that it has none. */
+export const VIT_LINEARS = [
+  'patch_embed',
+  'blocks.*.attn.qkv',
+  'blocks.*.attn.proj',
+  'blocks.*.mlp.fc1',
+  'blocks.*.mlp.fc2',
+  'blocks.*.attns.*.attn.qkv',
+  'blocks.*.attns.*.attn.proj',
+  'blocks.*.ffns.*.mlp.fc1',
+  'blocks.*.ffns.*.mlp.fc2',
+  'attn_pool.q',
+  'attn_pool.kv',
+  'attn_pool.proj',
+  'attn_pool.mlp.fc1',
+  'attn_pool.mlp.fc2',
+  'pre_logits',
+  'head',
+  'head_dist',
+] as const;
+
+/** Weights that stand by themselves. */
+export const VIT_TENSORS = [
+  'cls_token',
+  'dist_token',
+  'reg_token',
+  'pos_embed',
+  'blocks.*.ls1.gamma',
+  'blocks.*.ls2.gamma',
+  'blocks.*.attns.*.ls.gamma',
+  'blocks.*.ffns.*.ls.gamma',
+  'attn_pool.latent',
+] as const;
+
+/** What a naming has rows for: every weight of weightSpecs belongs to one of these (weights.test.ts). */
+export type VitPart =
+  | (typeof VIT_NORMS)[number]
+  | (typeof VIT_LINEARS)[number]
+  | (typeof VIT_TENSORS)[number];
+
 const zeros: Initial = { kind: 'zeros' };
 const ones: Initial = { kind: 'ones' };
 const normal: Initial = { kind: 'normal' };

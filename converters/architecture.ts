@@ -12,7 +12,7 @@ import { likelyHeads } from './conventions.js';
 import type { Assumption, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import type { Located } from './matchNames.js';
-import { namedModel } from './namedFacts.js';
+import type { ModelTables } from './modelTables.js';
 import { foreignByName } from './namings/foreign.js';
 import type { Naming } from './namings/index.js';
 
@@ -27,6 +27,8 @@ export interface ArchitectureHints {
   /** Whether the heads are not wanted. */
   readonly headless?: boolean;
   readonly facts: Facts;
+  /** Published models by their names. */
+  readonly tables: ModelTables;
 }
 
 /** An architecture with what was taken for likely. */
@@ -153,14 +155,14 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
     layerNormEps: 1e-6,
   };
   if (hints.model !== 'auto')
-    checkNamed({ ...base, ...untoldFields(cardOf(hints.model).config) }, hints, file);
+    checkNamed({ ...base, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
   const numHeads = headsOf(found, base, qNorm?.[0], told, file, assumptions);
   const layerNormEps = epsilonOf(found, base, facts, assumptions);
   const activation = activationOf(found, base, facts, assumptions);
   const config = compactConfig({ ...base, numHeads, layerNormEps, activation });
   contradictions(config, facts, file);
   refuseLookAlikes(found, config, facts, hints, file);
-  checkConfig(config);
+  checkConfig({ ...config, name: file });
   sizeInBetween(config, told, assumptions);
   if (hints.model === 'auto')
     return { config: { ...config, ...nearestName(found, config, facts, assumptions) }, assumptions, unused };
@@ -168,8 +170,8 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
 }
 
 /** What a named model's configuration says of what shapes do not tell. */
-function withNamed({ model, facts }: ArchitectureHints): Facts {
-  const named = model === 'auto' ? undefined : cardOf(model).config;
+function withNamed({ model, facts, tables }: ArchitectureHints): Facts {
+  const named = model === 'auto' ? undefined : cardOf(model, tables).config;
   if (!named) return facts;
   const source = `--model ${model}`;
   const { numHeads, layerNormEps, activation, pool } = untoldFields(named);
@@ -188,8 +190,8 @@ function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'tok
 }
 
 /** The entry of a named model; a UserError if there is none. */
-function cardOf(model: string) {
-  const named = namedModel(model);
+function cardOf(model: string, tables: ModelTables) {
+  const named = tables.namedModel(model);
   if (named) return named;
   throw new UserError(
     `no model is named "${model}"; \`deit models\` lists those that are there, and auto finds out`,
@@ -324,7 +326,8 @@ function readHead(
     if (told && told !== 'map' && (classToken || told !== 'token')) return told;
     if (!classToken) return 'mean';
     if (has('fc_norm.gamma')) {
-      const why = 'a norm behind the pooling goes with the mean of the patches in every published model';
+      const why =
+        'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise';
       assumptions.push({ field: 'pool', value: 'mean', why });
       return 'mean';
     }
@@ -332,7 +335,7 @@ function readHead(
     assumptions.push({
       field: 'pool',
       value: 'token',
-      why: 'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False)',
+      why: 'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False); --pool says otherwise',
     });
     return 'token';
   }
@@ -444,8 +447,8 @@ function epsilonOf(found: FoundModel, config: VitConfig, facts: Facts, assumptio
   const epsilon = (config.preNorm && naming.preNormEpsilon) || naming.epsilon;
   assumptions.push({
     field: 'layerNormEps',
-    value: String(epsilon),
-    why: `what ${naming.resampledAs} has by default${config.preNorm && naming.preNormEpsilon ? ' in models with a norm before the blocks' : ''}`,
+    value: epsilon.toExponential(),
+    why: `what ${naming.resampledAs} has by default${config.preNorm && naming.preNormEpsilon ? ' in models with a norm before the blocks' : ''}; --layer-norm-eps says otherwise`,
   });
   return epsilon;
 }
@@ -460,7 +463,11 @@ function activationOf(
   if (facts.config.activation) return facts.config.activation.value;
   const value = naming.activation ?? 'gelu';
   const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
-  assumptions.push({ field: 'activation', value, why: `what ${naming.resampledAs} has by default${others}` });
+  assumptions.push({
+    field: 'activation',
+    value,
+    why: `what ${naming.resampledAs} has by default${others}; --activation says otherwise`,
+  });
   return value;
 }
 
@@ -640,7 +647,7 @@ export function inputName({ imgSize: [height, width] }: Pick<VitConfig, 'imgSize
 
 /** A named model must be what the checkpoint holds; one line says the first field that is not. */
 function checkNamed(config: VitConfig, hints: ArchitectureHints, file: string): VitConfig {
-  const named = cardOf(hints.model).config;
+  const named = cardOf(hints.model, hints.tables).config;
   const field = differingField(named, config);
   if (field === 'layerScale') {
     const has = config.layerScale === null ? 'has no LayerScale' : 'has LayerScale';

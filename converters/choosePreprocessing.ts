@@ -3,8 +3,7 @@ import { type PreprocessingOptions, preprocessingFromOptions } from '../src/imag
 import { preprocessingFor } from '../src/image/presets.js';
 import type { Preprocessing, Resize } from '../src/image/types.js';
 import type { Assumption, Fact, Facts, Library } from './facts.js';
-import { namedModel } from './namedFacts.js';
-import { otherConventions, timmPreset } from './publishedLike.js';
+import { type ModelTables, ownTables } from './modelTables.js';
 
 /** How images are prepared, and what of it is a guess. */
 export interface ChosenPreprocessing {
@@ -18,17 +17,19 @@ export interface ChosenPreprocessing {
  *
  * @param config the model as it will be, at its input size
  * @param library the code base that the names of the tensors tell
+ * @param tables published models; by default DeiT's alone
  */
 export function choosePreprocessing(
   config: VitConfig,
   facts: Facts,
   library: Library | undefined,
   options: PreprocessingOptions = {},
+  tables: ModelTables = ownTables,
 ): ChosenPreprocessing {
   const { preset, ...settings } = options;
   const chosen =
     preset === undefined
-      ? (ofFacts(facts.preprocessing, config.imgSize) ?? ofLibrary(config, facts, library))
+      ? (ofFacts(facts.preprocessing, config.imgSize) ?? ofLibrary(config, facts, library, tables))
       : { value: preprocessingFor(preset, config.imgSize), assumptions: [] };
   const value = preprocessingFromOptions(chosen.value, config.imgSize, settings);
   // With all four of them given nothing is left of what was assumed.
@@ -69,8 +70,13 @@ function scaled({ resize, crop }: Preprocessing, imgSize: readonly [number, numb
   return { ...resize, height: scale(resize.height, 0), width: scale(resize.width, 1) };
 }
 
-function ofLibrary(config: VitConfig, facts: Facts, library: Library | undefined): ChosenPreprocessing {
-  const [preset, who] = ofName(facts.name?.value) ?? usual(config, facts, library);
+function ofLibrary(
+  config: VitConfig,
+  facts: Facts,
+  library: Library | undefined,
+  tables: ModelTables,
+): ChosenPreprocessing {
+  const [preset, who] = ofName(facts.name?.value, tables) ?? usual(config, facts, library);
   const { normalization } = facts;
   if (normalization) {
     const why = `${normalization.source} says mean and deviation, nothing says how images are resized and cropped: as ${who}; --preset says otherwise`;
@@ -79,7 +85,7 @@ function ofLibrary(config: VitConfig, facts: Facts, library: Library | undefined
       assumptions: [{ field: 'preprocessing', value: `resize and crop of preset ${preset}`, why }],
     };
   }
-  const others = otherConventions(config, preset);
+  const others = tables.otherConventions(config, preset);
   const why =
     `nothing in the file or beside it says how images are prepared: as ${who}` +
     `${others ? `; of the same shape ${others}` : ''}; --preset says otherwise`;
@@ -90,10 +96,13 @@ function ofLibrary(config: VitConfig, facts: Facts, library: Library | undefined
 }
 
 /** What a named model has; of timm's names without a tag the plain ViTs are augreg's. */
-function ofName(name: string | undefined): readonly [preset: string, who: string] | undefined {
-  const named = name === undefined ? undefined : namedModel(name);
+function ofName(
+  name: string | undefined,
+  tables: ModelTables,
+): readonly [preset: string, who: string] | undefined {
+  const named = name === undefined ? undefined : tables.namedModel(name);
   if (!named) return undefined;
-  const preset = named.preset ?? timmPreset(named.name);
+  const preset = named.preset ?? tables.timmPreset(named.name);
   return preset ? [preset, named.name] : undefined;
 }
 

@@ -27,6 +27,7 @@ import {
   nameInCheckpoint,
 } from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
+import { type ModelTables, ownTables } from './modelTables.js';
 import { resamplePosEmbed, resampleText } from './resamplePosEmbed.js';
 import { storedFacts } from './storedFacts.js';
 import { torchShape } from './tensorLayout.js';
@@ -41,6 +42,12 @@ export interface ConvertOptions {
   numClasses?: number;
   /** Heads of a block, where nothing else tells. */
   numHeads?: number;
+  /** What the head reads, where neither tensors nor facts tell; `VitConfig.pool`. */
+  pool?: VitConfig['pool'];
+  /** The MLP's non-linearity, likewise. */
+  activation?: VitConfig['activation'];
+  /** Epsilon of the layer norms, likewise. */
+  layerNormEps?: number;
   /** Names of the classes; by default those that the facts have, or ImageNet's for a model with 1000. */
   labels?: readonly string[];
   /** How images are prepared, in place of what the facts say or what is likely. */
@@ -49,6 +56,8 @@ export interface ConvertOptions {
   root?: string;
   /** Of a Hugging Face model with a pooler and a classifier: whether the classifier reads the pooler. */
   pooler?: boolean;
+  /** Tables of published models; by default DeiT's alone. */
+  tables?: ModelTables;
   /** What is known of the model beside its tensors; by default what the checkpoint's own metadata says. */
   facts?: Facts;
 }
@@ -58,8 +67,12 @@ const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
   imgSize: true,
   numClasses: true,
   numHeads: true,
+  pool: true,
+  activation: true,
+  layerNormEps: true,
   labels: true,
   preprocessing: true,
+  tables: true,
   root: true,
   pooler: true,
   facts: true,
@@ -94,6 +107,7 @@ export interface ConvertReport {
 
 /** A checkpoint as a model: its shape, and its weights on demand. */
 export interface Conversion {
+  readonly family: 'vit';
   readonly config: VitConfig;
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
@@ -117,6 +131,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
       imgSize: options.imgSize,
       pooler: options.pooler,
       headless: options.numClasses === 0,
+      tables: options.tables ?? ownTables,
       facts,
     },
     file,
@@ -128,7 +143,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
   checkShapes(found, inferred, file);
   const labels = labelsOf(options.labels, facts, config, file);
   const { library } = found.naming;
-  const preprocessing = choosePreprocessing(config, facts, library, options.preprocessing);
+  const preprocessing = choosePreprocessing(config, facts, library, options.preprocessing, options.tables);
   const assumptions = [
     ...choice(found),
     ...inferred.assumptions,
@@ -137,6 +152,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...resampling(found, source, config),
   ];
   return {
+    family: 'vit',
     config,
     labels: labels.value,
     preprocessing: preprocessing.value,
@@ -146,9 +162,15 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
   };
 }
 
-function withOptions(facts: Facts, { numHeads }: ConvertOptions): Facts {
-  if (numHeads === undefined) return facts;
-  return { ...facts, config: { ...facts.config, numHeads: { value: numHeads, source: '--num-heads' } } };
+/** The facts, options first. */
+function withOptions(facts: Facts, { numHeads, pool, activation, layerNormEps }: ConvertOptions): Facts {
+  const told = {
+    ...(numHeads !== undefined && { numHeads: { value: numHeads, source: '--num-heads' } }),
+    ...(pool !== undefined && { pool: { value: pool, source: '--pool' } }),
+    ...(activation !== undefined && { activation: { value: activation, source: '--activation' } }),
+    ...(layerNormEps !== undefined && { layerNormEps: { value: layerNormEps, source: '--layer-norm-eps' } }),
+  };
+  return { ...facts, config: { ...facts.config, ...told } };
 }
 
 /** Which of several models was taken. */

@@ -1,4 +1,5 @@
-import { type Conversion, type ConvertOptions, convert } from './convert.js';
+import { convertByTables } from './allTables.js';
+import type { Conversion, ConvertOptions } from './convert.js';
 import type { Assumption, Facts } from './facts.js';
 import type { ReadFolder, ReadFolderOptions } from './folders/readFolder.js';
 import type { Checkpoint } from './formats/types.js';
@@ -10,7 +11,7 @@ export async function convertWithFacts(
   options: ConvertOptions = {},
 ): Promise<Conversion> {
   const facts = options.facts ?? (await metadataFacts(checkpoint, factOptions(options)));
-  return convert(checkpoint, { ...options, facts });
+  return convertByTables(checkpoint, { ...options, facts });
 }
 
 /** Maps a folder's checkpoint to a model; what was assumed of the folder comes first among the assumptions. */
@@ -19,7 +20,7 @@ export function convertRead(
   options: ConvertOptions = {},
 ): Conversion {
   const known: Facts = options.facts ?? facts;
-  return withAssumptions(convert(checkpoint, { ...options, facts: known }), assumptions);
+  return withAssumptions(convertByTables(checkpoint, { ...options, facts: known }), assumptions);
 }
 
 /** What the options of a conversion tell those who look for facts. */

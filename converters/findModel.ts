@@ -511,8 +511,7 @@ export function missingText(file: string, found: FoundModel, ours: string): stri
 
 function describeMissing(checkpoint: Checkpoint): string {
   if (checkpoint.tensors.size === 0) return 'holds no tensors';
-  if (isRegnet(checkpoint))
-    return 'holds a RegNet, which serves as a teacher (deit train, loadRegnet), no vision transformer';
+  if (isRegnet(checkpoint)) return 'holds a RegNet, no vision transformer';
   const foreign = foreignArchitecture(checkpoint.tensors.keys());
   if (foreign)
     return `holds ${foreign.name}, told by ${foreign.tensor}, no vision transformer of this family`;

@@ -16,7 +16,7 @@ export type PythonValue =
   | { readonly [key: string]: PythonValue };
 
 /** Longest text that is read; configurations have some ten thousand characters. */
-const MAX_CHARACTERS = 2_000_000;
+const MAX_CHARACTERS = 500_000;
 /** Deepest nesting that is read; deeper parts are UNREAD. */
 const MAX_DEPTH = 64;
 
@@ -26,19 +26,13 @@ interface Token {
 }
 
 const TOKENS =
-  /(#[^\n]*)|(\\\n)|(\r?\n)|([rRbBuUfF]{0,2}(?:'''(?:[^\\]|\\[\s\S])*?'''|"""(?:[^\\]|\\[\s\S])*?"""|'(?:[^'\\\n]|\\[\s\S])*'|"(?:[^"\\\n]|\\[\s\S])*"))|((?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|([^\s\w])/gy;
+  /[ \t\f]*(?:(#[^\n]*)|(\\\n)|(\r?\n)|([rRbBuUfF]{0,2}(?:'''(?:[^\\]|\\[\s\S])*?'''|"""(?:[^\\]|\\[\s\S])*?"""|'(?:[^'\\\n]|\\[\s\S])*'|"(?:[^"\\\n]|\\[\s\S])*"))|((?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|([^\s\w]))/gy;
 
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let depth = 0;
   let at = 0;
   while (at < text.length) {
-    const blank = /[ \t\f]+/y;
-    blank.lastIndex = at;
-    if (blank.test(text)) {
-      at = blank.lastIndex;
-      continue;
-    }
     TOKENS.lastIndex = at;
     const found = TOKENS.exec(text);
     if (!found) {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import type { Assumption } from '../../converters/facts.js';
 import { checkBackend, readValues } from '../backendLoss.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
@@ -8,9 +9,11 @@ import { numPrefixTokens, type VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
+import type { CallOptions } from '../layers/types.js';
 import type { WeightTensors } from '../ops/index.js';
 import { bindLayers } from './boundLayers.js';
 import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
+import type { ImageModel } from './imageModel.js';
 import { modelMetadata } from './metadata.js';
 import { namedWeights } from './weights.js';
 
@@ -20,6 +23,8 @@ export interface ModelExtras {
   labels?: readonly string[];
   /** How pictures become its input; by default the `deit` preset at the model's input size. */
   preprocessing: Preprocessing;
+  /** What was taken for likely when the model was converted. */
+  assumptions?: readonly Assumption[];
 }
 
 export interface ClassifyOptions {
@@ -86,9 +91,11 @@ const ONE_BY_ONE: readonly string[] = ['wasm', 'cpu'];
  * A vision transformer (arXiv 2010.11929) with its labels and preprocessing. It computes on the backend that it was
  * built on, whatever is current in tfjs when it is called.
  */
-export class VisionTransformer {
+export class VisionTransformer implements ImageModel {
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
+  /** What neither the checkpoint nor the files beside it told, and was taken for likely; empty if all was told. */
+  readonly assumptions: readonly Assumption[];
   protected readonly bound: BoundBackend;
   private disposed = false;
   private runtime: Runtime | undefined;
@@ -110,6 +117,7 @@ export class VisionTransformer {
     this.bound = currentBackend();
     this.labels = extras.labels;
     this.preprocessing = extras.preprocessing;
+    this.assumptions = extras.assumptions ?? [];
   }
 
   /**
@@ -198,6 +206,9 @@ export class VisionTransformer {
       return tf.tidy(() => this.layersModel.apply(input, { training: false }) as tf.Tensor2D);
     });
   }
+
+  /** Both heads' logits of a model with two: see DistilledVisionTransformer. */
+  predictHeads?(x: tf.Tensor, options?: CallOptions): [tf.Tensor2D, tf.Tensor2D];
 
   /** Throws a UserError if a tensor is no batch of inputs. */
   protected checkInput(x: tf.Tensor, method: string): tf.Tensor4D {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import { convertRead, factOptions } from '../../converters/convertWithFacts.js';
 import { type ReadFolder, type ReadFolderOptions, readFolder } from '../../converters/folders/readFolder.js';
+import type { FolderFiles } from '../hub/folderFiles.js';
 import { isObject } from '../image/checkPreprocessing.js';
 import { openLocalFolder } from './localFolder.js';
 import type { OpenedModel } from './openModel.js';
@@ -39,37 +40,45 @@ export async function describesFile(path: string): Promise<boolean> {
   }
 }
 
-/**
- * Opens a folder of Hugging Face or timm on the disk; see readFolder.
- *
- * @param file the weights in it, where they were named; else they are chosen by name
- */
-export async function openFolder(
-  path: string,
-  options: ReadFolderOptions = {},
-  file?: string,
-): Promise<OpenFolder> {
+/** Opens a folder of Hugging Face or timm on the disk; see readFolder. */
+export async function openFolder(path: string, options: ReadFolderOptions = {}): Promise<OpenFolder> {
   const files = await openLocalFolder(path);
+  return { ...(await readOrClose(files, options)), close: () => files.close() };
+}
+
+async function readOrClose(files: FolderFiles, options: ReadFolderOptions): Promise<ReadFolder> {
   try {
-    const read = await readFolder(file === undefined ? files : { ...files, chosen: file }, options);
-    return { ...read, close: () => files.close() };
+    return await readFolder(files, options);
   } catch (error) {
     await files.close();
     throw error;
   }
 }
 
-/** Opens a folder of Hugging Face or timm as a model; close it when its weights have been read. */
+/**
+ * Opens a folder of Hugging Face or timm on the disk as a model; close it when its weights have been read.
+ *
+ * @param file the weights in it, where they were named; else they are chosen by name
+ */
 export async function convertFolder(
   path: string,
   options: ConvertOptions = {},
   file?: string,
 ): Promise<OpenedModel<Conversion>> {
-  const folder = await openFolder(path, factOptions(options), file);
+  const files = await openLocalFolder(path);
+  return convertFiles(file === undefined ? files : { ...files, chosen: file }, options);
+}
+
+/** As convertFolder, of files wherever they are: on the hub too. */
+export async function convertFiles(
+  files: FolderFiles,
+  options: ConvertOptions = {},
+): Promise<OpenedModel<Conversion>> {
+  const read = await readOrClose(files, factOptions(options));
   try {
-    return { source: convertRead(folder, options), close: () => folder.close() };
+    return { source: convertRead(read, options), close: () => files.close() };
   } catch (error) {
-    await folder.close();
+    await files.close();
     throw error;
   }
 }

@@ -1,11 +1,21 @@
 import { describe, expect, test } from '@jest/globals';
-import { choosePreprocessing } from '../../converters/choosePreprocessing.js';
+import { allTables } from '../../converters/allTables.js';
+import { choosePreprocessing as choose } from '../../converters/choosePreprocessing.js';
+import type { Facts, Library } from '../../converters/facts.js';
 import { namedModel } from '../../converters/namedFacts.js';
 import { publishedLike } from '../../converters/publishedLike.js';
+import type { VitConfig } from '../../src/families/vit/config.js';
+import type { PreprocessingOptions } from '../../src/image/fromOptions.js';
 import { preprocessingFor } from '../../src/image/index.js';
 
 const tiny = namedModel('deit_tiny_patch16_224')!.config;
 const none = { config: {} };
+const choosePreprocessing = (
+  config: VitConfig,
+  facts: Facts,
+  library: Library,
+  options?: PreprocessingOptions,
+) => choose(config, facts, library, options, allTables);
 
 describe('choosePreprocessing', () => {
   test('a shape gives a candidate alone, and names models of other conventions', () => {

@@ -273,11 +273,10 @@ lines'''
     expect(() => parsePythonAssignments(text)).not.toThrow();
   });
 
-  test('takes time in proportion to the text', () => {
-    const text = `a = [${"dict(x='y', z=(1, 2)), ".repeat(50_000)}]`;
-    const began = performance.now();
-    expect(parsePythonAssignments(text).a).toHaveLength(50_000);
-    expect(performance.now() - began).toBeLessThan(5000);
+  test('reads configurations of 20,000 parts, and nothing of a text beyond 500,000 characters', () => {
+    const text = (parts: number) => `a = [${"dict(x='y', z=(1, 2)), ".repeat(parts)}]`;
+    expect(parsePythonAssignments(text(20_000)).a).toHaveLength(20_000);
+    expect(parsePythonAssignments(text(25_000))).toEqual({});
   });
 });
 
@@ -287,8 +286,9 @@ describe('own exports and published files', () => {
     const back = await facts({ ...exportedTexts({ preprocessing }), labels: '["a","b"]' });
     expect(back.preprocessing?.value).toEqual(preprocessing);
     expect(back.labels?.value).toEqual(['a', 'b']);
-    await expect(facts({ 'deit.labels': '{' })).rejects.toThrow(
-      /deit\.labels in the file's metadata is damaged/,
+    expect((await facts({ labels: 'of another program' })).labels).toBeUndefined();
+    await expect(facts({ 'deit.preprocessing': '{' })).rejects.toThrow(
+      /metadata is damaged; export the model again/,
     );
     await expect(facts({ 'deit.preprocessing': '{"mean":0}' })).rejects.toThrow(/preprocessing/);
   });

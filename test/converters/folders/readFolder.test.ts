@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
-import { convert } from '../../../converters/convert.js';
+import { convertRead } from '../../../converters/convertWithFacts.js';
 import { readFolder } from '../../../converters/folders/readFolder.js';
 import { bytesSource } from '../../../converters/formats/index.js';
 import type { FolderFiles } from '../../../src/hub/folderFiles.js';
@@ -71,8 +71,9 @@ function picture() {
 }
 
 async function open(files: FolderFiles) {
-  const { checkpoint, facts, assumptions } = await readFolder(files);
-  return { ...convert(checkpoint, { facts }), before: assumptions };
+  const read = await readFolder(files);
+  const conversion = convertRead({ ...read, assumptions: [] });
+  return { ...conversion, before: read.assumptions };
 }
 
 const largestOff = (a: ArrayLike<number>, b: ArrayLike<number>) => {

@@ -77,10 +77,11 @@ const MOST_IMAGES = 256;
  * @throws UserError if there is no room or no SIMD, or a weight is missing or has another shape than its layer needs
  */
 export async function createWasmEngine(options: WasmEngineOptions): Promise<WasmEngine> {
-  const { forward, inputShape, threads } = options;
+  const { forward, inputShape, threads, startWorker } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new UserError(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
+  const threadsInUse = startWorker ? threads : 1;
   const { module, bits } = compileEngine(options);
   const memory = createMemory();
   const kernels = instantiate(module, memory.memory);
@@ -90,7 +91,13 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   const programOf = (batch: number): Program => {
     const known = programs.get(batch);
     if (known) return known;
-    const program = layOut(record(forward, inputShape, batch, layout, tiles), tiles, layout.end, threads);
+    const program = layOut(
+      record(forward, inputShape, batch, layout, tiles),
+      tiles,
+      layout.end,
+      threadsInUse,
+      !startWorker,
+    );
     programs.set(batch, program);
     return program;
   };
@@ -119,7 +126,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   let most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
   // Beside the largest models there is room for the activations of fewer.
   while (most > 1 && programOf(most).end > MOST_BYTES) most = Math.floor(most / 2);
-  const team = new Team({ module, memory, kernels, threads, startWorker: options.startWorker });
+  const team = new Team({ module, memory, kernels, threads: threadsInUse, startWorker });
   let disposed: UserError | undefined;
 
   const runOf = (parts: readonly Part[]) => {
@@ -186,7 +193,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     },
     weight: (name) => readBack(layout, memory, tiles, kept, name),
     width,
-    description: `WASM, ${bits}-bit SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    description: `WASM, ${bits}-bit SIMD, ${threadsInUse} ${threadsInUse === 1 ? 'thread' : 'threads'}`,
     get memoryBytes() {
       return memory.memory.buffer.byteLength;
     },

@@ -18,7 +18,6 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import * as tf from '@tensorflow/tfjs-core';
 import { scoreBatches } from '../dist/src/evaluate/index.js';
 import { load, openModel } from '../dist/src/node/index.js';
 import { preparePictures } from '../dist/src/node/picturePipeline.js';

@@ -1,6 +1,7 @@
 import { imagenetLabels } from '../configs/imagenet.js';
 import { checkOptions } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
+import type { WeightReader } from '../src/families/types.js';
 import {
   compactConfig,
   gridSize,
@@ -14,7 +15,6 @@ import { initialWeight } from '../src/families/vit/initialWeights.js';
 import { isHeadWeight, weightSpecs } from '../src/families/vit/weights.js';
 import type { PreprocessingOptions } from '../src/image/fromOptions.js';
 import type { Preprocessing } from '../src/image/types.js';
-import type { WeightReader } from '../src/models/weights.js';
 import { Random } from '../src/random.js';
 import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
 import { choosePreprocessing } from './choosePreprocessing.js';

@@ -2,10 +2,10 @@
 import { imagenetLabels } from '../configs/imagenet.js';
 import { modelCards } from '../configs/models/index.js';
 import { timmHubModels, vitModels } from '../configs/models/vit.js';
+import type { KnownModel, ModelCard } from '../src/families/card.js';
 import { compactConfig, VIT_DEFAULTS, type VitConfig } from '../src/families/vit/config.js';
 import { preprocessingFor } from '../src/image/presets.js';
 import type { Preprocessing } from '../src/image/types.js';
-import type { KnownModel, ModelCard } from '../src/models/card.js';
 import type { Fact, Facts, Library } from './facts.js';
 import { timmArchitecture, timmPreprocessingOf, timmPretrained } from './timmModels.js';
 

@@ -19,6 +19,7 @@ export { type BackendChoice, backendNames, useBackend } from './backend.js';
 export { UserError } from './errors.js';
 export * from './evaluate/index.js';
 export * from './explain/index.js';
+export * as layers from './families/layers/index.js';
 export type { RegnetConfig } from './families/regnet/config.js';
 export type { VitConfig } from './families/vit/config.js';
 export { countFlops, countParameters } from './families/vit/flops.js';
@@ -29,7 +30,6 @@ export {
   presetNames,
   type RgbImage,
 } from './image/index.js';
-export * as layers from './layers/index.js';
 export {
   addImageDecoder,
   type ClassifyInput,

@@ -1,4 +1,4 @@
-import type { ModelCard } from '../../src/models/card.js';
+import type { ModelCard } from '../../src/families/card.js';
 
 /*
  * DeiT (arXiv 2012.12877) and DeiT III (arXiv 2204.07118), one model a row.

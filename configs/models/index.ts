@@ -1,4 +1,4 @@
-import type { ModelCard } from '../../src/models/card.js';
+import type { ModelCard } from '../../src/families/card.js';
 import { deitModels } from './deit.js';
 
 /** Every model with a configuration of its own here, in the order in which `deit models` lists them. */

@@ -1,4 +1,4 @@
-import type { KnownModel, TimmHubModel } from '../../src/models/card.js';
+import type { KnownModel, TimmHubModel } from '../../src/families/card.js';
 
 /*
  * Well-known ViTs beside DeiT, one a row: where they are, the shape as timm names it, the preset with which their

@@ -1,9 +1,9 @@
+import { modelMetadata } from '../../src/families/metadata.js';
+import type { WeightReader } from '../../src/families/types.js';
 import type { VitConfig } from '../../src/families/vit/config.js';
 import { topology } from '../../src/families/vit/topology.js';
 import { savedWeightName, weightSpecs } from '../../src/families/vit/weights.js';
 import type { Preprocessing } from '../../src/image/types.js';
-import { modelMetadata } from '../../src/models/metadata.js';
-import type { WeightReader } from '../../src/models/weights.js';
 import { bytesPerValue, encodeWeight, type Quantization, type WeightDtype } from './encodeWeight.js';
 import type { OutputSink } from './sink.js';
 

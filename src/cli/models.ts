@@ -1,6 +1,6 @@
 import { modelCards } from '../../configs/models/index.js';
+import type { Accuracy } from '../families/card.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
-import type { Accuracy } from '../models/card.js';
 import { knownModels } from '../models/knownModels.js';
 import type { Command } from './main.js';
 import { print, printJson } from './print.js';

@@ -1,10 +1,10 @@
 /** Checks what a model.json says, before anything is built or read by it: it may be anybody's. */
 import { describeValue, printable } from '../checkOptions.js';
 import { UserError } from '../errors.js';
+import type { ModelMetadata } from '../families/metadata.js';
 import { checkConfig, type VitConfig, vitFields } from '../families/vit/config.js';
 import { savedWeightName, weightSpecs } from '../families/vit/weights.js';
 import type { Interpolation, Preprocessing } from '../image/types.js';
-import type { ModelMetadata } from './metadata.js';
 
 /** A model.json whose fields have been checked. */
 export interface ModelJson {

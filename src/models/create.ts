@@ -3,7 +3,8 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { modelCards } from '../../configs/models/index.js';
 import { nearestName } from '../checkOptions.js';
 import { UserError } from '../errors.js';
-import '../layers/index.js';
+import '../families/layers/index.js';
+import type { ModelCard } from '../families/card.js';
 import {
   checkConfig,
   compactConfig,
@@ -16,7 +17,6 @@ import { initialWeight } from '../families/vit/initialWeights.js';
 import { topology } from '../families/vit/topology.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { Random } from '../random.js';
-import type { ModelCard } from './card.js';
 import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
 import { defaultPreprocessing } from './preprocessing.js';
 import { type EngineRuntime, type ModelExtras, VisionTransformer } from './visionTransformer.js';

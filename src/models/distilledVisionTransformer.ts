@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import type { CallOptions } from '../layers/types.js';
+import type { CallOptions } from '../families/layers/types.js';
 import { bindLayers } from './boundLayers.js';
 import { VisionTransformer } from './visionTransformer.js';
 

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import type { WeightReader } from './weights.js';
+import type { WeightReader } from '../families/types.js';
 
 /**
  * Reads weights, and refuses one that holds NaN or infinity: it would come out as logits of NaN.

@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
+import type { WeightReader } from '../families/types.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { savedWeightName } from '../families/vit/weights.js';
 import type { Preprocessing } from '../image/types.js';
 import { checkModelJson, type StoredSpec, type WeightGroup } from './checkMetadata.js';
 import { finiteWeights } from './finiteWeights.js';
-import type { WeightReader } from './weights.js';
 
 /** The files of a converted model, wherever they lie (a folder, a URL). */
 export interface ModelFiles {

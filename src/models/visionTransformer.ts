@@ -5,16 +5,16 @@ import { checkBackend, readValues } from '../backendLoss.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
+import type { CallOptions } from '../families/layers/types.js';
+import { modelMetadata } from '../families/metadata.js';
 import { numPrefixTokens, type VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
-import type { CallOptions } from '../layers/types.js';
 import type { WeightTensors } from '../ops/index.js';
 import { bindLayers } from './boundLayers.js';
 import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
 import type { ImageModel } from './imageModel.js';
-import { modelMetadata } from './metadata.js';
 import { namedWeights } from './weights.js';
 
 /** What goes with a model beside its weights. */

@@ -4,8 +4,6 @@ import { currentBackend, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import type { WeightReader } from '../families/types.js';
 
-export type { WeightReader };
-
 /** The weights of a model by name as weightSpecs has it (tfjs puts `layer/` before it), in the model's order. */
 export function namedWeights(model: tfl.LayersModel): Map<string, tfl.LayerVariable> {
   const byName = new Map<string, tfl.LayerVariable>();

@@ -1,9 +1,9 @@
 import { plainBicubic, resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
 import { UserError } from '../errors.js';
+import type { WeightReader } from '../families/types.js';
 import { differingField, gridSize, numPrefixPositions, type VitConfig } from '../families/vit/config.js';
 import { initialWeight } from '../families/vit/initialWeights.js';
 import { isHeadWeight, type WeightSpec, weightSpecs } from '../families/vit/weights.js';
-import type { WeightReader } from '../models/weights.js';
 import { Random } from '../random.js';
 
 /** How fresh matrices start; see TrainConfig.init. */

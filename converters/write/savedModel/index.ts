@@ -1,8 +1,8 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { UserError } from '../../../src/errors.js';
+import type { WeightReader } from '../../../src/families/types.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
 import { weightSpecs } from '../../../src/families/vit/weights.js';
-import type { WeightReader } from '../../../src/models/weights.js';
 import type { OutputSink } from '../sink.js';
 import { encodeSavedModel } from './encode.js';
 import { type Assignment, GraphBuilder, tensorShape, type Weight } from './graphBuilder.js';

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { zeros } from '../../../layers/initializers.js';
-import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
 import { convolve3x3 } from '../../../ops/index.js';
+import { zeros } from '../../layers/initializers.js';
+import { type LayerArgs, single, singleShape } from '../../layers/types.js';
 
 export type RegnetStemArgs = LayerArgs & {
   /** Channels of the output. */

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
-import { type CallOptions, type LayerArgs, single, singleShape } from '../../../layers/types.js';
+import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
+import { type CallOptions, type LayerArgs, single, singleShape } from '../../layers/types.js';
 import { type BlockConfig, blockArgs } from '../config.js';
 import { block } from '../forward.js';
 import { VitOps } from '../vitOps.js';

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { type CallOptions, type LayerArgs, single, singleShape } from '../../../layers/types.js';
 import { dropPath } from '../../../ops/index.js';
+import { type CallOptions, type LayerArgs, single, singleShape } from '../../layers/types.js';
 
 export type DropPathArgs = LayerArgs & {
   /** Probability with which a sample's branch is left out in training; 0 ≤ rate < 1. */

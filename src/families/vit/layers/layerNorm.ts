@@ -1,9 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
-import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
 import { TfjsOps } from '../../../ops/index.js';
+import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
+import { type LayerArgs, single, singleShape } from '../../layers/types.js';
 import { layerNormWeights, type NormName } from '../weights.js';
 
 export type LayerNormArgs = LayerArgs & { epsilon: number };

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
+import { type LayerArgs, single, singleShape } from '../../layers/types.js';
 
 export type LayerScaleArgs = LayerArgs & {
   /** Value that gamma starts from, e.g. 1e-4. */

@@ -1,6 +1,6 @@
 import * as tfl from '@tensorflow/tfjs-layers';
-import type { Initial, WeightSpec } from '../families/vit/weights.js';
-import type { WeightTensors } from '../ops/index.js';
+import type { WeightTensors } from '../../ops/index.js';
+import type { Initial, WeightSpec } from '../vit/weights.js';
 
 /** A layer's weights by name, each with its variable. */
 export type LayerWeights = ReadonlyMap<string, tfl.LayerVariable>;

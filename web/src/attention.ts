@@ -161,7 +161,7 @@ function drawSheet(): void {
   const { maps, shown } = state;
   const { seen, session } = shown ?? {};
   if (!seen || !session || !maps) {
-    sheet.width = sheet.width; // clears it
+    sheet.getContext('2d')!.clearRect(0, 0, sheet.width, sheet.height);
     return;
   }
   const { depth, numHeads } = session.model.config;

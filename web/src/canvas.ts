@@ -20,9 +20,7 @@ watch(['shown', 'map', 'colors', 'overlay'], drawHeat);
 watch(['shown', 'erased'], drawErased);
 watch(['shown', 'patch', 'token', 'overlay'], drawMarker);
 watch(['shown', 'overlay', 'layer', 'head', 'token', 'patch'], describe);
-watch(['strength'], () => {
-  heat.style.opacity = String(state.strength);
-});
+watch(['strength'], setStrength);
 watch(['busy'], () => stage.setAttribute('aria-busy', String(state.busy)));
 watch(['shown', 'map', 'patch'], showValue);
 
@@ -55,6 +53,10 @@ function drawHeat(): void {
   heat.width = width;
   heat.height = height;
   heat.getContext('2d')!.putImageData(toImageData(data, width, height), 0, 0);
+}
+
+function setStrength(): void {
+  heat.style.opacity = String(state.strength);
 }
 
 /** A map in the colours of the scale, made smooth. */
@@ -111,7 +113,10 @@ function drawMarker(): void {
 /** Says to those who do not see it what is on the canvas. */
 function describe(): void {
   const { shown, overlay: kind, layer, head, token } = state;
-  if (!shown) return stage.setAttribute('aria-label', 'No image yet');
+  if (!shown) {
+    stage.setAttribute('aria-label', 'No image yet');
+    return;
+  }
   const heads = head === 'mean' ? 'the mean of all heads' : `head ${head + 1}`;
   const texts: Record<typeof kind, string> = {
     attention: `with the attention of ${tokenName(token)} in layer ${layer + 1}, ${heads}`,
@@ -204,3 +209,4 @@ stage.addEventListener('keydown', (event) => {
 });
 stage.addEventListener('focus', drawMarker);
 stage.addEventListener('blur', drawMarker);
+setStrength();

@@ -57,7 +57,10 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 function sayBroken(total: number): void {
   const all = broken;
   broken = [];
-  if (all.length === 1) return showError(`${all[0]!.name} cannot be shown`, all[0]!.message);
+  if (all.length === 1) {
+    showError(`${all[0]!.name} cannot be shown`, all[0]!.message);
+    return;
+  }
   const more = all.length > NAMED ? `; and ${all.length - NAMED} more` : '';
   const named = all.slice(0, NAMED).map(({ message }) => message);
   showError(`${all.length} of ${Math.max(total, all.length)} files cannot be shown`, named.join('; ') + more);

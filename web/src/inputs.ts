@@ -173,12 +173,9 @@ async function filesBelow(folder: FileSystemDirectoryEntry, path: string): Promi
 function sort(given: readonly FileAt[], user: InputUser): void {
   const files = given.filter(({ path }) => !IGNORED.test(path));
   if (files.some(({ file }) => file.name === 'model.json')) {
-    return user.onModel(
-      folderOf(
-        files.map(({ file }) => file),
-        files,
-      ),
-    );
+    const all = files.map(({ file }) => file);
+    user.onModel(folderOf(all, files));
+    return;
   }
   const models = files.filter(({ file }) => CHECKPOINT.test(file.name));
   for (const { file } of models) user.onModel({ title: file.name, data: file });

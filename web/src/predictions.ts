@@ -111,7 +111,11 @@ function markClass(): void {
 }
 
 function bar(kind: string, share: number): HTMLElement {
-  const element = make('div', { class: `bar ${kind}`, 'aria-hidden': 'true' }, make('span'));
+  const element = make(
+    'div',
+    { class: `bar ${kind}`, 'aria-hidden': 'true' },
+    make('span', { class: 'fill' }),
+  );
   element.style.setProperty('--share', String(share));
   return element;
 }

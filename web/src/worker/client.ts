@@ -96,7 +96,10 @@ export class ModelWorker {
   private receive(message: FromWorker): void {
     const waiting = this.pending.get(message.id);
     if (!waiting) return;
-    if ('progress' in message) return waiting.onProgress?.(...message.progress);
+    if ('progress' in message) {
+      waiting.onProgress?.(...message.progress);
+      return;
+    }
     this.pending.delete(message.id);
     if ('error' in message) waiting.reject(errorOf(message.error));
     else waiting.resolve(message.value as never);

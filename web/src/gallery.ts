@@ -38,7 +38,8 @@ export function removeImages(images: readonly GalleryImage[]): void {
     buttons.get(image)?.parentElement?.remove();
     buttons.delete(image);
   }
-  const chosen = state.chosen && gone.has(state.chosen) ? kept[0] : state.chosen;
+  const before = kept.find((image) => image === state.shown?.image) ?? kept[0];
+  const chosen = state.chosen && gone.has(state.chosen) ? before : state.chosen;
   update({ images: kept, chosen });
 }
 

@@ -61,7 +61,7 @@ function replaceSession(session: Session): void {
   looking?.abort(new DOMException('another model is loaded', 'AbortError'));
   state.session?.worker.end();
   const { shown } = state;
-  const alone = shown && { name: shown.name, view: shown.view };
+  const alone = shown && { name: shown.name, image: shown.image, view: shown.view };
   const nothing = {
     maps: undefined,
     map: undefined,
@@ -113,7 +113,7 @@ async function look(): Promise<void> {
   try {
     const seen = await session.worker.call('look', [image.file, lookOptions()], { signal });
     clearTimeout(soon);
-    showSeen(image.name, session, seen);
+    showSeen(image, session, seen);
     announcePrediction(state.shown!);
   } catch (error) {
     clearTimeout(soon);
@@ -125,11 +125,12 @@ async function look(): Promise<void> {
 
 const lookOptions = () => ({ preset: state.preset, upright: state.upright, token: state.token });
 
-function showSeen(name: string, session: Session, seen: Seen): void {
+/** @param image undefined for a frame of the camera */
+function showSeen(image: GalleryImage | undefined, session: Session, seen: Seen): void {
   const layer = state.shown?.session === session ? state.layer : session.model.config.depth - 1;
   const patches = seen.grid[0] * seen.grid[1];
   update({
-    shown: { name, view: seen.view, session, seen },
+    shown: { name: image?.name ?? 'Camera', image, view: seen.view, session, seen },
     maps: seen.maps,
     token: seen.maps.token,
     patch: Math.min(state.patch, patches - 1),
@@ -147,9 +148,9 @@ function showSeen(name: string, session: Session, seen: Seen): void {
 async function showAlone(image: GalleryImage, signal: AbortSignal): Promise<void> {
   try {
     const view = await preview(image.file, state.upright);
-    if (signal.aborted || (state.shown?.seen && state.shown.name === image.name && !state.busy)) return;
+    if (signal.aborted || (state.shown?.seen && state.shown.image === image && !state.busy)) return;
     update({
-      shown: { name: image.name, view },
+      shown: { name: image.name, image, view },
       maps: undefined,
       map: undefined,
       colors: undefined,
@@ -214,7 +215,7 @@ listenForCamera({
     const { signal } = looking;
     try {
       const seen = await session.worker.call('look', [frame, lookOptions()], { signal, transfer: [frame] });
-      if (cameraIsOn()) showSeen('Camera', session, seen);
+      if (cameraIsOn()) showSeen(undefined, session, seen);
     } catch (error) {
       if (isAbort(error) || state.session !== session) return; // the next frame goes to the next model
       stopCamera();

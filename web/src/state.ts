@@ -40,6 +40,8 @@ export interface Loading {
 /** What stands on the canvas: an image and, once it is there, everything that the model made of it. */
 export interface Shown {
   readonly name: string;
+  /** Where it comes from; none of the camera's. */
+  readonly image?: GalleryImage;
   readonly view: View;
   readonly session?: Session;
   readonly seen?: Seen;

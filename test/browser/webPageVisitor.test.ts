@@ -68,7 +68,7 @@ async function savedModel(name: string, overrides: object): Promise<string> {
   const small = { imgSize: 32, patchSize: 8, embedDim: 32, depth: 2, numHeads: 2 };
   const model = createModel('deit_tiny_patch16_224', { ...small, ...overrides } as never);
   const path = join(folder, name);
-  await saveLayersModel(model, path);
+  await saveLayersModel(model.layersModel, path);
   model.dispose();
   return path;
 }

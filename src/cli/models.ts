@@ -2,12 +2,17 @@ import { modelCards } from '../../configs/models/index.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
 import type { Accuracy } from '../models/card.js';
 import type { Command } from './main.js';
-import { formatTable } from './table.js';
+import { formatTable, terminalColumns, wrap } from './table.js';
 
 const percent = (value: number | null | undefined) =>
   value == null ? '–' : value.toFixed(value < 1 ? 3 : 2);
 const giga = (value: number) => (value / 1e9).toFixed(2);
 const both = (accuracy: Accuracy | undefined) => [percent(accuracy?.top1), percent(accuracy?.top5)];
+
+const NOTES = [
+  "GMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore counts.",
+  "top-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.",
+];
 
 /** `deit models`: the named models with parameters, multiply-adds and published accuracy. */
 export const modelsCommand: Command = {
@@ -49,9 +54,6 @@ export const modelsCommand: Command = {
       'also called',
     ];
     console.log(formatTable(header, rows));
-    console.log(
-      "\nGMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore " +
-        "counts.\ntop-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.",
-    );
+    console.log(['', ...NOTES.flatMap((note) => wrap(note, terminalColumns()))].join('\n'));
   },
 };

@@ -47,7 +47,7 @@ async function openDigits(options: BrowserContextOptions = LAPTOP, address = '')
 const inView = (selector: string) =>
   page.locator(selector).evaluate((element) => {
     const { top, bottom, left, right } = element.getBoundingClientRect();
-    return top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth && bottom > top;
+    return top >= -1 && left >= -1 && bottom <= innerHeight + 1 && right <= innerWidth + 1 && bottom > top;
   });
 const scrolled = () => page.evaluate(() => document.documentElement.scrollTop);
 
@@ -292,8 +292,8 @@ describeInBrowser('a visitor of the page', () => {
     expect(await page.locator('#use-photographs').isVisible()).toBe(false);
     await page.locator('#folder-input').setInputFiles(path);
     await visit.modelIs('thousand');
-    await page.locator('#use-photographs').click();
     await visit.answered('cat');
+    expect(await page.locator('#use-photographs').isVisible()).toBe(false);
     expect(await page.locator('#strip button').count()).toBe(12);
   });
 
@@ -399,6 +399,7 @@ describeInBrowser('a visitor of the page', () => {
     await page.close();
     await openPage(LAPTOP, address);
     await visit.modelIs('digits.pth');
+    await visit.answered('digit 8, number 435');
     expect(await page.locator('[aria-selected="true"]').getAttribute('aria-label')).toBe('layer 2, head 3');
   });
 
@@ -421,7 +422,7 @@ describeInBrowser('a visitor of the page', () => {
       await page.locator('#evaluate').click();
       await page.locator('#evaluate-results').waitFor();
       expect(await visit.text('#evaluate-state')).toMatch(
-        /6 of 6 images, folders matched by .*; 1 cannot be read/,
+        /6 of 6 images, folders matched by class index; .*; 1 cannot be read/,
       );
       // The second 3 is read wrongly, as PyTorch reads it.
       const [low, high] = wilsonInterval(4, 5);

@@ -21,7 +21,8 @@ const NOTES: Record<Overlay, string> = {
 };
 
 form.addEventListener('submit', (event) => event.preventDefault());
-form.addEventListener('input', () => {
+// Some controls stand beside the form, which would not hear them.
+form.closest('section')!.addEventListener('input', () => {
   const token = chosen(form, 'token');
   update({
     overlay: chosen(form, 'show') as Overlay,

@@ -141,9 +141,8 @@ function showFigures(
   const { images = 0, correct1 = 0, correct5 = 0, lossSum = 0 } = record.counts[0] ?? {};
   const rate = count / seconds;
   const left = (files.length - count) / rate;
-  const how = by === 'order' ? 'matched to the classes by their order' : `matched by ${by}`;
   status.textContent =
-    `${count} of ${files.length} images, folders ${how}; ${rate.toFixed(1)} images/s` +
+    `${count} of ${files.length} images, folders matched by ${by}; ${rate.toFixed(1)} images/s` +
     (count < files.length ? `, ${Math.ceil(left)} s left` : '') +
     (failed > 0 ? `; ${failed} cannot be read` : '') +
     '.';

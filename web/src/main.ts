@@ -22,6 +22,8 @@ import type { Seen } from './worker/protocol.js';
 /** An answer that takes longer lets the image be shown without it. */
 const PATIENCE_MS = 200;
 
+/** Built-in images that are in the gallery. */
+const added = new Set<string>();
 let loading: AbortController | undefined;
 let looking: AbortController | undefined;
 
@@ -44,7 +46,8 @@ async function open(source: ModelSource, asked = chosenBackend()): Promise<void>
     solved('model');
     announce(`${title} is loaded`);
     endLoading(signal);
-    await look();
+    if (model.config.numClasses === 1000 && !hasOwnImages()) await addExamples(photographs, 'photographs');
+    else await look();
   } catch (error) {
     worker.end();
     const replaced = loading !== undefined && loading.signal !== signal;
@@ -227,13 +230,16 @@ listenForCamera({
   onFailure: (error) => showError('No camera', error, { subject: 'camera' }),
 });
 
-/** Models of ImageNet get photographs to try, in place of digits that mean nothing to them. */
-watch(['session'], () => {
-  byId('use-photographs').hidden = state.session?.model.config.numClasses !== 1000;
+/** Models of ImageNet get photographs to try: digits mean nothing to them. */
+watch(['session', 'images'], () => {
+  const isImageNet = state.session?.model.config.numClasses === 1000;
+  byId('use-photographs').hidden = !isImageNet || added.has('photographs');
 });
 byId('use-photographs').addEventListener('click', () => void addExamples(photographs, 'photographs'));
 
-const added = new Set<string>();
+function hasOwnImages(): boolean {
+  return state.images.some(({ name }) => !/^digit \d, number \d+$/.test(name));
+}
 
 async function addExamples(
   fetchThem: () => Promise<GalleryImage[]>,
@@ -258,5 +264,12 @@ async function openDigits(): Promise<void> {
 
 listenForAddress();
 const wanted = wantedFromAddress.model;
-if (wanted) void open({ title: lastPart(wanted), data: wanted });
+if (wanted) void openWanted(wanted);
 else void openDigits();
+
+async function openWanted(address: string): Promise<void> {
+  const source = { title: lastPart(address), data: address };
+  if (wantedFromAddress.image && wantedFromAddress.image.startsWith('digit '))
+    await addExamples(digitImages, 'digits');
+  await open(source);
+}

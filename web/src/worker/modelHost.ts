@@ -164,9 +164,18 @@ export class ModelHost implements Asynchronous {
     return this.logitsOf(this.deit.preprocess(rgb, this.preprocessingOf(preset)));
   }
 
+  /** Folders that cannot be told by their names are refused: an order may be another one. */
   match(folders: readonly string[]): { indices: readonly number[]; by: string } {
     const { config, labels } = this.loaded;
-    return this.deit.matchClasses(folders, { numClasses: config.numClasses, labels });
+    const { numClasses } = config;
+    const isIndex = (name: string) => /^(0|[1-9]\d*)$/.test(name) && Number(name) < numClasses;
+    const given = this.deit.matchClasses(folders, { numClasses, labels });
+    if (given.by !== 'order') return given;
+    if (folders.every(isIndex)) return { indices: folders.map(Number), by: 'class index' };
+    const odd = folders.find((name) => !isIndex(name));
+    throw new this.deit.UserError(
+      `the folder "${odd}" is none of the model’s ${numClasses} classes; name folders by label, by synset or by class index`,
+    );
   }
 
   async time(): Promise<number> {

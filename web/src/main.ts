@@ -46,7 +46,8 @@ async function open(source: ModelSource, asked = chosenBackend()): Promise<void>
     solved('model');
     announce(`${title} is loaded`);
     endLoading(signal);
-    if (model.config.numClasses === 1000 && !hasOwnImages()) await addExamples(photographs, 'photographs');
+    if (model.config.numClasses === 1000 && !added.has('photographs') && !hasOwnImages())
+      await addExamples(photographs, 'photographs');
     else await look();
   } catch (error) {
     worker.end();
@@ -269,7 +270,6 @@ else void openDigits();
 
 async function openWanted(address: string): Promise<void> {
   const source = { title: lastPart(address), data: address };
-  if (wantedFromAddress.image && wantedFromAddress.image.startsWith('digit '))
-    await addExamples(digitImages, 'digits');
+  if (wantedFromAddress.image?.startsWith('digit ')) await addExamples(digitImages, 'digits');
   await open(source);
 }

@@ -146,8 +146,8 @@ between confidence and accuracy over ${bins.length} bins of equal width (Guo et 
 <div class="pair">
 <figure class="card"><figcaption>Accuracy of the pictures in each bin of confidence. Below the dashed line the model is
 surer than it is right, above it less sure.</figcaption>
-<p class="legend"><span class="key bar"></span>accuracy <span class="key line"></span>its 95 % interval <span class="key mark"></span>mean
-confidence, and the gap to it</p>${reliabilityDiagram(document, bins)}</figure>
+<p class="legend"><span><span class="key bar"></span>accuracy</span><span><span class="key line"></span>its 95 %
+interval</span><span><span class="key mark"></span>mean confidence, and the gap to it</span></p>${reliabilityDiagram(document, bins)}</figure>
 <figure class="card"><figcaption>How many pictures are in each bin.</figcaption>${confidenceHistogram(document, bins)}
 <details><summary>The bins as a table</summary><table><thead><tr><th>confidence</th><th class="n">pictures</th>
 <th class="n">accuracy</th><th class="n">mean confidence</th></tr></thead><tbody>${bins.map(row)}</tbody></table></details></figure>

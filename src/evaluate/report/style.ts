@@ -44,8 +44,8 @@ summary { cursor: pointer; color: var(--soft); }
 .mistakes li[hidden], tr[hidden], .filter[hidden] { display: none; }
 .images { display: grid; gap: 4px; align-content: start; }
 .interval { font-size: 0.85rem !important; color: var(--soft); }
-.legend { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.5rem; font-size: 0.85rem; color: var(--soft); margin: 0 0 0.3rem; }
-.key { display: inline-block; width: 1rem; height: 0.8rem; border-radius: 2px; margin-left: 0.4rem; }
+.legend { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 1rem; font-size: 0.85rem; color: var(--soft); margin: 0 0 0.3rem; }
+.key { display: inline-block; width: 1rem; height: 0.8rem; border-radius: 2px; margin-right: 0.4rem; vertical-align: middle; }
 .key.bar { background: var(--bar); }
 .key.mark { background: var(--gap); height: 0.25rem; }
 .key.line { background: var(--ink); width: 2px; }

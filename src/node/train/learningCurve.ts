@@ -115,6 +115,7 @@ function draw({ points, label, height }: Panel, best: CurvePoint | undefined, is
     marginTop: 24,
     x: {
       label: isLast ? 'epoch' : null,
+      labelArrow: 'none',
       domain: [first, Math.max(end, first + 1)],
       ticks: wholeTicks(first, end),
       tickFormat: (epoch: number) => String(epoch),

@@ -403,6 +403,46 @@ describeInBrowser('a visitor of the page', () => {
     expect(await page.locator('[aria-selected="true"]').getAttribute('aria-label')).toBe('layer 2, head 3');
   });
 
+  test('two models look at the same image, and images are ordered by their disagreement', async () => {
+    const path = await savedModel('untrained', { imgSize: 28, patchSize: 7, numClasses: 10 });
+    await openDigits();
+    await page.locator('#keep-model').click();
+    expect(await visit.text('#compare-note')).toBe('Digits is kept. Open another model to set it beside.');
+    await page.locator('#folder-input').setInputFiles(path);
+    await visit.modelIs('untrained');
+    await page.locator('#compare-results').waitFor();
+    expect(await visit.text('#compare-kept')).toBe('Digits');
+    const three = page.locator('#compare-table tbody tr', { has: page.locator('th', { hasText: /^3$/ }) });
+    expect(await three.locator('td').nth(1).innerText()).toBe('97.9 %');
+    const said = Number.parseFloat(/by ([\d.]+) %/.exec(await visit.text('#compare-distance'))![1]!);
+    expect(said).toBeGreaterThan(50);
+    expect(await page.locator('#compare-map-difference').isVisible()).toBe(true);
+    expect(await visit.axe()).toEqual([]);
+    const names = () =>
+      page
+        .locator('#strip button')
+        .evaluateAll((all) => all.map((button) => button.getAttribute('aria-label')!));
+    const before = await names();
+    await page.locator('#order-images').click();
+    await visit.page.waitForFunction(() =>
+      /order of the models/.test(document.querySelector('#compare-note')!.textContent!),
+    );
+    const after = await names();
+    expect(after).not.toEqual(before);
+    expect(after.toSorted()).toEqual(before.toSorted());
+    const differsBy = async (name: string) => {
+      await visit.press(name);
+      await visit.answered(name);
+      await page.locator('#compare-results').waitFor();
+      return Number.parseFloat(/by ([\d.]+) %/.exec(await visit.text('#compare-distance'))![1]!);
+    };
+    expect(await differsBy(after[1]!)).toBeGreaterThanOrEqual(await differsBy(after.at(-1)!));
+    await page.locator('#keep-model').click();
+    expect(await page.locator('#compare-panel').isHidden()).toBe(true);
+    await visit.press('digit 0, number 3');
+    await visit.answered('digit 0, number 3');
+  });
+
   describe('class folders', () => {
     const FILES = { 0: ['00003.png'], 3: ['00018.png', '00449.png'], 8: ['00435.png', '00061.png'] };
 

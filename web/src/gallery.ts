@@ -43,6 +43,12 @@ export function removeImages(images: readonly GalleryImage[]): void {
   update({ images: kept, chosen });
 }
 
+/** Puts the images in another order. */
+export function orderImages(images: readonly GalleryImage[]): void {
+  strip.append(...images.map((image) => buttons.get(image)!.parentElement!));
+  update({ images });
+}
+
 /** An image that cannot be read: it is taken out, and named together with others of the same drop. */
 export function tellBroken(image: GalleryImage, error: unknown): void {
   if (!buttons.has(image)) return;

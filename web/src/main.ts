@@ -2,6 +2,7 @@
 import './attention.js';
 import './benchmark.js';
 import './canvas.js';
+import './compare.js';
 import './evaluate.js';
 import './share.js';
 import { listenForAddress, wantedFromAddress } from './address.js';
@@ -63,7 +64,7 @@ async function open(source: ModelSource, asked = chosenBackend()): Promise<void>
 /** The last model's answer goes with it: what is on the canvas stays as an image alone until the new answer is there. */
 function replaceSession(session: Session): void {
   looking?.abort(new DOMException('another model is loaded', 'AbortError'));
-  state.session?.worker.end();
+  if (state.session !== state.kept) state.session?.worker.end();
   const { shown } = state;
   const alone = shown && { name: shown.name, image: shown.image, view: shown.view };
   const nothing = {

@@ -51,6 +51,8 @@ export type Overlay = 'attention' | 'rollout' | 'relevance' | 'similarity' | 'co
 
 export interface State {
   session: Session | undefined;
+  /** A model that was kept to be compared with others. */
+  kept: Session | undefined;
   loading: Loading | undefined;
   images: readonly GalleryImage[];
   chosen: GalleryImage | undefined;
@@ -87,6 +89,7 @@ export interface State {
 
 export const state: State = {
   session: undefined,
+  kept: undefined,
   loading: undefined,
   images: [],
   chosen: undefined,

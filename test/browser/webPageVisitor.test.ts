@@ -368,6 +368,21 @@ describeInBrowser('a visitor of the page', () => {
     expect(await visit.axe()).toEqual([]);
   });
 
+  test('8-bit weights are a switch, which a GPU refuses', async () => {
+    await openDigits();
+    await page.locator('#int8').check();
+    await page.locator('#loading').waitFor({ state: 'hidden' });
+    await visit.answered('digit 3, number 18');
+    expect(await visit.text('#backend-now')).toMatch(/^wasm:/);
+    expect((await visit.predictions())[0]![0]).toBe('3');
+    await visit.choose('show', 'relevance');
+    await visit.told(/8-bit weights, through which no gradient goes/);
+    await visit.dismissAll();
+    await visit.choose('backend', 'webgl');
+    await visit.told(/Digits could not be loaded/);
+    expect(await page.locator('input[name="backend"][value="auto"]').isChecked()).toBe(true);
+  });
+
   test('patches that are erased change the answer, and come back', async () => {
     await openDigits();
     await page.locator('#erasing').check();

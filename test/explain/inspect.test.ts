@@ -180,3 +180,18 @@ describe('models of other shapes', () => {
     model.dispose();
   });
 });
+
+test('of an 8-bit model the logits are those that it predicts, and no gradient is claimed', async () => {
+  const bytes = readFileSync('examples/digits/deit_digits_distilled.pth');
+  const model = await load(bytes, { backend: 'wasm', quantize: 'int8' });
+  const x = inputOf([28, 28]);
+  const seen = await inspect(model, x);
+  const predicted = model.predict(x);
+  expectClose(seen.logits, [...predicted.dataSync()], 1e-4);
+  const { layers } = await attentionStack(model, x);
+  expect(seen.attention.layers.length).toBe(layers.length);
+  for (const [i, layer] of layers.entries()) expectClose(seen.attention.layers[i]!, [...layer], 1e-4);
+  await expect(relevance(model, x)).rejects.toThrow('has 8-bit weights, through which no gradient goes');
+  tf.dispose([x, predicted]);
+  model.dispose();
+});

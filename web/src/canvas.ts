@@ -24,8 +24,13 @@ watch(['strength'], setStrength);
 watch(['busy'], () => stage.setAttribute('aria-busy', String(state.busy)));
 watch(['shown', 'map', 'patch'], showValue);
 
+/** What is drawn; its memory is given back when another comes. */
+let drawn: ImageBitmap | undefined;
+
 function drawImage(): void {
   const { shown } = state;
+  if (drawn !== shown?.view.bitmap) drawn?.close();
+  drawn = shown?.view.bitmap;
   byId('stage-hint').hidden = shown !== undefined;
   byId('image-name').textContent = shown?.name ?? '';
   if (!shown) {

@@ -23,6 +23,7 @@ import type { Seen } from './worker/protocol.js';
 /** An answer that takes longer lets the image be shown without it. */
 const PATIENCE_MS = 200;
 
+const int8 = byId<HTMLInputElement>('int8');
 /** Built-in images that are in the gallery. */
 const added = new Set<string>();
 let loading: AbortController | undefined;
@@ -42,7 +43,7 @@ async function open(source: ModelSource, asked = chosenBackend()): Promise<void>
   const worker = new ModelWorker();
   try {
     const data = typeof source.data === 'string' ? new URL(source.data, document.baseURI).href : source.data;
-    const model = await worker.load(data, asked, { signal, onProgress: show });
+    const model = await worker.load(data, asked, int8.checked, { signal, onProgress: show });
     replaceSession({ source, worker, model, asked });
     solved('model');
     announce(`${title} is loaded`);
@@ -207,9 +208,11 @@ byId('url-form').addEventListener('submit', (event) => {
   else void open({ title: lastPart(value), data: value });
 });
 
-byId('backends').addEventListener('change', () => {
-  if (state.session) void open(state.session.source);
-});
+for (const control of [byId('backends'), int8]) {
+  control.addEventListener('change', () => {
+    if (state.session) void open(state.session.source);
+  });
+}
 
 listenForCamera({
   async onFrame(frame) {

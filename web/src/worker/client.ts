@@ -53,9 +53,9 @@ export class ModelWorker {
     });
   }
 
-  load(data: ModelData, backend: string, options: CallOptions): Promise<Description> {
+  load(data: ModelData, backend: string, int8: boolean, options: CallOptions): Promise<Description> {
     const library = new URL('lib/deit-tfjs.js', document.baseURI).href;
-    return this.call('load', [data, { backend, library }], options);
+    return this.call('load', [data, { backend, library, int8 }], options);
   }
 
   call<Name extends MethodName>(

@@ -4,6 +4,7 @@ import type { Preprocessing } from '../../../src/image/types.js';
 import { decode, viewOf } from './decodeView.js';
 import type {
   Description,
+  LoadRequest,
   Logits,
   LookOptions,
   Methods,
@@ -35,7 +36,7 @@ export class ModelHost implements Asynchronous {
 
   async load(
     data: ModelData,
-    { backend }: { backend: string; library: string },
+    { backend, int8 }: LoadRequest,
     signal: AbortSignal,
     onProgress: (fraction: number, loaded: number, total: number) => void,
   ): Promise<Description> {
@@ -44,6 +45,7 @@ export class ModelHost implements Asynchronous {
     let choice: Description['backend'] | undefined;
     this.model = await deit.load(data, {
       backend,
+      ...(int8 ? { quantize: 'int8' as const } : {}),
       signal,
       onProgress: (fraction, { loadedBytes, totalBytes }) => onProgress(fraction, loadedBytes, totalBytes),
       onBackend: (given) => {

@@ -92,9 +92,17 @@ export interface PatchColors {
   readonly height: number;
 }
 
+export interface LoadRequest {
+  readonly backend: string;
+  /** Address of the library. */
+  readonly library: string;
+  /** Whether to compute with 8-bit weights. */
+  readonly int8: boolean;
+}
+
 /** What the worker does. All but `load`, `preview` and `scores` speak of the image that was looked at last. */
 export interface Methods {
-  load(data: ModelData, options: { backend: string; library: string }): Description;
+  load(data: ModelData, options: LoadRequest): Description;
   /** An image without a model. */
   preview(image: Blob, upright: boolean): View;
   look(image: Blob | ImageBitmap, options: LookOptions): Seen;

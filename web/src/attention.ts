@@ -1,7 +1,6 @@
 /** The controls of what lies over the image, and the grid of all layers and heads. */
 import { heatColormap } from '../../src/explain/colormap.js';
 import { mapToGrey } from '../../src/explain/overlay.js';
-import { toImageData } from './canvas.js';
 import { byId, chosen, make } from './dom.js';
 import { mapFrom } from './explain.js';
 import { type Overlay, type Session, state, update, watch } from './state.js';
@@ -169,18 +168,20 @@ function drawSheet(): void {
   const [rows, columns] = seen.grid;
   sheet.width = (numHeads + 1) * columns;
   sheet.height = depth * rows;
-  const context = sheet.getContext('2d')!;
+  const image = new ImageData(sheet.width, sheet.height);
   for (let layer = 0; layer < depth; layer++) {
     for (let place = 0; place <= numHeads; place++) {
-      const map = mapFrom(maps, layer, place === 0 ? 'mean' : place - 1)!;
-      const { data } = mapToGrey(map);
-      const colors = new Uint8Array(data.length);
-      for (let i = 0; i < data.length; i += 3) {
-        colors.set(heatColormap.subarray(3 * data[i]!, 3 * data[i]! + 3), i);
+      const { data } = mapToGrey(mapFrom(maps, layer, place === 0 ? 'mean' : place - 1)!);
+      for (let i = 0; i < rows * columns; i++) {
+        const [row, column] = [layer * rows + Math.floor(i / columns), place * columns + (i % columns)];
+        const at = 4 * (row * sheet.width + column);
+        const color = 3 * data[3 * i]!;
+        for (let c = 0; c < 3; c++) image.data[at + c] = heatColormap[color + c]!;
+        image.data[at + 3] = 255;
       }
-      context.putImageData(toImageData(colors, columns, rows), place * columns, layer * rows);
     }
   }
+  sheet.getContext('2d')!.putImageData(image, 0, 0);
 }
 
 /** The colours from little to much. */

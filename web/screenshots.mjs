@@ -10,10 +10,12 @@ import { launchChromium } from '../dist/test/browser/launch.js';
 
 const docs = fileURLToPath(new URL('../docs/screenshots/', import.meta.url));
 
+const LAPTOP = { viewport: { width: 1366, height: 768 } };
 const VIEWS = {
-  light: { viewport: { width: 1180, height: 800 }, colorScheme: 'light' },
-  dark: { viewport: { width: 1180, height: 800 }, colorScheme: 'dark' },
-  phone: { viewport: { width: 390, height: 844 }, colorScheme: 'light' },
+  light: { ...LAPTOP, colorScheme: 'light' },
+  dark: { ...LAPTOP, colorScheme: 'dark' },
+  contrast: { ...LAPTOP, colorScheme: 'dark', forcedColors: 'active' },
+  phone: { viewport: { width: 390, height: 844 }, colorScheme: 'light', deviceScaleFactor: 2 },
 };
 
 const configFile = fileURLToPath(new URL('./vite.config.mjs', import.meta.url));
@@ -28,11 +30,10 @@ try {
     // A digit about which the heads disagree, and the layer that shows most of it.
     await page.locator('#strip button[aria-label="digit 8, number 435"]').click();
     await answered(page, 'digit 8, number 435');
-    await page.locator('#layer').fill('2');
-    await page.locator('#measure').click();
-    await page.locator('#measurements tbody tr').waitFor();
+    await page.locator('[aria-label="layer 2, mean of the heads"]').click();
     await page.locator('h1').click(); // takes the focus away
-    const png = await page.screenshot({ fullPage: true });
+    await page.evaluate(() => scrollTo(0, 0));
+    const png = await page.screenshot();
     await sharp(png).png({ palette: true, colours: 160, effort: 10 }).toFile(`${docs}page-${name}.png`);
     console.log(`docs/screenshots/page-${name}.png`);
     await page.close();
@@ -45,8 +46,8 @@ try {
 async function answered(page, picture) {
   await page.waitForFunction(
     (wanted) =>
-      document.querySelector('#picture-name').textContent === wanted &&
-      document.querySelector('#answer-state').textContent === '' &&
+      document.querySelector('#image-name').textContent === wanted &&
+      document.querySelector('#predictions-state').textContent === '' &&
       !document.querySelector('#heat').hidden,
     picture,
   );

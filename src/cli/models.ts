@@ -4,12 +4,21 @@ import { countFlops, countParameters } from '../families/vit/flops.js';
 import { knownModels } from '../models/knownModels.js';
 import type { Command } from './main.js';
 import { print, printJson } from './print.js';
-import { formatTable } from './table.js';
+import { formatTable, terminalColumns, wrap } from './table.js';
 
 const percent = (value: number | null | undefined) =>
   value == null ? '–' : value.toFixed(value < 1 ? 3 : 2);
 const giga = (value: number) => (value / 1e9).toFixed(2);
 const both = (accuracy: Accuracy | undefined) => [percent(accuracy?.top1), percent(accuracy?.top5)];
+
+const NOTES = [
+  "GMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore counts.",
+  "top-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.",
+];
+
+const KNOWN_NOTE =
+  'linear, k-NN: top-1 of a linear classifier and of nearest neighbours on the features of a backbone. --json names the ' +
+  'source of each figure.';
 
 /** `deit models`: the named models with parameters, multiply-adds and published accuracy. */
 export const modelsCommand: Command = {
@@ -52,10 +61,7 @@ export const modelsCommand: Command = {
       'also called',
     ];
     print(formatTable(header, rows));
-    print(
-      "\nGMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore " +
-        "counts.\ntop-1, top-5: the authors' own figures on ImageNet-1k; mm: those on mmpretrain's page.\n",
-    );
+    print(['', ...NOTES.flatMap((note) => wrap(note, terminalColumns())), ''].join('\n'));
     print(
       formatTable(
         ['model', 'parameters', 'top-1', 'top-5', 'linear', 'k-NN', 'preset', 'from'],
@@ -68,9 +74,6 @@ export const modelsCommand: Command = {
         ]),
       ),
     );
-    print(
-      '\nlinear, k-NN: top-1 of a linear classifier and of nearest neighbours on the features of a backbone. --json names ' +
-        'the source of each figure.',
-    );
+    print(['', ...wrap(KNOWN_NOTE, terminalColumns())].join('\n'));
   },
 };

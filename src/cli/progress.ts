@@ -1,5 +1,5 @@
-import cliProgress from 'cli-progress';
 import { say } from './print.js';
+import { duration, fitLine, terminalBar } from './terminalBar.js';
 
 export interface Progress {
   /** `done` counts from the start, in the progress' unit. */
@@ -28,21 +28,17 @@ export function startProgress(work: Work): Progress {
 
 function bar({ label, total, unit, from = 0 }: Work): Progress {
   const start = performance.now();
-  const shown = new cliProgress.SingleBar({
-    format: `${label} [{bar}] {percentage}% | {shown}/{shownTotal} ${unit} | {rate} ${unit}/s | {eta_formatted} left`,
-    stream: process.stderr,
-    hideCursor: true,
-    etaBuffer: 50,
-    clearOnComplete: true,
+  const shown = terminalBar(total, from, (fraction, done, columns) => {
+    const rate = (done - from) / Math.max((performance.now() - start) / 1000, 1e-3);
+    const left = rate > 0 ? `${duration((total - done) / rate)} left` : '';
+    const parts = [
+      { text: `${number(done)}/${number(total)} ${unit}`, keep: 1 },
+      { text: rate > 0 ? `${number(rate)} ${unit}/s` : '', keep: 2 },
+      { text: left, keep: 3 },
+    ];
+    return fitLine(label, fraction, parts, columns);
   });
-  shown.start(total, from, { rate: '–', shown: number(from), shownTotal: number(total) });
-  return {
-    update(done) {
-      const seconds = (performance.now() - start) / 1000;
-      shown.update(done, { rate: number((done - from) / Math.max(seconds, 1e-3)), shown: number(done) });
-    },
-    stop: () => shown.stop(),
-  };
+  return { update: (done) => shown.update(done), stop: () => shown.stop() };
 }
 
 function lines({ label, total, unit, from = 0 }: Work): Progress {

@@ -1,6 +1,6 @@
-import cliProgress from 'cli-progress';
 import type { RunHooks } from '../node/train/run.js';
 import { say } from './print.js';
+import { duration, fitLine, type TerminalBar, terminalBar } from './terminalBar.js';
 
 /** Lines on a stream that is no terminal come at most this often. */
 const LINE_INTERVAL_MS = 10_000;
@@ -14,12 +14,14 @@ const NEWEST = 0.05;
  */
 export function startTrainProgress(): RunHooks & { stop(): void } {
   const terminal = process.stderr.isTTY === true;
-  let bar: cliProgress.SingleBar | undefined;
+  let bar: TerminalBar | undefined;
+  let parts: Parameters<typeof fitLine>[2] = [];
   let run = { steps: 0, done: 0, picturesPerStep: 0 };
   let last = performance.now();
   let lastLine = last;
   let secondsPerStep: number | undefined;
   let loss: number | undefined;
+  let step = 0;
 
   const line = (text: string) => {
     // The bar is drawn over: a line goes above it.
@@ -30,16 +32,12 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
     onNote: line,
     onStart(start) {
       run = start;
+      step = start.done;
       last = performance.now();
       if (!terminal) return;
-      bar = new cliProgress.SingleBar({
-        format: 'train [{bar}] {percentage}% | step {value}/{total} | {status}',
-        stream: process.stderr,
-        hideCursor: true,
-        clearOnComplete: true,
-        gracefulExit: false,
-      });
-      bar.start(run.steps, run.done, { status: '' });
+      bar = terminalBar(run.steps, run.done, (fraction, step, columns) =>
+        fitLine('train', fraction, [{ text: `step ${step}/${run.steps}`, keep: 3 }, ...parts], columns),
+      );
     },
     onStep(record) {
       const now = performance.now();
@@ -47,18 +45,23 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
       last = now;
       secondsPerStep = smoothed(secondsPerStep, seconds);
       loss = smoothed(loss, record.loss);
-      const left = duration((run.steps - record.step) * secondsPerStep);
-      const status =
-        `epoch ${record.epoch + 1} | loss ${loss.toFixed(4)} | lr ${record.learningRate.toExponential(2)} | ` +
-        `${(run.picturesPerStep / secondsPerStep).toFixed(0)} images/s | ${left} left`;
-      bar?.update(record.step, { status });
+      parts = [
+        { text: `epoch ${record.epoch + 1}`, keep: 2 },
+        { text: `loss ${loss.toFixed(4)}`, keep: 4 },
+        { text: `lr ${record.learningRate.toExponential(2)}`, keep: 1 },
+        { text: `${(run.picturesPerStep / secondsPerStep).toFixed(0)} images/s`, keep: 5 },
+        { text: `${duration((run.steps - record.step) * secondsPerStep)} left`, keep: 6 },
+      ];
+      step = record.step;
+      bar?.update(step);
       if (bar || now - lastLine < LINE_INTERVAL_MS) return;
       lastLine = now;
-      say(`step ${record.step}/${run.steps} | ${status}`);
+      say([`step ${record.step}/${run.steps}`, ...parts.map(({ text }) => text)].join(' | '));
     },
     onEvaluate(done, total) {
       last = performance.now();
-      bar?.update({ status: `evaluating ${done}/${total}` });
+      parts = [{ text: `evaluating ${done}/${total}`, keep: 5 }];
+      bar?.update(step);
     },
     onEpoch({ epoch, trainLoss, val, ema, best }) {
       last = performance.now();
@@ -76,12 +79,4 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
 
 function smoothed(mean: number | undefined, value: number): number {
   return mean === undefined ? value : mean + NEWEST * (value - mean);
-}
-
-/** Seconds as `1:02:03` or `2:03`. */
-function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const two = (value: number) => String(value).padStart(2, '0');
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }

@@ -1,9 +1,11 @@
-/** What a vision transformer looks at: attention maps and rollout, and pictures of them. */
+/** What a vision transformer looks at: attention, rollout, relevance and patch features, and pictures of them. */
+export { type AttentionGridOptions, attentionGrid } from './attentionGrid.js';
 export { type AttentionMapOptions, attentionMap } from './attentionMap.js';
 export { attentionStack } from './attentionStack.js';
 export { heatColormap } from './colormap.js';
+export { type Inspection, inspect, type RelevanceOptions, relevance } from './inspect.js';
 export { mapToGrey, type OverlayOptions, overlay } from './overlay.js';
-export { rollout } from './rollout.js';
+export { patchColors, patchSimilarity } from './patchFeatures.js';
+export { type HeadFusion, type RolloutOptions, rollout } from './rollout.js';
 export { seenPart, seenWindow } from './seenPart.js';
-export { attentionSheet, type SheetOptions } from './sheet.js';
-export type { AttentionStack, PatchMap, PrefixToken } from './types.js';
+export type { AttentionStack, PatchMap, PrefixToken, QueryToken } from './types.js';

@@ -11,9 +11,9 @@ import {
   reportPage,
   type Stage,
 } from '../evaluate/report/index.js';
-import { seenPart } from '../explain/index.js';
+import { attentionMap, attentionStack, overlay, seenPart } from '../explain/index.js';
 import { preprocess } from '../image/index.js';
-import type { Preprocessing } from '../image/types.js';
+import type { Preprocessing, RgbImage } from '../image/types.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { writeFileAtomically } from './atomicFile.js';
 import { decodeImage } from './decode.js';
@@ -80,7 +80,7 @@ async function pageOf(record: EvaluationRecord, evaluated: Evaluated): Promise<s
     labels: model.labels,
     result: summary,
     record,
-    thumbnails: await thumbnailsOf(record.mistakes, folder, preprocessing),
+    ...(await imagesOf(record.mistakes, model, folder, preprocessing)),
     stages: medians(times),
     stagesOf: times.length,
     made: new Date(),
@@ -111,21 +111,54 @@ function asBatch(pixels: Float32Array, { crop: [height, width] }: Preprocessing)
   return tf.tensor4d(pixels, [1, height, width, 3]);
 }
 
-async function thumbnailsOf(
+type MistakeImages = Pick<ReportContents, 'thumbnails' | 'attention' | 'attentionOf'>;
+
+/** The pictures of mistakes, and what the model looked at in each. */
+async function imagesOf(
   mistakes: readonly Mistake[],
+  model: VisionTransformer,
   folder: ValFolder,
   preprocessing: Preprocessing,
-): Promise<Map<string, string>> {
+): Promise<MistakeImages> {
   const thumbnails = new Map<string, string>();
+  const attention = new Map<string, string>();
+  const token = model.config.classToken === false ? 'mean' : 'cls';
   for (const { file } of mistakes) {
-    const { data, width, height } = seenPart(await decodeImage(join(folder.root, file)), preprocessing);
-    const jpeg = await (await loadSharp())(data, { raw: { width, height, channels: 3 } })
-      .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: 'inside', withoutEnlargement: true })
-      .jpeg({ quality: 80 })
-      .toBuffer();
-    thumbnails.set(file, `data:image/jpeg;base64,${jpeg.toString('base64')}`);
+    const image = await decodeImage(join(folder.root, file));
+    const seen = seenPart(image, preprocessing);
+    thumbnails.set(file, await jpegUrl(seen));
+    const x = asBatch(preprocess(image, preprocessing), preprocessing);
+    try {
+      const map = attentionMap(await attentionStack(model, x), { token });
+      attention.set(file, await jpegUrl(overlay(await enlarged(seen), map)));
+    } finally {
+      x.dispose();
+    }
   }
-  return thumbnails;
+  const whose = token === 'cls' ? 'the class token' : 'the patches';
+  return {
+    thumbnails,
+    attention,
+    attentionOf: `the attention of ${whose} in the last layer, mean of the heads`,
+  };
+}
+
+async function jpegUrl({ data, width, height }: RgbImage): Promise<string> {
+  const jpeg = await (await loadSharp())(data, { raw: { width, height, channels: 3 } })
+    .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: 'inside', withoutEnlargement: true })
+    .jpeg({ quality: 80 })
+    .toBuffer();
+  return `data:image/jpeg;base64,${jpeg.toString('base64')}`;
+}
+
+/** At least as large as a thumbnail: colours over a few pixels would be squares. */
+async function enlarged({ data, width, height }: RgbImage): Promise<RgbImage> {
+  if (Math.max(width, height) >= THUMBNAIL_SIDE) return { data, width, height };
+  const scaled = await (await loadSharp())(data, { raw: { width, height, channels: 3 } })
+    .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: 'inside', kernel: 'nearest' })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { data: scaled.data, width: scaled.info.width, height: scaled.info.height };
 }
 
 /** Milliseconds of one picture in each of STAGES. */

@@ -130,7 +130,7 @@ export class TfjsOps implements Ops<tf.Tensor> {
     return tf.tidy(() => attentionWeights(this.qkv(x, name, options), options.numHeads));
   }
 
-  private qkv(x: tf.Tensor, name: string, { numHeads, qkNorm }: AttentionOptions): tf.Tensor3D {
+  protected qkv(x: tf.Tensor, name: string, { numHeads, qkNorm }: AttentionOptions): tf.Tensor3D {
     const qkv = this.linear(x, `${name}.qkv`) as tf.Tensor3D;
     if (qkNorm === undefined) return qkv;
     const [batch, tokens, width] = qkv.shape;

@@ -52,9 +52,14 @@ describeInBrowser('the report of an evaluation', () => {
     await page.locator('.mistakes img').first().scrollIntoViewIfNeeded();
     expect(
       await page
-        .locator('.mistakes img')
+        .locator('.mistakes img:first-child')
         .evaluateAll((all) => all.map((img) => (img as HTMLImageElement).naturalWidth)),
     ).toEqual([24, 24, 24]);
+    const filter = page.locator('input[data-filters="mistakes"]');
+    await filter.fill('instead of 3');
+    expect(await page.locator('.mistakes li:visible').count()).toBe(1);
+    await filter.fill('');
+    expect(await page.locator('.mistakes li:visible').count()).toBe(3);
     await page.evaluate(() => {
       for (const details of document.querySelectorAll('details')) details.open = true;
     });

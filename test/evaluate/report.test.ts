@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { parseHTML } from 'linkedom';
@@ -8,6 +9,7 @@ import {
   type ReportContents,
   reportPage,
 } from '../../src/evaluate/report/index.js';
+import { wilsonInterval } from '../../src/evaluate/report/interval.js';
 
 /** Made by test/fixtures/make_report.py. */
 const reference = JSON.parse(readFileSync('test/fixtures/report.json', 'utf8')) as {
@@ -139,7 +141,15 @@ test('names of files and classes stay text, and nothing is fetched', () => {
   record.add('a"><script>alert(1)</script>.png', 0, [0, 1]);
   record.failures.push('<b>cut.jpg</b>: cannot be decoded');
   const document = pageOf({ record, model: '<i>m</i>', labels: ['<u>zero</u>', 'one & "two"'] });
-  expect(document.querySelectorAll('script, i, b, u, link, iframe, [src^=http], [href]').length).toBe(0);
+  expect(document.querySelectorAll('i, b, u, link, iframe, [src^=http], [href]').length).toBe(0);
+  // One script, the page's own, which the policy names by its hash; of no other would a browser run a line.
+  const [script, ...others] = document.querySelectorAll('script');
+  expect(others).toEqual([]);
+  const hash = createHash('sha256').update(script!.textContent!).digest('base64');
+  const policy = document.querySelector('meta[http-equiv]')!.getAttribute('content')!;
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toMatch(/script-src 'sha256-[^']*'$/);
+  expect(policy).toContain(`'sha256-${hash}'`);
   expect(document.querySelector('h1')!.textContent).toBe('<i>m</i>');
   expect(document.querySelector('.mistakes h3')!.textContent).toContain('one & "two" instead of <u>zero</u>');
   expect(document.querySelector('main')!.textContent).toContain('<b>cut.jpg</b>: cannot be decoded');
@@ -152,4 +162,84 @@ test('where no picture was read, the page is there and says so', () => {
   const text = pageOf({ record, result }).querySelector('main')!.textContent!;
   expect(text).toContain('x.png: cut');
   expect(text).not.toContain('NaN');
+});
+
+test('intervals are those of statsmodels', () => {
+  // statsmodels 0.15: proportion_confint(correct, total, method='wilson')
+  const expected = [
+    [4, 5, 0.3755347, 0.9637758],
+    [0, 10, 0, 0.2775328],
+    [10, 10, 0.7224672, 1],
+    [797, 1000, 0.7709551, 0.8207718],
+  ] as const;
+  for (const [correct, total, low, high] of expected) {
+    const found = wilsonInterval(correct, total);
+    expect(found[0]).toBeCloseTo(low, 6);
+    expect(found[1]).toBeCloseTo(high, 6);
+  }
+  expect(wilsonInterval(0, 0)).toEqual([0, 1]);
+});
+
+/** The section of that title. */
+function section(document: Document, title: string): Element {
+  return [...document.querySelectorAll('section')].find(
+    (each) => each.querySelector('h2')!.textContent === title,
+  )!;
+}
+
+/** A record in which every prediction is right, with about this confidence. */
+function rightRecord(confidence: number, labels: readonly number[]): EvaluationRecord {
+  const record = new EvaluationRecord();
+  const odds = Math.log(confidence / (1 - confidence));
+  for (const [i, label] of labels.entries())
+    record.add(`${i}.png`, label, label === 0 ? [odds, 0] : [0, odds]);
+  return record;
+}
+
+test('a model that is less sure than right is not drawn as a perfect one', () => {
+  const diagram = (confidence: number) => {
+    const labels = Array.from({ length: 20 }, (_, i) => i % 2);
+    const [figure] = section(
+      pageOf({ record: rightRecord(confidence, labels) }),
+      'Calibration',
+    ).querySelectorAll('figure');
+    const bar = figure!.querySelector('rect[fill="var(--bar)"], g[fill="var(--bar)"] rect')!;
+    const lines = [...figure!.querySelectorAll('line')].filter(
+      (line) => (line.getAttribute('stroke') ?? line.parentElement!.getAttribute('stroke')) === 'var(--gap)',
+    );
+    const drop = Math.max(
+      ...lines.map((line) => Math.abs(Number(line.getAttribute('y1')) - Number(line.getAttribute('y2')))),
+    );
+    return {
+      bar: Number(bar.getAttribute('height')),
+      gap: drop,
+      width: Number(lines[0]!.parentElement!.getAttribute('stroke-width')),
+    };
+  };
+  const [unsure, sure] = [diagram(0.6), diagram(0.97)];
+  // The bar of an accuracy of 1 is as high in both, and the gap of the unsure one is a thin line before it.
+  expect(unsure.bar).toBeCloseTo(sure.bar, 6);
+  expect(unsure.gap).toBeGreaterThan(5 * sure.gap);
+  expect(unsure.width).toBeLessThan(6);
+  const legend = section(pageOf({}), 'Calibration')
+    .querySelector('.legend')!
+    .textContent!.replace(/\s+/g, ' ');
+  expect(legend).toBe('accuracyits 95 % intervalmean confidence, and the gap to it');
+});
+
+test('where a class has one picture there is a table and no chart of its accuracy', () => {
+  const one = section(pageOf({ record: rightRecord(0.9, [0, 1]) }), 'Accuracy by class');
+  expect(one.textContent).toContain('too few pictures to a class');
+  expect(one.querySelectorAll('figure').length).toBe(1); // the confusion matrix
+  expect(one.querySelectorAll('tbody tr').length).toBe(2);
+});
+
+test('what the model looked at stands beside each mistake', () => {
+  const record = recordOf();
+  const { file } = record.mistakes[0]!;
+  const url = 'data:image/png;base64,AA==';
+  const both = new Map([[file, url]]);
+  const document = pageOf({ record, thumbnails: both, attention: both, attentionOf: 'the attention of it' });
+  expect(document.querySelectorAll('.mistakes li')[0]!.querySelectorAll('img').length).toBe(2);
+  expect(section(document, 'Worst mistakes').textContent).toContain('beside it, the attention of it');
 });

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
+import { gridMargins } from '../../src/explain/attentionGrid.js';
 import {
+  attentionGrid,
   attentionMap,
-  attentionSheet,
   heatColormap,
   mapToGrey,
   overlay,
@@ -56,7 +57,7 @@ test('a flat map is dark everywhere', () => {
   expect(flat.data).toEqual(Uint8Array.from(Array.from({ length: 12 }, (_, i) => heatColormap[i % 3])));
 });
 
-test('a sheet has a row for each layer and a column for each head', () => {
+test('a grid has a numbered row for each layer and a numbered column for each head', () => {
   const [heads, tokens] = [3, 5];
   const layer = (seed: number) =>
     Float32Array.from({ length: heads * tokens * tokens }, (_, i) => (i * seed) % 17);
@@ -68,17 +69,28 @@ test('a sheet has a row for each layer and a column for each head', () => {
     grid: [2, 2] as [number, number],
   };
   const image = { data: Uint8Array.from({ length: 3 * 20 * 10 }, (_, i) => i % 256), width: 20, height: 10 };
-  const sheet = attentionSheet(image, stack, { tile: 20, opacity: 0.5 });
-  expect([sheet.width, sheet.height]).toEqual([3 * 24 + 4, 2 * 14 + 4]);
+  const grid = attentionGrid(image, stack, { tile: 20, opacity: 0.5 });
+  const { left, top } = gridMargins(stack, 20);
+  expect([grid.width, grid.height]).toEqual([left + 3 * 24 + 4, top + 2 * 14 + 4]);
   for (const [row, column] of [
     [0, 0],
     [1, 2],
   ] as const) {
     const one = overlay(image, attentionMap(stack, { layer: row, head: column }), { opacity: 0.5 });
-    const found = crop(sheet, { left: 4 + 24 * column, top: 4 + 14 * row, width: 20, height: 10 });
+    const found = crop(grid, {
+      left: left + 4 + 24 * column,
+      top: top + 4 + 14 * row,
+      width: 20,
+      height: 10,
+    });
     expect(found.data).toEqual(one.data);
   }
-  expect(sheet.data.slice(0, 3)).toEqual(Uint8Array.of(40, 40, 40));
+  expect(grid.data.slice(0, 3)).toEqual(Uint8Array.of(40, 40, 40));
+  // The numbers stand in the margins: the first row's 1 is not the second row's 2.
+  const number = (row: number) =>
+    crop(grid, { left: 0, top: top + 4 + 14 * row, width: left, height: 10 }).data;
+  expect(number(0)).not.toEqual(number(1));
+  expect(number(0).includes(235)).toBe(true);
 });
 
 test('the part of a picture that the model sees', () => {

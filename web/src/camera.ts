@@ -1,5 +1,5 @@
 /** The camera: its frames go through the model one after another until one is kept. */
-import { byId } from './elements.js';
+import { byId } from './dom.js';
 
 const video = byId<HTMLVideoElement>('video');
 const button = byId<HTMLButtonElement>('camera');
@@ -7,8 +7,8 @@ const shoot = byId<HTMLButtonElement>('shoot');
 
 export interface CameraUser {
   /** Looks at a frame; the next comes when this is done. */
-  onFrame(video: HTMLVideoElement): Promise<void>;
-  onPicture(file: File): void;
+  onFrame(frame: ImageBitmap): Promise<void>;
+  onImage(file: File): void;
   onStop(): void;
   onFailure(error: unknown): void;
 }
@@ -26,7 +26,7 @@ export function listenForCamera(user: CameraUser): void {
   shoot.addEventListener('click', async () => {
     const file = await frame();
     stopCamera();
-    user.onPicture(file);
+    user.onImage(file);
   });
 }
 
@@ -47,9 +47,13 @@ async function start(user: CameraUser): Promise<void> {
   show(true);
   const mine = stream;
   while (stream === mine) {
-    await user.onFrame(video);
+    await user.onFrame(await createImageBitmap(video));
     await new Promise(requestAnimationFrame);
   }
+}
+
+export function cameraIsOn(): boolean {
+  return stream !== undefined;
 }
 
 /** Turns the camera off; its light goes out. */
@@ -61,7 +65,6 @@ export function stopCamera(): void {
 }
 
 function show(on: boolean): void {
-  video.hidden = !on;
   shoot.hidden = !on;
   button.setAttribute('aria-pressed', String(on));
   button.textContent = on ? 'Camera off' : 'Camera';
@@ -70,10 +73,10 @@ function show(on: boolean): void {
 function explain(error: Error): Error {
   if (error.name === 'NotAllowedError')
     return new Error(
-      'The camera was not allowed. Allow it in the browser’s address bar, or choose a picture.',
+      'The camera was not allowed. Allow it in the browser’s address bar, or choose an image.',
     );
   if (error.name === 'NotFoundError')
-    return new Error('No camera was found. Choose or paste a picture instead.');
+    return new Error('No camera was found. Choose or paste an image instead.');
   if (error.name === 'NotReadableError')
     return new Error('The camera is in use by another program. Close it there and try again.');
   return error;

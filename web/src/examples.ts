@@ -1,11 +1,13 @@
-/** What is built in: the digits' checkpoint and some of their test pictures. */
-import type { ModelSource } from './intake.js';
+/** What is built in: the digits' checkpoint with some of their test images, and photographs for models of ImageNet. */
+import type { GalleryImage } from './gallery.js';
+import type { ModelSource } from './state.js';
 
 const checkpoint = new URL('../../examples/digits/deit_digits_distilled.pth', import.meta.url).href;
 
 export const digits: ModelSource = { title: 'Digits', data: checkpoint };
 
-const PICTURES = [
+/** Some are hard: the second and third are read wrongly, about the second and fourth the heads disagree. */
+const DIGITS = [
   { name: 'digit 3, number 18', url: new URL('../../examples/digits/val/3/00018.png', import.meta.url) },
   { name: 'digit 3, number 449', url: new URL('../../examples/digits/val/3/00449.png', import.meta.url) },
   { name: 'digit 4, number 247', url: new URL('../../examples/digits/val/4/00247.png', import.meta.url) },
@@ -16,13 +18,24 @@ const PICTURES = [
   { name: 'digit 9, number 7', url: new URL('../../examples/digits/val/9/00007.png', import.meta.url) },
 ];
 
-/** Fetches the pictures. Some are hard: the second and third are read wrongly, about the second and fourth the heads disagree. */
-export function digitPictures(): Promise<File[]> {
+/** Sources and licences: samples/SOURCES.md. */
+const PHOTOGRAPHS = [
+  { name: 'cat', url: new URL('./samples/chelsea.jpg', import.meta.url) },
+  { name: 'espresso', url: new URL('./samples/coffee.jpg', import.meta.url) },
+  { name: 'tripod', url: new URL('./samples/camera.jpg', import.meta.url) },
+  { name: 'rocket', url: new URL('./samples/rocket.jpg', import.meta.url) },
+];
+
+export const digitImages = () => fetchAll(DIGITS);
+export const photographs = () => fetchAll(PHOTOGRAPHS);
+
+function fetchAll(images: readonly { name: string; url: URL }[]): Promise<GalleryImage[]> {
   return Promise.all(
-    PICTURES.map(async ({ name, url }) => {
+    images.map(async ({ name, url }) => {
       const response = await fetch(url);
       if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
-      return new File([await response.blob()], name, { type: 'image/png' });
+      const blob = await response.blob();
+      return { name, file: new File([blob], name, { type: blob.type }) };
     }),
   );
 }

@@ -1,236 +1,279 @@
-/** The page: a model and a picture meet here, and what comes of it goes to the panels. */
-import { clearAnswer, showAnswer, showWaiting } from './answer.js';
-import { Attention } from './attention.js';
-import { allowMeasure, listenForMeasure, stopMeasure } from './benchmark.js';
-import { listenForCamera, stopCamera } from './camera.js';
-import { byId, chosen, make, megabytes } from './elements.js';
-import { digitPictures, digits } from './examples.js';
-import { listen, type ModelSource } from './intake.js';
-import { type Library, loadLibrary, type WorkerModel } from './library.js';
-import { announce, clearErrors, isAbort, type Remedy, showError } from './messages.js';
-import { Pictures } from './pictures.js';
-import { drawHeat, drawPicture } from './stage.js';
+/** The page: a model and an image meet here, and what comes of it goes into the state that the panels show. */
+import './attention.js';
+import './benchmark.js';
+import './canvas.js';
+import './compare.js';
+import './evaluate.js';
+import './share.js';
+import { listenForAddress, wantedFromAddress } from './address.js';
+import { cameraIsOn, listenForCamera, stopCamera } from './camera.js';
+import { byId } from './dom.js';
+import { offerEvaluation } from './evaluate.js';
+import { digitImages, digits, photographs } from './examples.js';
+import { addImages, type GalleryImage, tellBroken } from './gallery.js';
+import { preview } from './images.js';
+import { ask, type InputUser, lastPart, listenForInputs, takeAddress } from './inputs.js';
+import { announce, isAbort, type Remedy, showError, solved } from './messages.js';
+import { chooseBackend, chosenBackend, loadingText } from './model.js';
+import { announcePrediction } from './predictions.js';
+import { type ModelSource, type Session, state, update, watch } from './state.js';
+import { ModelWorker, WorkerError } from './worker/client.js';
+import type { Seen } from './worker/protocol.js';
 
-interface Session {
-  readonly source: ModelSource;
-  readonly model: WorkerModel;
-  /** The backend that was asked for. */
-  readonly asked: string;
-}
+/** An answer that takes longer lets the image be shown without it. */
+const PATIENCE_MS = 200;
 
-const library = loadLibrary();
-const backends = byId('backends');
-const attention = library.then((deit) => new Attention(deit));
-let session: Session | undefined;
+const int8 = byId<HTMLInputElement>('int8');
+/** Built-in images that are in the gallery. */
+const added = new Set<string>();
 let loading: AbortController | undefined;
 let looking: AbortController | undefined;
 
-const pictures = new Pictures(
-  library,
-  async ({ name }, bitmap) => {
-    stopCamera();
-    clearErrors();
-    byId('picture-name').textContent = name;
-    drawPicture(await library, bitmap, name, session?.model.preprocessing);
-    bitmap.close();
-    await look();
-  },
-  (name, error) => showError(`${name} cannot be shown`, error),
-);
-
 /** Loads a model in place of the one that is there, which stays until the new one is ready. */
-async function open(source: ModelSource, asked = chosen(backends, 'backend')): Promise<void> {
+async function open(source: ModelSource, asked = chosenBackend()): Promise<void> {
   loading?.abort(new DOMException('another model is loaded', 'AbortError'));
   loading = new AbortController();
   const { signal } = loading;
-  showLoading(source.title);
+  const abort = loading;
+  const { title } = source;
+  const cancel = () => abort.abort(new DOMException('cancelled', 'AbortError'));
+  const show = (fraction?: number, loaded?: number, total?: number) =>
+    update({ loading: { title, fraction, text: loadingText(title, fraction, loaded, total), cancel } });
+  show();
+  const worker = new ModelWorker();
   try {
-    const deit = await library;
-    const model = await deit.loadInWorker(source.data, {
-      backend: asked,
-      signal,
-      onProgress: (fraction, { loadedBytes, totalBytes }) =>
-        showProgress(source.title, fraction, loadedBytes, totalBytes),
-    });
-    if (signal.aborted) return model.dispose();
-    stopMeasure();
-    looking?.abort(new DOMException('another model is loaded', 'AbortError'));
-    session?.model.dispose();
-    session = { source, model, asked };
-    chooseBackend(asked);
-    clearErrors();
-    await showModel(session, deit);
-    announce(`${source.title} is loaded`);
+    const data = typeof source.data === 'string' ? new URL(source.data, document.baseURI).href : source.data;
+    const model = await worker.load(data, asked, int8.checked, { signal, onProgress: show });
+    replaceSession({ source, worker, model, asked });
+    solved('model');
+    announce(`${title} is loaded`);
     endLoading(signal);
-    await pictures.refresh();
+    if (model.config.numClasses === 1000 && !added.has('photographs') && !hasOwnImages())
+      await addExamples(photographs, 'photographs');
+    else await look();
   } catch (error) {
-    const replaced = loading?.signal !== signal;
+    worker.end();
+    const replaced = loading !== undefined && loading.signal !== signal;
     endLoading(signal);
     if (replaced) return; // what is loaded now has the word
-    chooseBackend(session?.asked ?? 'auto');
-    if (isAbort(error)) announce(`${source.title}: cancelled`);
-    else showError(`${source.title} could not be loaded`, error, remediesFor(source, asked));
+    chooseBackend(state.session?.asked ?? 'auto');
+    if (isAbort(error)) announce(`${title}: cancelled`);
+    else tellLoad(source, asked, error);
   }
 }
 
-/** What may help where a model does not load or stopped working. */
-function remediesFor(source: ModelSource, asked: string): Remedy[] {
-  const again = { label: 'Try again', act: () => void open(source, asked) };
-  if (asked === 'wasm') return [again];
-  const onWasm = () => {
-    chooseBackend('wasm');
-    void open(source, 'wasm');
+/** The last model's answer goes with it: what is on the canvas stays as an image alone until the new answer is there. */
+function replaceSession(session: Session): void {
+  looking?.abort(new DOMException('another model is loaded', 'AbortError'));
+  if (state.session !== state.kept) state.session?.worker.end();
+  const { shown } = state;
+  const alone = shown && { name: shown.name, image: shown.image, view: shown.view };
+  const nothing = {
+    maps: undefined,
+    map: undefined,
+    colors: undefined,
+    without: undefined,
+    erased: new Set<number>(),
   };
-  return [again, { label: 'Use WASM', act: onWasm }];
+  update({ session, shown: alone, ...nothing });
 }
 
-/** Asks the model about the current picture. */
-async function look(): Promise<void> {
-  looking?.abort(new DOMException('another picture is looked at', 'AbortError'));
-  const picture = pictures.current;
-  if (!session || !picture) return;
-  looking = new AbortController();
-  const { signal } = looking;
-  const { model, source, asked } = session;
-  showWaiting('Looking …');
-  const shown = await attention;
-  try {
-    shown.wait(picture.name);
-    showAnswer(await model.logits(picture.file, { signal }), model.labels, { aloud: true });
-    shown.show(await model.attention(picture.file, { signal }), picture.name);
-  } catch (error) {
-    if (isAbort(error)) return;
-    showWaiting('');
-    clearAnswer();
-    shown.show(undefined, picture.name);
-    showError(`${source.title} gave no answer`, error, remediesFor(source, asked));
-  }
-}
-
-function showLoading(title: string): void {
-  byId('loading').hidden = false;
-  byId('loading-text').textContent = `Loading ${title} …`;
-  byId<HTMLProgressElement>('loading-bar').removeAttribute('value');
-}
-
-function showProgress(title: string, fraction: number, loaded: number, total: number): void {
-  byId<HTMLProgressElement>('loading-bar').value = fraction;
-  byId('loading-text').textContent =
-    fraction < 1 ? `Loading ${title}: ${megabytes(loaded)} of ${megabytes(total)}` : `Preparing ${title} …`;
-}
-
-/** Ends the display of a load, unless another has begun. */
 function endLoading(signal: AbortSignal): void {
   if (loading?.signal !== signal) return;
   loading = undefined;
-  byId('loading').hidden = true;
+  update({ loading: undefined });
 }
 
-async function showModel({ source, model }: Session, deit: Library): Promise<void> {
-  const { config, backend } = model;
-  const [height, width] = config.imgSize;
-  byId('model-name').textContent = source.title;
-  byId('model-facts').textContent = [
-    config.name,
-    `${(deit.countParameters(config) / 1e6).toFixed(1)} million parameters`,
-    `${config.depth} layers of ${config.numHeads} heads`,
-    `${width} × ${height} pixels in patches of ${config.patchSize}`,
-    `${config.numClasses} classes`,
-  ].join(' · ');
-  byId('backend-now').textContent = backend.description;
-  byId('backend-why').replaceChildren(
-    ...backend.passedOver.map((line) => make('li', {}, line)),
-    make('li', {}, isolation()),
-  );
-  allowMeasure(true);
-  (await attention).adapt({ depth: config.depth, heads: config.numHeads, distilled: config.distilled });
+/** What went wrong with a load, and what helps against that. */
+function tellLoad(source: ModelSource, asked: string, error: unknown): void {
+  const backend = error instanceof WorkerError && error.about === 'backend';
+  const title = backend ? `${asked} cannot be used` : `${source.title} could not be loaded`;
+  showError(title, error, {
+    subject: 'model',
+    remedies: backend ? otherBackend(source, asked) : otherSource(source),
+  });
 }
 
-function isolation(): string {
-  if (typeof SharedArrayBuffer === 'undefined' || !crossOriginIsolated)
-    return 'One thread for WASM: the server does not send the COOP and COEP headers that shared memory needs.';
-  return 'This page is cross-origin isolated: WASM may use threads.';
+function otherBackend(source: ModelSource, asked: string): Remedy[] {
+  const use = (name: string, label: string) => ({ label, act: () => void open(source, name) });
+  return asked === 'wasm' ? [use('auto', 'Use the best')] : [use('wasm', 'Use WASM')];
 }
 
-function chooseBackend(name: string): void {
-  backends.querySelector<HTMLInputElement>(`input[value="${name}"]`)!.checked = true;
+/** A file that is broken stays so; an address may answer the next time. */
+function otherSource(source: ModelSource): Remedy[] {
+  if (typeof source.data === 'string') return [{ label: 'Try again', act: () => void open(source) }];
+  const button = Array.isArray(source.data) ? 'open-folder' : 'open-file';
+  return [{ label: 'Choose another …', act: () => ask(button) }];
 }
 
-listen({
-  onModel: (source) => void open(source),
-  onPictures: (files) => void pictures.add(files),
+/** Asks the model about the chosen image. Image, answer and attention change together. */
+async function look(): Promise<void> {
+  looking?.abort(new DOMException('another image is looked at', 'AbortError'));
+  const { chosen: image, session } = state;
+  if (!image) return update({ busy: false });
+  looking = new AbortController();
+  const { signal } = looking;
+  const soon = setTimeout(() => void showAlone(image, signal), session ? PATIENCE_MS : 0);
+  update({ busy: session !== undefined });
+  if (!session) return;
+  try {
+    const seen = await session.worker.call('look', [image.file, lookOptions()], { signal });
+    clearTimeout(soon);
+    showSeen(image, session, seen);
+    announcePrediction(state.shown!);
+  } catch (error) {
+    clearTimeout(soon);
+    if (isAbort(error)) return;
+    update({ busy: false });
+    tellLook(image, session, error);
+  }
+}
+
+const lookOptions = () => ({ preset: state.preset, upright: state.upright, token: state.token });
+
+/** @param image undefined for a frame of the camera */
+function showSeen(image: GalleryImage | undefined, session: Session, seen: Seen): void {
+  const layer = state.shown?.session === session ? state.layer : session.model.config.depth - 1;
+  const patches = seen.grid[0] * seen.grid[1];
+  update({
+    shown: { name: image?.name ?? 'Camera', image, view: seen.view, session, seen },
+    maps: seen.maps,
+    token: seen.maps.token,
+    patch: Math.min(state.patch, patches - 1),
+    map: undefined,
+    colors: undefined,
+    erased: new Set(),
+    without: undefined,
+    classIndex: undefined,
+    layer: wantedFromAddress.takeLayer(session) ?? layer,
+    busy: false,
+  });
+}
+
+/** An image without an answer: there is no model yet, or it takes its time. */
+async function showAlone(image: GalleryImage, signal: AbortSignal): Promise<void> {
+  try {
+    const view = await preview(image.file, state.upright);
+    if (signal.aborted || (state.shown?.seen && state.shown.image === image && !state.busy)) return;
+    update({
+      shown: { name: image.name, image, view },
+      maps: undefined,
+      map: undefined,
+      colors: undefined,
+      erased: new Set(),
+    });
+  } catch (error) {
+    if (!signal.aborted) tellBroken(image, error);
+  }
+}
+
+function tellLook(image: GalleryImage, session: Session, error: unknown): void {
+  if (error instanceof WorkerError && error.about === 'backend') {
+    const { source, asked } = session;
+    const again = { label: 'Try again', act: () => void open(source, asked) };
+    update({ shown: undefined });
+    showError(`${source.title} gave no answer`, error, {
+      subject: 'model',
+      remedies: asked === 'wasm' ? [again] : [again, ...otherBackend(source, asked)],
+    });
+  } else tellBroken(image, error);
+}
+
+watch(['chosen'], () => {
+  if (state.chosen) stopCamera();
+  void look();
+});
+byId('strip').addEventListener('click', () => {
+  if (!cameraIsOn()) return;
+  stopCamera(); // the image that was chosen before was pressed again
+  void look();
+});
+watch(['preset', 'upright'], () => {
+  if (!cameraIsOn()) void look();
 });
 
+const user: InputUser = {
+  onModel: (source) => void open(source),
+  onImages: (images) => addImages(images),
+  onClassFolders: offerEvaluation,
+};
+listenForInputs(user);
+
 byId('use-digits').addEventListener('click', () => void openDigits());
-byId('cancel').addEventListener('click', () => loading?.abort(new DOMException('cancelled', 'AbortError')));
 byId('url-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const { value } = byId<HTMLInputElement>('url');
-  void open({ title: lastPart(value), data: value });
+  const isImage = /\.(jpe?g|png|webp|gif|avif|bmp)([?#]|$)/i.test(value);
+  if (isImage) takeAddress(value, user);
+  else void open({ title: lastPart(value), data: value });
 });
-/** The last part of an address, to name a model by. */
-function lastPart(url: string): string {
-  const part = url
-    .replace(/[?#].*$/, '')
-    .replace(/\/+$/, '')
-    .split('/')
-    .at(-1)!;
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part; // a stray %
-  }
+
+for (const control of [byId('backends'), int8]) {
+  control.addEventListener('change', () => {
+    if (state.session) void open(state.session.source);
+  });
 }
-
-backends.addEventListener('change', () => {
-  if (session) void open(session.source);
-});
-
-listenForMeasure(
-  () => session && { model: session.model, title: session.source.title },
-  (error) =>
-    showError('The benchmark stopped', error, session ? remediesFor(session.source, session.asked) : []),
-);
 
 listenForCamera({
-  async onFrame(video) {
-    const now = session;
-    if (!now) return;
+  async onFrame(frame) {
+    const { session } = state;
+    if (!session) return frame.close();
+    looking?.abort(new DOMException('the camera is on', 'AbortError'));
+    looking = new AbortController();
+    const { signal } = looking;
     try {
-      const bitmap = await createImageBitmap(video);
-      drawPicture(await library, bitmap, 'Camera', now.model.preprocessing);
-      showAnswer(await now.model.logits(bitmap), now.model.labels, { aloud: false });
-      bitmap.close();
+      const seen = await session.worker.call('look', [frame, lookOptions()], { signal, transfer: [frame] });
+      if (cameraIsOn()) showSeen(undefined, session, seen);
     } catch (error) {
-      if (session !== now) return; // the next frame goes to the next model
+      if (isAbort(error) || state.session !== session) return; // the next frame goes to the next model
       stopCamera();
-      if (!isAbort(error)) showError('The camera’s picture could not be used', error);
+      showError('The camera’s image could not be used', error);
     }
   },
-  onPicture: (file) => void pictures.add([file]),
-  onStop: () => void pictures.refresh(),
-  onFailure: (error) => showError('No camera', error),
+  onImage: (file) => addImages([{ name: file.name, file }]),
+  onStop: () => void look(),
+  onFailure: (error) => showError('No camera', error, { subject: 'camera' }),
 });
 
-let hasSamples = false;
+/** Models of ImageNet get photographs to try: digits mean nothing to them. */
+watch(['session', 'images'], () => {
+  const isImageNet = state.session?.model.config.numClasses === 1000;
+  byId('use-photographs').hidden = !isImageNet || added.has('photographs');
+});
+byId('use-photographs').addEventListener('click', () => void addExamples(photographs, 'photographs'));
 
-async function openDigits(): Promise<void> {
-  const samples = hasSamples ? undefined : digitPictures();
-  samples?.catch(() => {}); // told below, after the model
-  await open(digits);
-  if (!samples || hasSamples) return;
+function hasOwnImages(): boolean {
+  return state.images.some(({ name }) => !/^digit \d, number \d+$/.test(name));
+}
+
+async function addExamples(
+  fetchThem: () => Promise<GalleryImage[]>,
+  kind: string,
+  show = true,
+): Promise<void> {
+  if (added.has(kind)) return;
+  added.add(kind);
   try {
-    await pictures.add(await samples, pictures.current === undefined);
-    hasSamples = true;
+    addImages(await fetchThem(), show);
+    solved('examples');
   } catch (error) {
-    showError('The built-in pictures could not be fetched', error);
+    added.delete(kind);
+    showError('The built-in images could not be fetched', error, { subject: 'examples' });
   }
 }
 
-library.then(
-  (deit) => {
-    drawHeat(deit, undefined);
-    void openDigits();
-  },
-  (error) => showError('The program could not be fetched; reload the page', error),
-);
+async function openDigits(): Promise<void> {
+  const images = addExamples(digitImages, 'digits', state.chosen === undefined);
+  await Promise.all([open(digits), images]);
+}
+
+listenForAddress();
+const wanted = wantedFromAddress.model;
+if (wanted) void openWanted(wanted);
+else void openDigits();
+
+async function openWanted(address: string): Promise<void> {
+  const source = { title: lastPart(address), data: address };
+  if (wantedFromAddress.image?.startsWith('digit ')) await addExamples(digitImages, 'digits');
+  await open(source);
+}

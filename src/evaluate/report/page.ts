@@ -1,6 +1,8 @@
 import type { EvaluationResult } from '../evaluate.js';
 import { expectedCalibrationError } from './calibration.js';
+import { filterHash, filterScript } from './filter.js';
 import { html, Markup } from './html.js';
+import { wilsonInterval } from './interval.js';
 import {
   type ClassAccuracy,
   classBars,
@@ -33,6 +35,9 @@ export interface ReportContents {
   readonly record: EvaluationRecord;
   /** Pictures of the record's mistakes as data: URLs, by file. */
   readonly thumbnails: ReadonlyMap<string, string>;
+  /** The same with what the model looked at over them, by file; and what that is, in words. */
+  readonly attention?: ReadonlyMap<string, string>;
+  readonly attentionOf?: string;
   /** Read one after another, one picture at a time. */
   readonly stages: readonly Stage[];
   /** Pictures of which `stages` is the median. */
@@ -62,7 +67,7 @@ export function reportPage(contents: ReportContents, document: Document): string
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '${filterHash()}'">
 <title>${model} on ${folder}</title>
 <style>${new Markup(style)}</style>
 </head>
@@ -82,6 +87,7 @@ ${stageSection(contents)}
 ${failureSection(record)}
 </main>
 <footer>Made by deit-tfjs ${contents.version} on ${contents.made.toISOString().slice(0, 16).replace('T', ' ')} UTC.</footer>
+<script>${new Markup(filterScript)}</script>
 </body>
 </html>
 `.text;
@@ -100,14 +106,22 @@ function tiles({ result, record }: ReportContents): Markup {
   const ece = record.counts[0] ? expectedCalibrationError(record.counts[0].bins) : null;
   const tile = (title: string, value: string, unit = '') =>
     html`<div><dt>${title}</dt><dd>${value}<small>${unit && ` ${unit}`}</small></dd></div>`;
+  const counts = record.counts[0];
+  const interval = (correct: number) => {
+    const [low, high] = wilsonInterval(correct, counts!.images);
+    return html`<dd class="interval">${figure(100 * low, 2)}–${figure(100 * high, 2)} %</dd>`;
+  };
+  const share = (title: string, value: number | null, correct: number | undefined) =>
+    html`<div><dt>${title}</dt><dd>${figure(value, 2)}<small> %</small></dd>${counts && counts.images > 0 ? interval(correct!) : undefined}</div>`;
   return html`<dl class="tiles">
-${tile('top-1', figure(top1, 2), '%')}
-${tile('top-5', figure(top5, 2), '%')}
+${share('top-1', top1, counts?.correct1)}
+${share('top-5', top5, counts?.correct5)}
 ${tile('loss', figure(loss, 4), 'nats')}
 ${tile('calibration error', figure(ece && 100 * ece, 2), '%')}
 ${tile(failed > 0 ? `pictures, ${failed} not read` : 'pictures', images.toLocaleString('en'))}
 ${tile('speed', figure(imagesPerSecond, 1), 'pictures/s')}
-</dl>`;
+</dl>
+<p class="soft">Below the accuracies: 95 % confidence intervals (Wilson).</p>`;
 }
 
 function headsSection({ counts, headsAgree }: EvaluationRecord): Markup {
@@ -130,30 +144,48 @@ function calibrationSection({ counts }: EvaluationRecord, document: Document): M
 <p class="soft">The expected calibration error is ${percent(expectedCalibrationError(bins), 2)}: the mean distance
 between confidence and accuracy over ${bins.length} bins of equal width (Guo et al. 2017).</p>
 <div class="pair">
-<figure class="card"><figcaption>Accuracy of the pictures in each bin of confidence, and its gap to the confidence (orange). On the
-dashed line both would be equal.</figcaption>${reliabilityDiagram(document, bins)}</figure>
+<figure class="card"><figcaption>Accuracy of the pictures in each bin of confidence. Below the dashed line the model is
+surer than it is right, above it less sure.</figcaption>
+<p class="legend"><span><span class="key bar"></span>accuracy</span><span><span class="key line"></span>its 95 %
+interval</span><span><span class="key mark"></span>mean confidence, and the gap to it</span></p>${reliabilityDiagram(document, bins)}</figure>
 <figure class="card"><figcaption>How many pictures are in each bin.</figcaption>${confidenceHistogram(document, bins)}
 <details><summary>The bins as a table</summary><table><thead><tr><th>confidence</th><th class="n">pictures</th>
 <th class="n">accuracy</th><th class="n">mean confidence</th></tr></thead><tbody>${bins.map(row)}</tbody></table></details></figure>
 </div></section>`;
 }
 
+/** With fewer pictures to a class than this its accuracy says nothing by itself: there is a table, and no chart. */
+const LEAST_PER_CLASS = 5;
+
 function classSection(record: EvaluationRecord, name: (index: number) => string, document: Document): Markup {
-  const rows = [...record.classes].map(([index, { images, correct1, correct5 }]) => ({
-    index,
-    label: name(index),
-    images,
-    accuracy: (100 * correct1) / images,
-    top5: (100 * correct5) / images,
-  }));
-  const byAccuracy = rows.toSorted((a, b) => a.accuracy - b.accuracy || a.index - b.index);
-  const row = ({ label, images, accuracy, top5 }: (typeof rows)[number]) =>
-    html`<tr><td>${label}</td><td class="n">${images}</td><td class="n">${figure(accuracy, 1)} %</td><td class="n">${figure(top5, 1)} %</td></tr>`;
+  const rows = [...record.classes].map(([index, { images, correct1, correct5 }]) => {
+    const [low, high] = wilsonInterval(correct1, images).map((end) => 100 * end) as [number, number];
+    const accuracy = (100 * correct1) / images;
+    return { index, label: name(index), images, accuracy, low, high, top5: (100 * correct5) / images };
+  });
+  const byAccuracy = rows.toSorted(
+    (a, b) => a.accuracy - b.accuracy || b.images - a.images || a.index - b.index,
+  );
+  const row = ({ label, images, accuracy, low, high, top5 }: (typeof rows)[number]) =>
+    html`<tr><td>${label}</td><td class="n">${images}</td><td class="n">${figure(accuracy, 1)} %</td><td class="n">${figure(low, 1)}–${figure(high, 1)} %</td><td class="n">${figure(top5, 1)} %</td></tr>`;
   const few = rows.length <= FEW_CLASSES;
+  const enough = median(rows.map(({ images }) => images)) >= LEAST_PER_CLASS;
+  const charts = enough
+    ? html`${few ? undefined : histogram(rows, document)}${bars(byAccuracy, document)}`
+    : html`<p class="soft">There are too few pictures to a class for a chart of their accuracies.</p>`;
   return html`<section><h2>Accuracy by class</h2>
-<div class="pair">${few ? undefined : histogram(rows, document)}${bars(byAccuracy, document)}${few ? matrix(record, name, document) : undefined}</div>
-<details><summary>All ${rows.length} classes as a table, hardest first</summary><div class="scroll" tabindex="0" role="region" aria-label="Classes"><table><thead><tr><th>class</th>
-<th class="n">pictures</th><th class="n">top-1</th><th class="n">top-5</th></tr></thead><tbody>${byAccuracy.map(row)}</tbody></table></div></details></section>`;
+<div class="pair">${charts}${few ? matrix(record, name, document) : undefined}</div>
+<details><summary>All ${rows.length} classes as a table, hardest first</summary>${filterOf('classes', 'Class')}<div id="classes" class="scroll" tabindex="0" role="region" aria-label="Classes"><table><thead><tr><th>class</th>
+<th class="n">pictures</th><th class="n">top-1</th><th class="n">95 % interval</th><th class="n">top-5</th></tr></thead><tbody>${byAccuracy.map(row)}</tbody></table></div></details></section>`;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** A field that filters the rows of an element; there where scripts run. */
+function filterOf(id: string, what: string): Markup {
+  return html`<p class="filter" hidden><label>${what} <input type="search" data-filters="${id}" placeholder="filter"></label> <span role="status"></span></p>`;
 }
 
 function histogram(classes: readonly ClassAccuracy[], document: Document): Markup {
@@ -203,20 +235,23 @@ function confusionSection(record: EvaluationRecord, name: (index: number) => str
 }
 
 function mistakeSection(
-  { record, thumbnails }: ReportContents,
+  { record, thumbnails, attention, attentionOf }: ReportContents,
   name: (index: number) => string,
 ): Markup | undefined {
   if (record.mistakes.length === 0) return undefined;
   const item = (mistake: Mistake) => {
     const thumbnail = thumbnails.get(mistake.file);
-    return html`<li class="card">${thumbnail ? html`<img src="${thumbnail}" alt="" width="112" height="112">` : html`<span></span>`}
+    const looked = attention?.get(mistake.file);
+    const images = [thumbnail, looked].filter((url) => url !== undefined);
+    return html`<li class="card"><div class="images">${images.map((url) => html`<img src="${url}" alt="" width="112" height="112">`)}</div>
 <div><h3>${shorten(name(mistake.votes[0]!.top[0]!.index), 40)} <span class="soft">instead of</span> ${shorten(name(mistake.label), 40)}</h3>
 <p class="file">${mistake.file}, loss ${figure(mistake.loss, 2)}</p>${votes(mistake, name)}</div></li>`;
   };
   return html`<section><h2>Worst mistakes</h2>
 <p class="soft">Wrong answers with the highest loss: where the model gave the truth the least probability. A picture is
-shown as the model sees it, cropped.</p>
-<ol class="mistakes">${record.mistakes.map(item)}</ol></section>`;
+shown as the model sees it, cropped${attentionOf ? `; beside it, ${attentionOf}` : ''}.</p>
+${filterOf('mistakes', 'File or class')}
+<ol id="mistakes" class="mistakes">${record.mistakes.map(item)}</ol></section>`;
 }
 
 /** What each head names and how sure it is; of a model with one head, its three most probable classes. */

@@ -1,6 +1,7 @@
 import * as Plot from '@observablehq/plot';
 import type { CalibrationBin } from './calibration.js';
 import { Markup } from './html.js';
+import { wilsonInterval } from './interval.js';
 
 /** Draws a plot as SVG; colours are the page's own (style.ts), so that it follows light and dark. */
 function draw(document: Document, label: string, options: Plot.PlotOptions): Markup {
@@ -17,18 +18,25 @@ function draw(document: Document, label: string, options: Plot.PlotOptions): Mar
 }
 
 /**
- * Reliability diagram (arXiv 1706.04599, figure 1): accuracy over confidence in bins, the gap to the diagonal, and the
- * share of pictures in each bin beneath it.
+ * Reliability diagram (arXiv 1706.04599, figure 1): a bar is the accuracy of a bin with its 95 % interval, a mark across it
+ * the mean confidence, and a line between both the gap, whichever of them is higher.
  */
 export function reliabilityDiagram(document: Document, bins: readonly CalibrationBin[]): Markup {
   const filled = bins
     .filter(({ images }) => images > 0)
-    .map((bin) => ({
-      ...bin,
-      accuracy: bin.correct / bin.images,
-      confidence: bin.confidenceSum / bin.images,
-    }));
+    .map((bin) => {
+      const [low, high] = wilsonInterval(bin.correct, bin.images);
+      const accuracy = bin.correct / bin.images;
+      const [width, middle] = [bin.to - bin.from, (bin.from + bin.to) / 2];
+      // The interval stands beside the gap, not under it.
+      const places = { gapAt: middle - width / 6, intervalAt: middle + width / 6 };
+      return { ...bin, ...places, low, high, accuracy, confidence: bin.confidenceSum / bin.images };
+    });
   const sides = { x1: 'from', x2: 'to', insetLeft: 1, insetRight: 1 };
+  const diagonal = [
+    [0, 0],
+    [1, 1],
+  ];
   return draw(document, 'Reliability diagram: accuracy over confidence', {
     width: 460,
     height: 400,
@@ -38,22 +46,22 @@ export function reliabilityDiagram(document: Document, bins: readonly Calibratio
     y: { domain: [0, 1], label: 'accuracy', grid: true, labelArrow: 'none' },
     marks: [
       Plot.rectY(filled, { ...sides, y: 'accuracy', fill: 'var(--bar)', title: binTitle }),
-      Plot.rectY(filled, {
-        ...sides,
+      Plot.line(diagonal, { stroke: 'currentColor', strokeDasharray: '4 4', strokeOpacity: 0.6 }),
+      Plot.ruleX(filled, {
+        x: 'intervalAt',
+        y1: 'low',
+        y2: 'high',
+        stroke: 'currentColor',
+        strokeWidth: 1.5,
+      }),
+      Plot.ruleX(filled, {
+        x: 'gapAt',
         y1: 'accuracy',
         y2: 'confidence',
-        fill: 'var(--gap)',
-        fillOpacity: 0.45,
         stroke: 'var(--gap)',
-        title: binTitle,
+        strokeWidth: 4,
       }),
-      Plot.line(
-        [
-          [0, 0],
-          [1, 1],
-        ],
-        { stroke: 'currentColor', strokeDasharray: '4 4', strokeOpacity: 0.6 },
-      ),
+      Plot.ruleY(filled, { x1: 'from', x2: 'to', y: 'confidence', stroke: 'var(--gap)', strokeWidth: 3 }),
       Plot.ruleY([0]),
     ],
   });
@@ -92,10 +100,12 @@ function binTitle({ from, to, images, correct, confidenceSum }: CalibrationBin):
   );
 }
 
-/** A class with its accuracy in percent. */
+/** A class with its accuracy and its 95 % interval, in percent. */
 export interface ClassAccuracy {
   readonly label: string;
   readonly accuracy: number;
+  readonly low: number;
+  readonly high: number;
   readonly images: number;
 }
 
@@ -120,8 +130,9 @@ export function classBars(document: Document, classes: readonly ClassAccuracy[],
         fill: 'var(--bar)',
         title: ({ label, accuracy, images }) => `${label}: ${accuracy.toFixed(1)} % of ${images}`,
       }),
+      Plot.ruleY(rows, { x1: 'low', x2: 'high', y: 'place', stroke: 'currentColor', strokeWidth: 1.5 }),
       Plot.text(rows, {
-        x: 'accuracy',
+        x: 'high',
         y: 'place',
         text: ({ accuracy }) => accuracy.toFixed(accuracy === 100 ? 0 : 1),
         textAnchor: 'start',
@@ -186,7 +197,7 @@ export function confusionMatrix(
         y: 'label',
         inset: 1,
         fill: ({ label, predicted }) => (label === predicted ? 'var(--bar)' : 'var(--gap)'),
-        fillOpacity: ({ share }) => 0.1 + 0.45 * Math.sqrt(share),
+        fillOpacity: ({ share }) => 0.12 + 0.43 * Math.sqrt(share),
         title: ({ label, predicted, count }) => `${labels[label]} taken for ${labels[predicted]}: ${count}`,
       }),
       Plot.text(cells, { x: 'predicted', y: 'label', text: 'count' }),

@@ -40,7 +40,17 @@ thead th { color: var(--soft); font-weight: 500; font-size: 0.88rem; }
 details { margin-top: 0.75rem; }
 summary { cursor: pointer; color: var(--soft); }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem; list-style: none; margin: 1rem 0 0; padding: 0; }
-.mistakes li { display: grid; grid-template-columns: 112px 1fr; gap: 0.9rem; }
+.mistakes li { display: grid; grid-template-columns: auto 1fr; gap: 0.9rem; }
+.mistakes li[hidden], tr[hidden], .filter[hidden] { display: none; }
+.images { display: grid; gap: 4px; align-content: start; }
+.interval { font-size: 0.85rem !important; color: var(--soft); }
+.legend { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 1rem; font-size: 0.85rem; color: var(--soft); margin: 0 0 0.3rem; }
+.key { display: inline-block; width: 1rem; height: 0.8rem; border-radius: 2px; margin-right: 0.4rem; vertical-align: middle; }
+.key.bar { background: var(--bar); }
+.key.mark { background: var(--gap); height: 0.25rem; }
+.key.line { background: var(--ink); width: 2px; }
+.filter { font-size: 0.9rem; }
+.filter input { font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--soft); border-radius: 6px; padding: 0.25rem 0.5rem; }
 .mistakes img { width: 112px; height: 112px; border-radius: 6px; object-fit: cover; image-rendering: auto; display: block; }
 .mistakes h3 { font-size: 0.98rem; margin: 0; line-height: 1.3; }
 .mistakes .file { font-size: 0.8rem; color: var(--soft); margin: 0.15rem 0 0.4rem; overflow-wrap: anywhere; }
@@ -49,7 +59,6 @@ summary { cursor: pointer; color: var(--soft); }
 .votes dd { margin: 0; }
 .votes .wide { grid-column: span 2; }
 @media (max-width: 30rem) {
-  .mistakes li { grid-template-columns: 80px 1fr; }
   .mistakes img { width: 80px; height: 80px; }
   .votes { grid-template-columns: auto 1fr; }
   .votes dd.n { grid-column: 2; text-align: left; margin-bottom: 0.2rem; }
@@ -63,5 +72,19 @@ summary { cursor: pointer; color: var(--soft); }
 .stage2 { background: var(--bar); }
 .swatch { display: inline-block; width: 0.75em; height: 0.75em; border-radius: 2px; margin-right: 0.5em; }
 footer { margin-top: 3rem; color: var(--soft); font-size: 0.88rem; }
-@media print { body { max-width: none; } .card, .tiles div, .mistakes li { break-inside: avoid; } }
+@media print {
+  @page { margin: 1.4cm; }
+  :root { color-scheme: light; }
+  body { max-width: none; padding: 0; font-size: 11px; }
+  h2 { margin-top: 1.2rem; break-after: avoid; }
+  .filter, summary { display: none; }
+  .card, .tiles div { padding: 0.4rem 0.6rem; }
+  .tiles { grid-template-columns: repeat(6, 1fr); }
+  .tiles dd { font-size: 1.1rem; }
+  .pair { grid-template-columns: 1fr 1fr; }
+  .mistakes { grid-template-columns: 1fr 1fr; gap: 0.4rem; }
+  .mistakes img { width: 64px; height: 64px; }
+  .images { grid-template-columns: auto auto; }
+  figure, tr, .mistakes li, .tiles div { break-inside: avoid; }
+}
 `;

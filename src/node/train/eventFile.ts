@@ -64,6 +64,36 @@ export class EventFile {
   }
 }
 
+/** Values of one step by the name of the run that they belong to, then by tag. */
+export type RunScalars = Readonly<Record<string, Readonly<Record<string, number | undefined>>>>;
+
+/**
+ * Event files side by side, a folder each. TensorBoard takes each folder for a run and draws equal tags of several runs
+ * in one chart, e.g. `loss` of `train` and of `val`.
+ */
+export class EventRuns {
+  private constructor(private readonly files: ReadonlyMap<string, EventFile>) {}
+
+  /** Makes a new event file in the folder of each run; see EventFile.create. */
+  static async create(folder: string, runs: readonly string[], firstStep: number): Promise<EventRuns> {
+    const files = new Map<string, EventFile>();
+    for (const run of runs) files.set(run, await EventFile.create(join(folder, run), firstStep));
+    return new EventRuns(files);
+  }
+
+  /** One event a run; runs without a value get none. */
+  async scalars(step: number, values: RunScalars): Promise<void> {
+    for (const [run, tags] of Object.entries(values)) {
+      if (Object.values(tags).every((value) => value === undefined)) continue;
+      await this.files.get(run)!.scalars(step, tags);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.files.values()) await file.close();
+  }
+}
+
 /** Length (uint64), its checksum, the data, its checksum: all little-endian. */
 export function tfRecord(data: Uint8Array): Uint8Array {
   const record = new Uint8Array(data.length + 16);

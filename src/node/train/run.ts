@@ -16,7 +16,7 @@ import { writeFileAtomically } from '../atomicFile.js';
 import { writeFolder } from '../folderSink.js';
 import { intactLength, JsonLinesWriter } from '../jsonLines.js';
 import { readCheckpoint, writeCheckpoint } from './checkpointFile.js';
-import { EventFile } from './eventFile.js';
+import { EventRuns } from './eventFile.js';
 import { type CurvePoint, learningCurve } from './learningCurve.js';
 import { type Prepared, prepareTraining, weightReaderOf } from './prepare.js';
 import { checkRoom, openRunFolder, type RunFolder } from './runFolder.js';
@@ -101,9 +101,12 @@ function bytesWritten({ model, student }: Prepared, config: TrainConfig): number
   return 2 * checkpoint + 6 * weights;
 }
 
+/** TensorBoard's runs: equal tags of them share a chart. */
+const RUNS = ['train', 'val', 'val_ema'];
+
 interface Logs {
   readonly metrics: JsonLinesWriter;
-  readonly events: EventFile;
+  readonly events: EventRuns;
   close(): Promise<void>;
 }
 
@@ -135,7 +138,7 @@ async function openLogs(
   }
   await folder.begin();
   const metrics = await JsonLinesWriter.append(folder.file('metrics'), metricsBytes);
-  const events = await EventFile.create(folder.file('tensorboard'), trainer.at.step + 1);
+  const events = await EventRuns.create(folder.file('tensorboard'), RUNS, trainer.at.step + 1);
   return {
     metrics,
     events,
@@ -181,27 +184,26 @@ function trainHooks(folder: RunFolder, prepared: Prepared, logs: Logs, hooks: Ru
 async function logStep({ metrics, events }: Logs, record: StepRecord): Promise<void> {
   const { step, epoch, loss, base, teacher, learningRate, gradNorm } = record;
   await metrics.write({ kind: 'step', step, epoch, loss, base, teacher, learningRate, gradNorm });
-  await events.scalars(step, {
-    'train/loss': loss,
-    'train/loss_labels': base,
-    'train/loss_teacher': teacher,
-    'train/learning_rate': learningRate,
-    'train/gradient_norm': gradNorm,
-  });
+  const train = {
+    loss,
+    loss_labels: base,
+    loss_teacher: teacher,
+    learning_rate: learningRate,
+    gradient_norm: gradNorm,
+  };
+  await events.scalars(step, { train });
 }
 
 async function logEpoch({ metrics, events }: Logs, record: EpochRecord): Promise<void> {
   const { epoch, step, trainLoss, learningRate, val, ema, best } = record;
   await metrics.write({ kind: 'epoch', epoch, step, trainLoss, learningRate, val, ema, best });
-  await events.scalars(step, {
-    'epoch/train_loss': trainLoss,
-    'val/loss': val.loss,
-    'val/top1': val.top1,
-    'val/top5': val.top5,
-    'val_ema/loss': ema?.loss,
-    'val_ema/top1': ema?.top1,
-    'val_ema/top5': ema?.top5,
+  const tagsOf = (accuracy: typeof ema) => ({
+    loss: accuracy?.loss,
+    epoch_loss: accuracy?.loss,
+    top1: accuracy?.top1,
+    top5: accuracy?.top5,
   });
+  await events.scalars(step, { train: { epoch_loss: trainLoss }, val: tagsOf(val), val_ema: tagsOf(ema) });
 }
 
 function writable(prepared: Prepared): WritableModel {
@@ -221,12 +223,14 @@ async function writeCurve(folder: RunFolder, { model }: Prepared): Promise<void>
     .map((line) => JSON.parse(line))
     .filter(({ kind }) => kind === 'epoch') as EpochRecord[];
   if (epochs.length === 0) return;
-  const points: CurvePoint[] = epochs.map(({ epoch, trainLoss, val, ema }) => ({
+  const points: CurvePoint[] = epochs.map(({ epoch, trainLoss, val, ema, learningRate, best }) => ({
     epoch,
     trainLoss,
     valLoss: val.loss,
     top1: val.top1,
     emaTop1: ema?.top1,
+    learningRate,
+    best,
   }));
   const svg = learningCurve(points, model.config.name);
   await writeFileAtomically(folder.file('curve'), [new TextEncoder().encode(svg)]);

@@ -1,0 +1,183 @@
+/** What a visitor of the page in web/ does and sees. */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
+import { expect } from '@jest/globals';
+import type { AxeResults } from 'axe-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+const reference = JSON.parse(await readFile('examples/digits/reference.json', 'utf8')).perImage as {
+  file: string;
+  top5: number[];
+  logits: number[];
+}[];
+
+/** Builds the page as `npm run web:build` does, into `out`, beside the one that may be there. */
+export async function buildPage(out: string): Promise<string> {
+  const vite = ['node_modules/vite/bin/vite.js', 'build', '--config', 'web/vite.config.mjs', '--outDir', out];
+  await promisify(execFile)(process.execPath, vite);
+  return out;
+}
+
+/** A page whose waits are long enough for a machine that is busy with other tests. */
+export async function newPage(browser: Browser, options: BrowserContextOptions = {}): Promise<Page> {
+  const made = await browser.newPage(options);
+  made.setDefaultTimeout(60_000);
+  return made;
+}
+
+/** A file that is dropped: its path below what is dropped, and where the test's server has it. */
+export interface Dropped {
+  readonly name: string;
+  readonly url: string;
+}
+
+export class Visit {
+  constructor(readonly page: Page) {}
+
+  text(selector: string): Promise<string> {
+    return this.page.locator(selector).innerText();
+  }
+
+  said(): Promise<string> {
+    return this.text('#messages');
+  }
+
+  /** Waits for a message that matches. */
+  async told(pattern: RegExp): Promise<void> {
+    await this.page.waitForFunction(
+      ([source, flags]) =>
+        new RegExp(source!, flags).test(document.querySelector<HTMLElement>('#messages')!.innerText),
+      [pattern.source, pattern.flags],
+    );
+  }
+
+  async dismissAll(): Promise<void> {
+    const dismiss = this.page.locator('#messages button', { hasText: 'Dismiss' });
+    while ((await dismiss.count()) > 0) await dismiss.first().click();
+  }
+
+  /** Waits until the page has answered for the image of that name, with what lies over it. */
+  async answered(name: string): Promise<void> {
+    await this.page.waitForFunction(
+      (wanted) =>
+        document.querySelector('#image-name')!.textContent === wanted &&
+        document.querySelector('#predictions-state')!.textContent === '' &&
+        document.querySelectorAll('#predictions li').length > 0 &&
+        !document.querySelector<HTMLElement>('#heat')!.hidden,
+      name,
+    );
+  }
+
+  /** The classes with their percentages, as the page shows them. */
+  predictions(): Promise<string[][]> {
+    return this.page
+      .locator('#predictions .guess-line')
+      .evaluateAll((lines) => lines.map((line) => [...line.children].map((child) => child.textContent!)));
+  }
+
+  /** Checks the answer against PyTorch's for a digit. */
+  async expectPytorchs(file: string): Promise<void> {
+    const { top5, logits } = reference.find((each) => each.file === file)!;
+    // Five logits are known of ten; none of the other five is above the last of them.
+    const sum = logits.reduce((total, logit) => total + Math.exp(logit), 0);
+    const most = sum + 5 * Math.exp(logits.at(-1)!);
+    const found = await this.predictions();
+    expect(found.map(([label]) => label)).toEqual(top5.map(String));
+    for (const [i, logit] of logits.entries()) {
+      const [low, high] = [most, sum].map((total) => (100 * Math.exp(logit)) / total);
+      const shown = found[i]![1]!;
+      if (shown === '<0.1 %') expect(low).toBeLessThan(0.1);
+      else {
+        // Shown to a tenth.
+        expect(Number.parseFloat(shown)).toBeGreaterThan(low! - 0.06);
+        expect(Number.parseFloat(shown)).toBeLessThan(high! + 0.06);
+      }
+    }
+  }
+
+  /** Drops files on the page, as a hand would. */
+  async drop(files: readonly Dropped[]): Promise<void> {
+    await this.page.evaluate(async (given) => {
+      const transfer = new DataTransfer();
+      for (const { name, url } of given) {
+        transfer.items.add(new File([await (await fetch(url)).blob()], name));
+      }
+      const fire = (type: string) =>
+        document.body.dispatchEvent(
+          new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: transfer }),
+        );
+      fire('dragenter');
+      fire('dragover');
+      fire('drop');
+    }, files);
+  }
+
+  /** Pastes text where no field has the focus. */
+  async paste(text: string): Promise<void> {
+    await this.page.evaluate((given) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData('text', given);
+      document.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+    }, text);
+  }
+
+  /** What is drawn over the image, as a number that changes with it; 0 where it is hidden. */
+  heat(): Promise<number> {
+    return this.page.locator('#heat').evaluate((canvas: HTMLCanvasElement) => {
+      if (canvas.hidden) return 0;
+      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+      return data.reduce((sum, value, i) => (sum * 31 + value * ((i % 7) + 1)) % 1_000_003, 7);
+    });
+  }
+
+  /** Waits until what lies over the image is another. */
+  async newHeat(before: number): Promise<number> {
+    for (let i = 0; i < 600; i++) {
+      const now = await this.heat();
+      if (now !== before && now !== 0) return now;
+      await this.page.waitForTimeout(20);
+    }
+    throw new Error('what lies over the image has not changed');
+  }
+
+  async choose(name: string, value: string): Promise<void> {
+    await this.page.locator(`input[name="${name}"][value="${value}"]`).check({ force: true });
+  }
+
+  async press(label: string): Promise<void> {
+    await this.page.locator(`#strip button[aria-label="${label}"]`).click();
+  }
+
+  async openPanel(): Promise<void> {
+    if (await this.page.locator('#model-panel').isHidden()) await this.page.locator('#change-model').click();
+  }
+
+  async openUrl(url: string): Promise<void> {
+    await this.openPanel();
+    await this.page.locator('#url').fill(url);
+    await this.page.locator('#url-form button').click();
+  }
+
+  modelIs(name: string): Promise<unknown> {
+    return this.page.waitForFunction(
+      (wanted) => document.querySelector('#model-name')!.textContent === wanted,
+      name,
+    );
+  }
+
+  /** What axe finds, each with its elements. */
+  async axe(): Promise<unknown[]> {
+    await this.page.evaluate(await readFile(AXE, 'utf8'));
+    const { violations } = await this.page.evaluate(() =>
+      (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+    );
+    return violations.map(({ id, nodes }) => [
+      id,
+      nodes.map(({ html, failureSummary }) => [html, failureSummary]),
+    ]);
+  }
+}

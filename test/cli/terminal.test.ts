@@ -1,0 +1,64 @@
+import { describe, expect, test } from '@jest/globals';
+import { formatTable, wrap } from '../../src/cli/table.js';
+import { duration, fitLine } from '../../src/cli/terminalBar.js';
+
+describe('a progress bar', () => {
+  const parts = [
+    { text: 'epoch 12', keep: 2 },
+    { text: 'loss 1.2345', keep: 4 },
+    { text: 'lr 1.00e-3', keep: 1 },
+    { text: '1234 pictures/s', keep: 5 },
+    { text: '1:23:45 left', keep: 6 },
+  ];
+
+  test.each([200, 100, 80, 60, 50])('fits %i columns, rate and time left in view', (columns) => {
+    const line = fitLine('train', 0.5, parts, columns);
+    expect(line.length).toBeLessThan(columns);
+    expect(line).toContain('50%');
+    expect(line).toContain('1234 pictures/s');
+    expect(line).toContain('1:23:45 left');
+  });
+
+  test('grows with the room, to a most', () => {
+    expect(fitLine('eval', 0.5, [], 30)).toBe(`eval [${'='.repeat(9)}${'-'.repeat(9)}] 50%`);
+    expect(fitLine('eval', 1, [], 500)).toBe(`eval [${'='.repeat(40)}] 100%`);
+  });
+
+  test('what is least important goes first', () => {
+    expect(fitLine('train', 0, parts, 75)).not.toContain('lr');
+    expect(fitLine('train', 0, parts, 200)).toContain('lr');
+  });
+
+  test('seconds as people write them', () => {
+    expect([59, 61, 3723].map(duration)).toEqual(['0:59', '1:01', '1:02:03']);
+  });
+});
+
+describe('a table', () => {
+  const header = ['model', 'parameters', 'top-1', 'also called'];
+  const rows = [
+    [
+      'deit_tiny_patch16_224',
+      '5,717,416',
+      '72.20',
+      'vit_deit_tiny_patch16_224, deit_tiny_patch16_224.fb_in1k',
+    ],
+    ['deit_small', '22,050,664', '–', ''],
+  ];
+
+  test('has its columns side by side where they fit', () => {
+    const lines = formatTable(header, rows, 200).split('\n');
+    expect(lines.length).toBe(4);
+    expect(lines[3]).toBe('deit_small             22,050,664      –');
+  });
+
+  test.each([80, 60, 40])('fits %i columns and loses nothing', (columns) => {
+    const text = formatTable(header, rows, columns);
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
+    const words = text.replace(/\s+/g, ' ');
+    expect(words).toContain('also called vit_deit_tiny_patch16_224, deit_tiny_patch16_224.fb_in1k');
+    for (const figure of ['5,717,416', '72.20', '22,050,664']) expect(words).toContain(figure);
+  });
+
+  test('text breaks at spaces', () => expect(wrap('one two three', 7)).toEqual(['one two', 'three']));
+});

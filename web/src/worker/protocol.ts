@@ -1,0 +1,140 @@
+/** What the page and its worker say to each other. */
+
+import type { HeadFusion } from '../../../src/explain/rollout.js';
+import type { PatchMap, QueryToken } from '../../../src/explain/types.js';
+import type { VitConfig } from '../../../src/families/vit/config.js';
+import type { Preprocessing } from '../../../src/image/types.js';
+
+/** A checkpoint, the files of a converted folder, or the address of either. */
+export type ModelData = string | File | readonly File[];
+
+/** What a loaded model is. */
+export interface Description {
+  readonly config: VitConfig;
+  readonly parameters: number;
+  readonly labels: readonly string[] | undefined;
+  readonly preprocessing: Preprocessing;
+  readonly presets: readonly string[];
+  /** What runs the model, and why the others were passed over. */
+  readonly backend: {
+    readonly backend: string;
+    readonly description: string;
+    readonly passedOver: readonly string[];
+  };
+  readonly assumptions: readonly string[];
+}
+
+/** How an image is looked at. */
+export interface LookOptions {
+  /** Name of a preset, or '' for the model's own preprocessing. */
+  readonly preset: string;
+  /** Whether a photograph is turned as its EXIF says; PIL leaves it as it is stored. */
+  readonly upright: boolean;
+  readonly token: QueryToken;
+}
+
+/** Milliseconds that an image took in each stage. */
+export interface Times {
+  readonly decode: number;
+  /** Resize, crop, normalise. */
+  readonly preprocess: number;
+  /** The forward pass, until its values are back from the device. */
+  readonly model: number;
+}
+
+/** An image as it is shown. */
+export interface View {
+  /** The part that the model sees, at most about twice the canvas. */
+  readonly bitmap: ImageBitmap;
+  /** Sides in the model's proportions. */
+  readonly columns: number;
+  readonly rows: number;
+  /** Whether it is to be shown pixel by pixel. */
+  readonly small: boolean;
+  /** EXIF orientation 1…8; 1 where there is none. */
+  readonly orientation: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Logits of the whole model, and of a distilled model's two heads. */
+export interface Logits {
+  readonly logits: Float32Array;
+  readonly heads: readonly Float32Array[];
+}
+
+/** The attention of one token in all layers and heads. */
+export interface TokenMaps {
+  readonly token: QueryToken;
+  /** float32 [layers, 1 + heads, patches]: of each layer the mean of the heads, then each head. */
+  readonly values: Float32Array;
+}
+
+/** What the model makes of an image: all of one decoding and one forward pass. */
+export interface Seen extends Logits {
+  readonly view: View;
+  readonly grid: readonly [rows: number, columns: number];
+  readonly maps: TokenMaps;
+  readonly times: Times;
+  readonly preprocessing: Preprocessing;
+}
+
+export interface RolloutRequest {
+  readonly token: QueryToken;
+  readonly fusion: HeadFusion;
+  readonly discardRatio: number;
+}
+
+/** Patch colours: RGB bytes, one pixel a patch. */
+export interface PatchColors {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface LoadRequest {
+  readonly backend: string;
+  /** Address of the library. */
+  readonly library: string;
+  /** Whether to compute with 8-bit weights. */
+  readonly int8: boolean;
+}
+
+/** What the worker does. All but `load`, `preview` and `scores` speak of the image that was looked at last. */
+export interface Methods {
+  load(data: ModelData, options: LoadRequest): Description;
+  /** An image without a model. */
+  preview(image: Blob, upright: boolean): View;
+  look(image: Blob | ImageBitmap, options: LookOptions): Seen;
+  maps(token: QueryToken): TokenMaps;
+  rollout(request: RolloutRequest): PatchMap;
+  relevance(classIndex: number, token: 'cls' | 'dist'): PatchMap;
+  similarity(patch: number): PatchMap;
+  colors(): PatchColors;
+  /** The answer with some patches replaced by the mean colour. */
+  erase(patches: readonly number[]): Logits;
+  /** The answer alone, for an evaluation. */
+  scores(image: Blob, preset: string): Logits;
+  /** Class indices of class folders. */
+  match(folders: readonly string[]): { indices: readonly number[]; by: string };
+  /** Milliseconds of one forward pass. */
+  time(): number;
+}
+
+export type MethodName = keyof Methods;
+
+export type ToWorker =
+  | { readonly id: number; readonly method: MethodName; readonly args: readonly unknown[] }
+  | { readonly id: number; readonly abort: true };
+
+export interface SentError {
+  readonly name: string;
+  readonly message: string;
+  /** What the error is about: the backend, or what was given. */
+  readonly about: 'backend' | 'input';
+}
+
+export type FromWorker =
+  | { readonly id: number; readonly progress: readonly [fraction: number, loaded: number, total: number] }
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: SentError };

@@ -1,0 +1,72 @@
+/** The page's worker: one model, and the image that it looked at last. One call after the other. */
+import { type Deit, ModelHost } from './modelHost.js';
+import type { FromWorker, MethodName, SentError, ToWorker } from './protocol.js';
+
+interface Scope {
+  addEventListener(type: 'message', listener: (event: MessageEvent<ToWorker>) => void): void;
+  postMessage(message: FromWorker, transfer: Transferable[]): void;
+}
+
+const scope = globalThis as unknown as Scope;
+const aborts = new Map<number, AbortController>();
+let host: ModelHost | undefined;
+let queue: Promise<unknown> = Promise.resolve();
+
+scope.addEventListener('message', ({ data }) => {
+  if ('abort' in data) {
+    aborts.get(data.id)?.abort(new DOMException('given up', 'AbortError'));
+    return;
+  }
+  const abort = new AbortController();
+  aborts.set(data.id, abort);
+  queue = queue.then(() => answer(data, abort.signal));
+});
+
+async function answer(
+  { id, method, args }: Extract<ToWorker, { method: string }>,
+  signal: AbortSignal,
+): Promise<void> {
+  const send = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
+  try {
+    signal.throwIfAborted();
+    const value = await run(method, args, signal, (...progress) => send({ id, progress }));
+    send({ id, value }, transferable(value));
+  } catch (error) {
+    send({ id, error: describe(error as Error) });
+  } finally {
+    aborts.delete(id);
+  }
+}
+
+async function run(
+  method: MethodName,
+  args: readonly unknown[],
+  signal: AbortSignal,
+  onProgress: (fraction: number, loaded: number, total: number) => void,
+): Promise<unknown> {
+  if (method === 'load') {
+    const [data, options] = args as Parameters<ModelHost['load']>;
+    const deit = (await import(/* @vite-ignore */ options.library)) as Deit;
+    host = new ModelHost(deit);
+    return host.load(data, options, signal, onProgress);
+  }
+  if (!host) throw new Error('the worker has no model yet');
+  return (host[method] as (...args: readonly unknown[]) => unknown).apply(host, [...args]);
+}
+
+function describe(error: Error & { about?: SentError['about'] }): SentError {
+  const lost = /\bbackend (lost|gave no result)/.test(error.message);
+  return { name: error.name, message: error.message, about: error.about ?? (lost ? 'backend' : 'input') };
+}
+
+/** What is handed over rather than copied: memory and bitmaps. */
+function transferable(value: unknown, found = new Set<Transferable>()): Transferable[] {
+  if (ArrayBuffer.isView(value)) {
+    if (value.buffer instanceof ArrayBuffer) found.add(value.buffer);
+  } else if (value instanceof ImageBitmap) {
+    found.add(value);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const each of Object.values(value)) transferable(each, found);
+  }
+  return [...found];
+}

@@ -52,8 +52,7 @@ export class ModelHost implements Asynchronous {
         choice = given;
       },
     });
-    const { config, labels, preprocessing } = this.model;
-    const assumptions = (this.model as { assumptions?: readonly string[] }).assumptions ?? [];
+    const { config, labels, preprocessing, assumptions } = this.model;
     return {
       config,
       parameters: deit.countParameters(config),
@@ -61,7 +60,7 @@ export class ModelHost implements Asynchronous {
       preprocessing,
       presets: deit.presetNames,
       backend: choice!,
-      assumptions: [...assumptions],
+      assumptions: assumptions.map(({ field, value, why }) => `${field} ${value}: ${why}`),
     };
   }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 
 /** @param options {folder, size, threads, quantize, wide}: `wide` false for 128-bit operations alone */
-export async function open({ folder, size, threads, quantize, wide = true }) {
+export async function openEngine({ folder, size, threads, quantize, wide = true }) {
   const { createWasmEngine } = await import('../../dist/src/engines/wasm/index.js');
   const { compileOptimized, startNodeWorker } = await import('../../dist/src/node/wasmEngine.js');
   const { openModel } = await import('../../dist/src/node/openModel.js');
@@ -12,7 +12,7 @@ export async function open({ folder, size, threads, quantize, wide = true }) {
   let { source } = await openModel(join(folder, 'layers'));
   if (quantize) source = quantized(source);
   const { config, readWeight } = source;
-  const engine = await createWasmEngine({
+  return createWasmEngine({
     forward: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
     weights: weightSpecs(config),
     readWeight,
@@ -21,6 +21,10 @@ export async function open({ folder, size, threads, quantize, wide = true }) {
     startWorker: startNodeWorker,
     compile: wide ? compileOptimized : undefined,
   });
+}
+
+export async function open(options) {
+  const engine = await openEngine(options);
   return {
     run: (pictures, batch) => engine.run(pictures, batch),
     dispose: () => engine.dispose(),

@@ -16,7 +16,7 @@ async function wasmRuntime(source: EngineSource): Promise<EngineRuntime> {
     readWeight,
     inputShape: [...config.imgSize, config.inChans],
     threads,
-    startWorker: threads > 1 ? startNodeWorker : undefined,
+    startWorker: startNodeWorker,
     compile: compileOptimized,
     onProgress,
     signal,
@@ -35,4 +35,4 @@ async function wasmRuntime(source: EngineSource): Promise<EngineRuntime> {
 }
 
 /** Puts the engine behind the backend `wasm`; importing this module is enough. Without SIMD the layers compute. */
-addEngine('wasm', (config) => (config.quantization || probeSimd() === 'none' ? undefined : wasmRuntime));
+addEngine('wasm', () => (probeSimd() === 'none' ? undefined : wasmRuntime));

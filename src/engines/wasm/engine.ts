@@ -3,7 +3,7 @@ import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
 import { CONTROL, CONTROL_BYTES, MOST_THREADS } from './control.js';
 import { layOut, type Program } from './layOut.js';
-import { createMemory } from './memory.js';
+import { createMemory, MOST_BYTES } from './memory.js';
 import { type CompileOptimized, compileEngine, instantiate, tilesOf } from './module.js';
 import { type Part, Queue } from './queue.js';
 import { isMatrix, readBack } from './readBack.js';
@@ -116,7 +116,9 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   const imageSize = inputShape.reduce((a, b) => a * b, 1);
   const { width } = one;
   const rows = Math.max(...steps.map(({ over }) => ('rows' in over ? over.rows : 1)));
-  const most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
+  let most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
+  // Beside the largest models there is room for the activations of fewer.
+  while (most > 1 && programOf(most).end > MOST_BYTES) most = Math.floor(most / 2);
   const team = new Team({ module, memory, kernels, threads, startWorker: options.startWorker });
   let disposed: UserError | undefined;
 
@@ -182,7 +184,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
       team.dispose();
       programs.clear();
     },
-    weight: (name) => readBack(layout, memory, tiles.columns, kept, name),
+    weight: (name) => readBack(layout, memory, tiles, kept, name),
     width,
     description: `WASM, ${bits}-bit SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     get memoryBytes() {

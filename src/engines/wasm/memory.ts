@@ -2,8 +2,9 @@
 import { UserError } from '../../errors.js';
 
 const PAGE = 65536;
-/** As much as 32-bit addresses reach. */
 const MOST_PAGES = 65536;
+/** As much as 32-bit addresses reach. */
+export const MOST_BYTES = MOST_PAGES * PAGE;
 
 export interface EngineMemory {
   readonly memory: WebAssembly.Memory;

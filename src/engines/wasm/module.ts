@@ -28,6 +28,7 @@ export interface EngineExports {
   attentionScratchBytes(t: number, d: number): number;
   tileRows(): number;
   tileColumns(): number;
+  codeUnit(): number;
   timeTiles(a: number, b: number, k: number, out: number, times: number): void;
 }
 
@@ -62,6 +63,7 @@ export function tilesOf(kernels: EngineExports): Tiles {
   return {
     rows: kernels.tileRows(),
     columns: kernels.tileColumns(),
+    unit: kernels.codeUnit(),
     packedCodesBytes: kernels.packedCodesBytes,
     codesBytes: kernels.codesBytes,
     linearScratchBytes: kernels.linearScratchBytes,

@@ -61,6 +61,8 @@ export interface Tiles {
   /** Rows of a tile. */
   readonly rows: number;
   readonly columns: number;
+  /** Codes in 32 bits: four bytes, or two numbers of 16 bits. */
+  readonly unit: number;
   /** Of a packed [k, n] matrix of codes. */
   packedCodesBytes(k: number, n: number): number;
   /** Of a tile of rows of k values as codes. */
@@ -81,10 +83,19 @@ const ACTIVATIONS: Record<Activation, number> = {
   silu: 6,
 };
 
+/** GELU, for values that become 8-bit codes. */
+const COARSE_GELU = 7;
+
 interface Norm {
   readonly x: Value;
   readonly name: string;
   readonly epsilon: number;
+}
+
+function activationOf(activation: Activation | undefined, quantized: boolean): number {
+  if (activation === undefined) return 0;
+  // A quantized layer stands before another: the MLP's second.
+  return quantized && activation === 'gelu' ? COARSE_GELU : ACTIVATIONS[activation];
 }
 
 export function record(
@@ -429,7 +440,7 @@ class Recorder implements Ops<Value> {
         residualStride: residual?.operand.stride,
         ...(quantized ? this.quantizedWeights(name, k, n, y) : { w: weights.matrix(`${name}.kernel`, k, n) }),
         bias: weights.has(`${name}.bias`) ? weights.vector(`${name}.bias`, n) : weights.zeros(n),
-        activation: options.activation ? ACTIVATIONS[options.activation] : 0,
+        activation: activationOf(options.activation, quantized),
         scale: options.scale === undefined ? 0 : weights.vector(options.scale, n),
         ...(norm ? { ...this.normWeights(norm.name, k), epsilon: norm.epsilon } : {}),
       },

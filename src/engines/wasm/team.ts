@@ -183,9 +183,13 @@ export class Team {
     return new Promise<void>((resolve, reject) => {
       const settle = (error?: Error) => {
         this.job = undefined;
-        if (error) return reject(error);
-        run.collect();
-        resolve();
+        try {
+          if (error) throw error;
+          run.collect();
+          resolve();
+        } catch (reason) {
+          reject(reason);
+        }
       };
       this.job = { number: this.jobs + 1, run, sliced, settle };
       this.open(run.program, limit);

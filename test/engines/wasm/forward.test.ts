@@ -22,6 +22,7 @@ describe.each(Object.entries(CONFIGS))('%s', (_, overrides) => {
     const engine = await openEngine(config, weights);
     const found = engine.predict(images, BATCH);
     expect(difference(found, wanted)).toBeLessThan(1e-5);
+    for (const [name, values] of weights) expect(engine.weight(name)).toEqual(values);
     const size = images.length / BATCH;
     for (const threads of [1, 2, 3, 7]) {
       const other = await openEngine(config, weights, { threads });

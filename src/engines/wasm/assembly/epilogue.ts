@@ -1,5 +1,5 @@
 /** What is done to a tile of sums on its way to the output: activation, scale, residual. */
-import { geluTanh, gelu, quickGelu, silu, tanh } from './math';
+import { coarseGelu, geluTanh, gelu, quickGelu, silu, tanh } from './math';
 import { COLS_BYTES, ROWS } from './micro';
 import { packTile } from './pack';
 import { PANELS_OWN, Step } from './step';
@@ -11,6 +11,7 @@ export const QUICK_GELU: i32 = 3;
 export const RELU: i32 = 4;
 export const TANH: i32 = 5;
 export const SILU: i32 = 6;
+export const COARSE_GELU: i32 = 7;
 
 /** Whether sums are the output as they are. */
 export function endsPlainly(step: Step): bool {
@@ -38,6 +39,15 @@ function activate(tile: usize, activation: i32): void {
       for (; tile < end; tile += 32) {
         const l = gelu(v128.load(tile));
         const r = gelu(v128.load(tile, 16));
+        v128.store(tile, l);
+        v128.store(tile, r, 16);
+      }
+      return;
+    }
+    case COARSE_GELU: {
+      for (; tile < end; tile += 32) {
+        const l = coarseGelu(v128.load(tile));
+        const r = coarseGelu(v128.load(tile, 16));
         v128.store(tile, l);
         v128.store(tile, r, 16);
       }

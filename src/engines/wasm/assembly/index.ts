@@ -4,6 +4,7 @@ export { linearScratchBytes } from './linear';
 export { packColumns } from './pack';
 export { execute } from './program';
 export { codesBytes, packCodes, packedCodesBytes, quantizedScratchBytes } from './quantized';
+import { UNIT } from './codes';
 import { COLS, multiplyTile, ROWS } from './micro';
 
 /** Rows and columns of a tile. */
@@ -13,6 +14,11 @@ export function tileRows(): i32 {
 
 export function tileColumns(): i32 {
   return COLS;
+}
+
+/** Codes in a lane of 32 bits. */
+export function codeUnit(): i32 {
+  return UNIT;
 }
 
 /** For the choice between builds: `times` tiles of depth k. */

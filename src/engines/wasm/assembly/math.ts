@@ -14,6 +14,9 @@ const CONSTANTS: usize = memory.data<f32>([
   -0.052627600729465485, -0.4591621458530426, -1.1511110067367554, -1, 6,
   // -log2 e, -1.702 log2 e, -2 √(2/π) log2 e, -2 √(2/π) log2 e · 0.044715, 2 log2 e
   -1.4426950408889634, -2.4554669595930156, -2.302208198144325, -0.1029432395800235, 2.8853900817779268,
+  // Φ(-a) on [0, 4] for coarseGelu, from the highest power down
+  -0.0006428347551263869, 0.009921114891767502, -0.0575631782412529, 0.1399611085653305, -0.04279419779777527,
+  -0.39082807302474976, 0.5004937648773193, 4,
 ]);
 
 /** Constant number `i`. */
@@ -52,6 +55,19 @@ export function gelu(x: v128): v128 {
   const p10 = madd(constant(16), a, constant(17));
   const high = madd(madd(constant(9), a2, p76), a2, p54);
   const tail = exp2(madd(high, a4, madd(p32, a2, p10)));
+  return f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), f32x4.mul(a, tail));
+}
+
+/** GELU to 2.1e-4, for values that become 8-bit codes. See simd.ts of the kernels. */
+// @ts-ignore: decorator
+@inline
+export function coarseGelu(x: v128): v128 {
+  const a = f32x4.pmin(f32x4.abs(x), constant(31));
+  const a2 = f32x4.mul(a, a);
+  const p54 = madd(constant(25), a, constant(26));
+  const p32 = madd(constant(27), a, constant(28));
+  const p10 = madd(constant(29), a, constant(30));
+  const tail = madd(madd(madd(constant(24), a2, p54), a2, p32), a2, p10);
   return f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), f32x4.mul(a, tail));
 }
 

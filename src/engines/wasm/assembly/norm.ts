@@ -3,6 +3,8 @@ import { sumLanes } from '../../../kernels/wasm/assembly/simd';
 
 /** Σx, then Σ(x - mean)², of [2][2 vectors]. */
 const PARTS: usize = 32;
+const ZEROS: usize = memory.data(64, 16);
+
 /** Bytes of scratch memory for the functions of this file. */
 export const NORM_BYTES: usize = PARTS;
 
@@ -41,10 +43,11 @@ function sumRow(x: usize, d: i32, mean: f32, squared: bool, scratch: usize): f32
   const means = f32x4.splat(mean);
   const pairs = <usize>(d >> 4) << 6;
   const bytes = <usize>d << 2;
-  let even0 = f32x4.splat(0);
-  let even1 = f32x4.splat(0);
-  let odd0 = f32x4.splat(0);
-  let odd1 = f32x4.splat(0);
+  // Zeros that V8 takes for a pair; constants may end up in different blocks of code, and then are none.
+  let even0 = v128.load(ZEROS);
+  let even1 = v128.load(ZEROS, 16);
+  let odd0 = v128.load(ZEROS, 32);
+  let odd1 = v128.load(ZEROS, 48);
   let i: usize = 0;
   for (; i < pairs; i += 64) {
     const a = f32x4.sub(v128.load(x + i), means);

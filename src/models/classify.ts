@@ -28,10 +28,21 @@ export interface Prediction {
   logit: number;
 }
 
-/** Turns a platform's own kind of picture into pixels, or gives undefined if it is not one of its kinds. */
-export type ImageDecoder = (input: unknown) => Promise<RgbImage> | undefined;
+/** Turns a platform's own kind of image into pixels, or gives undefined if it is not one of its kinds. */
+export type ImageDecoder = (input: unknown, signal?: AbortSignal) => Promise<RgbImage> | undefined;
+
+/**
+ * Turns an input into a model's pixels off the calling thread, float32 [H, W, 3], or gives undefined for one that it
+ * leaves to the decoders and preprocess.
+ */
+export type ImagePreparer = (
+  input: unknown,
+  preprocessing: Preprocessing,
+  signal?: AbortSignal,
+) => Promise<Float32Array> | undefined;
 
 const decoders: { decode: ImageDecoder; kinds: string }[] = [];
+let prepare: ImagePreparer | undefined;
 
 /**
  * Lets classify take another kind of input.
@@ -42,16 +53,25 @@ export function addImageDecoder(decode: ImageDecoder, kinds = ''): void {
   decoders.push({ decode, kinds });
 }
 
+/** Sets what prepares images off the calling thread; src/node has one. */
+export function setImagePreparer(preparer: ImagePreparer): void {
+  prepare = preparer;
+}
+
 /** Any input of classify → normalised float32 [H, W, 3]. */
-export async function toPixels(input: ClassifyInput, preprocessing: Preprocessing): Promise<Float32Array> {
-  return preprocess(await toRgb(input), preprocessing);
+export async function toPixels(
+  input: ClassifyInput,
+  preprocessing: Preprocessing,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  return prepare?.(input, preprocessing, signal) ?? preprocess(await toRgb(input, signal), preprocessing);
 }
 
 /** Any input of classify → RGB bytes. */
-export async function toRgb(input: ClassifyInput): Promise<RgbImage> {
+export async function toRgb(input: ClassifyInput, signal?: AbortSignal): Promise<RgbImage> {
   if (input instanceof tf.Tensor) return tensorToRgb(input);
   for (const { decode } of decoders) {
-    const image = decode(input);
+    const image = decode(input, signal);
     if (image) return image;
   }
   return dropAlpha(checkPixels(input));

@@ -14,6 +14,7 @@ import { openModel } from '../node/openModel.js';
 import { openRegnet } from '../node/openRegnet.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
+import { type KnnArgs, runKnn, withKnnOptions } from './knn.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
@@ -21,7 +22,7 @@ import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
 import { catchInterrupt, type Interruption } from './signals.js';
 import { chooseBackend, defaultWorkers, scoreThreads } from './threads.js';
 
-interface Args extends RedisArgs {
+interface Args extends RedisArgs, KnnArgs {
   model: string;
   valDir: string;
   preset?: string;
@@ -47,7 +48,9 @@ type VitScorer =
 type Summary = EvaluationResult & { preset: string; backend: string; assumptions: readonly Assumption[] };
 
 const builder = (program: string) => (yargs: Argv) =>
-  withRedisOptions(yargs, 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines')
+  withKnnOptions(
+    withRedisOptions(yargs, 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines'),
+  )
     .positional('model', {
       type: 'string',
       demandOption: true,
@@ -115,7 +118,8 @@ const builder = (program: string) => (yargs: Argv) =>
       `${program} deit-tiny/ imagenet/val --queue redis://10.0.0.1`,
       'on every machine that runs `deit worker`',
     )
-    .example(`${program} deit-tiny/ imagenet/val --report report.html`, 'and where it goes wrong');
+    .example(`${program} deit-tiny/ imagenet/val --report report.html`, 'and where it goes wrong')
+    .example(`${program} dino-small/ imagenet/val --knn imagenet/train`, 'of a backbone without a head');
 
 async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
@@ -264,6 +268,8 @@ export const evalCommand: Command = {
   builder: builder('$0 eval'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
+    const { knn } = args;
+    if (knn !== undefined) return runKnn({ ...args, knn });
     const summary = await runEvaluation(args);
     show(summary, args.json);
     if (summary.images === 0) {

@@ -1,4 +1,5 @@
 /** What a vision transformer makes of an image before its head, as one row an image: whatever engine computes it. */
+import { UserError } from '../errors.js';
 import { numPrefixTokens, type VitConfig } from '../families/vit/config.js';
 import { encode, type VitOps } from '../families/vit/forward.js';
 
@@ -37,4 +38,31 @@ export function splitEmbedding(config: VitConfig, row: Float32Array): Embedding 
     distillationToken: part(tokens.indexOf('distillationToken')),
     patchMean: part(tokens.length)!,
   };
+}
+
+/** What of an embedding makes an image's features; `both` is class token and mean of the patches side by side. */
+export type EmbeddingPool = 'token' | 'mean' | 'both';
+
+/** The pool of a model's features if nobody says which: the class token where there is one. */
+export function defaultPool(config: VitConfig): EmbeddingPool {
+  return config.classToken === false ? 'mean' : 'token';
+}
+
+/**
+ * The features that `pool` makes of a row of embeddingForward: float32 [D], or [2D] of `both`. Of a distilled model the
+ * token is the class token, as in transformers' DeiTModel; its distillation token is left out.
+ *
+ * @throws UserError if the model has no class token and `pool` needs one
+ */
+export function pooledEmbedding(config: VitConfig, row: Float32Array, pool: EmbeddingPool): Float32Array {
+  const { classToken, patchMean } = splitEmbedding(config, row);
+  if (pool === 'mean') return patchMean;
+  if (!classToken) {
+    throw new UserError(`${config.name}: has no class token; pool its patches by their mean`);
+  }
+  if (pool === 'token') return classToken;
+  const both = new Float32Array(2 * config.embedDim);
+  both.set(classToken);
+  both.set(patchMean, config.embedDim);
+  return both;
 }

@@ -1,12 +1,13 @@
 /** deit-tfjs for Node: everything of `deit-tfjs`, and paths of folders, checkpoints and images. */
 import { fileURLToPath } from 'node:url';
 import { setFileSaver } from '../models/boundLayers.js';
-import { addImageDecoder } from '../models/classify.js';
+import { addImageDecoder, setImagePreparer } from '../models/classify.js';
 import { checkLoadOptions, type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { decodeNodeImage, NODE_KINDS } from './imageInputs.js';
 import './backends.js';
 import { openModel } from './openModel.js';
+import { prepareImage } from './prepareImage.js';
 import { fileHandler } from './saveLayersModel.js';
 
 export * as tf from '@tensorflow/tfjs-core';
@@ -24,6 +25,7 @@ export { type RunHooks, type RunResult, runTraining } from './train/run.js';
 export { openEvalData, openTrainData } from './trainData.js';
 
 addImageDecoder(decodeNodeImage, NODE_KINDS);
+setImagePreparer(prepareImage);
 setFileSaver(fileHandler);
 
 /**

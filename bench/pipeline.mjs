@@ -23,7 +23,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { scoreBatches } from '../dist/src/evaluate/index.js';
 import { load, openModel } from '../dist/src/node/index.js';
 import { preparePictures } from '../dist/src/node/picturePipeline.js';
-import { scoreOnThreads } from '../dist/src/node/scorePool.js';
 import { openValFolder } from '../dist/src/node/valFolder.js';
 import { describeMachine } from './lib/machine.mjs';
 import { writeLayers } from './lib/modelFiles.mjs';
@@ -93,11 +92,9 @@ async function timed(makeBatches, skip) {
   return { wall: wall / pictures, processor: processor / pictures, startUp: begun[0] - start };
 }
 
-const model = native ? await load(modelPath, { backend }) : undefined;
+const model = await load(modelPath, { backend: native ? backend : 'wasm', quantize, threads });
 const score = (files) =>
-  native
-    ? scoreBatches(model, preparePictures(files, { preprocessing, batchSize, workers: threads }))
-    : scoreOnThreads(files, { model: modelPath, quantize, preprocessing, batchSize, threads });
+  scoreBatches(model, preparePictures(files, { preprocessing, batchSize, workers: threads }));
 
 /** The model alone: in this thread with native TensorFlow's own threads, or in threads that have one each. */
 async function startModels() {

@@ -1,133 +1,643 @@
 import { modelCards } from '../configs/models/index.js';
 import { UserError } from '../src/errors.js';
-import { differingField, gridSize, type VitConfig } from '../src/families/vit/config.js';
-import { type FoundModel, nameInCheckpoint } from './findModel.js';
+import {
+  checkConfig,
+  compactConfig,
+  differingField,
+  gridSize,
+  patchText,
+  type VitConfig,
+} from '../src/families/vit/config.js';
+import { likelyHeads } from './conventions.js';
+import type { Assumption, Facts, Library } from './facts.js';
+import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
+import type { Located } from './matchNames.js';
+import type { ModelTables } from './modelTables.js';
+import { foreignByName } from './namings/foreign.js';
+import type { Naming } from './namings/index.js';
 
-/** What the shapes of the tensors do not tell. */
+/** What is told of a model beside its tensors. */
 export interface ArchitectureHints {
   /** Name of a model, or `auto`. */
-  model: string;
-  /** Heads of a block, where they are not embedDim / 64. */
-  numHeads?: number;
-  /** Input size in pixels that the checkpoint was made for, where its patch grid is not square. */
-  imgSize?: readonly [number, number];
+  readonly model: string;
+  /** Input size in pixels that was asked for. */
+  readonly imgSize?: readonly [number, number];
+  /** Whether a pooler that lies between the body and a classifier is a part of the way (transformers has both). */
+  readonly pooler?: boolean;
+  /** Whether the heads are not wanted. */
+  readonly headless?: boolean;
+  readonly facts: Facts;
+  /** Published models by their names. */
+  readonly tables: ModelTables;
 }
 
-/** Width of a head in every published ViT and DeiT but the huge one, whose shape is in configs. */
-const HEAD_DIM = 64;
+/** An architecture with what was taken for likely. */
+export interface Inferred {
+  readonly config: VitConfig;
+  readonly assumptions: readonly Assumption[];
+  /** Our names of weights that are in the file and that no output depends on. */
+  readonly unused: readonly string[];
+}
 
-/** Shape of a tensor of the model, several put one below the other; a UserError if it is missing. */
-export function tensorShape(found: FoundModel, name: string, file: string): number[] {
-  const parts = found.tensors.get(name);
-  if (!parts) {
-    throw new UserError(
-      `${file}: the tensor ${nameInCheckpoint(found, name)} is missing (${found.keyMap.name} naming); ` +
-        'the file is not whole, or of another kind of model',
-    );
-  }
-  const [first, ...rest] = parts.map((part) => part.shape);
+/** PyTorch's shape of a weight, its parts put one below the other; undefined if it is not there. */
+export function torchShapeOf(found: FoundModel, ours: string): number[] | undefined {
+  const parts = found.weights.get(ours);
+  if (!parts) return undefined;
+  const [first, ...rest] = parts.map((part) => partShape(found, ours, part));
   return [rest.reduce((sum, shape) => sum + shape[0], first[0]), ...first.slice(1)];
 }
 
-/** The architecture of a checkpoint as its own tensors' shapes tell it, checked against the named model if one is. */
-export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, file: string): VitConfig {
-  const shape = (name: string, rank: number) => {
-    const dims = tensorShape(found, name, file);
+/** A part's shape as PyTorch has it: [out, in] of a matrix, [D, C, p, q] of the patch projection. */
+function partShape({ naming }: FoundModel, ours: string, { tensor, thirds, stacked }: Located): number[] {
+  const shape = stacked === undefined ? [...tensor.shape] : tensor.shape.slice(1);
+  if (thirds) shape[0] = (shape[0] / 3) * (thirds[1] - thirds[0]);
+  if (naming.layout !== 'flax') return shape;
+  const all = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
+  if (ours === 'patch_embed.kernel') {
+    // big_vision's NaFlex has a matrix of whole patches; a square one is what its own code takes it for.
+    return shape.length === 4 ? [shape[3], shape[2], shape[0], shape[1]] : shape;
+  }
+  if (ours.endsWith('.kernel') && shape.length >= 2) {
+    // Heads by themselves: [in, heads, width] of query, key and value, [heads, width, out] of the output.
+    const out = isOutput(ours) ? shape[shape.length - 1] : all(shape.slice(1));
+    return [out, all(shape) / out];
+  }
+  if (/\.(bias|gamma|beta)$/.test(ours)) return [all(shape)];
+  return shape;
+}
+
+/** Whether a Flax kernel's last axis alone is its output. */
+function isOutput(ours: string): boolean {
+  return !/\.(qkv|q|kv)\.kernel$/.test(ours);
+}
+
+/** The architecture of a checkpoint: shapes decide what they tell, facts next, then what is likely, which is said. */
+export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, file: string): Inferred {
+  const assumptions: Assumption[] = [];
+  const unused: string[] = [];
+  const facts = withNamed(hints);
+  const has = (name: string) => found.weights.has(name);
+  const shape = (name: string, rank: number): number[] => {
+    const dims = torchShapeOf(found, name);
+    if (!dims) throw new UserError(missingText(file, found, name));
+    if (dims.some((size) => !Number.isSafeInteger(size) || size < 1)) {
+      throw new UserError(`${file}: ${nameInCheckpoint(found, name)} has shape [${dims}]`);
+    }
     if (dims.length !== rank)
-      throw new UserError(`${file}: ${name} should have ${rank} axes, has shape [${dims}]`);
+      throw new UserError(
+        `${file}: ${nameInCheckpoint(found, name)} should have ${rank} axes, has shape [${dims}]`,
+      );
     return dims;
   };
-  const [embedDim, inChans, patchSize, patchWidth] = shape('patch_embed.weight', 4);
-  if (patchSize !== patchWidth) {
+  refuseByName(facts, hints, file);
+  const told = { ...hints, facts };
+
+  const [embedDim, inChans, patchHeight, patchWidth] = shape('patch_embed.kernel', 4);
+  const patchSize = patchHeight === patchWidth ? patchHeight : ([patchHeight, patchWidth] as const);
+  const depth = found.numBlocks;
+  const parallel = countBranches(found);
+  const first =
+    parallel > 1
+      ? { attn: 'blocks.0.attns.0.attn', mlp: 'blocks.0.ffns.0.mlp', ls: 'blocks.0.attns.0.ls.gamma' }
+      : { attn: 'blocks.0.attn', mlp: 'blocks.0.mlp', ls: 'blocks.0.ls1.gamma' };
+  if (depth === 0) throw new UserError(missingText(file, found, 'blocks.0.norm1.gamma'));
+  const [fc1Rows] = shape(`${first.mlp}.fc1.kernel`, 2);
+  const [, hidden] = shape(`${first.mlp}.fc2.kernel`, 2);
+  const swiglu = fc1Rows === 2 * hidden;
+  const distilled = has('dist_token');
+  const tokens = {
+    classToken: has('cls_token'),
+    distilled,
+    registers: has('reg_token') ? (torchShapeOf(found, 'reg_token')!.at(-2) ?? 0) : 0,
+  };
+  const positions = torchShapeOf(found, 'pos_embed');
+  if (!positions) throw new UserError(missingText(file, found, 'pos_embed'));
+  if (positions.length < 2 || positions.length > 3) {
     throw new UserError(
-      `${file}: patches of ${patchSize}×${patchWidth} pixels; only square patches are supported`,
+      `${file}: ${nameInCheckpoint(found, 'pos_embed')} should have 3 axes, has shape [${positions}]`,
     );
   }
-  if (found.numBlocks === 0) tensorShape(found, 'blocks.0.norm1.weight', file);
-  const distilled = found.tensors.has('dist_token');
-  const [, positions] = shape('pos_embed', 3);
-  const [mlpDim] = shape('blocks.0.mlp.fc1.weight', 2);
-  const grid = patchGrid(positions, distilled ? 2 : 1, patchSize, hints.imgSize, file);
-  const known = knownShape({ embedDim, depth: found.numBlocks, patchSize });
-  const config: VitConfig = {
+  const grid = patchGrid(positions.at(-2)!, tokens, [patchHeight, patchWidth], told, file, assumptions);
+  refuseRmsNorms(found, file);
+  const qNorm = torchShapeOf(found, `${first.attn}.q_norm.gamma`);
+  const known = knownShape({ embedDim, depth, patchSize });
+
+  const head = readHead(found, told, { embedDim, ...tokens }, file, assumptions, unused);
+  const base: VitConfig = {
     name: 'vit',
-    imgSize: [grid.rows * patchSize, grid.columns * patchSize],
+    imgSize: [grid.rows * patchHeight, grid.columns * patchWidth],
     patchSize,
+    patchBias: has('patch_embed.bias'),
     inChans,
-    numClasses: found.tensors.has('head.weight') ? shape('head.weight', 2)[0] : 0,
+    numClasses: head.numClasses,
     embedDim,
-    depth: found.numBlocks,
-    numHeads: headsOf(embedDim, hints.numHeads ?? known?.numHeads, file),
-    mlpRatio: mlpDim / embedDim,
-    qkvBias: found.tensors.has('blocks.0.attn.qkv.bias'),
-    layerScale: found.tensors.has('blocks.0.ls1.gamma') ? (known?.layerScale ?? 1e-4) : null,
-    distilled,
+    depth,
+    numHeads: 1,
+    mlpRatio: hidden / embedDim,
+    activation: found.naming.activation,
+    swiglu,
+    qkvBias: has(`${first.attn}.qkv.bias`),
+    qkNorm: qNorm !== undefined,
+    parallel,
+    layerScale: has(first.ls) ? (known?.layerScale ?? 1e-4) : null,
+    ...tokens,
+    // transformers' DeiT has models with one head, and without heads gives the class token.
+    distilledHead: distilled ? has('head_dist.kernel') || found.naming.library !== 'huggingface' : undefined,
     posEmbedPrefix: grid.prefix,
+    registerPositions: grid.registers,
+    preNorm: has('norm_pre.gamma'),
+    finalNorm: head.finalNorm,
+    pool: head.pool,
+    poolPrefix: facts.config.poolPrefix?.value,
+    fcNorm: has('fc_norm.gamma'),
+    preLogits: head.preLogits,
     dropPathRate: 0,
     layerNormEps: 1e-6,
   };
-  if (hints.model === 'auto') return { ...config, ...nearestName(config) };
-  return checkNamed(config, hints, file);
+  if (hints.model !== 'auto')
+    checkNamed({ ...base, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
+  const numHeads = headsOf(found, base, qNorm?.[0], told, file, assumptions);
+  const layerNormEps = epsilonOf(found, base, facts, assumptions);
+  const activation = activationOf(found, base, facts, assumptions);
+  const config = compactConfig({ ...base, numHeads, layerNormEps, activation });
+  contradictions(config, facts, file);
+  refuseLookAlikes(found, config, facts, hints, file);
+  checkConfig({ ...config, name: file });
+  sizeInBetween(config, told, assumptions);
+  if (hints.model === 'auto')
+    return { config: { ...config, ...nearestName(found, config, facts, assumptions) }, assumptions, unused };
+  return { config: checkNamed(config, hints, file), assumptions, unused };
 }
 
-/** Shapes do not tell the number of heads: a guess that may be wrong would give wrong logits without a word. */
-function headsOf(embedDim: number, numHeads: number | undefined, file: string): number {
-  const heads = numHeads ?? embedDim / HEAD_DIM;
-  if (Number.isInteger(heads) && embedDim % heads === 0) return heads;
+/** What a named model's configuration says of what shapes do not tell. */
+function withNamed({ model, facts, tables }: ArchitectureHints): Facts {
+  const named = model === 'auto' ? undefined : cardOf(model, tables).config;
+  if (!named) return facts;
+  const source = `--model ${model}`;
+  const { numHeads, layerNormEps, activation, pool } = untoldFields(named);
+  const said = {
+    numHeads: { value: numHeads, source },
+    layerNormEps: { value: layerNormEps, source },
+    activation: { value: activation, source },
+    pool: { value: pool, source },
+  };
+  return { ...facts, config: { ...said, ...facts.config } };
+}
+
+/** The fields that shapes do not tell. */
+function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'token' }: VitConfig) {
+  return { numHeads, layerNormEps, activation, pool };
+}
+
+/** The entry of a named model; a UserError if there is none. */
+function cardOf(model: string, tables: ModelTables) {
+  const named = tables.namedModel(model);
+  if (named) return named;
   throw new UserError(
-    numHeads === undefined
-      ? `${file}: a width of ${embedDim} does not divide into heads of ${HEAD_DIM}, and shapes do not tell their number; give --num-heads`
-      : `${file}: a width of ${embedDim} does not divide into ${numHeads} heads; give another --num-heads`,
+    `no model is named "${model}"; \`deit models\` lists those that are there, and auto finds out`,
   );
+}
+
+function countBranches(found: FoundModel): number {
+  let count = 0;
+  while (count < 64 && found.weights.has(`blocks.0.attns.${count}.norm.gamma`)) count++;
+  return Math.max(1, count);
+}
+
+/** Root-mean-square norms have factors and nothing to add. */
+function refuseRmsNorms({ weights }: FoundModel, file: string): void {
+  const names = [...weights.keys()];
+  if (names.some((name) => name.endsWith('.beta')) || !names.some((name) => name.endsWith('.gamma'))) return;
+  throw new UserError(
+    `${file}: no norm has a bias: root-mean-square norms (RMSNorm), as in AIMv2, are not computed here`,
+  );
+}
+
+/** Published names of what has the tensors of a ViT and computes something else. */
+function refuseByName(facts: Facts, hints: ArchitectureHints, file: string): void {
+  if (hints.model !== 'auto') return;
+  const why = facts.name && foreignByName(facts.name.value);
+  if (!why) return;
+  throw new UserError(
+    `${file}: is ${facts.name!.value} by ${facts.name!.source}, which has ${why}; that is not computed here`,
+  );
+}
+
+/** Without a name, tensors that are as likely those of a model that is none of this family. */
+function refuseLookAlikes(
+  { naming, prefix }: FoundModel,
+  config: VitConfig,
+  facts: Facts,
+  hints: ArchitectureHints,
+  file: string,
+): void {
+  if (facts.name || hints.model !== 'auto') return;
+  const ask = 'say which by --model, or by the config.json beside the file';
+  const bare = prefix === '' && facts.library?.value !== 'facebook';
+  if (naming.name === 'facebook' && config.layerScale !== null && bare) {
+    throw new UserError(
+      `${file}: its tensors are those of facebookresearch’s DeiT III and of timm’s ViTs with rotary position embeddings, which are not computed here; ${ask}`,
+    );
+  }
+  if (naming.name === 'timm' && config.preNorm && (config.pool === 'map' || config.finalNorm === false)) {
+    throw new UserError(
+      `${file}: its tensors are those of timm’s Perception Encoders (vit_pe_…), which have rotary position embeddings and are not computed here, or of a ViT of one’s own; ${ask}`,
+    );
+  }
+  if (
+    config.classToken === false &&
+    config.fcNorm &&
+    !config.qkvBias &&
+    !config.registers &&
+    config.layerScale === null
+  ) {
+    throw new UserError(
+      `${file}: its tensors are those of a ViT with pooled patches and of timm’s vit_base_patch16_rpn_224, whose norms are behind attention and MLP and which is not computed here; ${ask}`,
+    );
+  }
+}
+
+interface HeadParts {
+  readonly numClasses: number;
+  readonly pool: VitConfig['pool'];
+  readonly preLogits: number;
+  readonly finalNorm: boolean;
+}
+
+/** What lies between the blocks and the logits. */
+function readHead(
+  found: FoundModel,
+  hints: ArchitectureHints,
+  shape: { embedDim: number; registers: number; classToken: boolean; distilled: boolean },
+  file: string,
+  assumptions: Assumption[],
+  unused: string[],
+): HeadParts {
+  const { facts } = hints;
+  const has = (name: string) => found.weights.has(name);
+  const drop = (part: string) => {
+    for (const name of found.weights.keys()) if (name.startsWith(`${part}.`)) unused.push(name);
+  };
+  const { embedDim, classToken } = shape;
+  const headShape = torchShapeOf(found, 'head.kernel');
+  if (headShape && headShape.length !== 2)
+    throw new UserError(
+      `${file}: ${nameInCheckpoint(found, 'head.kernel')} should have 2 axes, has shape [${headShape}]`,
+    );
+  const numClasses = headShape?.[0] ?? 0;
+  checkWay(found, embedDim, hints, file);
+  const preLogits = preLogitsOf(found, hints, numClasses, file, drop);
+  const map = has('attn_pool.latent');
+  const told = facts.config.pool?.value;
+  // transformers' classifiers of vision towers read the mean of the patches: CLIP's before its last norm, both
+  // without what serves the comparison with texts alone (modeling_clip.py, modeling_siglip.py).
+  const ofTower = found.naming.rows.patch_embed?.includes('embeddings.patch_embedding');
+  const classifier = found.weights
+    .get('head.kernel')
+    ?.some(({ tensor }) => /classifier(\.\d+)?\.weight$/.test(tensor.name));
+  if (ofTower && classifier) {
+    if (map) drop('attn_pool');
+    if (classToken) drop('norm');
+    return { numClasses, pool: 'mean', preLogits, finalNorm: !classToken && has('norm.gamma') };
+  }
+  const finalNorm = has('norm.gamma');
+  if (!finalNorm && has('norm.beta')) throw new UserError(missingText(file, found, 'norm.gamma'));
+  if (!finalNorm && !has('fc_norm.gamma') && facts.config.finalNorm?.value !== false) {
+    assumptions.push({
+      field: 'finalNorm',
+      value: 'none',
+      why: `${nameInCheckpoint(found, 'norm.gamma')} is not in the file: the model has no norm after its blocks, or the file is not whole`,
+    });
+  }
+  const pool = poolingOf();
+  return { numClasses, pool, preLogits, finalNorm };
+
+  function poolingOf(): NonNullable<VitConfig['pool']> {
+    if (map) {
+      if ((classToken || shape.registers > 0) && !facts.config.poolPrefix) {
+        const why =
+          'attention pooling reads the patches alone by default, class and register tokens too where timm’s pool_include_prefix is set';
+        assumptions.push({ field: 'poolPrefix', value: 'false', why });
+      }
+      return 'map';
+    }
+    const width = headShape && !preLogits ? headShape[1] : embedDim;
+    if (width === 2 * embedDim && classToken) return 'token_mean';
+    if (told && told !== 'map' && (classToken || told !== 'token')) return told;
+    if (!classToken) return 'mean';
+    if (has('fc_norm.gamma')) {
+      const why =
+        'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise';
+      assumptions.push({ field: 'pool', value: 'mean', why });
+      return 'mean';
+    }
+    if (shape.distilled || numClasses === 0 || found.naming.library === 'huggingface') return 'token';
+    assumptions.push({
+      field: 'pool',
+      value: 'token',
+      why: 'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False); --pool says otherwise',
+    });
+    return 'token';
+  }
+}
+
+/** The hidden layer before the head: its width, or 0. transformers ignores its pooler before a classifier. */
+function preLogitsOf(
+  found: FoundModel,
+  hints: ArchitectureHints,
+  numClasses: number,
+  file: string,
+  drop: (part: string) => void,
+): number {
+  const width = torchShapeOf(found, 'pre_logits.kernel')?.[0] ?? 0;
+  if (width === 0) return 0;
+  const isPooler = found.naming.library === 'huggingface';
+  if (!isPooler) return width;
+  if (numClasses === 0 || hints.headless) {
+    drop('pre_logits');
+    return 0;
+  }
+  const told = hints.pooler ?? toldPooler(hints.facts);
+  if (told === undefined) {
+    throw new UserError(
+      `${file}: a pooler (${nameInCheckpoint(found, 'pre_logits.kernel')}) and a classifier behind it: transformers’ own ` +
+        'ForImageClassification leaves such a pooler out, other code reads it; say which with --pooler or --no-pooler',
+    );
+  }
+  if (!told) drop('pre_logits');
+  return told ? width : 0;
+}
+
+function toldPooler({ config, name }: Facts): boolean | undefined {
+  if (config.preLogits) return config.preLogits.value > 0;
+  return name && /ForImageClassification/.test(name.value) ? false : undefined;
+}
+
+/** Beside a body may lie layers that stand between its features and the logits: they are not left out silently. */
+function checkWay(found: FoundModel, embedDim: number, hints: ArchitectureHints, file: string): void {
+  const { besideBody, weights, naming } = found;
+  if (hints.headless || weights.has('attn_pool.latent')) return;
+  const head = torchShapeOf(found, 'head.kernel');
+  const widths = new Set([embedDim, 2 * embedDim, ...(head ?? [])]);
+  const onTheWay = besideBody.filter(
+    ({ shape }) => shape.length >= 2 || (shape.length === 1 && widths.has(shape[0])),
+  );
+  if (onTheWay.length === 0) return;
+  const shown =
+    onTheWay
+      .slice(0, 3)
+      .map(({ name }) => name)
+      .join(', ') + (onTheWay.length > 3 ? ', …' : '');
+  const what = head
+    ? `a head (${nameInCheckpoint(found, 'head.kernel')}) and beside it`
+    : 'no head that is known, and beside it';
+  throw new UserError(
+    `${file}: the ${naming.name} model has ${what} ${shown}, which may lie on the way to the logits; ` +
+      'give --num-classes 0 to take the model without them',
+  );
+}
+
+function library(facts: Facts, { library: byNames }: Naming): Library {
+  return facts.library?.value ?? byNames;
+}
+
+/** Heads: told, else by the width of their norms, else what published models of this shape have. */
+function headsOf(
+  { naming }: FoundModel,
+  config: VitConfig,
+  headDim: number | undefined,
+  { facts }: ArchitectureHints,
+  file: string,
+  assumptions: Assumption[],
+): number {
+  const { embedDim, depth } = config;
+  const patch = typeof config.patchSize === 'number' ? config.patchSize : config.patchSize[0];
+  const told = facts.config.numHeads;
+  if (headDim !== undefined && headDim > 0 && embedDim % headDim === 0) {
+    if (told && told.value !== embedDim / headDim) {
+      throw new UserError(
+        `${file}: norms of queries are ${headDim} wide, ${embedDim / headDim} heads; ${told.source} says ${told.value}`,
+      );
+    }
+    return embedDim / headDim;
+  }
+  if (told) {
+    if (embedDim % told.value === 0) return told.value;
+    throw new UserError(
+      `${file}: a width of ${embedDim} does not divide into ${told.value} heads (${told.source}); give another --num-heads`,
+    );
+  }
+  const likely = likelyHeads({ embedDim, depth, patch, library: library(facts, naming) });
+  if (!likely) {
+    throw new UserError(
+      `${file}: a width of ${embedDim} does not divide into heads of 64, and shapes do not tell their number; give --num-heads`,
+    );
+  }
+  assumptions.push({
+    field: 'numHeads',
+    value: String(likely.heads),
+    why: `${likely.why}; --num-heads says otherwise`,
+  });
+  return likely.heads;
+}
+
+function epsilonOf(found: FoundModel, config: VitConfig, facts: Facts, assumptions: Assumption[]): number {
+  if (facts.config.layerNormEps) return facts.config.layerNormEps.value;
+  const { naming } = found;
+  const epsilon = (config.preNorm && naming.preNormEpsilon) || naming.epsilon;
+  assumptions.push({
+    field: 'layerNormEps',
+    value: epsilon.toExponential(),
+    why: `what ${naming.resampledAs} has by default${config.preNorm && naming.preNormEpsilon ? ' in models with a norm before the blocks' : ''}; --layer-norm-eps says otherwise`,
+  });
+  return epsilon;
+}
+
+function activationOf(
+  { naming }: FoundModel,
+  config: VitConfig,
+  facts: Facts,
+  assumptions: Assumption[],
+): VitConfig['activation'] {
+  if (config.swiglu) return undefined;
+  if (facts.config.activation) return facts.config.activation.value;
+  const value = naming.activation ?? 'gelu';
+  const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
+  assumptions.push({
+    field: 'activation',
+    value,
+    why: `what ${naming.resampledAs} has by default${others}; --activation says otherwise`,
+  });
+  return value;
+}
+
+/** Facts that the tensors contradict: one of the two is of another model. */
+function contradictions(config: VitConfig, facts: Facts, file: string): void {
+  const fields = [
+    'embedDim',
+    'depth',
+    'inChans',
+    'qkvBias',
+    'swiglu',
+    'qkNorm',
+    'parallel',
+    'registers',
+    'distilled',
+    'classToken',
+  ] as const;
+  for (const field of fields) {
+    const fact = facts.config[field];
+    if (!fact) continue;
+    const meant = { swiglu: false, qkNorm: false, parallel: 1, registers: 0, classToken: true } as Record<
+      string,
+      unknown
+    >;
+    const have = config[field] ?? meant[field];
+    if (fact.value !== have) {
+      throw new UserError(
+        `${file}: ${field} is ${have} by the tensors, ${fact.value} by ${fact.source}; they belong to different models`,
+      );
+    }
+  }
+}
+
+interface Grid {
+  readonly rows: number;
+  readonly columns: number;
+  /** Whether prefix tokens have positions, and registers among them. */
+  readonly prefix: boolean;
+  readonly registers: boolean;
 }
 
 /** The grid that position embeddings were made for: with or without slots for the prefix tokens. */
 function patchGrid(
   positions: number,
-  prefix: number,
-  patchSize: number,
-  imgSize: readonly [number, number] | undefined,
+  tokens: { classToken: boolean; distilled: boolean; registers: number },
+  patch: readonly [number, number],
+  { imgSize, facts }: ArchitectureHints,
   file: string,
-): { rows: number; columns: number; prefix: boolean } {
-  const columnsOfHint = imgSize ? Math.floor(imgSize[1] / patchSize) : 0;
-  const rowsOfHint = imgSize ? Math.floor(imgSize[0] / patchSize) : 0;
-  // A square grid is what a size is resampled from; 9 positions are 2×4 patches and a token before they are 3×3.
-  for (const withPrefix of [true, false]) {
-    const patches = positions - (withPrefix ? prefix : 0);
-    const side = Math.round(Math.sqrt(patches));
-    if (side > 0 && side * side === patches) return { rows: side, columns: side, prefix: withPrefix };
-    if (patches > 0 && rowsOfHint * columnsOfHint === patches) {
-      return { rows: rowsOfHint, columns: columnsOfHint, prefix: withPrefix };
+  assumptions: Assumption[],
+): Grid {
+  const special = Number(tokens.classToken) + Number(tokens.distilled);
+  const slots = [
+    { count: special, prefix: special > 0, registers: false },
+    ...(tokens.registers > 0 ? [{ count: special + tokens.registers, prefix: true, registers: true }] : []),
+    ...(special > 0 ? [{ count: 0, prefix: false, registers: false }] : []),
+  ].filter(
+    ({ prefix }) =>
+      facts.config.posEmbedPrefix === undefined ||
+      prefix === facts.config.posEmbedPrefix.value ||
+      special === 0,
+  );
+  const sizes = (size: readonly [number, number]) => ({
+    rows: Math.floor(size[0] / patch[0]),
+    columns: Math.floor(size[1] / patch[1]),
+  });
+  const told = facts.config.imgSize;
+  const exact = (size: readonly [number, number], count: number) => {
+    const { rows, columns } = sizes(size);
+    return rows * columns === positions - count && rows > 0 ? { rows, columns } : undefined;
+  };
+  for (const { count, ...slot } of slots) {
+    const grid = told && exact(told.value, count);
+    if (grid) return { ...grid, ...slot };
+  }
+  for (const { count, ...slot } of slots) {
+    const side = Math.round(Math.sqrt(positions - count));
+    const asked = imgSize && exact(imgSize, count);
+    if (side > 0 && side * side === positions - count) {
+      if (asked && asked.rows !== side && !told) {
+        assumptions.push({
+          field: 'imgSize',
+          value: imgSize.join('×'),
+          why: `the position embeddings are as many as ${asked.rows}×${asked.columns} patches and are taken for that grid; ${side}×${side} would be resampled`,
+        });
+        return { ...asked, ...slot };
+      }
+      return { rows: side, columns: side, ...slot };
     }
+    if (asked) return { ...asked, ...slot };
   }
   throw new UserError(
-    `${file}: pos_embed has ${positions} positions, which is no square grid with or without ${prefix} prefix token(s); ` +
+    `${file}: pos_embed has ${positions} positions, which is no square grid with or without ${special + tokens.registers} prefix token(s); ` +
       'give the input size it was made for as --img-size HEIGHTxWIDTH',
   );
 }
 
+/** Input sizes that published models have. */
+const COMMON_SIZES = [160, 192, 196, 224, 240, 256, 288, 320, 336, 384, 392, 448, 512, 518];
+
+/** A size that is no multiple of the patch gives the same grid as the next smaller multiple. */
+function sizeInBetween(
+  config: VitConfig,
+  { imgSize, facts }: ArchitectureHints,
+  assumptions: Assumption[],
+): void {
+  if (imgSize || facts.config.imgSize) return;
+  const [rows, columns] = gridSize(config);
+  const sameGrid = (size: number) =>
+    String(gridSize({ ...config, imgSize: [size, size] })) === String([rows, columns]);
+  const other = COMMON_SIZES.find((size) => size !== config.imgSize[0] && sameGrid(size));
+  if (!other) return;
+  assumptions.push({
+    field: 'imgSize',
+    value: config.imgSize.join('×'),
+    why: `shapes tell the grid of ${rows}×${columns} patches; ${other}×${other} pixels have the same, and published models have them; --img-size says otherwise`,
+  });
+}
+
 /** A published model of this width, depth and patch. */
-function knownShape(shape: { embedDim: number; depth: number; patchSize: number }): VitConfig | undefined {
+function knownShape(shape: Pick<VitConfig, 'embedDim' | 'depth' | 'patchSize'>): VitConfig | undefined {
   return modelCards
     .map((card) => card.config)
     .find(
       (known) =>
         known.embedDim === shape.embedDim &&
         known.depth === shape.depth &&
-        known.patchSize === shape.patchSize,
+        String(known.patchSize) === String(shape.patchSize),
     );
 }
 
 /** Name and input size of the model of this very shape and grid, else a name that says the shape. */
-function nearestName(config: VitConfig): Pick<VitConfig, 'name' | 'imgSize'> {
-  const sameGrid = (known: VitConfig) => String(gridSize(known)) === String(gridSize(config));
+function nearestName(
+  { naming, prefix }: FoundModel,
+  config: VitConfig,
+  facts: Facts,
+  assumptions: Assumption[],
+): Pick<VitConfig, 'name' | 'imgSize'> {
+  const told = facts.config.imgSize?.value;
+  const sameGrid = (size: readonly [number, number]) =>
+    String(gridSize({ ...config, imgSize: size })) === String(gridSize(config));
+  const imgSize = told && sameGrid(told) ? told : config.imgSize;
+  const name = facts.name && modelName(facts.name.value);
+  if (name) return { name, imgSize };
+  // Others' ViTs have the shapes of DeiTs, and other weights.
+  const isDeit = ['facebook', 'timm', 'mmpretrain'].includes(naming.library) || /(^|\.)deit\.$/.test(prefix);
   const known = modelCards
     .map((card) => card.config)
-    .find((card) => differingField(card, config) === undefined && sameGrid(card));
-  if (known) return { name: known.name, imgSize: known.imgSize };
+    .find((card) => isDeit && differingField(card, config) === undefined && sameGrid(card.imgSize));
+  if (known) {
+    assumptions.push({
+      field: 'name',
+      value: known.name,
+      why: 'of all named models the one of this shape; --model says otherwise',
+    });
+    return { name: known.name, imgSize: known.imgSize };
+  }
   const kind = config.distilled ? 'deit_distilled' : 'vit';
-  const name = `${kind}_d${config.embedDim}_l${config.depth}_patch${config.patchSize}_${inputName(config)}`;
-  return { name, imgSize: config.imgSize };
+  const patch = patchText(config)
+    .replace(/^(\d+)×\1$/, '$1')
+    .replace('×', 'x');
+  return {
+    name: `${kind}_d${config.embedDim}_l${config.depth}_patch${patch}_${inputName({ imgSize })}`,
+    imgSize,
+  };
+}
+
+/** The model's part of a published name: `timm/vit_base_patch16_224.augreg_in1k` → `vit_base_patch16_224`. */
+function modelName(published: string): string | undefined {
+  const name = published.split('/').at(-1)!.split('.')[0];
+  return /^[a-z][a-z0-9]*[_-][\w-]*\d/i.test(name) ? name : undefined;
 }
 
 /** The input size as it stands in a model's name: `224`, or `192x256`. */
@@ -137,15 +647,7 @@ export function inputName({ imgSize: [height, width] }: Pick<VitConfig, 'imgSize
 
 /** A named model must be what the checkpoint holds; one line says the first field that is not. */
 function checkNamed(config: VitConfig, hints: ArchitectureHints, file: string): VitConfig {
-  const card = modelCards.find(
-    ({ config: c, aliases }) => c.name === hints.model || aliases.includes(hints.model),
-  );
-  if (!card) {
-    throw new UserError(
-      `no model is named "${hints.model}"; \`deit models\` lists those that are there, and auto finds out`,
-    );
-  }
-  const named = card.config;
+  const named = cardOf(hints.model, hints.tables).config;
   const field = differingField(named, config);
   if (field === 'layerScale') {
     const has = config.layerScale === null ? 'has no LayerScale' : 'has LayerScale';

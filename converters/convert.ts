@@ -2,6 +2,7 @@ import { imagenetLabels } from '../configs/imagenet.js';
 import { checkOptions } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
 import {
+  compactConfig,
   gridSize,
   numPrefixPositions,
   patchSides,
@@ -10,17 +11,27 @@ import {
 } from '../src/families/vit/config.js';
 import { countParameters } from '../src/families/vit/flops.js';
 import { initialWeight } from '../src/families/vit/initialWeights.js';
-import { weightSpecs } from '../src/families/vit/weights.js';
+import { isHeadWeight, weightSpecs } from '../src/families/vit/weights.js';
+import type { PreprocessingOptions } from '../src/image/fromOptions.js';
 import type { Preprocessing } from '../src/image/types.js';
-import { defaultPreprocessing } from '../src/models/preprocessing.js';
 import type { WeightReader } from '../src/models/weights.js';
 import { Random } from '../src/random.js';
-import { inferArchitecture, inputName, tensorShape } from './architecture.js';
-import { type FoundModel, findVisionTransformer } from './findModel.js';
+import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
+import { choosePreprocessing } from './choosePreprocessing.js';
+import type { Assumption, Facts } from './facts.js';
+import {
+  type FoundModel,
+  findVisionTransformer,
+  type ModelInFile,
+  missingText,
+  nameInCheckpoint,
+} from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
-import { resamplePosEmbed } from './resamplePosEmbed.js';
-import { concatenate, torchShape, toTfjsLayout } from './tensorLayout.js';
-import { torchName } from './torchName.js';
+import { type ModelTables, ownTables } from './modelTables.js';
+import { resamplePosEmbed, resampleText } from './resamplePosEmbed.js';
+import { storedFacts } from './storedFacts.js';
+import { torchShape } from './tensorLayout.js';
+import { weightValues } from './weightValues.js';
 
 export interface ConvertOptions {
   /** Name of the model, which is then checked, or `auto`, by default, to tell it from the tensors' shapes. */
@@ -29,10 +40,26 @@ export interface ConvertOptions {
   imgSize?: readonly [number, number];
   /** Number of classes: a head of another size is replaced by a fresh one; 0 drops the head. */
   numClasses?: number;
-  /** Heads of a block, where they are neither stored in the checkpoint (args.num_heads) nor embedDim / 64. */
+  /** Heads of a block, where nothing else tells. */
   numHeads?: number;
-  /** Names of the classes; by default ImageNet's for a model with 1000. */
+  /** What the head reads, where neither tensors nor facts tell; `VitConfig.pool`. */
+  pool?: VitConfig['pool'];
+  /** The MLP's non-linearity, likewise. */
+  activation?: VitConfig['activation'];
+  /** Epsilon of the layer norms, likewise. */
+  layerNormEps?: number;
+  /** Names of the classes; by default those that the facts have, or ImageNet's for a model with 1000. */
   labels?: readonly string[];
+  /** How images are prepared, in place of what the facts say or what is likely. */
+  preprocessing?: PreprocessingOptions;
+  /** Which of several models in the checkpoint: what stands before its names, e.g. `state_dict.teacher`. */
+  root?: string;
+  /** Of a Hugging Face model with a pooler and a classifier: whether the classifier reads the pooler. */
+  pooler?: boolean;
+  /** Tables of published models; by default DeiT's alone. */
+  tables?: ModelTables;
+  /** What is known of the model beside its tensors; by default what the checkpoint's own metadata says. */
+  facts?: Facts;
 }
 
 const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
@@ -40,19 +67,27 @@ const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
   imgSize: true,
   numClasses: true,
   numHeads: true,
+  pool: true,
+  activation: true,
+  layerNormEps: true,
   labels: true,
+  preprocessing: true,
+  tables: true,
+  root: true,
+  pooler: true,
+  facts: true,
 };
 
 /** What became of the tensors of a checkpoint. */
 export interface ConvertReport {
   readonly source: string;
   readonly format: Checkpoint['format'];
-  readonly naming: FoundModel['keyMap']['name'];
+  readonly naming: FoundModel['naming']['name'];
   /** What stood before every name, e.g. `model.`. */
   readonly prefix: string;
   readonly model: string;
   readonly parameters: number;
-  /** Attention heads of a block; of all the architecture the one thing that shapes do not tell. */
+  /** Attention heads of a block; shapes do not tell them. */
   readonly numHeads: number;
   /** Number of the checkpoint's tensors that went into the model. */
   readonly mapped: number;
@@ -64,13 +99,20 @@ export interface ConvertReport {
   readonly dropped: readonly string[];
   /** Tensors outside of the model, e.g. optimizer state. */
   readonly leftOver: readonly string[];
+  /** Every model in the checkpoint, the one that was taken first. */
+  readonly models: readonly ModelInFile[];
+  /** What neither the tensors nor any fact tells. */
+  readonly assumptions: readonly Assumption[];
 }
 
 /** A checkpoint as a model: its shape, and its weights on demand. */
 export interface Conversion {
+  readonly family: 'vit';
   readonly config: VitConfig;
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
+  /** What neither the tensors nor any fact tells, and was taken for likely. */
+  readonly assumptions: readonly Assumption[];
   readonly report: ConvertReport;
   /** Gives a weight of weightSpecs(config) in tfjs' layout; throws a UserError on values that are not finite. */
   readonly readWeight: WeightReader;
@@ -80,34 +122,92 @@ export interface Conversion {
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
   checkOptions('convert', options, Object.keys(CONVERT_OPTIONS));
   const file = checkpoint.name;
-  const found = findVisionTransformer(checkpoint);
-  const numHeads = options.numHeads ?? storedNumHeads(checkpoint);
-  const hints = { model: options.model ?? 'auto', numHeads, imgSize: options.imgSize };
-  const source = inferArchitecture(found, hints, file);
-  const config = targetConfig(source, options);
+  const facts = withOptions(options.facts ?? storedFacts(checkpoint), options);
+  const found = findVisionTransformer(checkpoint, { root: options.root, facts });
+  const inferred = inferArchitecture(
+    found,
+    {
+      model: options.model ?? 'auto',
+      imgSize: options.imgSize,
+      pooler: options.pooler,
+      headless: options.numClasses === 0,
+      tables: options.tables ?? ownTables,
+      facts,
+    },
+    file,
+  );
+  const source = inferred.config;
+  const config = targetConfig(source, facts, options);
   const heads =
     config.numClasses === source.numClasses ? 'kept' : config.numClasses === 0 ? 'dropped' : 'fresh';
-  checkShapes(found, source, file);
-  const labels = checkLabels(options.labels, config, file);
-  const readWeight = weightReader(found, source, config, file);
+  checkShapes(found, inferred, file);
+  const labels = labelsOf(options.labels, facts, config, file);
+  const { library } = found.naming;
+  const preprocessing = choosePreprocessing(config, facts, library, options.preprocessing, options.tables);
+  const assumptions = [
+    ...choice(found),
+    ...inferred.assumptions,
+    ...labels.assumptions,
+    ...preprocessing.assumptions,
+    ...resampling(found, source, config),
+  ];
   return {
+    family: 'vit',
     config,
-    labels,
-    preprocessing: defaultPreprocessing(config, source.name),
-    readWeight,
-    report: report(checkpoint, found, source, config, heads),
+    labels: labels.value,
+    preprocessing: preprocessing.value,
+    assumptions,
+    readWeight: weightReader(found, source, config, file),
+    report: report(checkpoint, found, inferred, config, heads, assumptions),
   };
 }
 
-/** Training scripts keep their arguments beside the weights; shapes do not tell the number of heads. */
-function storedNumHeads({ metadata }: Checkpoint): number | undefined {
-  // safetensors keeps texts only.
-  const stored = Number(metadata['args.num_heads']);
-  return Number.isSafeInteger(stored) && stored > 0 ? stored : undefined;
+/** The facts, options first. */
+function withOptions(facts: Facts, { numHeads, pool, activation, layerNormEps }: ConvertOptions): Facts {
+  const told = {
+    ...(numHeads !== undefined && { numHeads: { value: numHeads, source: '--num-heads' } }),
+    ...(pool !== undefined && { pool: { value: pool, source: '--pool' } }),
+    ...(activation !== undefined && { activation: { value: activation, source: '--activation' } }),
+    ...(layerNormEps !== undefined && { layerNormEps: { value: layerNormEps, source: '--layer-norm-eps' } }),
+  };
+  return { ...facts, config: { ...facts.config, ...told } };
 }
 
-function targetConfig(source: VitConfig, options: ConvertOptions): VitConfig {
-  const imgSize = options.imgSize ?? source.imgSize;
+/** Which of several models was taken. */
+function choice({ models: [taken, ...others], choice: why }: FoundModel): Assumption[] {
+  if (!why) return [];
+  const also = others
+    .slice(0, 4)
+    .map(({ root }) => JSON.stringify(root))
+    .join(', ');
+  return [
+    {
+      field: 'root',
+      value: JSON.stringify(taken.root),
+      why: `${why}; there is also ${also}${others.length > 4 ? ` and ${others.length - 4} more` : ''}; --root chooses`,
+    },
+  ];
+}
+
+/** Whose way of resampling was taken, where two code bases have the same names. */
+function resampling(
+  { naming, uncertainLibrary }: FoundModel,
+  source: VitConfig,
+  config: VitConfig,
+): Assumption[] {
+  if (!uncertainLibrary || String(gridSize(source)) === String(gridSize(config))) return [];
+  return [
+    {
+      field: 'resampling',
+      value: `as ${naming.resampledAs}`,
+      why: 'timm resamples position embeddings with antialias, facebookresearch without, and the names of the tensors are the same',
+    },
+  ];
+}
+
+/** The model at the size that is wanted, else that of the images that it is given (DINOv2's are not its embeddings'). */
+function targetConfig(source: VitConfig, facts: Facts, options: ConvertOptions): VitConfig {
+  const imgSize = options.imgSize ?? facts.preprocessing?.value.crop ?? source.imgSize;
   if (imgSize.some((side, axis) => side < patchSides(source)[axis])) {
     throw new UserError(
       `an input of ${imgSize.join('×')} pixels is smaller than the model's patch of ${patchText(source)}`,
@@ -117,62 +217,76 @@ function targetConfig(source: VitConfig, options: ConvertOptions): VitConfig {
     String(imgSize) === String(source.imgSize)
       ? source.name
       : source.name.replace(/_\d+(x\d+)?$/, `_${inputName({ imgSize })}`);
-  return { ...source, name, imgSize, numClasses: options.numClasses ?? source.numClasses };
+  return compactConfig({ ...source, name, imgSize, numClasses: options.numClasses ?? source.numClasses });
 }
 
-/** Every tensor must have PyTorch's shape for the architecture: the first that has not is named. */
-function checkShapes(found: FoundModel, source: VitConfig, file: string): void {
-  const expected = new Set<string>();
+/** Every tensor must have PyTorch's shape for the architecture, and be readable: the first that has not is named. */
+function checkShapes(found: FoundModel, { config: source, unused }: Inferred, file: string): void {
+  const expected = new Set<string>(unused);
   for (const { name, shape } of weightSpecs(source)) {
-    const torch = torchName(name);
-    expected.add(torch);
+    expected.add(name);
+    if (name === 'head.bias' && !found.weights.has(name) && hasNoBias(found)) continue;
     const want = name.endsWith('.kernel') ? torchShape(shape) : [...shape];
-    const have = tensorShape(found, torch, file);
-    if (String(want) !== String(have)) {
-      const where = found.tensors
-        .get(torch)!
-        .map((tensor) => tensor.name)
-        .join(' + ');
+    const have = torchShapeOf(found, name);
+    if (!have) throw new UserError(missingText(file, found, name));
+    if (String(withoutOnes(want)) !== String(withoutOnes(have))) {
       throw new UserError(
-        `${file}: ${where} should have shape [${want.join(', ')}], has [${have.join(', ')}]`,
+        `${file}: ${nameInCheckpoint(found, name)} should have shape [${want.join(', ')}], has [${have.join(', ')}]`,
       );
     }
+    for (const { tensor } of found.weights.get(name)!) {
+      if (tensor.unreadable)
+        throw new UserError(`${file}: the tensor ${tensor.name} is needed, but ${tensor.unreadable}`);
+    }
   }
-  const extra = [...found.tensors.keys()].find((name) => !expected.has(name));
-  if (extra)
-    throw new UserError(`${file}: ${found.tensors.get(extra)![0].name} has no place in ${source.name}`);
+  const extra = [...found.weights.keys()].find((name) => !expected.has(name));
+  if (extra) throw new UserError(`${file}: ${nameInCheckpoint(found, extra)} has no place in ${source.name}`);
 }
 
-function checkLabels(
+/** Tokens and positions are [D] and [N, D] in some code bases. */
+function withoutOnes(shape: readonly number[]): number[] {
+  return shape.slice(shape.findIndex((size, i) => size !== 1 || i === shape.length - 1));
+}
+
+/** CLIP's projection into the space of texts and images is a linear layer without bias. */
+function hasNoBias({ weights }: FoundModel): boolean {
+  return weights.get('head.kernel')?.[0].tensor.name.endsWith('visual_projection.weight') === true;
+}
+
+/** Names of the classes, and whether they are a guess. */
+function labelsOf(
   labels: readonly string[] | undefined,
+  facts: Facts,
   config: VitConfig,
   file: string,
-): readonly string[] | undefined {
-  if (!labels) return config.numClasses === 1000 ? imagenetLabels : undefined;
-  if (labels.length !== config.numClasses) {
+): { value: readonly string[] | undefined; assumptions: Assumption[] } {
+  if (labels) {
+    if (labels.length === config.numClasses) return { value: labels, assumptions: [] };
     throw new UserError(
       `${file}: the model has ${config.numClasses} classes, the labels file names ${labels.length}`,
     );
   }
-  return labels;
+  const told = facts.labels?.value;
+  if (told?.length === config.numClasses) return { value: told, assumptions: [] };
+  if (config.numClasses !== 1000) return { value: undefined, assumptions: [] };
+  const why = 'a model with 1000 classes is taken for one of ImageNet-1k’s; --labels says otherwise';
+  return { value: imagenetLabels, assumptions: [{ field: 'labels', value: 'ImageNet-1k', why }] };
 }
-
-const isHead = (name: string) => name.startsWith('head.') || name.startsWith('head_dist.');
 
 function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, file: string): WeightReader {
   const specs = new Map(weightSpecs(config).map((spec) => [spec.name, spec]));
   return async (name) => {
     const spec = specs.get(name);
     if (!spec) throw new UserError(`${config.name} has no weight named ${name}`);
-    if (isHead(name) && config.numClasses !== source.numClasses) {
+    if (isHeadWeight(name) && config.numClasses !== source.numClasses) {
       // One seed for all: the same command gives the same bytes.
       return initialWeight(spec, Random.fromSeed(name.startsWith('head_dist.') ? 2 : 1));
     }
-    const parts = found.tensors.get(torchName(name))!;
-    const values = concatenate(await Promise.all(parts.map((part) => part.read())));
-    checkFinite(values, parts.map((part) => part.name).join(' + '), file);
-    if (name === 'pos_embed') return resampled(values, source, config, found.keyMap.antialias);
-    return name.endsWith('.kernel') ? toTfjsLayout(values, torchShape(spec.shape)) : values;
+    const located = found.weights.get(name);
+    if (!located) return new Float32Array(spec.shape[0]);
+    const values = await weightValues(located, name, found.naming.layout, spec.shape);
+    checkFinite(values, nameInCheckpoint(found, name), file);
+    return name === 'pos_embed' ? resampled(values, source, config, found) : values;
   };
 }
 
@@ -187,46 +301,48 @@ function resampled(
   values: Float32Array,
   source: VitConfig,
   config: VitConfig,
-  antialias: boolean,
+  { naming }: FoundModel,
 ): Float32Array {
   const [from, to] = [gridSize(source), gridSize(config)];
   if (String(from) === String(to)) return values;
-  const prefix = numPrefixPositions(config);
-  return resamplePosEmbed(values, config.embedDim, prefix, from, to, antialias);
+  return resamplePosEmbed(values, config.embedDim, numPrefixPositions(config), from, to, naming.resample);
 }
 
 function report(
   checkpoint: Checkpoint,
   found: FoundModel,
-  source: VitConfig,
+  { config: source, unused }: Inferred,
   config: VitConfig,
   heads: 'kept' | 'dropped' | 'fresh',
+  assumptions: readonly Assumption[],
 ): ConvertReport {
   const [from, to] = [gridSize(source), gridSize(config)];
-  const how = found.keyMap.antialias
-    ? 'bicubic with antialias, as timm'
-    : 'bicubic, as facebookresearch/deit';
-  const ofHeads = [...found.tensors].filter(([name]) => isHead(name));
-  const lostHeads = heads === 'kept' ? [] : ofHeads.flatMap(([, parts]) => parts.map((part) => part.name));
-  const all = [...found.tensors.values()].reduce((sum, parts) => sum + parts.length, 0);
+  const how = `${resampleText(found.naming.resample)}, as ${found.naming.resampledAs}`;
+  const lost = (name: string) => unused.includes(name) || (heads !== 'kept' && isHeadWeight(name));
+  const tensorsOf = (names: string[]) => [
+    ...new Set(names.flatMap((name) => found.weights.get(name)!.map(({ tensor }) => tensor.name))),
+  ];
+  const names = [...found.weights.keys()];
   return {
     source: checkpoint.name,
     format: checkpoint.format,
-    naming: found.keyMap.name,
-    prefix: found.prefix,
+    naming: found.naming.name,
+    prefix: found.shownPrefix,
     model: config.name,
     parameters: countParameters(config),
     numHeads: config.numHeads,
-    mapped: all - lostHeads.length,
+    mapped: tensorsOf(names.filter((name) => !lost(name))).length,
     resampled:
       String(from) === String(to) ? [] : [`pos_embed: ${from.join('×')} → ${to.join('×')} patches, ${how}`],
     initialized:
       heads === 'fresh'
         ? weightSpecs(config)
             .map(({ name }) => name)
-            .filter(isHead)
+            .filter(isHeadWeight)
         : [],
-    dropped: [...found.dropped, ...lostHeads],
+    dropped: [...found.dropped, ...tensorsOf(names.filter(lost))],
     leftOver: found.leftOver,
+    models: found.models,
+    assumptions,
   };
 }

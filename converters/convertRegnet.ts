@@ -2,21 +2,31 @@ import { imagenetLabels } from '../configs/imagenet.js';
 import { UserError } from '../src/errors.js';
 import { type RegnetConfig, type RegnetStage, regnetBlocks } from '../src/families/regnet/config.js';
 import { hasDownsample, type RegnetBlockConfig } from '../src/families/regnet/shape.js';
+import { preprocessingFor } from '../src/image/index.js';
+import type { Preprocessing } from '../src/image/types.js';
 import type { WeightReader } from '../src/models/weights.js';
+import type { Assumption } from './facts.js';
 import type { Checkpoint, CheckpointTensor } from './formats/types.js';
-import { type RegnetNaming, regnetNamings } from './keymaps/regnet.js';
+import { type RegnetNaming, regnetNamings } from './namings/regnet.js';
 import { toTfjsLayout } from './tensorLayout.js';
 
 /** Epsilon of every batch norm in RegNets (torch's default; timm's, torchvision's and pycls'). */
 const EPSILON = 1e-5;
+
+/** How facebookresearch/deit prepares its teacher's images. */
+const PRESET = 'deit';
 
 /** Pixels that RegNets were trained on and are evaluated with. */
 const IMG_SIZE = [224, 224] as const;
 
 /** A RegNet's checkpoint as a model: its shape, and its weights on demand. */
 export interface RegnetConversion {
+  readonly family: 'regnet';
   readonly config: RegnetConfig;
   readonly labels: readonly string[] | undefined;
+  /** Of the `deit` preset, with which facebookresearch/deit evaluates its teacher. */
+  readonly preprocessing: Preprocessing;
+  readonly assumptions: readonly Assumption[];
   readonly naming: RegnetNaming['name'];
   /** Gives a weight in tfjs' layout, batch norm folded in; throws a UserError on values that are not finite. */
   readonly readWeight: WeightReader;
@@ -54,12 +64,28 @@ export function convertRegnet(checkpoint: Checkpoint): RegnetConversion {
   }
   const config = inferConfig(found);
   checkShapes(found, config);
+  const labels = config.numClasses === 1000 ? imagenetLabels : undefined;
   return {
+    family: 'regnet',
     config,
-    labels: config.numClasses === 1000 ? imagenetLabels : undefined,
+    labels,
+    preprocessing: preprocessingFor(PRESET, IMG_SIZE),
+    assumptions: assumed(found, labels),
     naming: found.naming.name,
     readWeight: weightReader(found, config),
   };
+}
+
+/** What no tensor tells of a RegNet. */
+function assumed({ naming }: Found, labels: readonly string[] | undefined): Assumption[] {
+  const preset: Assumption = {
+    field: 'preprocessing',
+    value: `preset ${PRESET}`,
+    why: `the file does not tell; facebookresearch/deit evaluates its teacher so, ${naming.name}'s own models may have another crop and filter; --preset says otherwise`,
+  };
+  if (!labels) return [preset];
+  const why = 'the model has 1000 classes, as ImageNet-1k has; its file names none';
+  return [preset, { field: 'labels', value: "ImageNet-1k's", why }];
 }
 
 function locate({ name: file, tensors }: Checkpoint): Found | undefined {

@@ -30,6 +30,8 @@ export interface Facts {
   readonly name?: Fact<string>;
   readonly config: { readonly [F in keyof VitConfig]?: Fact<NonNullable<VitConfig[F]>> };
   readonly preprocessing?: Fact<Preprocessing>;
+  /** Mean and deviation of the channels, where nothing tells how images are resized and cropped. */
+  readonly normalization?: Fact<Pick<Preprocessing, 'mean' | 'std'>>;
   /** Names of the classes. */
   readonly labels?: Fact<readonly string[]>;
 }

@@ -1,193 +1,525 @@
 import { UserError } from '../src/errors.js';
 import { isRegnet } from './convertRegnet.js';
+import type { Facts } from './facts.js';
 import type { Checkpoint, CheckpointTensor } from './formats/types.js';
-import { facebook } from './keymaps/facebook.js';
-import { type KeyMap, keyMaps, type Sources } from './keymaps/index.js';
-import { timm } from './keymaps/timm.js';
+import {
+  type BodyTensor,
+  endingsOf,
+  expectedNames,
+  hasRow,
+  type Located,
+  type Matched,
+  matchNames,
+  nameOf,
+  partsOf,
+  withEnding,
+} from './matchNames.js';
+import { facebook } from './namings/facebook.js';
+import { foreignArchitecture } from './namings/foreign.js';
+import { type Naming, namings, type Source } from './namings/index.js';
+import { timm } from './namings/timm.js';
 
 /** The tensors of a vision transformer as they lie in a checkpoint, under our own names. */
 export interface FoundModel {
-  readonly keyMap: KeyMap;
-  /** What stands before every name, e.g. `model.` or `state_dict.module.`. */
+  readonly naming: Naming;
+  /** What stands before every name of the body, e.g. `model.` or `state_dict.backbone.`, wrappers' names taken out. */
   readonly prefix: string;
-  /** Our name of a tensor, e.g. `blocks.0.attn.qkv.weight` → the tensors to be put one below the other. */
-  readonly tensors: ReadonlyMap<string, readonly CheckpointTensor[]>;
-  /** Names (in the checkpoint) of tensors of the model that are not needed to classify. */
+  /** The same as it stands in the checkpoint. */
+  readonly shownPrefix: string;
+  /** Our name of a weight, e.g. `blocks.0.attn.qkv.kernel` → where its parts lie, to be put one below the other. */
+  readonly weights: ReadonlyMap<string, readonly Located[]>;
+  /** Names (in the checkpoint) of tensors of the model that no output depends on. */
   readonly dropped: readonly string[];
-  /** Names of tensors outside of the model: optimizer state, an average of the weights … */
+  /** Names of tensors outside of the model: optimizer state, an average of the weights, another model … */
   readonly leftOver: readonly string[];
-  /** Of tensors that come in parts, of which some are there: the names of the parts that are not. */
+  /** Of weights that come in parts, of which some are there: the names of the parts that are not. */
   readonly absent: ReadonlySet<string>;
   readonly numBlocks: number;
+  /** Tensors beside the body that may lie on the way from it to the logits. */
+  readonly besideBody: readonly CheckpointTensor[];
+  /** Every model in the checkpoint, the one that was taken first. */
+  readonly models: readonly ModelInFile[];
+  /** Why this one of several was taken; undefined if it is the only one, or was asked for. */
+  readonly choice: string | undefined;
+  /** Whether another code base has the same names, and nothing tells whose it is. */
+  readonly uncertainLibrary: boolean;
 }
 
-/** Wrappers in which a checkpoint keeps its model, the one that its own evaluation would take first. */
-const WRAPPERS = ['', 'model.', 'state_dict.', 'model_ema.', 'state_dict_ema.', 'ema.'];
+/** One of the models in a checkpoint. */
+export interface ModelInFile {
+  /** What stands before its names; the option `root` takes it. */
+  readonly root: string;
+  readonly naming: string;
+}
 
-/** A checkpoint with more blocks than this is not a vision transformer (the deepest published has 56). */
-const MAX_BLOCKS = 1000;
+/** What wrappers of modules put into names: DataParallel, torch.compile, activation checkpoints, FSDP, DeepSpeed. */
+const WRAPPERS =
+  /(^|\.)(?:(?:module|_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module|_forward_module)\.)+/g;
 
-/** Finds the model in a checkpoint, whatever its naming and wrapping. Throws a UserError if there is none. */
-export function findVisionTransformer(checkpoint: Checkpoint): FoundModel {
-  const candidates = keyMaps.flatMap((keyMap) =>
-    rootsOf(keyMap, checkpoint).map((prefix) => collect(checkpoint, keyMap, prefix)),
+/** A name without what wrappers put into it. */
+export function withoutWrappers(name: string): string {
+  return name.replace(WRAPPERS, '$1');
+}
+
+/** A checkpoint's tensors in the order of their names, wrappers' names taken out. */
+class Names {
+  readonly sorted: readonly BodyTensor[];
+  private readonly byName: ReadonlyMap<string, CheckpointTensor>;
+
+  constructor({ tensors }: Checkpoint) {
+    const byName = new Map<string, CheckpointTensor>();
+    for (const [name, tensor] of tensors) {
+      const plain = withoutWrappers(name);
+      byName.set(byName.has(plain) ? name : plain, tensor);
+    }
+    this.byName = byName;
+    this.sorted = [...byName]
+      .map(([name, tensor]) => ({ name, tensor }))
+      .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  }
+
+  get(name: string): CheckpointTensor | undefined {
+    return this.byName.get(name);
+  }
+
+  /** Those that start with a prefix. */
+  under(prefix: string): readonly BodyTensor[] {
+    if (prefix === '') return this.sorted;
+    const [from, to] = this.range(prefix);
+    return this.sorted.slice(from, to);
+  }
+
+  /** Number of those that start with a prefix. */
+  count(prefix: string): number {
+    const [from, to] = this.range(prefix);
+    return to - from;
+  }
+
+  private range(prefix: string): [number, number] {
+    return [this.firstAt(prefix), this.firstAt(`${prefix}\uffff`)];
+  }
+
+  private firstAt(name: string): number {
+    let [low, high] = [0, this.sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.sorted[middle].name < name) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+interface Candidate extends Matched {
+  readonly naming: Naming;
+  readonly prefix: string;
+  /** Heads beside the body. */
+  readonly beside: ReadonlyMap<string, readonly Located[]>;
+  readonly missing: number;
+}
+
+/**
+ * Finds the model in a checkpoint, whatever its naming and wrapping, in time that grows with the length of all names.
+ *
+ * Of several models the first by these rules is taken, and the others are named: the one under `root`; one whose
+ * tensors are all known; not an average of the weights (EMA) where the weights themselves are there; DINO's teacher,
+ * which its own evaluation takes; MoCo's base encoder, likewise. Of equals none is.
+ *
+ * @throws UserError if there is none, if it is of another kind, or if several are equal
+ */
+export function findVisionTransformer(
+  checkpoint: Checkpoint,
+  options: { root?: string; facts?: Facts } = {},
+): FoundModel {
+  const names = new Names(checkpoint);
+  const prefixes = prefixesOf(names.sorted);
+  const sortedPrefixes = largest(names, [...prefixes.keys()]).sort();
+  const all = sortedPrefixes.map((prefix, i) => {
+    const nested = new Set<string>();
+    for (let j = i + 1; j < sortedPrefixes.length && sortedPrefixes[j].startsWith(prefix); j++)
+      nested.add(sortedPrefixes[j]);
+    return best(names, prefix, prefixes.get(prefix)!, nested, options.facts);
+  });
+  const candidates = options.root === undefined ? all : underRoot(all, options.root, checkpoint);
+  if (candidates.length === 0) throw new UserError(`${checkpoint.name}: ${describeMissing(checkpoint)}`);
+  const whole = candidates.filter(isWhole);
+  if (whole.length === 0) refuse(checkpoint, candidates);
+  const ranked = whole
+    .map((candidate) => ({ candidate, ...preference(candidate) }))
+    .sort((a, b) => a.rank - b.rank);
+  const [first, second] = ranked;
+  if (second && second.rank === first.rank) {
+    const equals = ranked.filter(({ rank }) => rank === first.rank).map(({ candidate }) => candidate);
+    throw new UserError(
+      `${checkpoint.name}: ${equals.length} models in it, and nothing tells which is meant: ${listRoots(equals)}; ` +
+        'choose with --root PREFIX',
+    );
+  }
+  const others = all.filter(
+    (candidate) => candidate !== first.candidate && (isWhole(candidate) || candidate.numBlocks > 0),
   );
-  const best = candidates.sort((a, b) => rank(a) - rank(b))[0];
-  if (!best) throw new UserError(`${checkpoint.name}: ${describeMissing(checkpoint)}`);
-  checkComplete(checkpoint, best);
-  return sharedNaming(best) ? { ...best, keyMap: timm } : best;
+  return found(
+    checkpoint,
+    names,
+    first.candidate,
+    others,
+    options.root === undefined ? first.why : undefined,
+    options.facts,
+  );
 }
+
+/** More models are in no file that a person made; the time that a made-up one takes is bounded by it. */
+const MAX_MODELS = 64;
+
+/** The prefixes with the most tensors, where there are very many. */
+function largest(names: Names, prefixes: string[]): string[] {
+  if (prefixes.length <= MAX_MODELS) return prefixes;
+  return prefixes
+    .map((prefix) => ({ prefix, count: names.count(prefix) }))
+    .sort((a, b) => b.count - a.count)
+    .slice(0, MAX_MODELS)
+    .map(({ prefix }) => prefix);
+}
+
+/** The prefixes under which a patch projection stands, with the namings that would call it so. */
+function prefixesOf(names: readonly BodyTensor[]): Map<string, Naming[]> {
+  const anchors = new Map<string, Naming[]>();
+  for (const naming of namings) {
+    const [, ending] = endingsOf('patch_embed', naming)[0];
+    for (const source of naming.rows.patch_embed ?? []) {
+      const anchor = withEnding(nameOf(partsOf(source)[0]), ending);
+      anchors.set(anchor, [...(anchors.get(anchor) ?? []), naming]);
+    }
+  }
+  const found = new Map<string, Naming[]>();
+  for (const { name } of names) {
+    for (const [anchor, of] of anchors) {
+      if (!name.endsWith(anchor)) continue;
+      const prefix = name.slice(0, -anchor.length);
+      if (prefix !== '' && !/[./]$/.test(prefix)) continue;
+      const known = found.get(prefix) ?? [];
+      found.set(prefix, [...known, ...of.filter(({ prefix: only }) => !only || only.test(prefix))]);
+    }
+  }
+  return found;
+}
+
+/** Top-level parts of a training checkpoint that are no model. */
+const OUTSIDE =
+  /^(optimizers?|optimizer_states?|lr_schedulers?|schedulers?|scaler|amp|message_hub|loops|callbacks|dino_loss|ibot_patch_loss|criterion|loss|loss_fn|data_preprocessor|ema_[a-z]+_\w+)\b/;
+
+/** The naming with the fewest tensors that it does not know under a prefix. */
+function best(
+  names: Names,
+  prefix: string,
+  of: readonly Naming[],
+  nested: ReadonlySet<string>,
+  facts: Facts | undefined,
+): Candidate {
+  // Under a shorter prefix lie also other models of the file; without any prefix, everything.
+  const body = names
+    .under(prefix)
+    .filter(
+      ({ name }) =>
+        (prefix !== '' || !OUTSIDE.test(name)) && !(nested.size > 0 && isNested(name, prefix, nested)),
+    )
+    .map(({ name, tensor }) => ({ name: name.slice(prefix.length), tensor }));
+  const candidates = of.map((naming): Candidate => {
+    const matched = naming.blocksBeside
+      ? matchNames(naming, [...body, ...blocksBeside(names, naming, prefix)])
+      : matchNames(naming, body);
+    const beside = besideBody(names, naming, prefix, matched);
+    const missing = missingCount(matched);
+    return { ...matched, naming, prefix, beside, missing };
+  });
+  const strange = (candidate: Candidate) => candidate.unknown.length + candidate.missing;
+  const least = Math.min(...candidates.map(strange));
+  const likely = candidates.filter((candidate) => strange(candidate) === least);
+  const parent = parentOf(prefix);
+  const ofDino = ['head.mlp.0.weight', 'head.last_layer.weight_g', 'head.last_layer.weight_v'].some((name) =>
+    names.get(parent + name),
+  );
+  return (
+    likely.find(({ tells, naming }) => tells || (ofDino && naming.library === 'dino')) ??
+    likely.find(({ naming }) => naming.library === facts?.library?.value) ??
+    likely[0]
+  );
+}
+
+/** Whether a name belongs to another model, whose prefix is one of the longer ones, or to what surrounds it. */
+function isNested(name: string, prefix: string, nested: ReadonlySet<string>): boolean {
+  for (let end = name.indexOf('.', prefix.length); end >= 0; end = name.indexOf('.', end + 1)) {
+    if (nested.has(name.slice(0, end + 1))) return true;
+  }
+  return false;
+}
+
+/** Blocks that stand beside the body. */
+function blocksBeside(names: Names, { blocks }: Naming, prefix: string): BodyTensor[] {
+  if (prefix === '') return [];
+  const parent = parentOf(prefix);
+  return blocks.flatMap((start) =>
+    names.under(parent + start).map(({ name, tensor }) => ({ name: name.slice(parent.length), tensor })),
+  );
+}
+
+/** `state_dict.backbone.` → `state_dict.`. */
+function parentOf(prefix: string): string {
+  return prefix.slice(0, prefix.lastIndexOf('.', prefix.length - 2) + 1);
+}
+
+/** Of a model that has no head in its body: heads beside it. */
+function besideBody(
+  names: Names,
+  naming: Naming,
+  prefix: string,
+  { weights, numBlocks }: Matched,
+): ReadonlyMap<string, readonly Located[]> {
+  const found = new Map<string, readonly Located[]>();
+  if (prefix === '' || weights.has('head.kernel') || numBlocks === 0) return found;
+  const parent = parentOf(prefix);
+  for (const [part, sources] of Object.entries(naming.beside) as [string, readonly Source[]][]) {
+    for (const source of sources) {
+      const at = endingsOf(part, naming).map(
+        ([ours, theirs]) =>
+          [part + ours, names.get(parent + withEnding(nameOf(partsOf(source)[0]), theirs))] as const,
+      );
+      if (at[0][1]?.shape.length !== 2) continue;
+      for (const [ours, tensor] of at) if (tensor) found.set(ours, [{ tensor }]);
+      break;
+    }
+  }
+  return found;
+}
+
+/** Of a model without a head in its body, the tensors beside it that may lie on the way to the logits. */
+function unexplainedBeside(
+  names: Names,
+  { prefix, naming, beside, weights }: Candidate,
+  others: readonly Candidate[],
+): CheckpointTensor[] {
+  if (prefix === '' || naming.layout === 'flax' || weights.has('head.kernel')) return [];
+  const parent = parentOf(prefix);
+  const roots = new Set(
+    others.map((other) => other.prefix).filter((other) => other !== '' && other !== parent),
+  );
+  const known = new Set([...weights.values(), ...beside.values()].flat().map(({ tensor }) => tensor));
+  return names
+    .under(parent)
+    .filter(
+      ({ name, tensor }) => !name.startsWith(prefix) && !known.has(tensor) && !isNested(name, parent, roots),
+    )
+    .filter(({ name }) => !isOffTheWay(name.slice(parent.length), beside.size === 0))
+    .map(({ tensor }) => tensor);
+}
+
+/**
+ * Beside a body and its head, what lies on no way from one to the other: decoders of pretraining, text towers, losses,
+ * memories, other encoders.
+ */
+const OFF_THE_WAY =
+  /^(decoder|mask_token|text_|language_|logit_|momentum|teacher|student|ema|target_|queue|criterion|loss|metric|train_|val_|test_|token_embedding|positional_embedding|transformer\.|ln_final)/;
+
+/** Of a body without a head, projections of pretraining too. */
+const PRETRAINING =
+  /^(head\.(mlp|last_layer)\b|dino_head|ibot_|projector|projection_head|proj_head|predictor|prototypes|center|neck\.)/;
+
+function isOffTheWay(name: string, headless: boolean): boolean {
+  return OFF_THE_WAY.test(name) || OUTSIDE.test(name) || (headless && PRETRAINING.test(name));
+}
+
+const ESSENTIAL = [
+  'pos_embed',
+  'blocks.0.attn.qkv.kernel',
+  'blocks.0.mlp.fc1.kernel',
+  'blocks.0.norm1.gamma',
+];
+
+function missingCount({ weights }: Matched): number {
+  if (weights.has('blocks.0.attns.0.attn.qkv.kernel')) return weights.has('pos_embed') ? 0 : 1;
+  return ESSENTIAL.filter((name) => !weights.has(name)).length;
+}
+
+function isWhole({ unknown, missing }: Candidate): boolean {
+  return unknown.length === 0 && missing === 0;
+}
+
+/** The candidates that a root names: it, or what stands under it. */
+function underRoot(all: readonly Candidate[], root: string, { name }: Checkpoint): readonly Candidate[] {
+  const plain = withoutWrappers(root === '' || /[./]$/.test(root) ? root : `${root}.`);
+  const same = all.filter(({ prefix }) => prefix === plain);
+  const under = same.length > 0 ? same : all.filter(({ prefix }) => plain !== '' && prefix.startsWith(plain));
+  if (under.length > 0) return under;
+  throw new UserError(
+    all.length === 0
+      ? `${name}: no vision transformer in it, under ${JSON.stringify(root)} or elsewhere`
+      : `${name}: no model under ${JSON.stringify(root)}; there is: ${listRoots(all)}`,
+  );
+}
+
+const EMA = /(^|\.)(\w*ema(_\w+)?|\w+_ema|averaged_model|swa_model|moving_average)\./;
+const LATER = /(^|\.)(momentum_encoder|momentum_model|target_encoder|encoder_k|model_momentum|shadow)\./;
+const STUDENT = /(^|\.)student\./;
+
+/** Which of several models is meant: the lowest, with the reason. */
+function preference({ prefix, naming }: Candidate): { rank: number; why: string } {
+  if (EMA.test(prefix)) return { rank: 2, why: 'an average of the weights (EMA)' };
+  if (LATER.test(prefix)) return { rank: 2, why: 'the encoder that follows by momentum' };
+  // DINO's and DINOv2's own evaluation takes the teacher; in anybody else's file either may be meant.
+  const ofDino = naming.library === 'dino' || naming.library === 'dinov2';
+  if (STUDENT.test(prefix) && ofDino) return { rank: 1, why: 'the student' };
+  if (/(^|\.)teacher\./.test(prefix) && ofDino)
+    return { rank: 0, why: 'the teacher, as DINO’s own evaluation takes it' };
+  if (/(^|\.)base_encoder\.$/.test(prefix))
+    return { rank: 0, why: 'the base encoder, as MoCo v3’s own evaluation takes it' };
+  return { rank: 0, why: 'the weights themselves, not an average of them' };
+}
+
+/** A few roots as they are said. */
+function listRoots(candidates: readonly Candidate[]): string {
+  const shown = candidates
+    .slice(0, 6)
+    .map(
+      (candidate) =>
+        `${JSON.stringify(shownPrefix(candidate))} (${candidate.naming.name} naming, ${candidate.numBlocks} blocks)`,
+    );
+  return shown.join(', ') + (candidates.length > 6 ? ` and ${candidates.length - 6} more` : '');
+}
+
+/** The prefix as it stands in the checkpoint, where wrappers are a part of it alone. */
+function shownPrefix({ prefix, weights }: Candidate): string {
+  const tensor = weights.get('patch_embed.kernel')?.[0].tensor;
+  if (!tensor) return prefix;
+  const own = withoutWrappers(tensor.name).slice(prefix.length);
+  return tensor.name.endsWith(own) ? tensor.name.slice(0, -own.length) : prefix;
+}
+
+function found(
+  checkpoint: Checkpoint,
+  names: Names,
+  candidate: Candidate,
+  others: readonly Candidate[],
+  why: string | undefined,
+  facts: Facts | undefined,
+): FoundModel {
+  const naming = sharedNaming(candidate, facts);
+  const weights = new Map([...candidate.weights, ...candidate.beside]);
+  const known = new Set([...weights.values()].flat().map(({ tensor }) => tensor));
+  for (const tensor of candidate.dropped) known.add(tensor);
+  const models = [candidate, ...others].map((one) => ({ root: shownPrefix(one), naming: one.naming.name }));
+  return {
+    naming,
+    prefix: candidate.prefix,
+    shownPrefix: shownPrefix(candidate),
+    weights,
+    dropped: candidate.dropped.map(({ name }) => name),
+    leftOver: [...checkpoint.tensors.values()].filter((tensor) => !known.has(tensor)).map(({ name }) => name),
+    absent: candidate.absent,
+    numBlocks: candidate.numBlocks,
+    besideBody: unexplainedBeside(names, candidate, others),
+    models,
+    choice: models.length > 1 ? why : undefined,
+    uncertainLibrary: isUncertain(candidate, facts),
+  };
+}
+
+/** transformers' TimmWrapper and open_clip keep a timm model under these names. */
+const TIMM_INSIDE = /(^|\.)(timm_model|trunk)\.$/;
 
 /**
  * Without LayerScale the names of facebook and timm are the same; facebook's files wrap their model, timm's are bare.
  * It matters for how position embeddings are resampled.
  */
-function sharedNaming({ keyMap, prefix, tensors }: FoundModel): boolean {
-  return keyMap === facebook && prefix === '' && !tensors.has('blocks.0.ls1.gamma');
+function sharedNaming(candidate: Candidate, facts: Facts | undefined): Naming {
+  const { naming, prefix } = candidate;
+  if (naming !== facebook) return naming;
+  if (TIMM_INSIDE.test(prefix)) return timm;
+  return prefix === '' && isUncertain(candidate, facts) ? timm : naming;
 }
+
+/** Whether only the wrapping tells facebook's model from timm's. */
+function isUncertain({ naming, prefix, weights }: Candidate, facts: Facts | undefined): boolean {
+  if (naming !== facebook || weights.has('blocks.0.ls1.gamma') || TIMM_INSIDE.test(prefix)) return false;
+  return facts?.library === undefined || (facts.library.value === 'timm' && prefix === '');
+}
+
+/** No naming has more places for a weight. */
+const MAX_SOURCES = 12;
 
 /** The name that a tensor, by our name for it, has or should have in the checkpoint. */
-export function nameInCheckpoint({ keyMap, prefix, tensors, absent }: FoundModel, ours: string): string {
-  const found = tensors.get(ours);
-  if (found) return found.map(({ name }) => name).join(' + ');
-  const block = /^blocks\.(\d+)\./.exec(ours)?.[1] ?? '';
-  const [, module, suffix] = /^(.*)(\.(?:weight|bias))$/.exec(ours) ?? [ours, ours, ''];
-  const general = (name: string) => name.replace(/^blocks\.\d+\./, 'blocks.*.') as never;
-  const whole: Sources | undefined = keyMap.tensors[general(ours)];
-  const sources: Sources = whole ?? keyMap.modules[general(module)] ?? [ours];
-  const ending = whole ? '' : suffix;
-  const full = (name: string) => prefix + name.replace('*', block) + ending;
-  const part = sources
-    .flat()
-    .map(full)
-    .find((name) => absent.has(name));
-  return part ?? [sources[0] ?? ours].flat().map(full).join(' + ');
-}
-
-/** Prefixes under which this naming's patch projection stands. */
-function rootsOf(keyMap: KeyMap, checkpoint: Checkpoint): string[] {
-  const endings = keyMap.modules.patch_embed.map((name) => `${name}.weight`);
-  const roots = new Set<string>();
-  for (const name of checkpoint.tensors.keys()) {
-    for (const ending of endings) {
-      if (name === ending || name.endsWith(`.${ending}`)) roots.add(name.slice(0, -ending.length));
-    }
+export function nameInCheckpoint(
+  { naming, shownPrefix: prefix, weights, absent }: FoundModel,
+  ours: string,
+): string {
+  const found = weights.get(ours);
+  if (found) return found.map(({ tensor }) => tensor.name).join(' + ');
+  for (let source = 0; source < MAX_SOURCES; source++) {
+    const part = expectedNames(naming, ours, source).find((name) => absent.has(name));
+    if (part) return prefix + part;
   }
-  return [...roots];
-}
-
-/** Fewest unknown tensors first, then the usual wrappers in order. */
-function rank(found: FoundModel): number {
-  const wrapper = WRAPPERS.indexOf(found.prefix.replace(/module\.$/, ''));
-  return (strangeTensors(found).length + missingCount(found)) * 100 + (wrapper < 0 ? 99 : wrapper);
-}
-
-function missingCount(found: FoundModel): number {
-  return [
-    'cls_token',
-    'pos_embed',
-    'norm.weight',
-    'blocks.0.norm1.weight',
-    'blocks.0.attn.qkv.weight',
-  ].filter((name) => !found.tensors.has(name)).length;
-}
-
-function collect(checkpoint: Checkpoint, keyMap: KeyMap, prefix: string): FoundModel {
-  const tensors = new Map<string, readonly CheckpointTensor[]>();
-  const used = new Set<string>();
-  const absent = new Set<string>();
-  const find = (sources: Sources, suffix: string, block: number) => {
-    for (const source of sources) {
-      const names = (typeof source === 'string' ? [source] : source).map(
-        (name) => prefix + name.replace('*', String(block)) + suffix,
-      );
-      const found = names.map((name) => checkpoint.tensors.get(name));
-      if (found.every((tensor) => tensor !== undefined)) {
-        for (const name of names) used.add(name);
-        return found;
-      }
-      // Of query, key and value some are there: it is the others that are missing, not these that are too many.
-      for (const [i, name] of names.entries()) {
-        if (found[i]) used.add(name);
-        else if (found.some(Boolean)) absent.add(name);
-      }
-    }
-    return undefined;
-  };
-  const add = (ours: string, sources: Sources, suffix: string, block = 0) => {
-    const found = find(sources, suffix, block);
-    if (found) tensors.set(ours.replace('*', String(block)) + suffix, found);
-    return found !== undefined;
-  };
-  const rows: [string, Sources, string][] = [
-    ...Object.entries(keyMap.tensors).map(
-      ([ours, sources]) => [ours, sources, ''] as [string, Sources, string],
-    ),
-    ...Object.entries(keyMap.modules).flatMap(([ours, sources]) =>
-      ['.weight', '.bias'].map((suffix) => [ours, sources, suffix] as [string, Sources, string]),
-    ),
-  ];
-  for (const [ours, sources, suffix] of rows) {
-    if (!ours.includes('*')) add(ours, sources, suffix);
+  // A bias stands beside the matrix that is there.
+  const twin = weights.get(ours.replace(/\.bias$/, '.kernel').replace(/\.beta$/, '.gamma'));
+  if (twin?.length === 1 && /[.]weight$/.test(twin[0].tensor.name)) {
+    return twin[0].tensor.name.replace(/weight$/, 'bias');
   }
-  const blockRows = rows.filter(([ours]) => ours.includes('*'));
-  // To the last block that has anything: one that is missing between others is then named as missing.
-  let numBlocks = 0;
-  for (let block = 0; block <= highestNumber(checkpoint); block++) {
-    const some = blockRows.map(([ours, sources, suffix]) => add(ours, sources, suffix, block));
-    if (some.includes(true)) numBlocks = block + 1;
+  const inBody = hasRow({ ...naming, beside: {} }, ours);
+  return expectedNames(naming, ours)
+    .map((name) => (inBody ? prefix : parentOf(prefix)) + name)
+    .join(' + ');
+}
+
+/** Says why none of the models can be read: the one with the fewest strange tensors is spoken of. */
+function refuse(checkpoint: Checkpoint, candidates: readonly Candidate[]): never {
+  const strange = (one: Candidate) => one.unknown.length + one.missing + (one.numBlocks === 0 ? 1e6 : 0);
+  const nearest = candidates.reduce((a, b) => (strange(b) < strange(a) ? b : a));
+  const foreign = foreignArchitecture(nearest.unknown.map(({ name }) => name));
+  if (foreign) {
+    throw new UserError(
+      `${checkpoint.name}: holds ${foreign.name}, told by ${foreign.tensor}; it computes something else than a ViT or DeiT`,
+    );
   }
-  const rest = [...checkpoint.tensors.keys()].filter((name) => !used.has(name));
-  const isDropped = (name: string) =>
-    name.startsWith(prefix) && keyMap.dropped.some((pattern) => pattern.test(name.slice(prefix.length)));
-  return {
-    keyMap,
-    prefix,
-    tensors,
-    absent,
-    numBlocks,
-    dropped: rest.filter(isDropped),
-    leftOver: rest.filter((name) => !isDropped(name)),
-  };
-}
-
-/** The highest number that stands in a tensor's name as a part of its own, up to MAX_BLOCKS. */
-function highestNumber({ tensors }: Checkpoint): number {
-  let highest = 0;
-  for (const name of tensors.keys()) {
-    for (const [, digits] of name.matchAll(/\.(\d{1,4})(?=\.)/g)) highest = Math.max(highest, Number(digits));
+  if (nearest.unknown.length > 0) {
+    const shown =
+      nearest.unknown
+        .slice(0, 3)
+        .map(({ name }) => name)
+        .join(', ') + (nearest.unknown.length > 3 ? ', …' : '');
+    throw new UserError(
+      `${checkpoint.name}: ${nearest.unknown.length} tensor(s) belong to no part of a ViT or DeiT: ${shown}; ` +
+        'this model is of another kind',
+    );
   }
-  return Math.min(highest, MAX_BLOCKS - 1);
+  const missing = ESSENTIAL.find((name) => !nearest.weights.has(name))!;
+  if (missing === 'pos_embed' && nearest.missing === 1) {
+    const ours = nearest.prefix + expectedNames(nearest.naming, missing)[0];
+    throw new UserError(
+      `${checkpoint.name}: the tensor ${ours} is missing (${nearest.naming.name} naming); without position embeddings it is ` +
+        'a ViT with rotary or relative positions, which is not computed here, or not whole',
+    );
+  }
+  const model = found(checkpoint, new Names(checkpoint), nearest, [], undefined, undefined);
+  throw new UserError(missingText(checkpoint.name, model, missing));
 }
 
-/** Top-level parts of a training checkpoint that are no model. */
-const OUTSIDE = /^(optimizer|lr_scheduler|scheduler|scaler|amp|message_hub)\./;
-
-/** Tensors of the model's own that nothing reads: the model would compute something else than we do. */
-function strangeTensors({ prefix, leftOver }: FoundModel): string[] {
-  if (prefix !== '') return leftOver.filter((name) => name.startsWith(prefix));
-  const otherModel = (name: string) => WRAPPERS.some((wrapper) => wrapper !== '' && name.startsWith(wrapper));
-  return leftOver.filter((name) => !OUTSIDE.test(name) && !otherModel(name));
-}
-
-function checkComplete(checkpoint: Checkpoint, found: FoundModel): void {
-  const strange = strangeTensors(found);
-  if (strange.length === 0) return;
-  const shown = strange.slice(0, 3).join(', ') + (strange.length > 3 ? ', …' : '');
-  throw new UserError(
-    `${checkpoint.name}: ${strange.length} tensor(s) belong to no part of a ViT or DeiT: ${shown}; ` +
-      'this model is of another kind',
+/** Says that a tensor of the model is not in the file. */
+export function missingText(file: string, found: FoundModel, ours: string): string {
+  return (
+    `${file}: the tensor ${nameInCheckpoint(found, ours)} is missing (${found.naming.name} naming); ` +
+    'the file is not whole, or of another kind of model'
   );
 }
 
 function describeMissing(checkpoint: Checkpoint): string {
   if (checkpoint.tensors.size === 0) return 'holds no tensors';
-  if (isRegnet(checkpoint))
-    return 'holds a RegNet, which serves as a teacher (deit train, loadRegnet), no vision transformer';
+  if (isRegnet(checkpoint)) return 'holds a RegNet, no vision transformer';
+  const foreign = foreignArchitecture(checkpoint.tensors.keys());
+  if (foreign)
+    return `holds ${foreign.name}, told by ${foreign.tensor}, no vision transformer of this family`;
   const first = [...checkpoint.tensors.keys()].slice(0, 3).join(', ');
   return (
     `no vision transformer in it: expected patch_embed.proj.weight (facebook, timm), ` +
-    `backbone.patch_embed.projection.weight (mmpretrain) or embeddings.patch_embeddings.projection.weight ` +
-    `(Hugging Face), found ${checkpoint.tensors.size} tensors: ${first}${checkpoint.tensors.size > 3 ? ', …' : ''}`
+    `backbone.patch_embed.projection.weight (mmpretrain), embeddings.patch_embeddings.projection.weight ` +
+    `(Hugging Face), conv_proj.weight (torchvision) or embedding/kernel (google-research), ` +
+    `found ${checkpoint.tensors.size} tensors: ${first}${checkpoint.tensors.size > 3 ? ', …' : ''}`
   );
 }

@@ -12,23 +12,61 @@ function cubic(x: number, a: number): number {
   return 0;
 }
 
-/**
- * torch.nn.functional.interpolate(mode='bicubic', align_corners=False) along one axis: a = −0.75, and positions
- * outside are those at the border.
- */
-function plainTaps(from: number, to: number): Taps[] {
+/** How position embeddings are resampled along each axis. */
+export interface ResampleMethod {
+  readonly kernel: 'cubic' | 'linear';
+  /** Whether the kernel is stretched when shrinking, as Pillow's. */
+  readonly antialias?: boolean;
+  /** Whether the first and the last position of both grids lie on each other; else their outer edges do. */
+  readonly alignCorners?: boolean;
+  /** Added to the new size before the scale is computed (DINO's, against rounding). */
+  readonly offset?: number;
+}
+
+/** torch.nn.functional.interpolate(mode='bicubic', align_corners=False). */
+export const plainBicubic: ResampleMethod = { kernel: 'cubic' };
+/** The same with antialias=True. */
+export const antialiasedBicubic: ResampleMethod = { kernel: 'cubic', antialias: true };
+/** scipy.ndimage.zoom(order=1). */
+export const cornersBilinear: ResampleMethod = { kernel: 'linear', alignCorners: true };
+
+/** What a method does, in words. */
+export function resampleText({ kernel, antialias, alignCorners, offset }: ResampleMethod): string {
+  const with_ = [
+    ...(antialias ? ['antialias'] : []),
+    ...(alignCorners ? ['corners aligned'] : []),
+    ...(offset ? [`offset ${offset}`] : []),
+  ];
+  return `bi${kernel === 'cubic' ? 'cubic' : 'linear'}${with_.length > 0 ? ` with ${with_.join(', ')}` : ''}`;
+}
+
+/** Position in the old grid of position `i` of the new one, both counted from the first's middle. */
+function sourcePosition(
+  i: number,
+  from: number,
+  to: number,
+  { alignCorners, offset = 0 }: ResampleMethod,
+): number {
+  if (alignCorners) return to > 1 ? (i * (from - 1)) / (to - 1) : 0;
+  return ((i + 0.5) * from) / (to + offset) - 0.5;
+}
+
+/** Interpolation along one axis without antialias: a = −0.75, and positions outside are those at the border. */
+function plainTaps(from: number, to: number, method: ResampleMethod): Taps[] {
+  const reach = method.kernel === 'cubic' ? 2 : 1;
+  const kernel = (x: number) => (method.kernel === 'cubic' ? cubic(x, -0.75) : Math.max(0, 1 - Math.abs(x)));
   return Array.from({ length: to }, (_, i) => {
-    const centre = ((i + 0.5) * from) / to - 0.5;
+    const centre = sourcePosition(i, from, to, method);
     const base = Math.floor(centre);
     const weights = new Array<number>(from).fill(0);
-    for (let tap = base - 1; tap <= base + 2; tap++) {
-      weights[Math.min(Math.max(tap, 0), from - 1)] += cubic(centre - tap, -0.75);
+    for (let tap = base - reach + 1; tap <= base + reach; tap++) {
+      weights[Math.min(Math.max(tap, 0), from - 1)] += kernel(centre - tap);
     }
     return { first: 0, weights };
   });
 }
 
-/** The same with antialias=True: a = −0.5 as PIL's, the kernel stretched when shrinking, cut at the border. */
+/** Bicubic with antialias: a = −0.5 as PIL's, the kernel stretched when shrinking, cut at the border. */
 function antialiasTaps(from: number, to: number): Taps[] {
   const scale = from / to;
   const stretch = Math.max(scale, 1);
@@ -45,8 +83,8 @@ function antialiasTaps(from: number, to: number): Taps[] {
 }
 
 /**
- * Resamples position embeddings for another patch grid by bicubic interpolation; those of the prefix tokens stay.
- * Source: facebookresearch/deit main.py (without antialias), timm resample_abs_pos_embed (with it).
+ * Resamples position embeddings for another patch grid; those of the prefix tokens stay. How is the code base's: each
+ * table of converters/namings says it.
  *
  * @param posEmbed float32 [prefix + rows · columns, dim]
  * @returns float32 [prefix + newRows · newColumns, dim]
@@ -57,9 +95,11 @@ export function resamplePosEmbed(
   prefix: number,
   from: readonly [number, number],
   to: readonly [number, number],
-  antialias: boolean,
+  method: ResampleMethod,
 ): Float32Array {
-  const taps = antialias ? antialiasTaps : plainTaps;
+  const taps = method.antialias
+    ? antialiasTaps
+    : (length: number, wanted: number) => plainTaps(length, wanted, method);
   const vertical = taps(from[0], to[0]);
   const horizontal = taps(from[1], to[1]);
   const out = new Float32Array((prefix + to[0] * to[1]) * dim);

@@ -1,8 +1,8 @@
 /** deit-tfjs' WASM engine: a program on memory and threads of its own. */
 import { join } from 'node:path';
 
-/** @param options {folder, size, threads, quantize, wide}: `wide` false for 128-bit operations alone */
-export async function openEngine({ folder, size, threads, quantize, wide = true }) {
+/** @param options {folder, size, threads, quantize, wide, simd}: `wide` false for 128-bit operations, `simd` the most to use */
+export async function openEngine({ folder, size, threads, quantize, wide = true, simd }) {
   const { createWasmEngine } = await import('../../dist/src/engines/wasm/index.js');
   const { compileOptimized, startNodeWorker } = await import('../../dist/src/node/wasmEngine.js');
   const { openModel } = await import('../../dist/src/node/openModel.js');
@@ -20,6 +20,7 @@ export async function openEngine({ folder, size, threads, quantize, wide = true 
     threads,
     startWorker: startNodeWorker,
     compile: wide ? compileOptimized : undefined,
+    simd,
   });
 }
 

@@ -38,9 +38,21 @@ await mkdir(outDir, { recursive: true });
 await writeFile(join(outDir, 'worker.js'), WORKER);
 for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), join(outDir, file));
 
-/** What a page fetches only where it tries a GPU or writes a SavedModel; all else is one file. */
-const ON_DEMAND =
-  /write\/savedModel\/|@bufbuild\/|tfjs-backend-(webgl|webgpu|cpu)|\/browser\/web(gl|gpu)\.js$|\/kernels\/web(gl|gpu)\//;
+/**
+ * What a page fetches only where it tries a GPU, decodes image files, takes models from the hub, converts a checkpoint or
+ * writes a SavedModel; all else is one file.
+ */
+const ON_DEMAND = new RegExp(
+  [
+    'converters/(allTables|publishedLike|namedFacts|timmModels|convertWithFacts|metadataFacts|mergeFacts)\\.js',
+    'converters/(metadata/(?!ownExport)|folders/)',
+    'configs/models/(generated/|vit\\.js)',
+    'write/savedModel/|@bufbuild/',
+    '@noble/|/browser/hub/|/src/hub/',
+    'image/formats/(?!damaged|samples)',
+    'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
+  ].join('|'),
+);
 
 /** unzipit asks for worker_threads where it finds Node; a page never does. */
 const noNodeModules = {

@@ -1,6 +1,6 @@
 /** Pictures as a page has them → the pixels that Pillow reads from the same file, as far as the browser gives them. */
 import { UserError } from '../errors.js';
-import { DamagedImage, decodeHere } from '../image/formats/index.js';
+import { DamagedImage } from '../image/formats/damaged.js';
 import { describeOther, FORMAT_NAMES, jpegExif, pictureFormat, pictureSize } from '../image/pictureFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { inflate } from './inflate.js';
@@ -102,6 +102,8 @@ async function decodeOwn(blob: Blob, name: string): Promise<RgbImage | undefined
   const size = pictureSize(head);
   if (size) checkSize(size.width, size.height, name);
   const bytes = blob.size <= head.length ? head : new Uint8Array(await blob.arrayBuffer());
+  // A page that takes images from a camera or a canvas alone does not fetch the readers.
+  const { decodeHere } = await import('../image/formats/decode.js');
   try {
     return await decodeHere(bytes, (width, height) => checkSize(width, height, name), inflate);
   } catch (error) {

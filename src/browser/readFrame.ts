@@ -1,5 +1,5 @@
 /** The first frame of a file by WebCodecs, where the browser has it: colours that are not multiplied by alpha. */
-import { rgbOfRgba } from '../image/formats/index.js';
+import { rgbOfRgba } from '../image/formats/samples.js';
 import type { RgbImage } from '../image/types.js';
 
 /** The part of WebCodecs' ImageDecoder that is used here; TypeScript's DOM types have none of it. */

@@ -8,10 +8,12 @@ import { UserError } from '../errors.js';
 import { countParameters } from '../families/vit/flops.js';
 import { quantize } from '../families/vit/quantize.js';
 import { modelMetadata } from '../models/metadata.js';
+import { CONVERSION_FILE } from '../models/savedModel.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/readLines.js';
 import { type Command, checkNumbers, parseImgSize } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 
@@ -21,13 +23,18 @@ const MAX_CLASSES = 100_000;
 /** Attention heads of a block, at most: the widest published model has 48. */
 const MAX_HEADS = 1024;
 
-interface Args {
+interface Args extends PreprocessingArgs {
   checkpoint: string;
   outdir: string;
   model: string;
   imgSize?: string;
   numClasses?: number;
   numHeads?: number;
+  pool?: 'token' | 'mean' | 'token_mean';
+  activation?: 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu';
+  layerNormEps?: number;
+  root?: string;
+  pooler?: boolean;
   dtype: WeightDtype;
   quantize?: 'int8';
   format: 'layers' | 'saved-model';
@@ -41,7 +48,11 @@ export const convertCommand: Command = {
   describe: 'Convert a PyTorch checkpoint (.pth, .safetensors) of a ViT or DeiT',
   builder: (yargs) =>
     yargs
-      .positional('checkpoint', { type: 'string', demandOption: true, describe: 'file to convert' })
+      .positional('checkpoint', {
+        type: 'string',
+        demandOption: true,
+        describe: 'file or Hugging Face/timm folder',
+      })
       .positional('outdir', { type: 'string', demandOption: true, describe: 'folder to make or replace' })
       .option('model', {
         type: 'string',
@@ -57,6 +68,26 @@ export const convertCommand: Command = {
         describe: 'a head of another size is replaced by a fresh one; 0 drops it',
       })
       .option('num-heads', { type: 'number', describe: 'attention heads, where they are not width / 64' })
+      .option('pool', {
+        choices: ['token', 'mean', 'token_mean'],
+        describe: 'what the head reads, where tensors do not tell: class token, mean of the patches, both',
+      })
+      .option('activation', {
+        choices: ['gelu', 'gelu_tanh', 'quick_gelu', 'relu'],
+        describe: "the MLP's non-linearity, where it is not the code base's own",
+      })
+      .option('layer-norm-eps', {
+        type: 'number',
+        describe: "epsilon of the layer norms, where it is not the code base's own",
+      })
+      .option('root', {
+        type: 'string',
+        describe: 'which of several models in the file: what stands before its names',
+      })
+      .option('pooler', {
+        type: 'boolean',
+        describe: 'whether a Hugging Face classifier reads the pooler that stands before it',
+      })
       .option('dtype', {
         choices: ['float32', 'float16', 'uint8'],
         default: 'float32',
@@ -71,6 +102,7 @@ export const convertCommand: Command = {
         default: 'layers',
         describe: 'tfjs layers model, or TensorFlow SavedModel',
       })
+      .options(preprocessingOptions)
       .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
       .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
       .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], 'num-heads': [1, MAX_HEADS] }))
@@ -86,13 +118,16 @@ export const convertCommand: Command = {
       throw new UserError('a SavedModel holds float32 weights; leave out --quantize');
     }
     const labels = args.labels === undefined ? undefined : await readLines(args.labels);
-    const { model, numClasses, numHeads } = args;
-    const opened = await openCheckpoint(args.checkpoint, { model, imgSize, numClasses, numHeads, labels });
+    const { model, numClasses, numHeads, pool, activation, layerNormEps, root, pooler } = args;
+    const preprocessing = preprocessingArgs(args);
+    const untold = { numHeads, pool, activation, layerNormEps };
+    const options = { model, imgSize, numClasses, ...untold, labels, preprocessing, root, pooler };
+    const opened = await openCheckpoint(args.checkpoint, options);
     try {
       await writeFolder(args.outdir, (sink) =>
         writeModel(args.quantize ? quantize(opened.source) : opened.source, sink, args),
       );
-      const { size } = await stat(args.checkpoint);
+      const { size } = await stat(opened.source.report.source);
       printReport(opened.source.report, size, args);
     } finally {
       await opened.close();
@@ -105,6 +140,7 @@ async function writeModel(source: Conversion, sink: OutputSink, { dtype, format 
   const progress = startProgress({ label: 'convert', total: megabytes, unit: 'MB' });
   try {
     if (format === 'layers') {
+      await sink.write(CONVERSION_FILE, [new TextEncoder().encode(JSON.stringify(source.report))]);
       await writeLayersModel(source, sink, {
         dtype,
         onProgress: (fraction) => progress.update(megabytes * fraction),
@@ -138,6 +174,7 @@ function printReport(
     ...(report.initialized.length > 0 ? [`  fresh      ${list(report.initialized)}`] : []),
     ...(report.dropped.length > 0 ? [`  dropped    ${list(report.dropped)}`] : []),
     ...(report.leftOver.length > 0 ? [`  left over  ${list(report.leftOver)}`] : []),
+    ...report.assumptions.map(({ field, value, why }) => `  assumed    ${field} ${value}: ${why}`),
     `  written    ${outdir} (${format === 'layers' ? `tfjs layers model, ${dtype}${quantize ? `, blocks ${quantize}` : ''}` : 'TensorFlow SavedModel'})`,
   ];
   print(lines.join('\n'));

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
-import { preprocessingFor, presetNames } from '../image/index.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
 import { listImages } from '../node/imageFiles.js';
@@ -9,16 +8,16 @@ import { load } from '../node/index.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 import { defaultWorkers } from './threads.js';
 
-interface Args {
+interface Args extends PreprocessingArgs {
   model: string;
   images: string[];
   out: string;
   pool?: EmbeddingPool;
-  preset?: string;
   batchSize: number;
   workers: number;
   backend: string;
@@ -52,7 +51,7 @@ export const embedCommand: Command = {
         choices: ['token', 'mean', 'both'],
         describe: 'class token, mean of the patch tokens, or both side by side; by default the token if any',
       })
-      .option('preset', { choices: presetNames, describe: "preprocessing; by default the model's own" })
+      .options(preprocessingOptions)
       .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
       .option('workers', {
         type: 'number',
@@ -101,7 +100,7 @@ async function featuresOf(
   files: readonly string[],
 ): Promise<{ features: FileFeatures; pool: EmbeddingPool }> {
   const { backend, quantize } = args;
-  const model = await load(args.model, { backend, quantize });
+  const model = await load(args.model, { backend, quantize, preprocessing: preprocessingArgs(args) });
   try {
     sayAssumptions(model);
     const { config } = model;
@@ -109,7 +108,7 @@ async function featuresOf(
     if (pool !== 'mean' && config.classToken === false) {
       throw new UserError(`${args.model}: has no class token; use --pool mean`);
     }
-    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : model.preprocessing;
+    const { preprocessing } = model;
     const { batchSize, workers } = args;
     const options = { preprocessing, pool, batchSize, workers };
     return { features: await embedWithProgress('embed', model, files, options), pool };

@@ -3,29 +3,29 @@ import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import type { Classes, EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
-import { preprocessingFor, presetNames } from '../image/index.js';
+import { preprocessingFromOptions } from '../image/fromOptions.js';
 import type { Preprocessing } from '../image/types.js';
-import { backendFor, loadFrom, type ModelSource } from '../models/load.js';
-import type { Regnet } from '../models/regnet.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
+import { type FamilySource, loadAny, requireVit } from '../models/families.js';
+import type { ImageModel } from '../models/imageModel.js';
+import { backendFor, loadFrom } from '../models/load.js';
 import { evaluateFolder, type Scorer } from '../node/evaluateFolder.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
-import { openModel } from '../node/openModel.js';
-import { openRegnet } from '../node/openRegnet.js';
+import { openAnyModel } from '../node/openModel.js';
+import type { Evaluated, EvaluationReport } from '../node/report.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type KnnArgs, runKnn, withKnnOptions } from './knn.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
 import { catchInterrupt, type Interruption } from './signals.js';
-import { chooseBackend, defaultWorkers, scoreThreads } from './threads.js';
+import { chooseBackend, defaultWorkers } from './threads.js';
 
-interface Args extends RedisArgs, KnnArgs {
+interface Args extends RedisArgs, PreprocessingArgs, KnnArgs {
   model: string;
   valDir: string;
-  preset?: string;
   batchSize: number;
   workers: number;
   backend: string;
@@ -38,11 +38,6 @@ interface Args extends RedisArgs, KnnArgs {
   strict: boolean;
   json: boolean;
 }
-
-/** A scorer whose model, if it is in this thread, is a vision transformer. */
-type VitScorer =
-  | Exclude<Scorer, { model: unknown }>
-  | { readonly model: VisionTransformer; readonly decodeThreads: number };
 
 /** What `deit eval --json` prints. */
 type Summary = EvaluationResult & { preset: string; backend: string; assumptions: readonly Assumption[] };
@@ -57,7 +52,7 @@ const builder = (program: string) => (yargs: Argv) =>
       describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
     })
     .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of images' })
-    .option('preset', { choices: presetNames, describe: "preprocessing; by default the model's own" })
+    .options(preprocessingOptions)
     .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
     .option('workers', {
       type: 'number',
@@ -126,20 +121,16 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const backends = new Set<string>();
   const byQueue = args.queue !== undefined;
   if (!byQueue) backends.add(await chooseBackend(backendFor(args)));
-  const regnet = byQueue || report ? undefined : await openRegnet(args.model);
-  if (regnet) return evaluateRegnet(regnet, args, [...backends][0]);
-  const opened = await openModel(args.model);
+  const opened = await openAnyModel(args.model, { preprocessing: preprocessingArgs(args) });
   try {
     const { config, labels, preprocessing: own } = opened.source;
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
-    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : own;
+    const preprocessing = preprocessingFromOptions(own, config.imgSize, preprocessingArgs(args));
     sayAssumptions(opened.source);
     announce(folder, preprocessing);
     const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
-    const scorer = interruption
-      ? await queueScorer(opened.source, args, backends, interruption)
-      : await chooseScorer(opened.source, [...backends][0], args);
-    let model = 'model' in scorer ? scorer.model : undefined;
+    const local = interruption ? undefined : await localScorer(opened.source, [...backends][0], args);
+    const scorer = local ?? (await queueScorer(opened.source, args, backends, interruption!));
     try {
       const result = await evaluateWithProgress(scorer, folder, preprocessing, args, report?.record);
       const summary = {
@@ -148,14 +139,10 @@ async function runEvaluation(args: Args): Promise<Summary> {
         backend: [...backends].join(', '),
         assumptions: assumptionsOf(opened.source),
       };
-      if (report) {
-        model ??= await loadFrom(opened.source, args);
-        await report.write({ name: args.model, model, folder, preprocessing, summary });
-        say(`report: ${args.report}`);
-      }
+      if (report) await writeReport(report, opened.source, { args, folder, preprocessing, summary });
       return summary;
     } finally {
-      model?.dispose();
+      local?.model.dispose();
       interruption?.release();
     }
   } finally {
@@ -176,29 +163,12 @@ function announce({ pictures, matched, notes }: ValFolder, { preset }: Preproces
   say(`${pictures.length} images, ${matched}; preset ${preset}`);
 }
 
-/** A teacher's accuracy, in this thread. */
-async function evaluateRegnet(regnet: Regnet, args: Args, backend: string): Promise<Summary> {
-  try {
-    if (args.quantize) throw new UserError(`${args.model}: --quantize is for ViT and DeiT, not for RegNet`);
-    const { config, labels } = regnet;
-    const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
-    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : regnet.preprocessing;
-    sayAssumptions(regnet);
-    announce(folder, preprocessing);
-    const scorer = { model: regnet, decodeThreads: args.workers };
-    const result = await evaluateWithProgress(scorer, folder, preprocessing, args, undefined);
-    return { ...result, preset: preprocessing.preset, backend, assumptions: assumptionsOf(regnet) };
-  } finally {
-    regnet.dispose();
-  }
-}
-
 async function queueScorer(
-  source: ModelSource,
+  source: FamilySource,
   args: Args,
   backends: Set<string>,
   { signal }: Interruption,
-): Promise<VitScorer> {
+): Promise<Scorer> {
   return {
     queue: {
       address: await redisAddress(args),
@@ -216,10 +186,32 @@ async function startReport(path: string) {
   return (await import('../node/report.js')).startReport(path);
 }
 
-async function chooseScorer(source: ModelSource, backend: string, args: Args): Promise<VitScorer> {
-  const threads = scoreThreads(source.config, backend, args.workers);
-  if (threads > 1) return { modelPath: args.model, quantize: args.quantize, threads };
-  return { model: await loadFrom(source, { backend, quantize: args.quantize }), decodeThreads: args.workers };
+interface LocalScorer {
+  readonly model: ImageModel;
+  readonly decodeThreads: number;
+}
+
+/** The model in this process; on WASM its own threads compute, as many as decode. */
+async function localScorer(source: FamilySource, backend: string, args: Args): Promise<LocalScorer> {
+  const threads = Math.max(1, args.workers);
+  const model = await loadAny(source, { backend, quantize: args.quantize, threads });
+  return { model, decodeThreads: args.workers };
+}
+
+/** The report shows attention, which vision transformers have. */
+async function writeReport(
+  report: EvaluationReport,
+  source: FamilySource,
+  evaluated: Pick<Evaluated, 'folder' | 'preprocessing' | 'summary'> & { readonly args: Args },
+): Promise<void> {
+  const { args, ...rest } = evaluated;
+  const model = await loadFrom(requireVit(source, args.model), args);
+  try {
+    await report.write({ name: args.model, model, ...rest });
+  } finally {
+    model.dispose();
+  }
+  say(`report: ${args.report}`);
 }
 
 async function evaluateWithProgress(

@@ -2,13 +2,13 @@
 import type { Argv } from 'yargs';
 import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
-import { preprocessingFor } from '../image/index.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
 import { load } from '../node/index.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { embedWithProgress } from './embed.js';
 import { checkNumbers, UsageError } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { startProgress } from './progress.js';
 
@@ -16,13 +16,12 @@ import { startProgress } from './progress.js';
 const K = 20;
 const TEMPERATURE = 0.07;
 
-export interface KnnArgs {
+export interface KnnArgs extends PreprocessingArgs {
   model: string;
   valDir: string;
   knn?: string;
   knnK?: number;
   knnTemperature?: number;
-  preset?: string;
   batchSize: number;
   workers: number;
   backend: string;
@@ -88,11 +87,11 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   say(
     `${val.files.length} images, ${val.names.length} classes; ${train.files.length} to train, ${train.names.length} classes`,
   );
-  const model = await load(args.model, { backend, quantize });
+  const model = await load(args.model, { backend, quantize, preprocessing: preprocessingArgs(args) });
   try {
     sayAssumptions(model);
     const { config } = model;
-    const preprocessing = args.preset ? preprocessingFor(args.preset, config.imgSize) : model.preprocessing;
+    const { preprocessing } = model;
     const pool = defaultPool(config);
     say(
       `features: ${pool === 'token' ? 'class token' : 'mean of the patch tokens'}; preset ${preprocessing.preset}`,

@@ -4,11 +4,12 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
 import { sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
 
-interface Args {
+interface Args extends PreprocessingArgs {
   model: string;
   images: string[];
   topK: number;
@@ -40,6 +41,7 @@ export const predictCommand: Command = {
       .option('top-k', { type: 'number', default: 5, describe: 'how many classes to name' })
       .option('backend', { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' })
       .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
+      .options(preprocessingOptions)
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
       .check((args) => checkNumbers(args, { 'top-k': 1 }))
       .check(({ images }) => {
@@ -52,7 +54,7 @@ export const predictCommand: Command = {
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const { backend, quantize } = args;
-    const model = await load(args.model, { backend, quantize });
+    const model = await load(args.model, { backend, quantize, preprocessing: preprocessingArgs(args) });
     sayAssumptions(model);
     const answers: Answer[] = [];
     try {

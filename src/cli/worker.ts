@@ -1,14 +1,13 @@
-import { loadFrom } from '../models/load.js';
+import { loadAny } from '../models/families.js';
 import { batchScorer } from '../node/batchScorer.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
-import { openModel } from '../node/openModel.js';
-import { startScorePool } from '../node/scorePool.js';
+import { openAnyModel } from '../node/openModel.js';
 import { sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, MAX_WORKERS } from './main.js';
 import { print, printJson, say } from './print.js';
 import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
 import { catchInterrupt } from './signals.js';
-import { chooseBackend, defaultWorkers, scoreThreads } from './threads.js';
+import { chooseBackend, defaultWorkers } from './threads.js';
 
 interface Args extends RedisArgs {
   model: string;
@@ -40,13 +39,11 @@ const builder: Command['builder'] = (yargs) =>
 async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
   const backend = await chooseBackend(args.backend);
-  const opened = await openModel(args.model);
+  const opened = await openAnyModel(args.model);
   sayAssumptions(opened.source);
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);
-  const threads = scoreThreads(config, backend, args.workers);
-  const pool = threads > 1 ? startScorePool({ model: args.model }, threads) : undefined;
-  const model = pool ? undefined : await loadFrom(opened.source, { backend });
+  const model = await loadAny(opened.source, { backend, threads: args.workers });
   await opened.close();
   const interruption = catchInterrupt(
     'ending: the shards in work are finished first; once more ends at once, and other workers do them',
@@ -58,11 +55,11 @@ async function work(args: Args): Promise<void> {
       address,
       fingerprint,
       dataFolder: args.data,
-      score: pool ? pool.run : batchScorer(model!, 0),
+      score: batchScorer(model, args.workers),
       backend,
       imgSize: config.imgSize,
-      // A shard is some batches: this many keep every thread busy while answers are sent.
-      concurrency: 2 + Math.ceil(threads / 4),
+      // A shard is some batches: another is decoded while one is computed and answers are sent.
+      concurrency: 2,
       idleSeconds: args.idle,
       signal: interruption.signal,
       log: say,
@@ -71,8 +68,7 @@ async function work(args: Args): Promise<void> {
     else print(`${result.images} images in ${result.shards} shards, ${result.failed} not read; ${backend}`);
   } finally {
     interruption.release();
-    await pool?.close();
-    model?.dispose();
+    model.dispose();
   }
 }
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
+import type { ImageModel } from '../models/imageModel.js';
 import { type PicturePrediction, predictionOf } from './metrics.js';
 import { type Accuracy, Scores } from './scores.js';
 
@@ -48,16 +48,11 @@ export interface EvaluateHooks {
   onFailure?: (file: string, message: string) => void | Promise<void>;
 }
 
-/** A model that classifies pictures of one size: a vision transformer or a RegNet. */
-export interface PictureModel {
-  readonly config: { readonly imgSize: readonly [number, number] };
-  /** @param x float32 [B, H, W, 3], normalised; logits float32 [B, classes] */
-  predict(x: tf.Tensor4D): tf.Tensor2D;
-  /** The same for pixels, without blocking the event loop where the model can. */
-  predictPixels?(images: Float32Array, batch: number): Promise<Float32Array>;
-  /** Runs synchronous tfjs code on the model's backend. */
-  onBackend?<T>(run: () => T): T;
-}
+/** What evaluation needs of a model. */
+export type PictureModel = Pick<
+  ImageModel,
+  'predict' | 'predictPixels' | 'predictHeads' | 'hasRuntime' | 'onBackend'
+> & { readonly config: Pick<ImageModel['config'], 'imgSize'> };
 
 /**
  * Runs a model over prepared batches, one after another; `heads` asks for both heads' logits of a distilled model, which
@@ -116,18 +111,18 @@ async function logitsOf(
   heads: boolean,
 ): Promise<Pick<ScoredBatch, 'logits' | 'heads'>> {
   if (batch.indices.length === 0) return { logits: new Float32Array() };
-  if (model.predictPixels && !(heads && model instanceof DistilledVisionTransformer)) {
+  const both = heads && !model.hasRuntime ? model.predictHeads?.bind(model) : undefined;
+  if (model.predictPixels && !both) {
     return { logits: await model.predictPixels(batch.data, batch.indices.length) };
   }
   const [height, width] = model.config.imgSize;
   const compute = () => {
     const x = tf.tensor4d(batch.data, [batch.indices.length, height, width, 3]);
-    if (!heads || !(model instanceof DistilledVisionTransformer)) return [model.predict(x)];
-    const both = model.predictHeads(x);
-    return [meanOf(both), ...both];
+    if (!both) return [model.predict(x)];
+    const logits = both(x);
+    return [meanOf(logits), ...logits];
   };
-  const run = () => tf.tidy(compute);
-  const outputs = model.onBackend ? model.onBackend(run) : run();
+  const outputs = model.onBackend(() => tf.tidy(compute));
   try {
     const [logits, ...rest] = await Promise.all(outputs.map((output) => output.data<'float32'>()));
     return rest.length > 0 ? { logits: logits!, heads: rest } : { logits: logits! };

@@ -6,7 +6,7 @@ export interface Accuracy {
   readonly top5: number | null;
 }
 
-/** A named model: its shape and what was published of it. Each file in configs/models holds one. */
+/** A named model: its shape and what was published of it; a row of configs/models/deit.ts. */
 export interface ModelCard {
   readonly config: VitConfig;
   /** Other names that mean this model, e.g. mmpretrain's. */
@@ -24,3 +24,36 @@ export interface ModelCard {
     readonly mmpretrain?: Accuracy;
   };
 }
+
+/** A ViT that is known by where it is published; a row of configs/models/vit.ts. */
+export interface KnownModel {
+  /** Whose names and conventions the weights have (converters/facts.ts lists them). */
+  readonly library: 'dino' | 'dinov2' | 'mae' | 'timm' | 'huggingface' | 'torchvision' | 'moco';
+  /** OWNER/NAME on Hugging Face's hub. */
+  readonly hub?: string;
+  /** Address of the file that its authors published. */
+  readonly checkpoint?: string;
+  /** timm's architecture of the same shape. */
+  readonly arch: string;
+  /** Fields in which it differs from that. */
+  readonly fields?: Partial<VitConfig>;
+  /** Side of its input in pixels, where it is not the architecture's. */
+  readonly imgSize?: number;
+  /** 0 for a backbone. */
+  readonly numClasses: number;
+  /** Preset with which its authors evaluated it; null if none is the same, and its own files alone tell. */
+  readonly preset: string | null;
+  readonly published?: {
+    readonly top1?: number;
+    readonly top5?: number;
+    /** Top-1 of a linear classifier on its features. */
+    readonly linear?: number;
+    /** Top-1 of 20 nearest neighbours among its features. */
+    readonly knn?: number;
+  };
+  /** Where the accuracy stands. */
+  readonly source?: string;
+}
+
+/** A model of timm on the hub, `timm/NAME`: name, preset, top-1 and top-5 in percent. */
+export type TimmHubModel = readonly [name: string, preset: string | null, top1: number, top5: number];

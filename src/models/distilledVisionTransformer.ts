@@ -32,7 +32,7 @@ export class DistilledVisionTransformer extends VisionTransformer {
    * @param x float32 [B, H, W, C], normalised
    * @returns [class head's, distillation head's], float32 [B, classes] each
    */
-  predictHeads(x: tf.Tensor, options: CallOptions = {}): [tf.Tensor2D, tf.Tensor2D] {
+  override predictHeads(x: tf.Tensor, options: CallOptions = {}): [tf.Tensor2D, tf.Tensor2D] {
     const input = this.checkInput(x, 'predictHeads');
     return this.onBackend(() =>
       tf.tidy(

@@ -1,5 +1,5 @@
-import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
-import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
+import type { Conversion, ConvertOptions } from '../../converters/convert.js';
+import { bytesSource, type Checkpoint, parseCheckpoint } from '../../converters/formats/index.js';
 import { attachRuntime, type BackendChoice, chooseBackend, engineFor } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
 import { checkOptions, describeValue } from '../checkOptions.js';
@@ -8,6 +8,7 @@ import type { VitConfig } from '../families/vit/config.js';
 import { countParameters } from '../families/vit/flops.js';
 import { dequantize, quantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
+import { type PreprocessingOptions, preprocessingFromOptions } from '../image/fromOptions.js';
 import { hasQuantizedBlock } from '../ops/index.js';
 import { buildModel, engineModel } from './create.js';
 import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
@@ -41,7 +42,15 @@ export interface LoadOptions {
    * converted so needs no asking.
    */
   quantize?: 'int8';
-  /** For a checkpoint: how it is converted (see convert). */
+  /** Name of the preset by which images are prepared (presetNames), in place of the model's own. */
+  preset?: string;
+  /** Single settings of how images are prepared, over the preset's or the model's own. */
+  preprocessing?: PreprocessingOptions;
+  /** Of a checkpoint: attention heads of a block, where neither shapes nor its files tell. */
+  numHeads?: number;
+  /** Of a checkpoint that holds several models: what stands before the names of the one to take. */
+  root?: string;
+  /** Of a checkpoint: more of how it is converted (see convert). */
   convert?: ConvertOptions;
   /** Fetches the files behind a URL, e.g. with a cache or with headers; by default from the network. */
   fetchFile?: FetchFile;
@@ -57,6 +66,10 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   signal: true,
   onBackend: true,
   quantize: true,
+  preset: true,
+  preprocessing: true,
+  numHeads: true,
+  root: true,
   convert: true,
   fetchFile: true,
   redirects: true,
@@ -66,6 +79,41 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
 /** Throws a UserError for an option that load does not have. `more` are those that a platform adds. */
 export function checkLoadOptions(options: LoadOptions, more: readonly string[] = []): void {
   checkOptions('load', options, [...Object.keys(LOAD_OPTIONS), ...more]);
+}
+
+/** The options of load that say how a checkpoint is converted. */
+export function conversionOptions(options: LoadOptions): ConvertOptions {
+  const { numHeads, root, convert = {} } = options;
+  const preprocessing = { ...convert.preprocessing, ...preprocessingOptions(options) };
+  return {
+    ...convert,
+    ...(numHeads === undefined ? {} : { numHeads }),
+    ...(root === undefined ? {} : { root }),
+    ...(Object.keys(preprocessing).length === 0 ? {} : { preprocessing }),
+  };
+}
+
+function preprocessingOptions({ preset, preprocessing }: LoadOptions): PreprocessingOptions {
+  return { ...preprocessing, ...(preset === undefined ? {} : { preset }) };
+}
+
+/** Of a converted folder, how images are prepared is all that these options can change. */
+function prepared<S extends ModelSource>(source: S, options: LoadOptions): S {
+  if (isConversion(source)) return source;
+  const { numHeads, root } = options;
+  if (numHeads !== undefined || root !== undefined) {
+    const option = numHeads === undefined ? 'root' : 'numHeads';
+    throw new UserError(
+      `${source.config.name}: is converted already, and ${option} is an option of its conversion; convert the checkpoint again`,
+    );
+  }
+  const { preprocessing, config } = source;
+  const asked = preprocessingFromOptions(preprocessing, config.imgSize, preprocessingOptions(options));
+  return { ...source, preprocessing: asked };
+}
+
+function isConversion(source: ModelSource): source is Conversion {
+  return 'report' in source;
 }
 
 /** What a model can be built from: a converted folder that was opened, or a checkpoint that was mapped. */
@@ -85,10 +133,13 @@ export async function load(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) {
     checkSource(source);
-    return loadFrom(convert(await parseCheckpoint(source), options.convert), options);
+    return loadFrom(
+      await convertCheckpoint(await parseCheckpoint(source), conversionOptions(options)),
+      options,
+    );
   }
   const url = String(source);
-  if (isCheckpoint(url)) return loadCheckpoint(url, options);
+  if (isCheckpointUrl(url)) return loadCheckpoint(url, options);
   const progress = new ByteProgress(options.onProgress);
   const folder = await openUrl(url, { ...options, onBytes: (count) => progress.add(count) });
   progress.start(folder.weightBytes);
@@ -99,14 +150,16 @@ export async function load(
 export async function loadFrom(given: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
   options.signal?.throwIfAborted();
   if ('checkFiles' in given) await given.checkFiles?.();
+  const opened = prepared(given, options);
   const { choice, bound } = await chooseBackend(backendFor(options));
   if (currentBackendName() === undefined) makeCurrent(bound);
-  const finite = { ...given, readWeight: finiteWeights(given.readWeight, given.config.name) };
-  const checked = 'weightBytes' in given ? given : finite; // a folder's have been checked
+  const finite = { ...opened, readWeight: finiteWeights(opened.readWeight, opened.config.name) };
+  const checked = isConversion(opened) ? finite : opened; // a folder's have been checked
   const wanted = options.quantize ? quantize(checked) : checked;
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
   checkRoom(source.config, bound.name);
-  const extras = { labels: source.labels, preprocessing: source.preprocessing };
+  const { labels, preprocessing, assumptions } = source;
+  const extras = { labels, preprocessing, assumptions };
   const totalBytes = 'weightBytes' in source ? source.weightBytes : 4 * countParameters(source.config);
   const onFraction = (fraction: number) => {
     options.signal?.throwIfAborted();
@@ -189,8 +242,14 @@ export async function openUrl(url: string, options: OpenUrlOptions = {}): Promis
   });
 }
 
+/** Converts a checkpoint; a page fetches what tells its facts only where it has one. */
+async function convertCheckpoint(checkpoint: Checkpoint, options?: ConvertOptions): Promise<Conversion> {
+  const { convertWithFacts } = await import('../../converters/convertWithFacts.js');
+  return convertWithFacts(checkpoint, options);
+}
+
 /** Whether a URL names a checkpoint file and not a folder. */
-function isCheckpoint(url: string): boolean {
+export function isCheckpointUrl(url: string): boolean {
   return /^blob:/i.test(url) || /\.(pth|pth\.tar|pt|ckpt|bin|safetensors)([?#].*)?$/i.test(url);
 }
 
@@ -207,7 +266,10 @@ async function loadCheckpoint(url: string, options: LoadOptions): Promise<Vision
     },
   });
   const checkpoint = await parseCheckpoint(bytesSource(bytes, url));
-  const model = await loadFrom(convert(checkpoint, options.convert), { ...options, onProgress: undefined });
+  const model = await loadFrom(await convertCheckpoint(checkpoint, conversionOptions(options)), {
+    ...options,
+    onProgress: undefined,
+  });
   onProgress?.(1, { loadedBytes: bytes.length, totalBytes: bytes.length });
   return model;
 }

@@ -4,31 +4,20 @@ import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import { type RegnetConfig, regnetBlocks } from '../families/regnet/config.js';
-import { preprocessingFor } from '../image/index.js';
-import type { Preprocessing } from '../image/types.js';
 import { PooledHead, RegnetBlock, RegnetStem } from '../layers/index.js';
 import { bindLayers } from './boundLayers.js';
+import type { ImageModel } from './imageModel.js';
 import { assignWeights } from './weights.js';
 
 /** A RegNet, DeiT's convolutional teacher (arXiv 2012.12877, section 5.1). It takes pictures of any size. */
-export interface Regnet {
+export interface Regnet extends ImageModel {
   readonly config: RegnetConfig;
-  readonly labels: readonly string[] | undefined;
-  /** Of the `deit` preset, with which facebookresearch/deit evaluates its teacher. */
-  readonly preprocessing: Preprocessing;
   readonly layersModel: tfl.LayersModel;
-  /** @param x float32 [B, H, W, 3], normalised; logits float32 [B, classes] */
-  predict(x: tf.Tensor4D): tf.Tensor2D;
-  /** Name of the tfjs backend that runs it: the one that was current when it was loaded. */
-  readonly backend: string;
-  /** Runs synchronous tfjs code on its backend. */
-  onBackend<T>(run: () => T): T;
-  dispose(): void;
 }
 
 /** Builds a RegNet on the current backend and fills in its weights. */
 export async function loadRegnet(
-  { config, labels, readWeight }: RegnetConversion,
+  { config, labels, preprocessing, assumptions, readWeight }: RegnetConversion,
   onProgress?: (fraction: number) => void,
 ): Promise<Regnet> {
   const backend = currentBackend();
@@ -45,7 +34,9 @@ export async function loadRegnet(
     config,
     labels,
     backend: backend.name,
-    preprocessing: preprocessingFor('deit', config.imgSize),
+    preprocessing,
+    assumptions,
+    anySize: true,
     layersModel,
     onBackend: (run) => onBackend(backend, run),
     predict: (x) => {

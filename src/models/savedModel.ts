@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { savedWeightName } from '../families/vit/weights.js';
@@ -13,15 +14,20 @@ export interface ModelFiles {
   readonly name: string;
   /** Bytes of a file by its name beside model.json. Throws a UserError if it cannot be read, or has more than `maxBytes`. */
   read(path: string, maxBytes: number): Promise<Uint8Array>;
+  /** Bytes of a file that may be missing, where one can look without asking a server. */
+  readIfThere?(path: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Bytes that a file has, where that is known without reading it. */
   size?(path: string): Promise<number>;
 }
 
 /** A converted model, read from its files. */
 export interface SavedModel {
+  readonly family: 'vit';
   readonly config: VitConfig;
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
+  /** What was assumed when it was converted: see conversion.json. */
+  readonly assumptions?: readonly Assumption[];
   /** Reads the weights in their order in the files; each shard is fetched once and kept until it is used up. */
   readonly readWeight: WeightReader;
   /** Size of all weights as stored, in bytes. */
@@ -45,16 +51,33 @@ const MAX_MODEL_JSON = 2 ** 24;
 /** A file may be this much longer than it should be and is still named as too long, rather than cut off. */
 const SLACK = 2 ** 20;
 
-/** Opens a folder that deit-convert or model.layersModel.save wrote with our metadata. Reads model.json alone. */
+/** The report of the conversion, beside model.json, whose bytes depend on the model alone. */
+export const CONVERSION_FILE = 'conversion.json';
+/** Assumptions that are shown; a conversion has a handful. */
+const MAX_ASSUMPTIONS = 20;
+
+/** What was assumed when a folder was converted; nothing where its report is missing or is no report. */
+async function storedAssumptions(files: ModelFiles): Promise<readonly Assumption[]> {
+  const bytes = await files.readIfThere?.(CONVERSION_FILE, SLACK);
+  if (!bytes) return [];
+  const { assumptions } = parseJson(bytes, files.name, CONVERSION_FILE) as { assumptions?: unknown };
+  const isAssumption = (value: unknown): value is Assumption =>
+    ['field', 'value', 'why'].every((key) => typeof (value as Record<string, unknown>)?.[key] === 'string');
+  return Array.isArray(assumptions) ? assumptions.filter(isAssumption).slice(0, MAX_ASSUMPTIONS) : [];
+}
+
+/** Opens a folder that deit-convert or model.layersModel.save wrote with our metadata. Reads no weights. */
 export async function openSavedModel(files: ModelFiles): Promise<SavedModel> {
   const bytes = await files.read('model.json', MAX_MODEL_JSON);
-  const { metadata, groups } = checkModelJson(parseJson(bytes, files.name), files.name);
+  const { metadata, groups } = checkModelJson(parseJson(bytes, files.name, 'model.json'), files.name);
   const stored = storedWeights(groups, files);
   const readWeight = (name: string) => readStored(stored.get(savedWeightName(name))!);
   return {
+    family: 'vit',
     config: metadata.architecture,
     labels: metadata.labels ?? undefined,
     preprocessing: metadata.preprocessing,
+    assumptions: await storedAssumptions(files),
     readWeight: finiteWeights(readWeight, files.name),
     checkFiles: async () => {
       for (const group of new Set([...stored.values()].map(({ group }) => group))) await group.check();
@@ -63,12 +86,12 @@ export async function openSavedModel(files: ModelFiles): Promise<SavedModel> {
   };
 }
 
-function parseJson(bytes: Uint8Array, name: string): unknown {
+function parseJson(bytes: Uint8Array, name: string, file: string): unknown {
   try {
     if (bytes.length > MAX_MODEL_JSON) throw new Error('too long');
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    throw new UserError(`${name}: model.json is not JSON; convert the checkpoint again`);
+    throw new UserError(`${name}: ${file} is not JSON; convert the checkpoint again`);
   }
 }
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import type { Assumption } from '../../converters/facts.js';
 import { checkBackend, readValues } from '../backendLoss.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
@@ -8,11 +9,13 @@ import type { VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
+import type { CallOptions } from '../layers/types.js';
 import type { WeightTensors } from '../ops/index.js';
 import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
 import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
 import { type Embedding, embeddingForward, splitEmbedding } from './embedding.js';
+import type { ImageModel } from './imageModel.js';
 import { modelMetadata } from './metadata.js';
 import { namedWeights } from './weights.js';
 
@@ -24,15 +27,17 @@ export interface ModelExtras {
   labels?: readonly string[];
   /** How pictures become its input; by default the `deit` preset at the model's input size. */
   preprocessing: Preprocessing;
+  /** What was taken for likely when the model was converted. */
+  assumptions?: readonly Assumption[];
 }
 
 /** Options of classify, logits and embed. */
-export interface CallOptions {
+export interface ImageCallOptions {
   /** Ends the call: it rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-export interface ClassifyOptions extends CallOptions {
+export interface ClassifyOptions extends ImageCallOptions {
   /** How many classes to give, a whole number of at least 1; 5 by default. */
   topK?: number;
 }
@@ -90,9 +95,11 @@ const ONE_BY_ONE: readonly string[] = ['wasm', 'cpu'];
  * A vision transformer (arXiv 2010.11929) with its labels and preprocessing. It computes on the backend that it was
  * built on, whatever is current in tfjs when it is called.
  */
-export class VisionTransformer {
+export class VisionTransformer implements ImageModel {
   readonly labels: readonly string[] | undefined;
   readonly preprocessing: Preprocessing;
+  /** What neither the checkpoint nor the files beside it told, and was taken for likely; empty if all was told. */
+  readonly assumptions: readonly Assumption[];
   protected readonly bound: BoundBackend;
   private disposed = false;
   private runtime: Runtime | undefined;
@@ -114,6 +121,7 @@ export class VisionTransformer {
     this.bound = currentBackend();
     this.labels = extras.labels;
     this.preprocessing = extras.preprocessing;
+    this.assumptions = extras.assumptions ?? [];
   }
 
   /**
@@ -203,6 +211,9 @@ export class VisionTransformer {
     });
   }
 
+  /** Both heads' logits of a model with two: see DistilledVisionTransformer. */
+  predictHeads?(x: tf.Tensor, options?: CallOptions): [tf.Tensor2D, tf.Tensor2D];
+
   /** Throws a UserError if a tensor is no batch of inputs. */
   protected checkInput(x: tf.Tensor, method: string): tf.Tensor4D {
     const expected = [...this.config.imgSize, this.config.inChans];
@@ -273,15 +284,15 @@ export class VisionTransformer {
    * @returns float32 [classes]; without a head what predict gives, [D]
    * @throws UserError if an image cannot be read, or a logit is not finite
    */
-  async logits(image: ClassifyInput, options?: CallOptions): Promise<Float32Array>;
-  async logits(images: readonly ClassifyInput[], options?: CallOptions): Promise<Float32Array[]>;
+  async logits(image: ClassifyInput, options?: ImageCallOptions): Promise<Float32Array>;
+  async logits(images: readonly ClassifyInput[], options?: ImageCallOptions): Promise<Float32Array[]>;
   async logits(
     images: ClassifyInput | readonly ClassifyInput[],
-    options?: CallOptions,
+    options?: ImageCallOptions,
   ): Promise<Float32Array | Float32Array[]>;
   async logits(
     images: ClassifyInput | readonly ClassifyInput[],
-    options: CallOptions = {},
+    options: ImageCallOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
     checkOptions('logits', options, ['signal']);
     const compute = (pixels: Float32Array, batch: number) => this.predictPixels(pixels, batch, options);
@@ -310,11 +321,11 @@ export class VisionTransformer {
    *   final norm, float32 [D] each
    * @throws UserError if an image cannot be read, or a value is not finite
    */
-  async embed(image: ClassifyInput, options?: CallOptions): Promise<Embedding>;
-  async embed(images: readonly ClassifyInput[], options?: CallOptions): Promise<Embedding[]>;
+  async embed(image: ClassifyInput, options?: ImageCallOptions): Promise<Embedding>;
+  async embed(images: readonly ClassifyInput[], options?: ImageCallOptions): Promise<Embedding[]>;
   async embed(
     images: ClassifyInput | readonly ClassifyInput[],
-    options: CallOptions = {},
+    options: ImageCallOptions = {},
   ): Promise<Embedding | Embedding[]> {
     checkOptions('embed', options, ['signal']);
     const rows = await this.eachImage(
@@ -369,7 +380,7 @@ export class VisionTransformer {
   private async eachImage(
     given: ClassifyInput | readonly ClassifyInput[],
     compute: (pixels: Float32Array, batch: number) => Promise<Float32Array>,
-    { signal }: CallOptions,
+    { signal }: ImageCallOptions,
   ): Promise<Float32Array[]> {
     signal?.throwIfAborted();
     this.onBackend(() => {}); // a model that cannot run says so before anything is decoded

@@ -1,6 +1,15 @@
 import { type PictureModel, type ScoredBatch, scoreBatches } from '../evaluate/index.js';
+import type { Preprocessing } from '../image/types.js';
 import { preparePictures } from './picturePipeline.js';
-import type { ScoreJob } from './scorePool.js';
+
+/** A batch to be classified: files `start` to `start + files.length` of some list. */
+export interface ScoreJob {
+  readonly start: number;
+  readonly files: readonly string[];
+  readonly preprocessing: Preprocessing;
+  /** Whether a distilled model gives both heads' logits too. */
+  readonly heads?: boolean;
+}
 
 /**
  * Classifies batches of picture files with a model in this thread, one after another, each decoded while those before

@@ -16,16 +16,11 @@ import { JsonLinesWriter } from './jsonLines.js';
 import { preparePictures } from './picturePipeline.js';
 import { type PredictionRecord, readPredictionRecord, requireSamePrediction } from './predictionRecord.js';
 import type { QueueScoreOptions } from './queue/scoreOnQueue.js';
-import { scoreOnThreads } from './scorePool.js';
 import type { ValFolder } from './valFolder.js';
 
-/**
- * What computes: a model in this thread with threads that decode for it, threads with a model each, or the workers of
- * a queue.
- */
+/** What computes: a model in this process, with threads that decode for it, or the workers of a queue. */
 export type Scorer =
   | { readonly model: PictureModel; readonly decodeThreads: number }
-  | { readonly modelPath: string; readonly quantize?: 'int8'; readonly threads: number }
   | { readonly queue: Omit<QueueScoreOptions, 'root' | 'preprocessing' | 'batchSize' | 'heads'> };
 
 export interface EvaluateFolderOptions {
@@ -148,16 +143,6 @@ function score(
   const heads = report !== undefined;
   if ('queue' in scorer) return onQueue(names, { ...scorer.queue, root, preprocessing, batchSize, heads });
   const files = names.map((name) => join(root, name));
-  if ('threads' in scorer) {
-    return scoreOnThreads(files, {
-      model: scorer.modelPath,
-      quantize: scorer.quantize,
-      preprocessing,
-      batchSize,
-      threads: scorer.threads,
-      heads,
-    });
-  }
   const workers = scorer.decodeThreads;
   return scoreBatches(scorer.model, preparePictures(files, { preprocessing, batchSize, workers }), { heads });
 }

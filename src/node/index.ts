@@ -1,8 +1,15 @@
 /** deit-tfjs for Node: everything of `deit-tfjs`, and paths of folders, checkpoints and images. */
 import { fileURLToPath } from 'node:url';
+import { isHubName } from '../hub/hubName.js';
 import { setFileSaver } from '../models/boundLayers.js';
 import { addImageDecoder, setImagePreparer } from '../models/classify.js';
-import { checkLoadOptions, type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
+import {
+  checkLoadOptions,
+  conversionOptions,
+  type LoadOptions,
+  loadFrom,
+  load as loadIsomorphic,
+} from '../models/load.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { decodeNodeImage, NODE_KINDS } from './imageInputs.js';
 import './backends.js';
@@ -11,6 +18,7 @@ import { prepareImage } from './prepareImage.js';
 import { fileHandler } from './saveLayersModel.js';
 
 export * as tf from '@tensorflow/tfjs-core';
+export { convertByTables as convert } from '../../converters/allTables.js';
 export * from '../index.js';
 export { decodeImage } from './decode.js';
 export { openFileSource } from './fileSource.js';
@@ -29,8 +37,8 @@ setImagePreparer(prepareImage);
 setFileSaver(fileHandler);
 
 /**
- * Loads a model: a converted folder, a checkpoint file (.pth, .safetensors), an http(s) URL of either, or the bytes of
- * a checkpoint.
+ * Loads a model: a converted folder, a checkpoint file (.pth, .safetensors), a folder of Hugging Face or timm, an http(s)
+ * URL of a converted folder or a checkpoint, a name on the hub (`hf:OWNER/NAME[@REVISION]`), or the bytes of a checkpoint.
  *
  * @throws UserError if it is none of these, or the backend cannot be used
  */
@@ -41,8 +49,9 @@ export async function load(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) return loadIsomorphic(source, options);
   const address = String(source);
-  if (/^https?:\/\//i.test(address)) return loadIsomorphic(address, options);
-  const opened = await openModel(/^file:/i.test(address) ? fileURLToPath(address) : address, options.convert);
+  if (/^https?:\/\//i.test(address) && !isHubName(address)) return loadIsomorphic(address, options);
+  const path = /^file:/i.test(address) ? fileURLToPath(address) : address;
+  const opened = await openModel(path, conversionOptions(options));
   try {
     return await loadFrom(opened.source, options);
   } finally {

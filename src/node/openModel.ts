@@ -1,12 +1,20 @@
+import { existsSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { type Conversion, type ConvertOptions, convert } from '../../converters/convert.js';
-import { parseCheckpoint } from '../../converters/formats/index.js';
+import { basename, dirname, join } from 'node:path';
+import type { Conversion, ConvertOptions } from '../../converters/convert.js';
+import type { RegnetConversion } from '../../converters/convertRegnet.js';
+import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { UserError } from '../errors.js';
-import { openUrl } from '../models/load.js';
+import type { FolderFiles } from '../hub/folderFiles.js';
+import { isHubName } from '../hub/hubName.js';
+import { convertAny, type FamilySource, requireVit } from '../models/families.js';
+import { fetchFile } from '../models/fetchFile.js';
+import { isCheckpointUrl, openUrl } from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
+import { openHub } from './hub/openHub.js';
+import { convertFiles, convertFolder, describesFile, isForeignFolder } from './openFolder.js';
 
 /** A model to be loaded; close it when its weights have been read. */
 export interface OpenedModel<Source = SavedModel | Conversion> {
@@ -17,36 +25,110 @@ export interface OpenedModel<Source = SavedModel | Conversion> {
 const nothingToClose = async () => {};
 
 /**
- * Opens a model by whatever names it: a converted folder or its model.json, an http(s) URL of one, or a checkpoint
- * file (.pth, .safetensors), which is mapped in memory.
+ * Opens a model by whatever names it: a converted folder or its model.json, a folder of Hugging Face or timm, a checkpoint
+ * file (.pth, .safetensors …), which is mapped in memory, an http(s) URL of a converted folder or of a checkpoint, or a
+ * name on the hub, `hf:OWNER/NAME[@REVISION][/FILE]`.
  */
-export async function openModel(model: string, options: ConvertOptions = {}): Promise<OpenedModel> {
-  if (/^https?:\/\//.test(model)) return { source: await openUrl(model), close: nothingToClose };
+export async function openAnyModel(
+  model: string,
+  options: ConvertOptions = {},
+): Promise<OpenedModel<FamilySource>> {
+  if (isHubName(model)) return openHubModel(model, options);
+  if (/^https?:\/\//.test(model)) return openAddress(model, options);
   const info = await stat(model).catch(() => {
     throw new UserError(
       `${model}: no such file or folder; give a folder made by deit-convert, its URL, or a checkpoint file`,
     );
   });
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
-  if (folder === undefined) return openCheckpoint(model, options);
+  if (folder === undefined) return openAnyCheckpoint(model, options);
+  if (isForeignFolder(folder)) return convertFolder(folder, options);
   const read = (path: string, maxBytes: number) => readModelFile(folder, path, maxBytes);
   const size = async (path: string) => (await fileInfo(folder, path)).size;
-  return { source: await openSavedModel({ name: model, read, size }), close: nothingToClose };
+  const readIfThere = (path: string, maxBytes: number) =>
+    existsSync(join(folder, path)) ? read(path, maxBytes) : Promise.resolve(undefined);
+  const source = await openSavedModel({ name: model, read, size, readIfThere });
+  return { source, close: nothingToClose };
 }
 
-/** Opens and maps a checkpoint file; the SHA-256 prefix in its name is checked first. */
-export async function openCheckpoint(
+/** As openAnyModel; a model that is no vision transformer is a UserError. */
+export async function openModel(model: string, options: ConvertOptions = {}): Promise<OpenedModel> {
+  return onlyVit(await openAnyModel(model, options), model);
+}
+
+async function onlyVit<Source extends FamilySource>(
+  opened: OpenedModel<Source>,
+  name: string,
+): Promise<OpenedModel<Extract<Source, { family: 'vit' }>>> {
+  try {
+    return { ...opened, source: requireVit(opened.source, name) };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+/** A converted folder or a checkpoint behind an http(s) address. */
+async function openAddress(url: string, options: ConvertOptions): Promise<OpenedModel<FamilySource>> {
+  if (!isCheckpointUrl(url)) return { source: await openUrl(url), close: nothingToClose };
+  const bytes = await fetchFile(url);
+  const source = await convertAny(await parseCheckpoint(bytesSource(bytes, url)), options);
+  return { source, close: nothingToClose };
+}
+
+/** A model on the hub: a converted folder, or one of Hugging Face or timm. */
+async function openHubModel(name: string, options: ConvertOptions): Promise<OpenedModel> {
+  const files = await openHub(name, { onNotice: console.error });
+  try {
+    if ((await files.list()).includes('model.json')) return await openConverted(files);
+    return await convertFiles(files, options);
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
+}
+
+/** A converted folder by its files, wherever they are. */
+async function openConverted(files: FolderFiles): Promise<OpenedModel<SavedModel>> {
+  const names = await files.list();
+  const read = async (path: string, maxBytes: number) => {
+    const source = await files.open(path);
+    if (source.size <= maxBytes) return new Uint8Array(await source.read(0, source.size));
+    throw new UserError(`${source.name}: has ${source.size} bytes, at most ${maxBytes} are expected`);
+  };
+  const readIfThere = async (path: string, maxBytes: number) =>
+    names.includes(path) ? read(path, maxBytes) : undefined;
+  const source = await openSavedModel({ name: files.name, read, readIfThere });
+  return { source, close: () => files.close() };
+}
+
+/**
+ * Opens and maps a checkpoint file, or a folder of Hugging Face or timm; the SHA-256 prefix in a file's name is checked
+ * first.
+ */
+export async function openAnyCheckpoint(
   path: string,
   options: ConvertOptions = {},
-): Promise<OpenedModel<Conversion>> {
+): Promise<OpenedModel<Conversion | RegnetConversion>> {
+  if (isForeignFolder(path)) return convertFolder(path, options);
+  if (await describesFile(path)) return convertFolder(dirname(path), options, basename(path));
   const file = await openFileSource(path);
   try {
     await checkHashInName(path);
-    return { source: convert(await parseCheckpoint(file), options), close: () => file.close() };
+    const source = await convertAny(await parseCheckpoint(file), options);
+    return { source, close: () => file.close() };
   } catch (error) {
     await file.close();
     throw error;
   }
+}
+
+/** As openAnyCheckpoint; a model that is no vision transformer is a UserError. */
+export async function openCheckpoint(
+  path: string,
+  options: ConvertOptions = {},
+): Promise<OpenedModel<Conversion>> {
+  return onlyVit(await openAnyCheckpoint(path, options), path);
 }
 
 /** The bytes of a file of a converted folder. */

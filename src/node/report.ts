@@ -14,7 +14,6 @@ import {
 import { seenPart } from '../explain/index.js';
 import { preprocess } from '../image/index.js';
 import type { Preprocessing } from '../image/types.js';
-import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { writeFileAtomically } from './atomicFile.js';
 import { decodeImage } from './decode.js';
@@ -97,11 +96,12 @@ async function addVotes(
   { root }: ValFolder,
   preprocessing: Preprocessing,
 ): Promise<void> {
-  if (!(model instanceof DistilledVisionTransformer)) return;
+  const predictHeads = model.predictHeads?.bind(model);
+  if (!predictHeads) return;
   for (const [place, { file, votes }] of record.mistakes.entries()) {
     if (votes.length > 1) continue;
     const pixels = preprocess(await decodeImage(join(root, file)), preprocessing);
-    const heads = tf.tidy(() => model.predictHeads(asBatch(pixels, preprocessing)));
+    const heads = tf.tidy(() => predictHeads(asBatch(pixels, preprocessing)));
     record.addVotes(place, await Promise.all(heads.map((logits) => logits.data())));
     tf.dispose(heads);
   }

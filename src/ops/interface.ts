@@ -86,6 +86,8 @@ export interface Ops<V> {
   latentAttention(x: V, name: string, numHeads: number): V;
   /** The first tokens: [B, T, D] → [B, count, D]. */
   firstTokens(x: V, count: number): V;
+  /** The tokens from one on: [B, T, D] → [B, T − from, D]. */
+  tokensFrom(x: V, from: number): V;
   /** One token: [B, T, D] → [B, D]. */
   token(x: V, index: number): V;
   /** The mean of the tokens from one on: [B, T, D] → [B, D]. */

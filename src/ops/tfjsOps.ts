@@ -160,14 +160,18 @@ export class TfjsOps implements Ops<tf.Tensor> {
     return tf.slice(x, [0, 0, 0], [batch, count, dim]);
   }
 
+  tokensFrom(x: tf.Tensor, from: number): tf.Tensor {
+    const [batch, tokens, dim] = x.shape as [number, number, number];
+    return tf.slice(x, [0, from, 0], [batch, tokens - from, dim]);
+  }
+
   token(x: tf.Tensor, index: number): tf.Tensor {
     const [batch, , dim] = x.shape as [number, number, number];
     return tf.tidy(() => tf.reshape(tf.slice(x, [0, index, 0], [batch, 1, dim]), [batch, dim]));
   }
 
   meanTokens(x: tf.Tensor, from: number): tf.Tensor {
-    const [batch, tokens, dim] = x.shape as [number, number, number];
-    return tf.tidy(() => tf.mean(tf.slice(x, [0, from, 0], [batch, tokens - from, dim]), 1));
+    return tf.tidy(() => tf.mean(this.tokensFrom(x, from), 1));
   }
 
   concat(parts: readonly tf.Tensor[]): tf.Tensor {

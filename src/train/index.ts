@@ -23,7 +23,6 @@ export {
   teacherOfGraphModel,
   teacherOfLayersModel,
   teacherOfModel,
-  teacherOfRegnet,
 } from './teacher.js';
 export {
   type Accuracy as TrainAccuracy,

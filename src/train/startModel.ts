@@ -1,4 +1,4 @@
-import { resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
+import { plainBicubic, resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
 import { UserError } from '../errors.js';
 import { differingField, gridSize, numPrefixPositions, type VitConfig } from '../families/vit/config.js';
 import { initialWeight } from '../families/vit/initialWeights.js';
@@ -58,7 +58,7 @@ export function startFrom(
       if (freshHeads && isHeadWeight(name)) return fresh(name);
       const values = await source.readWeight(name);
       if (name !== 'pos_embed' || !resampled) return values;
-      return resamplePosEmbed(values, target.embedDim, prefix, from, to, false);
+      return resamplePosEmbed(values, target.embedDim, prefix, from, to, plainBicubic);
     },
   };
 }

@@ -2,7 +2,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { currentBackend, onBackend } from '../boundBackend.js';
 import { isHeadWeight, weightSpecs } from '../families/vit/weights.js';
-import { DistilledVisionTransformer } from '../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { namedWeights } from '../models/weights.js';
 import type { StudentLogits } from './loss.js';
@@ -43,7 +42,7 @@ export function studentOf(model: VisionTransformer, trainable: Trainable, joint 
   const weights = namedWeights(model.layersModel);
   const forward = (x: tf.Tensor4D, dropPathSeed: () => number): StudentLogits => {
     const options = { training: true, dropPathSeed };
-    if (model instanceof DistilledVisionTransformer && !joint) {
+    if (model.predictHeads && !joint) {
       const [head, dist] = model.predictHeads(x, options);
       return { head, dist };
     }

@@ -3,8 +3,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { imagenetLabels, imagenetSynsets } from '../../configs/imagenet.js';
 import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
-import type { Regnet } from '../models/regnet.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
+import type { ImageModel } from '../models/imageModel.js';
 
 /** What a student learns from. It sees the student's own augmented batches and runs without gradient. */
 export interface Teacher {
@@ -23,29 +22,19 @@ export interface Teacher {
   dispose(): void;
 }
 
-/** A vision transformer as a teacher; a distilled one answers with the mean of its heads. */
-export function teacherOfModel(model: VisionTransformer): Teacher {
+/**
+ * A model of any family as a teacher: a distilled one answers with the mean of its heads, a RegNet, as the paper has it,
+ * takes the student's input size.
+ */
+export function teacherOfModel(model: ImageModel): Teacher {
   return {
     name: model.config.name,
     numClasses: model.config.numClasses,
-    imgSize: model.config.imgSize,
+    imgSize: model.anySize ? null : model.config.imgSize,
     labels: model.labels,
     normalization: model.preprocessing,
     predict: (x) => model.predict(x),
     dispose: () => model.dispose(),
-  };
-}
-
-/** A RegNet as a teacher, as the paper has it; for a student of any input size. */
-export function teacherOfRegnet(model: Regnet): Teacher {
-  return {
-    name: model.config.name,
-    numClasses: model.config.numClasses,
-    imgSize: null,
-    labels: model.labels,
-    normalization: model.preprocessing,
-    predict: model.predict,
-    dispose: model.dispose,
   };
 }
 

@@ -358,6 +358,7 @@ test('weights that are not there take no memory', async () => {
 test('a model that WASM has no room for is refused before it is built', async () => {
   const huge = resolveConfig({ embedDim: 4096, depth: 24, numHeads: 32, numClasses: 3, name: 'huge' });
   const source = {
+    family: 'vit' as const,
     config: huge,
     labels: undefined,
     preprocessing: defaultPreprocessing(huge),

@@ -14,6 +14,7 @@ function modelOf(change: (logits: number[], batch: number) => void = () => {}): 
   let batch = 0;
   return {
     config: { imgSize: [28, 28] },
+    onBackend: (run) => run(),
     predict: (x) => {
       const means = [...tf.tidy(() => tf.mean(x, [1, 2, 3]).dataSync())];
       const rows = means.map((mean) => {

@@ -455,6 +455,12 @@ export class GraphOps implements Ops<GraphValue> {
     };
   }
 
+  tokensFrom(x: GraphValue, from: number): GraphValue {
+    const input = this.matrix(x);
+    const node = this.slice(`${this.scope}/patch_rows`, input, input.rows, from);
+    return { ...input, kind: 'matrix', node, rows: input.rows - from };
+  }
+
   /** Rows [from, to) of every image's: [B·T, D] → [B·(to − from), D]. */
   private slice(name: string, { node, rows, width }: Matrix, to: number, from = 0): string {
     const { g } = this;

@@ -6,7 +6,6 @@ import { UserError } from '../../errors.js';
 import { attentionStack } from '../../explain/index.js';
 import { preprocess } from '../../image/index.js';
 import { toPixels, toRgb } from '../../models/classify.js';
-import { DistilledVisionTransformer } from '../../models/distilledVisionTransformer.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { load } from '../load.js';
 import type {
@@ -129,8 +128,7 @@ async function timedLogits(model: VisionTransformer, picture: SentPicture): Prom
 }
 
 async function logitsOf(model: VisionTransformer, x: tf.Tensor4D): Promise<Omit<HeadLogits, 'times'>> {
-  if (!(model instanceof DistilledVisionTransformer))
-    return { logits: (await takePlain(model, model.predict(x))).data };
+  if (!model.predictHeads) return { logits: (await takePlain(model, model.predict(x))).data };
   const heads = model.predictHeads(x);
   const mean = model.onBackend(() => tf.tidy(() => tf.div(tf.add(heads[0], heads[1]), 2)));
   const [head, headDist, logits] = await Promise.all([...heads, mean].map((each) => takePlain(model, each)));

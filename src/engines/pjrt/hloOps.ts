@@ -159,6 +159,10 @@ export class HloOps implements Ops<Hlo> {
     return this.h.slice(x, 1, 0, count);
   }
 
+  tokensFrom(x: Hlo, from: number): Hlo {
+    return this.h.slice(x, 1, from, x.shape[1]);
+  }
+
   token(x: Hlo, index: number): Hlo {
     const [batch, , width] = x.shape;
     return this.h.reshape(this.h.slice(x, 1, index, index + 1), [batch, width]);

@@ -84,10 +84,11 @@ const MOST_IMAGES = 256;
  * @throws UserError if there is no room or no SIMD, or a weight is missing or has another shape than its layer needs
  */
 export async function createWasmEngine(options: WasmEngineOptions): Promise<WasmEngine> {
-  const { forward, outputs = {}, inputShape, threads } = options;
+  const { forward, outputs = {}, inputShape, threads, startWorker } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new UserError(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
+  const threadsInUse = startWorker ? threads : 1;
   const { module, bits } = compileEngine(options);
   const memory = createMemory();
   const kernels = instantiate(module, memory.memory);
@@ -100,7 +101,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   });
   const imageSize = inputShape.reduce((a, b) => a * b, 1);
   const rows = Math.max(...rowsOf);
-  const team = new Team({ module, memory, kernels, threads, startWorker: options.startWorker });
+  const team = new Team({ module, memory, kernels, threads: threadsInUse, startWorker });
   let disposed: UserError | undefined;
   let current: Queue | undefined;
   let last: Promise<unknown> = Promise.resolve();
@@ -117,7 +118,8 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     const programOf = (batch: number): Program => {
       const known = programs.get(batch);
       if (known) return known;
-      const program = layOut(record(forward, inputShape, batch, layout, tiles), tiles, layout.end, threads);
+      const recorded = record(forward, inputShape, batch, layout, tiles);
+      const program = layOut(recorded, tiles, layout.end, threadsInUse, !startWorker);
       programs.set(batch, program);
       return program;
     };
@@ -226,7 +228,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     },
     weight: (name) => readBack(layout, memory, tiles, kept, name),
     width: main.width,
-    description: `WASM, ${bits}-bit SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    description: `WASM, ${bits}-bit SIMD, ${threadsInUse} ${threadsInUse === 1 ? 'thread' : 'threads'}`,
     get memoryBytes() {
       return memory.memory.buffer.byteLength;
     },

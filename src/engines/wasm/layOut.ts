@@ -26,6 +26,9 @@ const TILES_PER_TASK = 33;
 /** Tiles of rows for each thread below which columns are divided in any case: threads would be idle at the end. */
 const TILES_PER_THREAD = 4;
 
+/** Multiplications and additions of a task where tasks are all that a thread can pause between: some 10 ms. */
+const SLICE_FLOPS = 4e8;
+
 /** Tasks for each thread where columns are divided. */
 const COLUMN_TASKS = 4;
 
@@ -77,12 +80,19 @@ interface Life {
 /**
  * @param start the first address that the program may use
  * @param threads most threads that will run it
+ * @param sliced whether tasks are to be short, for a thread that gives way to other work between them
  */
-export function layOut(recording: Recording, tiles: Tiles, start: number, threads: number): Program {
+export function layOut(
+  recording: Recording,
+  tiles: Tiles,
+  start: number,
+  threads: number,
+  sliced = false,
+): Program {
   const groups = makeGroups(recording.steps, tiles, threads);
   const lives = livesOf(recording, groups);
   for (const [g, group] of groups.entries()) placeOwn(group, g, lives);
-  const ownOf = groups.map((group, g) => layOutOwn(group, g, lives, tiles, threads));
+  const ownOf = groups.map((group, g) => layOutOwn(group, g, lives, tiles, threads, sliced));
   const ownBytes = Math.max(...ownOf.map(({ bytes }) => bytes), LINE);
   const scratch = Math.max(...groups.map((group) => scratchBytes(group)), LINE);
   const threadBytes = ownBytes + aligned(scratch);
@@ -300,6 +310,7 @@ function layOutOwn(
   lives: ReadonlyMap<Operand, Life>,
   tiles: Tiles,
   threads: number,
+  sliced: boolean,
 ): { bytes: number; panels: number[] } {
   const spans: { bytes: number; first: number; last: number; place: (offset: number) => void }[] = [];
   const panels = group.steps.map(() => 0);
@@ -321,7 +332,10 @@ function layOutOwn(
   }
   const perTile = allocate(spans).bytes;
   const over = group.steps[0].over;
-  if (!('heads' in over)) group.rowParts = rowPartsOf(group, perTile, threads);
+  if (!('heads' in over)) {
+    const parts = rowPartsOf(group, perTile, threads);
+    group.rowParts = sliced ? Math.min(group.tiles, Math.max(parts, slicesOf(group))) : parts;
+  }
   const most = Math.ceil(group.tiles / group.rowParts);
   const whole = spans.map(({ bytes, ...span }) => ({ ...span, bytes: bytes * most + LINE }));
   const { offsets, bytes } = allocate(whole);
@@ -336,6 +350,14 @@ function rowPartsOf(group: Group, bytesPerTile: number, threads: number): number
   if (threads < 2 || columnParts > 1) return Math.min(parts, tiles);
   // As many tasks for each thread, and at least two: one that is kept from its core then holds up less.
   return Math.min(tiles, Math.ceil(Math.max(parts, 2 * threads) / threads) * threads);
+}
+
+/** Into how many parts a group's rows are cut so that each is short. */
+function slicesOf(group: Group): number {
+  const flops = group.steps
+    .filter(isProduct)
+    .reduce((sum, { fields }) => sum + 2 * fields.rows! * fields.k! * fields.n!, 0);
+  return Math.ceil(flops / SLICE_FLOPS);
 }
 
 function scratchBytes(group: Group): number {

@@ -267,6 +267,11 @@ class Recorder implements Ops<Value> {
     return this.copied(this.settle(x), 0, count, count);
   }
 
+  tokensFrom(x: Value, from: number): Value {
+    const count = x.tokens! - from;
+    return this.copied(this.settle(x), from, count, count);
+  }
+
   token(x: Value, index: number): Value {
     const y = this.copied(this.settle(x), index, 1, 1);
     return { ...y, tokens: undefined };

@@ -203,12 +203,10 @@ export class Team {
       await this.begin(run, false, this.options.threads);
     } finally {
       for (const { worker } of members) worker.unref?.();
-      const number = this.jobs;
-      // Those who did not do the last task are on their way out; after a stop, each ends its task first.
-      while (this.jobs === number && this.isActive()) {
-        Atomics.store(this.words, OPEN, 0);
-        await pause();
-      }
+      // First nobody may join any more, then those who have are waited for: they are on their way out, or, after a stop,
+      // end their task. A worker that came later would take tasks of the next job for those of this one.
+      Atomics.store(this.words, OPEN, 0);
+      while (this.isActive() && !this.closed) await pause();
     }
   }
 

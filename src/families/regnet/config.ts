@@ -37,6 +37,12 @@ export function regnetBlocks({ stemWidth, stages }: RegnetConfig): RegnetBlockCo
   });
 }
 
+/** Names of a network's weights, in their order. */
+export function regnetWeightNames(config: RegnetConfig): string[] {
+  const blocks = regnetBlocks(config).flatMap(regnetBlockWeights);
+  return ['stem.kernel', 'stem.bias', ...blocks.map(({ name }) => name), 'head.kernel', 'head.bias'];
+}
+
 /** Parameters of the network as PyTorch counts them, batch norm's scales and shifts included. */
 export function countRegnetParameters(config: RegnetConfig): number {
   const blocks = regnetBlocks(config);

@@ -56,9 +56,11 @@ export interface VitConfig {
   readonly finalNorm?: boolean;
   /**
    * What the head reads: `token` (by default) the class token, `mean` the mean of the patch tokens, `token_mean` both
-   * side by side (DINOv2's linear head), `map` attention of a learned query over all tokens (SigLIP).
+   * side by side (DINOv2's linear head), `map` attention of a learned query over the patch tokens (SigLIP).
    */
   readonly pool?: 'token' | 'mean' | 'token_mean' | 'map';
+  /** Whether `mean` and `map` pool the prefix tokens too; false by default: the patch tokens alone. */
+  readonly poolPrefix?: boolean;
   /** Whether a layer norm follows the pooling (MAE's and BEiT's fine-tuned models); false by default. */
   readonly fcNorm?: boolean;
   /** Width of a hidden layer with tanh before the head (ViT's pre-logits, BERT's pooler); 0, none, by default. */
@@ -179,6 +181,7 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
   preNorm: { default: undefined, shape: true, check: flag },
   finalNorm: { default: undefined, shape: true, check: flag },
   pool: { default: undefined, shape: true, check: oneOf('token', 'mean', 'token_mean', 'map') },
+  poolPrefix: { default: undefined, shape: true, check: flag },
   fcNorm: { default: undefined, shape: true, check: flag },
   preLogits: { default: undefined, shape: true, check: upTo(0, MAX_WIDTH) },
   dropPathRate: {
@@ -221,6 +224,7 @@ const MEANT: Partial<Record<keyof VitConfig, unknown>> = {
   preNorm: false,
   finalNorm: true,
   pool: 'token',
+  poolPrefix: false,
   fcNorm: false,
   preLogits: 0,
 };
@@ -321,10 +325,13 @@ function snakeCase<T extends string | undefined>(text: T): T {
   return text?.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as T;
 }
 
+/** Weights of the tokens before the patches. */
+export type PrefixName = 'cls_token' | 'dist_token' | 'reg_token';
+
 /** Names and lengths of the tokens before the patches, in order, and whether position embeddings cover them. */
-function prefixParts(config: TokensConfig): { name: string; length: number; covered: boolean }[] {
+function prefixParts(config: TokensConfig): { name: PrefixName; length: number; covered: boolean }[] {
   const covered = config.posEmbedPrefix;
-  const parts = [
+  const parts: { name: PrefixName; length: number; covered: boolean }[] = [
     { name: 'cls_token', length: config.classToken === false ? 0 : 1, covered },
     { name: 'dist_token', length: config.distilled ? 1 : 0, covered },
     {
@@ -358,7 +365,7 @@ export function tokensSpec(config: TokensConfig): TokensSpec {
 }
 
 /** Length of each prefix token's weight by its name. */
-export function prefixLengths(config: TokensConfig): ReadonlyMap<string, number> {
+export function prefixLengths(config: TokensConfig): ReadonlyMap<PrefixName, number> {
   return new Map(prefixParts(config).map(({ name, length }) => [name, length]));
 }
 
@@ -369,7 +376,7 @@ export function numTokens(config: VitConfig): number {
 }
 
 /** Names of the heads, each with the index of the token that it reads where they read tokens. */
-export function headNames(config: VitConfig): readonly string[] {
+export function headNames(config: VitConfig): readonly ('head' | 'head_dist')[] {
   return config.distilled && config.distilledHead !== false ? ['head', 'head_dist'] : ['head'];
 }
 
@@ -461,7 +468,8 @@ export function poolArgs({
 export function poolConfig(config: VitConfig): PoolConfig {
   const { numHeads, layerNormEps: epsilon, activation } = config;
   const pool = poolOf(config);
-  const prefixTokens = numPrefixTokens(config);
+  // Of the tokens before the patches those that are left out.
+  const prefixTokens = config.poolPrefix ? 0 : numPrefixTokens(config);
   return poolArgs({ pool, prefixTokens, numHeads, mlpDim: mlpDim(config), activation, epsilon });
 }
 

@@ -125,6 +125,10 @@ class CountingOps implements Ops<Shape> {
     return [count, dim];
   }
 
+  tokensFrom([tokens, dim]: Shape, from: number): Shape {
+    return [tokens - from, dim];
+  }
+
   token([, dim]: Shape): Shape {
     return [dim];
   }

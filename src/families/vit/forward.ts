@@ -179,7 +179,8 @@ export function pool<V>(ops: Ops<V>, config: PoolConfig, name: string, x: V, tok
       return ops.concat([ops.token(x, token), ops.meanTokens(x, config.prefixTokens)]);
     case 'map': {
       // As timm's AttentionPoolLatent and SiglipMultiheadAttentionPoolingHead.
-      const pooled = ops.linear(ops.latentAttention(x, name, config.numHeads!), `${name}.proj`);
+      const read = config.prefixTokens > 0 ? ops.tokensFrom(x, config.prefixTokens) : x;
+      const pooled = ops.linear(ops.latentAttention(read, name, config.numHeads!), `${name}.proj`);
       const normed = ops.layerNorm(pooled, `${name}.norm`, config.epsilon!);
       return ops.token(mlp(ops, config, `${name}.mlp`, normed, { residual: pooled }), 0);
     }

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { UserError } from '../../errors.js';
 import type { ScoredBatch } from '../../evaluate/index.js';
 import { shorten } from '../../text.js';
-import type { ScoreJob } from '../scorePool.js';
+import type { ScoreJob } from '../batchScorer.js';
 import { outageLog, type RedisAddress, requireRedis } from './connection.js';
 import { ANNOUNCE_MS, GONE, OPEN_QUEUES, queueName, runKey } from './names.js';
 import { encodeResult, locateFiles, requireShard, type Shard, type ShardResult } from './shard.js';

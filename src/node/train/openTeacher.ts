@@ -2,17 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.js';
-import { loadFrom } from '../../models/load.js';
+import { loadAny } from '../../models/families.js';
 import {
   type Graph,
   type Teacher,
   teacherOfGraphModel,
   teacherOfLayersModel,
   teacherOfModel,
-  teacherOfRegnet,
 } from '../../train/teacher.js';
-import { openModel } from '../openModel.js';
-import { openRegnet } from '../openRegnet.js';
+import { openAnyModel } from '../openModel.js';
 
 interface ModelJson {
   format?: string;
@@ -28,8 +26,6 @@ interface ModelJson {
 export async function openTeacher(path: string): Promise<Teacher> {
   const folder = path.endsWith('model.json') ? dirname(path) : path;
   const json = await readModelJson(join(folder, 'model.json'));
-  const regnet = json === undefined ? await openRegnet(path) : undefined;
-  if (regnet) return teacherOfRegnet(regnet);
   if (json === undefined || json.userDefinedMetadata?.deit) return openOurs(path);
   const isGraph = json.format === 'graph-model' || 'node' in (json.modelTopology ?? {});
   const handler = tf.io.fromMemory(await artifacts(folder, json));
@@ -47,9 +43,9 @@ export async function openTeacher(path: string): Promise<Teacher> {
 }
 
 async function openOurs(path: string): Promise<Teacher> {
-  const opened = await openModel(path);
+  const opened = await openAnyModel(path);
   try {
-    return teacherOfModel(await loadFrom(opened.source, { backend: tf.getBackend() }));
+    return teacherOfModel(await loadAny(opened.source, { backend: tf.getBackend() }));
   } finally {
     await opened.close();
   }

@@ -110,6 +110,36 @@ const variants: [string, Partial<VitConfig>][] = [
   ['no head: features of the class token', { numClasses: 0 }],
   ['no heads: the mean of both tokens', { numClasses: 0, distilled: true }],
   ['one block', { depth: 1, distilled: true }],
+  ['the mean of the patches', { pool: 'mean' }],
+  ['the mean of the patches, then a norm', { pool: 'mean', fcNorm: true, finalNorm: false }],
+  ['class token and mean side by side (DINOv2)', { pool: 'token_mean' }],
+  ['no class token', { classToken: false, pool: 'mean', posEmbedPrefix: false }],
+  [
+    'attention pooling (SigLIP)',
+    { classToken: false, pool: 'map', posEmbedPrefix: false, activation: 'gelu_tanh' },
+  ],
+  ['attention pooling without a head', { classToken: false, pool: 'map', numClasses: 0 }],
+  ['attention pooling of the patches behind registers', { pool: 'map', registers: 2 }],
+  ['attention pooling of all tokens', { pool: 'map', registers: 2, poolPrefix: true }],
+  ['registers, positions for the class token alone (DINOv2)', { registers: 3, layerScale: 0.1 }],
+  ['registers with positions', { registers: 3, registerPositions: true }],
+  ['registers without positions', { registers: 3, posEmbedPrefix: false }],
+  ['norms of queries and keys', { qkNorm: true }],
+  ['SwiGLU', { swiglu: true }],
+  ['parallel branches', { parallel: 2, layerScale: 0.1 }],
+  [
+    'CLIP: a norm before the blocks, no patch bias',
+    { preNorm: true, patchBias: false, activation: 'quick_gelu' },
+  ],
+  [
+    'CLIP, the mean of the patches without a last norm',
+    { preNorm: true, patchBias: false, pool: 'mean', finalNorm: false },
+  ],
+  ['no last norm', { finalNorm: false }],
+  ['a hidden layer before the head', { preLogits: 6 }],
+  ['ReLU', { activation: 'relu' }],
+  ['oblong patches', { patchSize: [4, 2] }],
+  ['one head of a distilled model (Hugging Face)', { distilled: true, distilledHead: false }],
 ];
 
 test.each(variants)('the graph gives what the layers give: %s', async (_, overrides) => {

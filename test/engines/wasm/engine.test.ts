@@ -4,6 +4,7 @@ import type { EngineWorker, WasmEngine } from '../../../src/engines/wasm/index.j
 import { UserError } from '../../../src/errors.js';
 import { weightSpecs } from '../../../src/families/vit/weights.js';
 import { startNodeWorker } from '../../../src/node/wasmEngine.js';
+import { Random } from '../../../src/random.js';
 import { configOf, openEngine, randomImages, randomWeights } from './models.js';
 
 const config = configOf({ imgSize: [40, 40], depth: 3 });
@@ -116,6 +117,37 @@ describe('calls', () => {
     await settled;
   }, 60_000);
 });
+
+test('calls of all kinds at once, with more threads than cores, are each answered right', async () => {
+  const rows = await single();
+  const random = Random.fromSeed(5);
+  const end = Date.now() + 4000;
+  const check = (answer: Float32Array, first: number) => {
+    for (let at = 0; at < answer.length; at += 10) {
+      expect(answer.slice(at, at + 10)).toEqual(rows[first + at / 10]);
+    }
+  };
+  const client = async (engine: WasmEngine) => {
+    while (Date.now() < end) {
+      const count = 1 + random.integer(6);
+      const first = random.integer(24 - count);
+      const x = image(first, count);
+      const kind = random.integer(10);
+      if (kind < 2) {
+        check(engine.predict(x, count), first);
+      } else if (kind < 4) {
+        const signal = AbortSignal.timeout(random.integer(5));
+        const [settled] = await Promise.allSettled([engine.run(x, count, { signal })]);
+        if (settled.status === 'fulfilled') check(settled.value, first);
+        else expect(settled.reason).toBe(signal.reason);
+      } else {
+        check(await engine.run(x, count), first);
+      }
+    }
+  };
+  const engines = [await open({ threads: 2 }), await open({ threads: 8 })];
+  await Promise.all(engines.flatMap((engine) => [client(engine), client(engine), client(engine)]));
+}, 60_000);
 
 describe('signals', () => {
   test('end a call that waits, one under way and one to come, and leave others alone', async () => {

@@ -7,12 +7,12 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { ScoredBatch } from '../../../src/evaluate/index.js';
 import { preprocessingFor } from '../../../src/image/index.js';
+import type { ScoreJob } from '../../../src/node/batchScorer.js';
 import { parseRedisUrl } from '../../../src/node/queue/connection.js';
 import { fileContents } from '../../../src/node/queue/fileContents.js';
 import { queueName, runKey } from '../../../src/node/queue/names.js';
 import { SHARD_VERSION, type Shard } from '../../../src/node/queue/shard.js';
 import { runQueueWorker } from '../../../src/node/queue/worker.js';
-import type { ScoreJob } from '../../../src/node/scorePool.js';
 import { hasRedis, RedisServer } from '../../reliability/redis.js';
 import { until } from '../../reliability/until.js';
 

@@ -80,5 +80,5 @@ test("ImageNet's folders, named by synset, are the classes of a teacher with Ima
 });
 
 test('opened as a model it is named for what it is', async () => {
-  await expect(openModel(path)).rejects.toThrow('holds a RegNet, which serves as a teacher');
+  await expect(openModel(path)).rejects.toThrow('a RegNet, which is evaluated');
 });

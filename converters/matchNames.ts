@@ -1,0 +1,263 @@
+import { VIT_NORMS, VIT_TENSORS, type VitPart } from '../src/families/vit/weights.js';
+import type { CheckpointTensor } from './formats/types.js';
+import type { Naming, Part, Rows, Source } from './namings/index.js';
+
+/** Where one part of a weight lies. */
+export interface Located {
+  readonly tensor: CheckpointTensor;
+  /** Rows of it, in thirds. */
+  readonly thirds?: readonly [number, number];
+  /** Index along its first axis, where blocks are stacked. */
+  readonly stacked?: number;
+}
+
+/** A weight that a name may be a part of. */
+interface Row {
+  /** Our name of the weight, with `*` for numbers, e.g. `blocks.*.attn.qkv.kernel`. */
+  readonly ours: string;
+  /** Which of the places that are tried in turn. */
+  readonly source: number;
+  readonly part: number;
+  readonly parts: number;
+  readonly thirds?: readonly [number, number];
+}
+
+/** A naming's rows by the names there, for the body and for what follows the name of a block. */
+interface Index {
+  readonly body: ReadonlyMap<string, readonly Row[]>;
+  readonly block: ReadonlyMap<string, readonly Row[]>;
+}
+
+/** The endings of a part's weights: ours and the naming's. */
+export function endingsOf(part: string, naming: Pick<Naming, 'layout'>): (readonly [string, string])[] {
+  if ((VIT_TENSORS as readonly string[]).includes(part)) return [['', '']];
+  const flax = naming.layout === 'flax';
+  if ((VIT_NORMS as readonly string[]).includes(part)) {
+    return flax
+      ? [
+          ['.gamma', '/scale'],
+          ['.beta', '/bias'],
+        ]
+      : [
+          ['.gamma', '.weight'],
+          ['.beta', '.bias'],
+        ];
+  }
+  return flax
+    ? [
+        ['.kernel', '/kernel'],
+        ['.bias', '/bias'],
+      ]
+    : [
+        ['.kernel', '.weight'],
+        ['.bias', '.bias'],
+      ];
+}
+
+/** A module's name with an ending: `in_proj_` and `.weight` are `in_proj_weight`. */
+export function withEnding(module: string, ending: string): string {
+  return module.endsWith('_') && ending.startsWith('.') ? module + ending.slice(1) : module + ending;
+}
+
+export const partsOf = (source: Source): readonly Part[] =>
+  Array.isArray(source) ? source : [source as Part];
+export const nameOf = (part: Part): string => (typeof part === 'string' ? part : part.name);
+
+const indices = new WeakMap<Naming, Index>();
+
+function indexOf(naming: Naming): Index {
+  const known = indices.get(naming);
+  if (known) return known;
+  const [body, block] = [new Map<string, Row[]>(), new Map<string, Row[]>()];
+  for (const [part, sources] of Object.entries(naming.rows) as [VitPart, readonly Source[]][]) {
+    const map = part.startsWith('blocks.*.') ? block : body;
+    for (const [ours, theirs] of endingsOf(part, naming)) {
+      for (const [source, from] of sources.entries()) {
+        const parts = partsOf(from);
+        for (const [i, piece] of parts.entries()) {
+          const name = withEnding(nameOf(piece), theirs);
+          const thirds = typeof piece === 'string' ? undefined : piece.thirds;
+          const row = { ours: part + ours, source, part: i, parts: parts.length, thirds };
+          map.set(name, [...(map.get(name) ?? []), row]);
+        }
+      }
+    }
+  }
+  const index = { body, block };
+  indices.set(naming, index);
+  return index;
+}
+
+/** The tensors of a model's body, told apart by a naming. */
+export interface Matched {
+  /** Our name of a weight, e.g. `blocks.0.attn.qkv.kernel` → where its parts lie, which are put one below the other. */
+  readonly weights: Map<string, readonly Located[]>;
+  /** Tensors that no output depends on. */
+  readonly dropped: CheckpointTensor[];
+  /** Tensors of the body that the naming does not have. */
+  readonly unknown: CheckpointTensor[];
+  /** Of weights that come in parts, of which some are there: the names there of the parts that are not. */
+  readonly absent: Set<string>;
+  readonly numBlocks: number;
+  /** Whether there is a tensor that no other naming has. */
+  readonly tells: boolean;
+}
+
+/** A checkpoint with more blocks than this is not a vision transformer (the deepest published has 56). */
+const MAX_BLOCKS = 1000;
+
+/** A tensor and its name in the body. */
+export interface BodyTensor {
+  readonly name: string;
+  readonly tensor: CheckpointTensor;
+}
+
+/** One look at each name: time grows with their number. */
+export function matchNames(naming: Naming, body: readonly BodyTensor[]): Matched {
+  const { body: rows, block: blockRows } = indexOf(naming);
+  const places = new Map<string, (Located | undefined)[][]>();
+  const state = { numBlocks: 0, tells: false };
+  const dropped: CheckpointTensor[] = [];
+  const unknown: CheckpointTensor[] = [];
+  const put = (ours: string, row: Row, located: Located) => {
+    const sources = places.get(ours) ?? [];
+    places.set(ours, sources);
+    sources[row.source] ??= new Array(row.parts).fill(undefined);
+    sources[row.source][row.part] = { ...located, ...(row.thirds ? { thirds: row.thirds } : {}) };
+  };
+  const take = (
+    found: readonly Row[],
+    tensor: CheckpointTensor,
+    numbers: readonly number[],
+    stacked?: number,
+  ) => {
+    for (const row of found) {
+      const left = [...numbers];
+      put(
+        row.ours.replace(/\*/g, () => String(left.shift())),
+        row,
+        { tensor, ...(stacked === undefined ? {} : { stacked }) },
+      );
+    }
+  };
+  for (const { name, tensor } of body) {
+    if (naming.tell?.test(name)) state.tells = true;
+    const direct = rows.get(name);
+    if (direct) {
+      take(direct, tensor, []);
+      continue;
+    }
+    const inBlock = blockOf(naming, name);
+    const found = inBlock && blockRow(blockRows, inBlock.rest);
+    if (found && inBlock.index === undefined) {
+      // The blocks' weights behind each other along a first axis.
+      const depth = Math.min(tensor.shape[0] ?? 0, MAX_BLOCKS);
+      for (let i = 0; i < depth; i++) take(found.rows, tensor, [i, ...found.numbers], i);
+      state.numBlocks = Math.max(state.numBlocks, depth);
+    } else if (found) {
+      take(found.rows, tensor, [inBlock.index!, ...found.numbers]);
+      state.numBlocks = Math.max(state.numBlocks, inBlock.index! + 1);
+    } else if (naming.dropped.some((pattern) => pattern.test(name))) {
+      dropped.push(tensor);
+    } else {
+      unknown.push(tensor);
+    }
+  }
+  return { ...settle(naming, places, unknown), dropped, ...state };
+}
+
+/** The number of a block and the rest of a name; no number where blocks are stacked. */
+function blockOf(naming: Naming, name: string): { index?: number; rest: string } | undefined {
+  for (const start of naming.blocks) {
+    if (!name.startsWith(start)) continue;
+    const rest = name.slice(start.length);
+    if (naming.layout === 'flax' && start.endsWith('/')) return { rest };
+    // FSDP's chunks of blocks (DINOv2) have two numbers, the second being the block's.
+    const match = /^(?:\d{1,4}\.(?=\d))?(\d{1,4})[./](.+)$/.exec(rest);
+    if (match && Number(match[1]) < MAX_BLOCKS) return { index: Number(match[1]), rest: match[2] };
+  }
+  return undefined;
+}
+
+function blockRow(
+  rows: ReadonlyMap<string, readonly Row[]>,
+  rest: string,
+): { rows: readonly Row[]; numbers: number[] } | undefined {
+  const direct = rows.get(rest);
+  if (direct) return { rows: direct, numbers: [] };
+  const match = /^([a-z]+\.)(\d{1,4})(\..+)$/.exec(rest);
+  const branch = match && rows.get(`${match[1]}*${match[3]}`);
+  return branch ? { rows: branch, numbers: [Number(match[2])] } : undefined;
+}
+
+/** Of the places of a weight the first that is whole; what else was found is unknown, or a part of what is missing. */
+function settle(
+  naming: Naming,
+  places: ReadonlyMap<string, (Located | undefined)[][]>,
+  unknown: CheckpointTensor[],
+): Pick<Matched, 'weights' | 'unknown' | 'absent'> {
+  const weights = new Map<string, readonly Located[]>();
+  const absent = new Set<string>();
+  const used = new Set<CheckpointTensor>();
+  const spare = new Set<CheckpointTensor>();
+  for (const [ours, sources] of places) {
+    const whole = sources.find((parts) => parts?.every((part) => part !== undefined)) as
+      | Located[]
+      | undefined;
+    if (whole) weights.set(ours, whole);
+    for (const { tensor } of whole ?? []) used.add(tensor);
+    sources.forEach((parts, source) => {
+      if (parts === whole) return;
+      if (whole) {
+        for (const part of parts) if (part) spare.add(part.tensor);
+        return;
+      }
+      // Of query, key and value some are there: it is the others that are missing, not these that are too many.
+      for (const part of parts) if (part) used.add(part.tensor);
+      for (const [i, part] of parts.entries()) if (!part) absent.add(expectedNames(naming, ours, source)[i]);
+    });
+  }
+  return { weights, absent, unknown: [...unknown, ...[...spare].filter((tensor) => !used.has(tensor))] };
+}
+
+/** Our name with `*` for the numbers of blocks and branches, and the numbers. */
+function patternOf(ours: string): { pattern: string; numbers: string[] } {
+  const numbers: string[] = [];
+  const pattern = ours.replace(/(?<=^blocks\.|\.attns\.|\.ffns\.)\d+(?=\.)/g, (number) => {
+    numbers.push(number);
+    return '*';
+  });
+  return { pattern, numbers };
+}
+
+/** The places where a weight stands in a naming, and the ending of its name there; undefined if it has none. */
+function placesOf(
+  naming: Naming,
+  pattern: string,
+): { part: string; sources: readonly Source[]; ending: string } | undefined {
+  const all: Rows = { ...naming.beside, ...naming.rows };
+  for (const [part, sources] of Object.entries(all) as [VitPart, readonly Source[]][]) {
+    if (!pattern.startsWith(part) || sources.length === 0) continue;
+    const ending = endingsOf(part, naming).find(([ours]) => part + ours === pattern)?.[1];
+    if (ending !== undefined) return { part, sources, ending };
+  }
+  return undefined;
+}
+
+/** Whether a naming has a weight. */
+export function hasRow(naming: Naming, ours: string): boolean {
+  return placesOf(naming, patternOf(ours).pattern) !== undefined;
+}
+
+/** The names in the body that the parts of a weight have, or would have. */
+export function expectedNames(naming: Naming, ours: string, source = 0): string[] {
+  const { pattern, numbers } = patternOf(ours);
+  const place = placesOf(naming, pattern);
+  if (!place) return [ours];
+  const { part, sources, ending } = place;
+  const separator = naming.layout === 'flax' ? '/' : '.';
+  const block = part.startsWith('blocks.*.') ? `${naming.blocks[0]}${numbers[0]}${separator}` : '';
+  return partsOf(sources[Math.min(source, sources.length - 1)]).map(
+    (piece) => block + withEnding(nameOf(piece), ending).replace('*', numbers[1] ?? '*'),
+  );
+}

@@ -1,0 +1,173 @@
+/** Facts of the arguments that training scripts keep beside the weights: timm's, and facebookresearch's. */
+import { UserError } from '../../src/errors.js';
+import type { VitConfig } from '../../src/families/vit/config.js';
+import { type Fields, shown } from '../../src/image/checkPreprocessing.js';
+import { preprocessingFor } from '../../src/image/presets.js';
+import { timmPreprocessing } from '../../src/image/timm.js';
+import type { Preprocessing } from '../../src/image/types.js';
+import type { Facts } from '../facts.js';
+import { architectureFactsOf, namedModel } from '../namedFacts.js';
+import { orByPreset } from '../orByPreset.js';
+import { refusedByName, timmArchitecture, timmPretrained } from '../timmModels.js';
+import type { Entries } from './entries.js';
+
+/** What the caller tells in place of what the file says. */
+export interface MetadataOptions {
+  /** Name of the model. */
+  readonly model?: string;
+  /** Whether another preprocessing was chosen, so that the file's need not be read. */
+  readonly skipPreprocessing?: boolean;
+}
+
+/** Facts of `args` with a model's name: of timm's train.py, of DeiT's main.py and MAE's main_finetune.py. */
+export async function argumentFacts(
+  entries: Entries,
+  options: MetadataOptions = {},
+): Promise<Facts | undefined> {
+  const model = entries.text('args.model');
+  if (model === undefined) return undefined;
+  const refused = refusedByName(model);
+  if (refused)
+    throw new UserError(`args.model is ${shown(model)}, which ${refused}: it is not computed here`);
+  if (isFacebook(entries)) return facebookFacts(entries, model, options);
+  return timmTrainFacts(entries, model, options);
+}
+
+/** facebookresearch's scripts have one number as input_size, timm's have three. */
+function isFacebook(entries: Entries): boolean {
+  return entries.has('args.nb_classes') || entries.list('args.input_size')?.length === 1;
+}
+
+/** Facts of a model's name alone; undefined if no table has it. */
+export function nameFacts(name: string, source: string): Facts | undefined {
+  const refused = refusedByName(name);
+  if (refused) throw new UserError(`${source} is ${shown(name)}, which ${refused}: it is not computed here`);
+  const model = namedModel(name);
+  if (!model) return undefined;
+  const facts = architectureFactsOf(model, source);
+  // Others pool the tokens of such a model in another way; then its tensors tell.
+  if (facts.config.pool?.value !== 'token') return facts;
+  const { pool: _, ...config } = facts.config;
+  return { ...facts, config };
+}
+
+const TIMM_TRANSFORM = ['mean', 'std', 'crop_pct', 'interpolation', 'input_size', 'img_size'] as const;
+
+async function timmTrainFacts(
+  entries: Entries,
+  model: string,
+  { skipPreprocessing }: MetadataOptions,
+): Promise<Facts> {
+  const named = nameFacts(model, 'args.model');
+  // timm's script keeps all of its arguments, those that were not given as None.
+  const isTimm = TIMM_TRANSFORM.some((name) => entries.has(`args.${name}`));
+  const pool = poolOf(entries.text('args.gp'));
+  const config = {
+    ...named?.config,
+    ...(pool && { pool: { value: pool, source: 'args.gp' } }),
+  } as Facts['config'];
+  const base = { name: { value: model, source: 'args.model' }, ...named, config };
+  if (!isTimm) return base;
+  const library = { value: 'timm' as const, source: 'args' };
+  const preprocessing = skipPreprocessing ? undefined : await timmTransform(entries, model);
+  return {
+    ...base,
+    library,
+    ...(preprocessing && { preprocessing: { value: preprocessing, source: 'args' } }),
+  };
+}
+
+function poolOf(gp: string | undefined): VitConfig['pool'] {
+  return gp === 'avg' ? 'mean' : gp === 'token' || gp === 'map' ? gp : undefined;
+}
+
+/** resolve_data_config: what was given, then what timm's table has for the model. */
+async function timmTransform(entries: Entries, model: string): Promise<Preprocessing | undefined> {
+  const pretrained = await timmPretrained(model);
+  const given: Record<string, unknown> = {};
+  for (const name of ['mean', 'std', 'input_size']) {
+    const list = entries.list(`args.${name}`);
+    if (list) given[name] = list;
+  }
+  for (const name of ['crop_pct', 'img_size']) given[name] = entries.number(`args.${name}`);
+  for (const name of ['crop_mode', 'interpolation']) given[name] = entries.text(`args.${name}`);
+  const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  if (!pretrained && Object.keys(chosen).length === 0) return undefined;
+  const config: Fields = { ...tableConfig(pretrained?.config, chosen), ...chosen };
+  return orByPreset(() => ({ ...timmPreprocessing(config, 'args'), preset: 'args' }));
+}
+
+/** Of the table's size nothing is left where an argument gives one. */
+function tableConfig(config: Fields | undefined, chosen: Fields): Fields {
+  if (!config || chosen.img_size === undefined) return config ?? {};
+  const { input_size: _, ...rest } = config;
+  return rest;
+}
+
+/** DeiT's and MAE's scripts evaluate at args.input_size, MAE's and DeiT's with their own crops. */
+function facebookFacts(entries: Entries, model: string, { skipPreprocessing }: MetadataOptions): Facts {
+  const isMae = entries.flag('args.global_pool') !== undefined;
+  const named = isMae ? maeFacts(model) : nameFacts(model, 'args.model');
+  const pool = entries.flag('args.global_pool') ? 'mean' : 'token';
+  const config = {
+    ...named?.config,
+    ...(isMae && { pool: { value: pool, source: 'args.global_pool' } }),
+  } as Facts['config'];
+  const size = entries.number('args.input_size');
+  const preprocessing =
+    skipPreprocessing || size === undefined ? undefined : facebookTransform(entries, size, isMae);
+  return {
+    name: { value: model, source: 'args.model' },
+    library: { value: isMae ? 'mae' : 'facebook', source: 'args' },
+    config,
+    ...(preprocessing && { preprocessing: { value: preprocessing, source: 'args.input_size' } }),
+  };
+}
+
+/** MAE's names, `vit_base_patch16`, have no size. */
+function maeFacts(model: string): Facts | undefined {
+  const name = `${model.replace(/^mae_/, '').replace(/_dec\w+$/, '')}_224`;
+  return timmArchitecture(name) && nameFacts(name, 'args.model');
+}
+
+function facebookTransform(entries: Entries, size: number, isMae: boolean): Preprocessing {
+  const imgSize = [size, size] as const;
+  if (isMae) return { ...preprocessingFor('mae', imgSize), preset: 'args' };
+  const ratio = entries.number('args.eval_crop_ratio') ?? 0.875;
+  if (ratio === 0.875) return preprocessingFor('deit', imgSize);
+  const deit = preprocessingFor('deit', imgSize);
+  return { ...deit, preset: 'args', resize: { mode: 'short', size: Math.trunc(size / ratio) } };
+}
+
+/** Of the self-supervised code bases, whose `vit_small` are not one model: heads by the code base. */
+const SELF_SUPERVISED: Readonly<Record<'dino' | 'moco', Readonly<Record<string, number>>>> = {
+  dino: { vit_tiny: 3, deit_tiny: 3, vit_small: 6, deit_small: 6, vit_base: 12 },
+  moco: { vit_small: 12, vit_base: 12 },
+};
+
+/** Facts of DINO's `args.arch` and of MoCo v3's `arch`. */
+export function selfSupervisedFacts(entries: Entries, tensorNames: Iterable<string>): Facts | undefined {
+  const dino = entries.text('args.arch');
+  if (dino !== undefined && entries.has('args.patch_size')) return headFacts('dino', dino, 'args.arch');
+  const moco = entries.text('arch');
+  if (moco === undefined || !(moco in SELF_SUPERVISED.moco)) return undefined;
+  const isMoco =
+    entries.has('best_acc1') ||
+    [...tensorNames].some((name) => /^best_acc1$|(base|momentum)_encoder\./.test(name));
+  return isMoco ? headFacts('moco', moco, 'arch') : undefined;
+}
+
+function headFacts(library: 'dino' | 'moco', arch: string, source: string): Facts | undefined {
+  const heads = Object.hasOwn(SELF_SUPERVISED[library], arch) ? SELF_SUPERVISED[library][arch] : undefined;
+  if (heads === undefined) return undefined;
+  return {
+    library: { value: library, source },
+    name: { value: arch, source },
+    config: {
+      numHeads: { value: heads, source },
+      layerNormEps: { value: 1e-6, source },
+      activation: { value: 'gelu', source },
+      pool: { value: 'token', source },
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/** Models on the hub in a page or a web worker, kept in the browser's Cache API. */
+import { UserError } from '../../errors.js';
+import { type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
+import { HUB_ENDPOINT, parseEndpoint } from '../../hub/hubName.js';
+import { requireToken } from '../../hub/token.js';
+import { cacheStore } from './cacheStore.js';
+import { createHasher } from './hasher.js';
+
+export { type CachedFile, clearHubCache, listCachedFiles } from './cacheStore.js';
+
+export interface BrowserHubOptions extends HubOptions {
+  /** For models that are not open to everyone. Whoever reads the page's code reads a token in it: ask the user for it. */
+  readonly token?: string;
+  /** Address of the hub; by default https://huggingface.co. */
+  readonly endpoint?: string;
+  /** Whether files are kept for the next visit; by default true. */
+  readonly cache?: boolean;
+}
+
+const OPTIONS = [
+  'cache',
+  'endpoint',
+  'offline',
+  'onNotice',
+  'onProgress',
+  'pauses',
+  'revision',
+  'signal',
+  'stallMs',
+  'token',
+];
+
+/**
+ * Opens a model on the hub: `hf:OWNER/NAME[@REVISION][/PATH]`. Its files are downloaded when they are read.
+ *
+ * @throws UserError if the name is none, the model is not there or may not be read, or offline, if it is not kept
+ */
+export async function openHub(name: string, options: BrowserHubOptions = {}): Promise<HubFolder> {
+  const { token, endpoint = HUB_ENDPOINT, cache = true, ...rest } = options;
+  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
+  if (unknown !== undefined) {
+    throw new UserError(`openHub: unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
+  }
+  if (token !== undefined) requireToken(token, 'the option token');
+  return openHubFolder(name, rest, {
+    endpoint: parseEndpoint(endpoint, 'the option endpoint'),
+    ...(token !== undefined && { token, tokenSource: 'the option token' }),
+    settings: { giveToken: 'give one as the option token', endpoint: 'the option endpoint' },
+    redirects: 'follow',
+    store: await cacheStore(cache, options.onNotice),
+    createHasher,
+    onlineRemedy: 'load it once with a network, without the option offline',
+  });
+}

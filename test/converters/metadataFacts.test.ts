@@ -1,0 +1,330 @@
+import { describe, expect, test } from '@jest/globals';
+import { deitModels } from '../../configs/models/deit.js';
+import type { Checkpoint, CheckpointMetadata } from '../../converters/formats/types.js';
+import { mergeFacts } from '../../converters/mergeFacts.js';
+import { exportedTexts } from '../../converters/metadata/ownExport.js';
+import { parsePythonAssignments, UNREAD } from '../../converters/metadata/pythonLiterals.js';
+import { metadataFacts } from '../../converters/metadataFacts.js';
+import { preprocessingFor } from '../../src/image/index.js';
+
+function checkpoint(metadata: CheckpointMetadata, names: string[] = [], name = 'model.pth'): Checkpoint {
+  const read = async () => new Float32Array(0);
+  const tensors = new Map(names.map((one) => [one, { name: one, dtype: 'float32', shape: [], read }]));
+  return { name, format: 'zip', tensors, metadata };
+}
+
+const facts = (metadata: CheckpointMetadata, names?: string[], name?: string) =>
+  metadataFacts(checkpoint(metadata, names, name));
+const values = async (metadata: CheckpointMetadata, names?: string[]) => {
+  const { config } = await facts(metadata, names);
+  return Object.fromEntries(Object.entries(config).map(([field, fact]) => [field, fact.value]));
+};
+
+describe("timm's train.py", () => {
+  const args = { 'args.model': 'vit_small_patch16_224', 'args.crop_pct': null, 'args.mean': null };
+
+  test('what was given, then what the table has for the model', async () => {
+    const given = {
+      ...args,
+      'args.mean.0': 0.1,
+      'args.mean.1': 0.2,
+      'args.mean.2': 0.3,
+      'args.crop_pct': 0.8,
+    };
+    const { 'args.mean': _, ...metadata } = given;
+    const { preprocessing, library } = await facts(metadata);
+    expect(library?.value).toBe('timm');
+    // std of augreg's, 224 / 0.8.
+    expect(preprocessing?.value).toMatchObject({
+      mean: [0.1, 0.2, 0.3],
+      std: [0.5, 0.5, 0.5],
+      resize: { mode: 'short', size: 280 },
+      crop: [224, 224],
+    });
+  });
+
+  test('an image size of its own, and a bilinear resize', async () => {
+    const { preprocessing } = await facts({ ...args, 'args.img_size': 96, 'args.interpolation': 'bilinear' });
+    expect(preprocessing?.value).toMatchObject({
+      interpolation: 'bilinear',
+      resize: { mode: 'short', size: 106 },
+      crop: [96, 96],
+    });
+  });
+
+  test('heads, and the pooling that was chosen', async () => {
+    expect(await values({ ...args, 'args.gp': 'avg' })).toMatchObject({
+      numHeads: 6,
+      pool: 'mean',
+      embedDim: 384,
+    });
+    expect(await values(args)).not.toHaveProperty('pool');
+  });
+
+  test('a model of another kind is refused by its name', async () => {
+    await expect(facts({ 'args.model': 'swin_tiny_patch4_window7_224' })).rejects.toThrow(
+      /args\.model is "swin_tiny_patch4_window7_224", which is of timm's swin_transformer\.py/,
+    );
+  });
+
+  test('a deviation of 0 is refused, unless a preset is chosen', async () => {
+    const metadata = {
+      'args.model': 'vit_small_patch16_224',
+      'args.std.0': 0,
+      'args.std.1': 0,
+      'args.std.2': 0,
+    };
+    await expect(facts(metadata)).rejects.toThrow(/args: std is \[0,0,0\]/);
+    const skipped = await metadataFacts(checkpoint(metadata), { skipPreprocessing: true });
+    expect(skipped.preprocessing).toBeUndefined();
+  });
+});
+
+describe("facebookresearch's scripts", () => {
+  test('DeiT: the crop ratio', async () => {
+    const args = { 'args.model': 'deit_small_patch16_224', 'args.nb_classes': 10, 'args.input_size': 224 };
+    expect((await facts(args)).preprocessing?.value).toEqual(preprocessingFor('deit', [224, 224]));
+    const whole = await facts({ ...args, 'args.eval_crop_ratio': 1 });
+    expect(whole.preprocessing?.value.resize).toEqual({ mode: 'short', size: 224 });
+    expect(whole.library?.value).toBe('facebook');
+  });
+
+  test('MAE: names without a size, and the pooling', async () => {
+    const args = { 'args.model': 'vit_huge_patch14', 'args.nb_classes': 1000, 'args.input_size': 224 };
+    const pooled = await facts({ ...args, 'args.global_pool': true });
+    expect(pooled.library?.value).toBe('mae');
+    expect(pooled.config).toMatchObject({ numHeads: { value: 16 }, pool: { value: 'mean' } });
+    expect(pooled.preprocessing?.value).toMatchObject({ resize: { mode: 'short', size: 256 } });
+    expect((await facts({ ...args, 'args.global_pool': false })).config.pool?.value).toBe('token');
+  });
+
+  test('the small models of DINO and of MoCo v3 have not the same heads', async () => {
+    expect(await values({ 'args.arch': 'vit_small', 'args.patch_size': 16 })).toMatchObject({ numHeads: 6 });
+    expect(await values({ arch: 'vit_small', best_acc1: 70 })).toMatchObject({ numHeads: 12 });
+    expect(await values({ arch: 'vit_small' }, ['state_dict.module.base_encoder.cls_token'])).toMatchObject({
+      numHeads: 12,
+    });
+    expect(await values({ arch: 'vit_small' })).toEqual({});
+  });
+});
+
+describe('PyTorch Lightning', () => {
+  test('a name, heads, mean and deviation', async () => {
+    const named = await facts({ 'hyper_parameters.model_name': 'vit_small_patch16_224' });
+    expect(named.config.numHeads).toEqual({ value: 6, source: 'hyper_parameters.model_name' });
+    expect(named.preprocessing).toBeUndefined();
+    const own = await facts({
+      'hyper_parameters.model_name': 'mine',
+      'hyper_parameters.num_heads': 12,
+      ...Object.fromEntries(
+        [0, 1, 2].flatMap((i) => [
+          [`hyper_parameters.mean.${i}`, 0.1],
+          [`hyper_parameters.std.${i}`, 0.2],
+        ]),
+      ),
+    });
+    expect(own.config.numHeads).toEqual({ value: 12, source: 'hyper_parameters.num_heads' });
+    expect(own.normalization?.value).toEqual({ mean: [0.1, 0.1, 0.1], std: [0.2, 0.2, 0.2] });
+  });
+});
+
+describe("mmengine's configuration", () => {
+  const cfg = (backbone: string, more = '') =>
+    `model = dict(\n    type='ImageClassifier',\n    backbone=dict(${backbone}),\n    head=dict(num_classes=1000))\n${more}`;
+  const pipeline = (...steps: string[]) =>
+    `test_pipeline = [\n    dict(type='LoadImageFromFile'),\n    ${steps.join(',\n    ')},\n    dict(type='PackInputs')\n]\n` +
+    'data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)\n';
+  const layers = (depth: number) =>
+    Array.from({ length: depth }, (_, i) => `state_dict.backbone.layers.${i}.ln1.weight`);
+
+  test('heads, width and epsilon of the arch', async () => {
+    const text = cfg(
+      "type='VisionTransformer', arch='small', img_size=(384, 224), patch_size=16, qkv_bias=False",
+    );
+    expect(await values({ 'meta.cfg': text }, layers(8))).toEqual({
+      embedDim: 768,
+      depth: 8,
+      numHeads: 8,
+      mlpRatio: 3,
+      imgSize: [384, 224],
+      patchSize: 16,
+      pool: 'token',
+      qkvBias: false,
+      layerNormEps: 1e-6,
+      activation: 'gelu',
+    });
+  });
+
+  test('an arch of its own, and averages', async () => {
+    const arch = 'arch=dict(embed_dims=192, num_layers=4, num_heads=12, feedforward_channels=384)';
+    const text = cfg(
+      `type='VisionTransformer', ${arch}, out_type='avg_featmap', norm_cfg=dict(type='LN', eps=1e-5)`,
+    );
+    expect(await values({ 'meta.cfg': text }, layers(4))).toMatchObject({
+      numHeads: 12,
+      mlpRatio: 2,
+      pool: 'mean',
+      layerNormEps: 1e-5,
+    });
+  });
+
+  test('of a configuration with other blocks than the tensors no heads are believed', async () => {
+    const text = cfg("type='VisionTransformer', arch='b'");
+    expect(await values({ 'meta.cfg': text }, layers(8))).not.toHaveProperty('numHeads');
+    expect(
+      await values({ 'meta.cfg': text }, [...layers(12), 'state_dict.backbone.ln2.weight']),
+    ).not.toHaveProperty('pool');
+  });
+
+  test('the test pipeline and data_preprocessor', async () => {
+    const steps = [
+      "dict(type='ResizeEdge', scale=256, edge='short', backend='pillow', interpolation='bicubic')",
+      "dict(type='CenterCrop', crop_size=224)",
+    ];
+    const text = cfg("type='VisionTransformer'", pipeline(...steps));
+    const { preprocessing } = await facts({ 'meta.cfg': text }, layers(12));
+    expect(preprocessing).toEqual({
+      value: { ...preprocessingFor('deit', [224, 224]), preset: 'meta.cfg' },
+      source: 'meta.cfg: test_pipeline',
+    });
+    const squash = pipeline(
+      "dict(type='Resize', scale=(96, 64), backend='pillow', interpolation='bilinear')",
+    );
+    const squashed = await facts({ 'meta.cfg': cfg("type='VisionTransformer'", squash) }, layers(12));
+    expect(squashed.preprocessing?.value).toMatchObject({
+      resize: { mode: 'squash', height: 64, width: 96 },
+      interpolation: 'bilinear',
+      crop: [64, 96],
+    });
+  });
+
+  test('mean and deviation alone', async () => {
+    const text = cfg("type='VisionTransformer'", 'data_preprocessor = dict(mean=[127.5] , std=[127.5])\n');
+    const { preprocessing, normalization } = await facts({ 'meta.cfg': text }, layers(12));
+    expect(preprocessing).toBeUndefined();
+    expect(normalization?.value).toEqual({ mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] });
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['a backbone', cfg("type='BEiTViT'"), /meta\.cfg: its backbone is "BEiTViT", no ViT/],
+    ['an arch', cfg("type='VisionTransformer', arch='x'"), /backbone\.arch is "x", which is not known/],
+    ['an output', cfg("type='VisionTransformer', out_type='x'"), /out_type is "x"; expected/],
+    [
+      'an activation',
+      cfg("type='VisionTransformer', layer_cfgs=dict(act_cfg=dict(type='Mish'))"),
+      /act_cfg is "Mish"/,
+    ],
+    [
+      'OpenCV',
+      cfg("type='VisionTransformer'", pipeline("dict(type='Resize', scale=224)")),
+      /Resize by "cv2" gives other pixels/,
+    ],
+    [
+      'a transform',
+      cfg("type='VisionTransformer'", pipeline("dict(type='Pad', size=1)")),
+      /the transform "Pad" is not supported; or choose another preprocessing by --preset/,
+    ],
+  ])('refuses %s', async (_, text, message) => {
+    await expect(facts({ 'meta.cfg': text }, layers(12))).rejects.toThrow(message);
+  });
+
+  test('names of classes', async () => {
+    const { labels } = await facts({
+      'meta.dataset_meta.classes.0': 'cat',
+      'meta.dataset_meta.classes.1': 'dog',
+    });
+    expect(labels).toEqual({ value: ['cat', 'dog'], source: 'meta.dataset_meta.classes' });
+  });
+});
+
+describe('parsePythonAssignments', () => {
+  test('reads literals and runs nothing', () => {
+    const text = `
+import os  # not read
+a = dict(x=[1, -2.5, 1e-3, (3, ), (4)], y={'k': None, 2: True}, z='it''s' "\\n")
+b = os.path.join('a', 'b')
+c = 1 if a else 2
+d = dict(
+    # a comment, with 'quotes' and )
+    inner=dict(e=lambda x: x, f=r'\\d'),
+    last={1, 2})
+a2 = '''two
+lines'''
+`;
+    expect(parsePythonAssignments(text)).toEqual({
+      a: { x: [1, -2.5, 1e-3, [3], 4], y: { k: null, 2: true }, z: 'its\n' },
+      b: UNREAD,
+      c: UNREAD,
+      d: { inner: { e: UNREAD, f: '\\d' }, last: UNREAD },
+      a2: 'two\nlines',
+    });
+  });
+
+  test.each([
+    'a = (',
+    'a = dict(b=',
+    "a = '",
+    'a = [[[[',
+    '= 3',
+    'a = {1:',
+    '))))',
+    `a = ${'['.repeat(10_000)}`,
+  ])('ends on %.20s', (text) => {
+    expect(() => parsePythonAssignments(text)).not.toThrow();
+  });
+
+  test('reads configurations of 20,000 parts, and nothing of a text beyond 500,000 characters', () => {
+    const text = (parts: number) => `a = [${"dict(x='y', z=(1, 2)), ".repeat(parts)}]`;
+    expect(parsePythonAssignments(text(20_000)).a).toHaveLength(20_000);
+    expect(parsePythonAssignments(text(25_000))).toEqual({});
+  });
+});
+
+describe('own exports and published files', () => {
+  test('labels and preprocessing come back', async () => {
+    const preprocessing = { ...preprocessingFor('augreg', [32, 32]), preset: 'mine' };
+    const back = await facts({ ...exportedTexts({ preprocessing }), labels: '["a","b"]' });
+    expect(back.preprocessing?.value).toEqual(preprocessing);
+    expect(back.labels?.value).toEqual(['a', 'b']);
+    expect((await facts({ labels: 'of another program' })).labels).toBeUndefined();
+    await expect(facts({ 'deit.preprocessing': '{' })).rejects.toThrow(
+      /metadata is damaged; export the model again/,
+    );
+    await expect(facts({ 'deit.preprocessing': '{"mean":0}' })).rejects.toThrow(/preprocessing/);
+  });
+
+  test("the name of an authors' file tells its preprocessing and classes", async () => {
+    for (const { checkpoint: url, preset, config } of deitModels) {
+      if (!url) continue;
+      const told = await facts({}, [], url.split('/').at(-1));
+      expect(told.preprocessing?.value).toEqual(preprocessingFor(preset, config.imgSize));
+      expect(told.labels?.value).toHaveLength(1000);
+    }
+    const tagged = await facts({}, [], 'x/vit_tiny_patch16_224.augreg_in21k_ft_in1k.safetensors');
+    expect(tagged.preprocessing?.value.mean).toEqual([0.5, 0.5, 0.5]);
+    // Without a tag it could be anybody's.
+    expect((await facts({}, [], 'vit_tiny_patch16_224.pth')).preprocessing).toBeUndefined();
+    const torchvision = await facts({}, [], 'vit_l_16-852ce7e3.pth');
+    expect(torchvision.preprocessing?.value).toMatchObject({
+      interpolation: 'bilinear',
+      resize: { size: 242 },
+    });
+  });
+
+  test('what an earlier source tells, a later one does not change', () => {
+    const one = {
+      config: { numHeads: { value: 1, source: 'a' } },
+      library: { value: 'timm' as const, source: 'a' },
+    };
+    const two = {
+      config: { numHeads: { value: 2, source: 'b' }, depth: { value: 3, source: 'b' } },
+      library: undefined,
+      name: { value: 'x', source: 'b' },
+    };
+    expect(mergeFacts(one, undefined, two)).toEqual({
+      config: { numHeads: { value: 1, source: 'a' }, depth: { value: 3, source: 'b' } },
+      library: { value: 'timm', source: 'a' },
+      name: { value: 'x', source: 'b' },
+    });
+  });
+});

@@ -3,6 +3,7 @@ import { hideBin } from 'yargs/helpers';
 import { attentionCommand } from './attention.js';
 import { cacheCommand } from './cache.js';
 import { downloadCommand } from './download.js';
+import { embedCommand } from './embed.js';
 import { end } from './end.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
@@ -17,6 +18,7 @@ import { workerCommand } from './worker.js';
 const commands = [
   evalCommand,
   predictCommand,
+  embedCommand,
   modelsCommand,
   summaryCommand,
   downloadCommand,

@@ -20,6 +20,7 @@ import {
   conversionArgs,
   conversionOptions,
 } from './conversionOptions.js';
+import { type KnnArgs, runKnn, withKnnOptions } from './knn.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
 import { preprocessingArgs } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
@@ -28,7 +29,7 @@ import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
 import { catchInterrupt, type Interruption } from './signals.js';
 import { chooseBackend, defaultWorkers } from './threads.js';
 
-interface Args extends RedisArgs, ConversionArgs {
+interface Args extends RedisArgs, ConversionArgs, KnnArgs {
   model: string;
   valDir: string;
   batchSize: number;
@@ -48,7 +49,9 @@ interface Args extends RedisArgs, ConversionArgs {
 type Summary = EvaluationResult & { preset: string; backend: string; assumptions: readonly Assumption[] };
 
 const builder = (program: string) => (yargs: Argv) =>
-  withRedisOptions(yargs, 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines')
+  withKnnOptions(
+    withRedisOptions(yargs, 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines'),
+  )
     .positional('model', {
       type: 'string',
       demandOption: true,
@@ -120,7 +123,8 @@ const builder = (program: string) => (yargs: Argv) =>
       `${program} deit-tiny/ imagenet/val --queue redis://10.0.0.1`,
       'on every machine that runs `deit worker`',
     )
-    .example(`${program} deit-tiny/ imagenet/val --report report.html`, 'and where it goes wrong');
+    .example(`${program} deit-tiny/ imagenet/val --report report.html`, 'and where it goes wrong')
+    .example(`${program} dino-small/ imagenet/val --knn imagenet/train`, 'of a backbone without a head');
 
 async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
@@ -266,6 +270,8 @@ export const evalCommand: Command = {
   builder: builder('$0 eval'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
+    const { knn } = args;
+    if (knn !== undefined) return runKnn({ ...args, knn });
     const summary = await runEvaluation(args);
     show(summary, args.json);
     if (summary.images === 0) {

@@ -51,7 +51,7 @@ export interface EvaluateHooks {
 /** What evaluation needs of a model. */
 export type PictureModel = Pick<
   ImageModel,
-  'predict' | 'predictPixels' | 'predictHeads' | 'hasRuntime' | 'onBackend'
+  'predict' | 'predictPixels' | 'headPixels' | 'predictHeads' | 'hasRuntime' | 'onBackend'
 > & { readonly config: Pick<ImageModel['config'], 'imgSize'> };
 
 /**
@@ -111,6 +111,8 @@ async function logitsOf(
   heads: boolean,
 ): Promise<Pick<ScoredBatch, 'logits' | 'heads'>> {
   if (batch.indices.length === 0) return { logits: new Float32Array() };
+  const pairs = heads ? await model.headPixels?.(batch.data, batch.indices.length) : undefined;
+  if (pairs) return splitHeads(pairs, batch.indices.length);
   const both = heads && !model.hasRuntime ? model.predictHeads?.bind(model) : undefined;
   if (model.predictPixels && !both) {
     return { logits: await model.predictPixels(batch.data, batch.indices.length) };
@@ -129,6 +131,21 @@ async function logitsOf(
   } finally {
     tf.dispose(outputs);
   }
+}
+
+/** Rows of both heads' logits side by side as the mean and each head's. */
+function splitHeads(pairs: Float32Array, images: number): Pick<ScoredBatch, 'logits' | 'heads'> {
+  const classes = pairs.length / images / 2;
+  const each = [0, 1].map((head) => {
+    const logits = new Float32Array(images * classes);
+    for (let i = 0; i < images; i++) {
+      const start = (2 * i + head) * classes;
+      logits.set(pairs.subarray(start, start + classes), i * classes);
+    }
+    return logits;
+  });
+  const [first, second] = each as [Float32Array, Float32Array];
+  return { logits: first.map((value, i) => Math.fround(value + second[i]!) * 0.5), heads: each };
 }
 
 /** As the model's last layer gives it. */

@@ -3,13 +3,10 @@ import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { preprocess } from '../image/index.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
+import { type Levels, levelsToRgb } from './levelsToRgb.js';
+import { dropAlpha, type PixelData } from './pixels.js';
 
-/** An 8-bit picture of 3 (RGB) or 4 (RGBA, as ImageData) bytes a pixel; alpha is dropped, as PIL drops it. */
-export interface PixelData {
-  readonly data: Uint8Array | Uint8ClampedArray;
-  readonly width: number;
-  readonly height: number;
-}
+export type { PixelData } from './pixels.js';
 
 /** Kinds of image by platform: src/node and src/browser add a member each, so that an entry's types name its own. */
 // biome-ignore lint/suspicious/noEmptyInterface: platforms add to it
@@ -28,10 +25,21 @@ export interface Prediction {
   logit: number;
 }
 
-/** Turns a platform's own kind of picture into pixels, or gives undefined if it is not one of its kinds. */
-export type ImageDecoder = (input: unknown) => Promise<RgbImage> | undefined;
+/** Turns a platform's own kind of image into pixels, or gives undefined if it is not one of its kinds. */
+export type ImageDecoder = (input: unknown, signal?: AbortSignal) => Promise<RgbImage> | undefined;
+
+/**
+ * Turns an input into a model's pixels off the calling thread, float32 [H, W, 3], or gives undefined for one that it
+ * leaves to the decoders and preprocess.
+ */
+export type ImagePreparer = (
+  input: unknown,
+  preprocessing: Preprocessing,
+  signal?: AbortSignal,
+) => Promise<Float32Array> | undefined;
 
 const decoders: { decode: ImageDecoder; kinds: string }[] = [];
+let prepare: ImagePreparer | undefined;
 
 /**
  * Lets classify take another kind of input.
@@ -42,16 +50,25 @@ export function addImageDecoder(decode: ImageDecoder, kinds = ''): void {
   decoders.push({ decode, kinds });
 }
 
+/** Sets what prepares images off the calling thread; src/node has one. */
+export function setImagePreparer(preparer: ImagePreparer): void {
+  prepare = preparer;
+}
+
 /** Any input of classify → normalised float32 [H, W, 3]. */
-export async function toPixels(input: ClassifyInput, preprocessing: Preprocessing): Promise<Float32Array> {
-  return preprocess(await toRgb(input), preprocessing);
+export async function toPixels(
+  input: ClassifyInput,
+  preprocessing: Preprocessing,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  return prepare?.(input, preprocessing, signal) ?? preprocess(await toRgb(input, signal), preprocessing);
 }
 
 /** Any input of classify → RGB bytes. */
-export async function toRgb(input: ClassifyInput): Promise<RgbImage> {
+export async function toRgb(input: ClassifyInput, signal?: AbortSignal): Promise<RgbImage> {
   if (input instanceof tf.Tensor) return tensorToRgb(input);
   for (const { decode } of decoders) {
-    const image = decode(input);
+    const image = decode(input, signal);
     if (image) return image;
   }
   return dropAlpha(checkPixels(input));
@@ -96,36 +113,17 @@ export function checkPixels(input: unknown): PixelData {
   );
 }
 
-function dropAlpha({ data, width, height }: PixelData): RgbImage {
-  const pixels = width * height;
-  if (data.length === 3 * pixels) {
-    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height };
-  }
-  const rgb = new Uint8Array(3 * pixels);
-  for (let i = 0; i < pixels; i++) {
-    rgb[3 * i] = data[4 * i];
-    rgb[3 * i + 1] = data[4 * i + 1];
-    rgb[3 * i + 2] = data[4 * i + 2];
-  }
-  return { data: rgb, width, height };
+/** The same as levelsToRgb, for a tensor [H, W, 3]. */
+export async function tensorToRgb(tensor: tf.Tensor): Promise<RgbImage> {
+  return levelsToRgb(await tensorLevels(tensor));
 }
 
-/** Normalised values lie within this: (1 − mean) / std of every preset is below 3. */
-const MOST_NORMALIZED = 16;
-/** A resampled image undershoots level 0 by less than this; centred levels (minus a mean) go below it. */
-const LEAST_LEVEL = -64;
-
 /**
- * A tensor [H, W, 3] of levels as RGB bytes, as Pillow converts modes F and I: below 0 becomes 0, above 255 becomes
- * 255, and a fraction is cut off.
+ * What a tensor [H, W, 3] holds.
  *
- * A float tensor whose range is that of normalised values is refused: all within 0…1, or some below 0 and none above
- * 16, or some below −64. Two cases cannot be told from their range: all values 0, which is taken for black, and a very
- * dark image whose levels are all 0 or 1, which is refused as a float tensor and taken as one of int32.
- *
- * @throws UserError for another shape or dtype, NaN or infinity, or a normalised tensor
+ * @throws UserError for another shape or dtype
  */
-export async function tensorToRgb(tensor: tf.Tensor): Promise<RgbImage> {
+export async function tensorLevels(tensor: tf.Tensor): Promise<Levels> {
   const [height, width, channels] = tensor.shape;
   if (tensor.rank !== 3 || channels !== 3) {
     throw new UserError(`classify takes a tensor [height, width, 3] of levels 0…255, got [${tensor.shape}]`);
@@ -135,29 +133,7 @@ export async function tensorToRgb(tensor: tf.Tensor): Promise<RgbImage> {
       `classify takes a tensor of levels 0…255 as int32 or float32, got one of ${tensor.dtype}`,
     );
   }
-  const levels = (await tensor.data()) as Float32Array | Int32Array;
-  if (tensor.dtype === 'float32') checkLevels(levels);
-  // Clamps; a fraction is cut off first, where the array alone would round it.
-  return { data: new Uint8Array(Uint8ClampedArray.from(levels, Math.trunc).buffer), width, height };
-}
-
-function checkLevels(levels: ArrayLike<number>): void {
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < levels.length; i++) {
-    const level = levels[i];
-    if (!Number.isFinite(level)) throw new UserError(`the tensor of levels holds ${level} at place ${i}`);
-    if (level < min) min = level;
-    if (level > max) max = level;
-  }
-  const black = min === 0 && max === 0;
-  const normalized = max <= 1 || (min < 0 && max <= MOST_NORMALIZED) || min < LEAST_LEVEL;
-  if (black || !normalized) return;
-  const range = `${Number(min.toPrecision(4))}…${Number(max.toPrecision(4))}`;
-  throw new UserError(
-    `classify takes a tensor of levels 0…255, and the values ${range} look normalised; ` +
-      'multiply values of 0…1 by 255, give levels as int32, or give a normalised batch to predict',
-  );
+  return { levels: (await tensor.data()) as Float32Array | Int32Array, width, height };
 }
 
 /** Checks the number of classes that are asked for. */

@@ -21,6 +21,8 @@ export interface ImageModel {
   predict(x: tf.Tensor4D): tf.Tensor2D;
   /** The same for pixels, without blocking the event loop where the model can. */
   predictPixels?(images: Float32Array, batch: number): Promise<Float32Array>;
+  /** Both heads' logits of a model with two, [batch, 2 · classes], where an engine gives them. */
+  headPixels?(images: Float32Array, batch: number): Promise<Float32Array | undefined>;
   /** Both heads' logits of a model with two. */
   predictHeads?(x: tf.Tensor4D): [tf.Tensor2D, tf.Tensor2D];
   /** Whether a runtime predicts, which gives the mean of two heads alone and is much faster than the layers. */

@@ -79,6 +79,9 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
 /** Throws a UserError for an option that load does not have. `more` are those that a platform adds. */
 export function checkLoadOptions(options: LoadOptions, more: readonly string[] = []): void {
   checkOptions('load', options, [...Object.keys(LOAD_OPTIONS), ...more]);
+  const { threads } = options;
+  if (threads === undefined || (Number.isSafeInteger(threads) && threads >= 1)) return;
+  throw new UserError(`load: threads is a whole number of at least 1, got ${describeValue(threads)}`);
 }
 
 /** The options of load that say how a checkpoint is converted. */

@@ -7,15 +7,19 @@ import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import type { CallOptions } from '../families/layers/types.js';
 import { modelMetadata } from '../families/metadata.js';
-import { numPrefixTokens, type VitConfig } from '../families/vit/config.js';
+import type { VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
 import type { WeightTensors } from '../ops/index.js';
+import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
 import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
+import { type Embedding, embeddingForward, splitEmbedding } from './embedding.js';
 import type { ImageModel } from './imageModel.js';
 import { namedWeights } from './weights.js';
+
+export type { Embedding } from './embedding.js';
 
 /** What goes with a model beside its weights. */
 export interface ModelExtras {
@@ -27,7 +31,13 @@ export interface ModelExtras {
   assumptions?: readonly Assumption[];
 }
 
-export interface ClassifyOptions {
+/** Options of classify, logits and embed. */
+export interface ImageCallOptions {
+  /** Ends the call: it rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+export interface ClassifyOptions extends ImageCallOptions {
   /** How many classes to give, a whole number of at least 1; 5 by default. */
   topK?: number;
 }
@@ -49,14 +59,6 @@ export interface Features {
   attention: tf.Tensor4D[];
 }
 
-/** What a model makes of one image; D is embedDim. */
-export interface Embedding {
-  /** The class token after the final norm, float32 [D]. */
-  classToken: Float32Array;
-  /** The mean over all patches of their tokens after the final norm, float32 [D]. */
-  patchMean: Float32Array;
-}
-
 /** Runs a whole model faster than layer by layer, e.g. a graph on native TensorFlow; owned by the model. */
 export interface Runtime {
   predict(x: tf.Tensor4D): tf.Tensor2D;
@@ -67,6 +69,10 @@ export interface Runtime {
    * @returns logits, float32 [batch, classes]
    */
   run?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
+  /** As `run`, with the rows of embeddingForward. */
+  embed?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
+  /** As `run`, with every head's logits side by side (headLogits). */
+  heads?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
   dispose(): void;
 }
 
@@ -207,6 +213,18 @@ export class VisionTransformer implements ImageModel {
     });
   }
 
+  /**
+   * Both heads' logits of a model with two, for pixels that are ready, without blocking the event loop; undefined where no
+   * engine gives them.
+   *
+   * @param images float32 [batch, H, W, C], normalised
+   * @returns float32 [batch, 2 · classes]: the class head's of an image, then the distillation head's
+   */
+  async headPixels(images: Float32Array, batch: number): Promise<Float32Array | undefined> {
+    const runtime = this.onBackend(() => this.currentRuntime());
+    return this.predictHeads ? runtime?.heads?.(images, batch) : undefined;
+  }
+
   /** Both heads' logits of a model with two: see DistilledVisionTransformer. */
   predictHeads?(x: tf.Tensor, options?: CallOptions): [tf.Tensor2D, tf.Tensor2D];
 
@@ -260,8 +278,8 @@ export class VisionTransformer implements ImageModel {
     images: ClassifyInput | readonly ClassifyInput[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
-    checkOptions('classify', options, ['topK']);
-    const { topK: asked = 5 } = options;
+    checkOptions('classify', options, ['topK', 'signal']);
+    const { topK: asked = 5, signal } = options;
     const topK = checkTopK(asked);
     if (this.config.numClasses === 0) {
       throw new UserError(
@@ -269,7 +287,8 @@ export class VisionTransformer implements ImageModel {
       );
     }
     const ranked = (logits: Float32Array) => topPredictions(logits, topK, this.labels);
-    return isList(images) ? (await this.logits(images)).map(ranked) : ranked(await this.logits(images));
+    const logits = await this.logits(images, { signal });
+    return Array.isArray(logits) ? logits.map(ranked) : ranked(logits);
   }
 
   /**
@@ -279,12 +298,19 @@ export class VisionTransformer implements ImageModel {
    * @returns float32 [classes]; without a head what predict gives, [D]
    * @throws UserError if an image cannot be read, or a logit is not finite
    */
-  async logits(image: ClassifyInput): Promise<Float32Array>;
-  async logits(images: readonly ClassifyInput[]): Promise<Float32Array[]>;
-  async logits(images: ClassifyInput | readonly ClassifyInput[]): Promise<Float32Array | Float32Array[]>;
-  async logits(images: ClassifyInput | readonly ClassifyInput[]): Promise<Float32Array | Float32Array[]> {
-    const compute = (x: tf.Tensor4D) => [this.predict(x)];
-    const rows = await this.eachImage(images, compute, ([logits]) => logits!, this.currentRuntime());
+  async logits(image: ClassifyInput, options?: ImageCallOptions): Promise<Float32Array>;
+  async logits(images: readonly ClassifyInput[], options?: ImageCallOptions): Promise<Float32Array[]>;
+  async logits(
+    images: ClassifyInput | readonly ClassifyInput[],
+    options?: ImageCallOptions,
+  ): Promise<Float32Array | Float32Array[]>;
+  async logits(
+    images: ClassifyInput | readonly ClassifyInput[],
+    options: ImageCallOptions = {},
+  ): Promise<Float32Array | Float32Array[]> {
+    checkOptions('logits', options, ['signal']);
+    const compute = (pixels: Float32Array, batch: number) => this.predictPixels(pixels, batch, options);
+    const rows = await this.eachImage(images, compute, options);
     return isList(images) ? rows : rows[0]!;
   }
 
@@ -296,96 +322,109 @@ export class VisionTransformer implements ImageModel {
    * @throws UserError if there are more or fewer pixels, the model was disposed of, or its backend removed or lost
    */
   async predictPixels(images: Float32Array, batch: number, options: RunOptions = {}): Promise<Float32Array> {
-    const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
-    if (images.length !== shape.reduce((a, b) => a * b, 1)) {
-      throw new UserError(
-        `${this.config.name}: predictPixels takes ${shape.join(' × ')} numbers, got ${images.length}`,
-      );
-    }
     const runtime = this.onBackend(() => this.currentRuntime());
-    if (runtime?.run) return runtime.run(images, batch, options);
-    const logits = this.onBackend(() => tf.tidy(() => this.predict(tf.tensor4d(images, shape))));
-    try {
-      return await readValues(logits, this.bound.name);
-    } finally {
-      logits.dispose();
-    }
+    const compute = (x: tf.Tensor4D) => this.predict(x);
+    return this.computePixels('predictPixels', images, batch, compute, runtime?.run, options);
   }
 
   /**
    * What the model makes of an image, or of each of a list, before its head.
    *
    * @param image what classify takes
-   * @returns class token and mean of the patches after the final norm, float32 [D] each
-   * @throws UserError if an image cannot be read, a value is not finite, or the model has no class token
+   * @returns class token, distillation token (undefined where the model has none) and mean of the patch tokens after the
+   *   final norm, float32 [D] each
+   * @throws UserError if an image cannot be read, or a value is not finite
    */
-  async embed(image: ClassifyInput): Promise<Embedding>;
-  async embed(images: readonly ClassifyInput[]): Promise<Embedding[]>;
-  async embed(images: ClassifyInput | readonly ClassifyInput[]): Promise<Embedding | Embedding[]> {
-    if (this.config.classToken === false) {
-      throw new UserError(`${this.config.name}: has no class token; use features for its tokens`);
-    }
-    const prefix = numPrefixTokens(this.config);
-    const compute = (x: tf.Tensor4D) => {
-      const { tokens } = this.features(x);
-      const [, count, width] = tokens.shape;
-      const patches = tf.slice(tokens, [0, prefix, 0], [-1, count - prefix, width]);
-      return [tf.reshape(tf.slice(tokens, [0, 0, 0], [-1, 1, width]), [-1, width]), tf.mean(patches, 1)];
-    };
-    const embeddings = await this.eachImage(images, compute, ([classToken, patchMean]) => ({
-      classToken: classToken!,
-      patchMean: patchMean!,
-    }));
+  async embed(image: ClassifyInput, options?: ImageCallOptions): Promise<Embedding>;
+  async embed(images: readonly ClassifyInput[], options?: ImageCallOptions): Promise<Embedding[]>;
+  async embed(
+    images: ClassifyInput | readonly ClassifyInput[],
+    options: ImageCallOptions = {},
+  ): Promise<Embedding | Embedding[]> {
+    checkOptions('embed', options, ['signal']);
+    const rows = await this.eachImage(
+      images,
+      (pixels, batch) => this.embedPixels(pixels, batch, options),
+      options,
+    );
+    const embeddings = rows.map((row) => splitEmbedding(this.config, row));
     return isList(images) ? embeddings : embeddings[0]!;
   }
 
-  /** Runs `compute` on images in batches, and gives the rows of its outputs [B, n] for each image. */
-  private async eachImage<T>(
+  /**
+   * As embed, for pixels that are ready, without blocking the event loop where the backend can.
+   *
+   * @param images float32 [batch, H, W, C], normalised, not to be changed before the answer is there
+   * @returns float32 [batch, n · D]: class token, distillation token (those that the model has) and mean of the patch
+   *   tokens, as splitEmbedding parts them
+   * @throws UserError if there are more or fewer pixels, the model was disposed of, or its backend removed or lost
+   */
+  async embedPixels(images: Float32Array, batch: number, options: RunOptions = {}): Promise<Float32Array> {
+    const compute = (x: tf.Tensor4D) => embeddingForward(new VitOps(this.weightTensors), this.config, x);
+    const runtime = this.onBackend(() => this.currentRuntime());
+    return this.computePixels('embedPixels', images, batch, compute, runtime?.embed, options);
+  }
+
+  /** Runs `fast`, or where there is none `compute` on the model's backend. */
+  private async computePixels(
+    method: string,
+    images: Float32Array,
+    batch: number,
+    compute: (x: tf.Tensor4D) => tf.Tensor,
+    fast: Runtime['run'],
+    options: RunOptions,
+  ): Promise<Float32Array> {
+    const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
+    if (images.length !== shape.reduce((a, b) => a * b, 1)) {
+      throw new UserError(
+        `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,
+      );
+    }
+    options.signal?.throwIfAborted();
+    if (fast) return fast(images, batch, options);
+    const output = this.onBackend(() => tf.tidy(() => compute(tf.tensor4d(images, shape))));
+    try {
+      return await unlessAborted(readValues(output, this.bound.name), options.signal);
+    } finally {
+      output.dispose();
+    }
+  }
+
+  /** Prepares images and runs `compute` on them in batches; the row of its output [B, n] for each image. */
+  private async eachImage(
     given: ClassifyInput | readonly ClassifyInput[],
-    compute: (x: tf.Tensor4D) => tf.Tensor[],
-    result: (rows: Float32Array[]) => T,
-    runtime?: Runtime,
-  ): Promise<T[]> {
+    compute: (pixels: Float32Array, batch: number) => Promise<Float32Array>,
+    { signal }: ImageCallOptions,
+  ): Promise<Float32Array[]> {
+    signal?.throwIfAborted();
     this.onBackend(() => {}); // a model that cannot run says so before anything is decoded
     const images = isList(given) ? given : [given];
-    const size = ONE_BY_ONE.includes(this.backend) && !runtime?.run ? 1 : BATCH;
-    const results: T[] = [];
+    const size = ONE_BY_ONE.includes(this.backend) && !this.runtime?.run ? 1 : BATCH;
+    const rows: Float32Array[] = [];
     for (let start = 0; start < images.length; start += size) {
-      const pixels = await Promise.all(
-        images.slice(start, start + size).map((image, i) => this.pixelsOf(image, isList(given), start + i)),
-      );
-      if (runtime?.run) {
-        const all = await runtime.run(joined(pixels), pixels.length);
-        this.checkFinite(all);
-        for (const i of pixels.keys()) results.push(result([rowOf(all, i, pixels.length)]));
-        continue;
-      }
-      const outputs = this.onBackend(() => tf.tidy(() => compute(this.batchOf(pixels))));
-      try {
-        const values = await Promise.all(outputs.map((output) => readValues(output, this.bound.name)));
-        for (const all of values) this.checkFinite(all);
-        for (const i of pixels.keys()) {
-          results.push(result(values.map((all) => rowOf(all, i, pixels.length))));
-        }
-      } finally {
-        tf.dispose(outputs);
-      }
+      const prepared = images
+        .slice(start, start + size)
+        .map((image, i) => this.pixelsOf(image, isList(given) ? start + i : undefined, signal));
+      const pixels = await unlessAborted(Promise.all(prepared), signal);
+      const all = await compute(joined(pixels), pixels.length);
+      this.checkFinite(all);
+      for (const i of pixels.keys()) rows.push(rowOf(all, i, pixels.length));
     }
-    return results;
+    return rows;
   }
 
-  private async pixelsOf(image: ClassifyInput, listed: boolean, place: number): Promise<Float32Array> {
+  /** @param place the image's place in a list, if it is in one */
+  private async pixelsOf(
+    image: ClassifyInput,
+    place: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array> {
     try {
-      return await toPixels(image, this.preprocessing);
+      return await toPixels(image, this.preprocessing, signal);
     } catch (error) {
-      if (!listed || !(error instanceof UserError)) throw error;
+      if (place === undefined || !(error instanceof UserError)) throw error;
       throw new UserError(`image ${place} of the list: ${error.message}`, { cause: error });
     }
-  }
-
-  private batchOf(pixels: readonly Float32Array[]): tf.Tensor4D {
-    const [height, width] = this.preprocessing.crop;
-    return tf.tensor4d(joined(pixels), [pixels.length, height, width, 3]);
   }
 
   private checkFinite(values: Float32Array): void {

@@ -37,17 +37,34 @@ declare module '../models/classify.js' {
 export const NODE_KINDS =
   'a path, a URL (file:, http:, https:, data:), the bytes of an image file (Uint8Array, ArrayBuffer, Blob, Response, stream), a sharp instance';
 
-/** The decoder that src/node adds to classify: undefined for what is none of NodeImage. */
-export function decodeNodeImage(input: unknown): Promise<RgbImage> | undefined {
-  if (typeof input === 'string') return decodeAddress(input);
-  if (isUrl(input)) return decodeAddress(input.href);
+/** Where an image's pixels come from: a file, a file's bytes with what names them in errors, or pixels themselves. */
+export type ImageSource =
+  | { readonly file: string }
+  | { readonly bytes: Uint8Array; readonly label?: string }
+  | { readonly image: RgbImage };
+
+/** Fetches and gathers one of NodeImage, undecoded; undefined for what is none. */
+export function readNodeImage(input: unknown, signal?: AbortSignal): Promise<ImageSource> | undefined {
+  if (typeof input === 'string') return readAddress(input, signal);
+  if (isUrl(input)) return readAddress(input.href, signal);
   // Pixels that are bytes come as {data, width, height}; bytes alone are a file's.
-  if (isBytes(input)) return decodeImage(bytesOf(input));
-  if (input instanceof Blob) return decodeBlob(input);
-  if (input instanceof Response) return decodeResponse(input);
-  if (isSharp(input)) return decodeSharp(input);
-  if (isStream(input)) return decodeStream(input);
+  if (isBytes(input)) return Promise.resolve({ bytes: bytesOf(input) });
+  if (input instanceof Blob) return readBlob(input);
+  if (input instanceof Response) return readResponse(input);
+  if (isSharp(input)) return decodeSharp(input).then((image) => ({ image }));
+  if (isStream(input)) return readStream(input);
   return undefined;
+}
+
+/** The decoder that src/node adds to classify: undefined for what is none of NodeImage. */
+export function decodeNodeImage(input: unknown, signal?: AbortSignal): Promise<RgbImage> | undefined {
+  return readNodeImage(input, signal)?.then(decodeSource);
+}
+
+/** The pixels of a source. */
+export async function decodeSource(source: ImageSource): Promise<RgbImage> {
+  if ('image' in source) return source.image;
+  return 'file' in source ? decodeImage(source.file) : decodeImage(source.bytes, source.label);
 }
 
 function isUrl(input: unknown): input is URL {
@@ -66,18 +83,18 @@ function bytesOf(input: Uint8Array | ArrayBuffer | SharedArrayBuffer): Uint8Arra
   return input instanceof Uint8Array ? input : new Uint8Array(input);
 }
 
-async function decodeAddress(address: string): Promise<RgbImage> {
-  if (isDataUrl(address)) return decodeImage(bytesOfDataUrl(address), 'the data: URL');
+async function readAddress(address: string, signal: AbortSignal | undefined): Promise<ImageSource> {
+  if (isDataUrl(address)) return { bytes: bytesOfDataUrl(address), label: 'the data: URL' };
   if (/^https?:\/\//i.test(address)) {
-    return decodeImage(await fetchFile(address, { maxBytes: MAX_UNDECLARED }), address);
+    return { bytes: await fetchFile(address, { maxBytes: MAX_UNDECLARED, signal }), label: address };
   }
-  if (/^file:/i.test(address)) return decodeImage(pathOf(address));
+  if (/^file:/i.test(address)) return { file: pathOf(address) };
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(address)) {
     throw new UserError(
       `${address.slice(0, 200)}: images are read from paths and file:, http:, https: and data: addresses`,
     );
   }
-  return decodeImage(address);
+  return { file: address };
 }
 
 function pathOf(address: string): string {
@@ -88,25 +105,25 @@ function pathOf(address: string): string {
   }
 }
 
-async function decodeBlob(blob: Blob): Promise<RgbImage> {
+async function readBlob(blob: Blob): Promise<ImageSource> {
   const name = (blob as { name?: unknown }).name;
   const label = typeof name === 'string' && name !== '' ? name : 'image';
   if (blob.size > MAX_FILE_BYTES) throw tooLarge(label);
-  return decodeImage(new Uint8Array(await blob.arrayBuffer()), label);
+  return { bytes: new Uint8Array(await blob.arrayBuffer()), label };
 }
 
-async function decodeResponse(response: Response): Promise<RgbImage> {
+async function readResponse(response: Response): Promise<ImageSource> {
   const label = response.url || 'the Response';
   if (!response.ok) throw new UserError(`${label}: the server answered ${response.status}`);
   if (!response.body) throw new UserError(`${label}: has no body`);
   if (response.bodyUsed) throw new UserError(`${label}: its body has been read already`);
-  return decodeStream(response.body, label);
+  return readStream(response.body, label);
 }
 
-async function decodeStream(
+async function readStream(
   stream: NodeJS.ReadableStream | ReadableStream,
   label = 'the stream',
-): Promise<RgbImage> {
+): Promise<ImageSource> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
@@ -123,7 +140,7 @@ async function decodeStream(
     if (error instanceof UserError) throw error;
     throw new UserError(`${label}: cannot be read (${(error as Error).message})`, { cause: error });
   }
-  return decodeImage(Buffer.concat(chunks, length), label);
+  return { bytes: Buffer.concat(chunks, length), label };
 }
 
 function tooLarge(label: string): UserError {

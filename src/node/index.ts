@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { isHubName } from '../hub/hubName.js';
 import { setFileSaver } from '../models/boundLayers.js';
-import { addImageDecoder } from '../models/classify.js';
+import { addImageDecoder, setImagePreparer } from '../models/classify.js';
 import {
   checkLoadOptions,
   conversionOptions,
@@ -14,6 +14,7 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { decodeNodeImage, NODE_KINDS } from './imageInputs.js';
 import './backends.js';
 import { openModel } from './openModel.js';
+import { prepareImage } from './prepareImage.js';
 import { fileHandler } from './saveLayersModel.js';
 
 export * as tf from '@tensorflow/tfjs-core';
@@ -32,6 +33,7 @@ export { type RunHooks, type RunResult, runTraining } from './train/run.js';
 export { openEvalData, openTrainData } from './trainData.js';
 
 addImageDecoder(decodeNodeImage, NODE_KINDS);
+setImagePreparer(prepareImage);
 setFileSaver(fileHandler);
 
 /**

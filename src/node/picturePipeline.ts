@@ -1,5 +1,6 @@
 import type { Preprocessing } from '../image/types.js';
 import { inOrder } from '../inOrder.js';
+import { unlessAborted } from '../unlessAborted.js';
 import { inThisThread, type PictureSource, startPicturePool } from './picturePool.js';
 
 export interface PictureOptions {
@@ -73,19 +74,6 @@ async function prepareBatch(
   });
   const data = places.subarray(0, indices.length * pictureLength);
   return { start, count, files: indices.map((index) => files[index]!), indices, data, failures };
-}
-
-/** What `promise` gives, unless the signal aborts first: then rejects with its reason. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  // A listener for each wait, taken away after it: Promise.race with one promise for the signal would keep every
-  // batch alive as long as the signal.
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /**

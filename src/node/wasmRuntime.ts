@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { addEngine, type EngineSource } from '../backend.js';
 import { createWasmEngine } from '../engines/wasm/index.js';
-import { forward } from '../families/vit/forward.js';
+import { forward, headLogits } from '../families/vit/forward.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { probeSimd } from '../kernels/wasm/featureProbe.js';
+import { embeddingForward } from '../models/embedding.js';
 import type { EngineRuntime, RunOptions } from '../models/visionTransformer.js';
 import { compileOptimized, defaultThreads, startNodeWorker } from './wasmEngine.js';
 
@@ -12,6 +13,10 @@ async function wasmRuntime(source: EngineSource): Promise<EngineRuntime> {
   const { config, readWeight, threads = defaultThreads(), onProgress, signal } = source;
   const engine = await createWasmEngine({
     forward: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
+    outputs: {
+      embedding: (ops, images) => embeddingForward(ops, config, images),
+      heads: (ops, images) => headLogits(ops, config, images),
+    },
     weights: weightSpecs(config),
     readWeight,
     inputShape: [...config.imgSize, config.inChans],
@@ -29,6 +34,10 @@ async function wasmRuntime(source: EngineSource): Promise<EngineRuntime> {
       return tf.tensor2d(logits, [batch, engine.width]);
     },
     run: (images: Float32Array, batch: number, options?: RunOptions) => engine.run(images, batch, options),
+    embed: (images: Float32Array, batch: number, options?: RunOptions) =>
+      engine.run(images, batch, { ...options, output: 'embedding' }),
+    heads: (images: Float32Array, batch: number, options?: RunOptions) =>
+      engine.run(images, batch, { ...options, output: 'heads' }),
     weight: (name) => engine.weight(name),
     dispose: () => engine.dispose(),
   };

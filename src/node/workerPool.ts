@@ -16,6 +16,11 @@ const CLOSE_MS = 5000;
 
 export interface WorkerPoolOptions<Job, Result> {
   readonly workers: number;
+  /**
+   * Threads start when there is work for them, and keep the process alive only while they work; by default all start
+   * at once.
+   */
+  readonly lazy?: boolean;
   /** Module of the worker: it posts 'ready' once, then one answer a message, in the order of its messages. */
   readonly url: URL;
   readonly workerData: unknown;
@@ -67,12 +72,24 @@ export function startWorkerPool<Job, Result>(
       task.reject(broken);
       return;
     }
-    const member = members.reduce((least, other) =>
-      other.tasks.length < least.tasks.length ? other : least,
-    );
+    const member = memberFor();
     member.tasks.push(task);
+    if (options.lazy) member.worker.ref();
     const { message, transfer } = options.pack(task.job);
     member.worker.postMessage(message, transfer);
+  }
+
+  /** The member with the least to do. */
+  function memberFor(): Member<Job, Result> {
+    const [first, ...others] = members;
+    const least = others.reduce(
+      (least, other) => (least && least.tasks.length <= other.tasks.length ? least : other),
+      first,
+    );
+    if (least && (least.tasks.length === 0 || members.length >= options.workers)) return least;
+    const member = start();
+    members.push(member);
+    return member;
   }
 
   function start(): Member<Job, Result> {
@@ -86,6 +103,7 @@ export function startWorkerPool<Job, Result>(
     member.worker.on('message', (message: 'ready' | Result) => {
       if (message === 'ready') member.ready = true;
       else member.tasks.shift()!.resolve(message);
+      if (options.lazy && member.tasks.length === 0) member.worker.unref();
     });
     member.worker.on('error', (error) => {
       member.error = error as Error;
@@ -118,7 +136,7 @@ export function startWorkerPool<Job, Result>(
     }
   }
 
-  const members = Array.from({ length: options.workers }, start);
+  const members = options.lazy ? [] : Array.from({ length: options.workers }, start);
   return {
     run: (job) =>
       new Promise((resolve, reject) => {

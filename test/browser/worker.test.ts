@@ -77,7 +77,7 @@ describeInBrowser('a model in a worker', () => {
       return {
         pairs,
         listed,
-        embedded: embedded.map(({ classToken, patchMean }) => [[...classToken], [...patchMean]]),
+        embedded: embedded.map(({ classToken, patchMean }) => [[...classToken!], [...patchMean]]),
         fractions,
         backend: there.backend.backend,
         predicted: [[...(await y.data())], [...z.data]],

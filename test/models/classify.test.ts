@@ -160,29 +160,71 @@ test('an array gives one result for each, as each alone', async () => {
 test('logits are those of predict, and embed the tokens of features', async () => {
   const before = tf.memory().numTensors;
   const logits = await model.logits(image);
-  const { classToken, patchMean } = await model.embed(image);
+  const embedding = await model.embed(image);
   const [also] = await model.embed([image]);
   expect(tf.memory().numTensors).toBe(before);
-  expect(also).toEqual({ classToken, patchMean });
+  expect(also).toEqual(embedding);
+  const { classToken, distillationToken, patchMean } = embedding;
   const x = tf.tensor4d(preprocess(image, model.preprocessing), [1, 24, 32, 3]);
   expect([...logits]).toEqual([...model.predict(x).dataSync()]);
   const rows = (model.features(x).tokens.arraySync() as number[][][])[0]!;
-  expect([...classToken]).toEqual(rows[0]);
+  expect([...classToken!]).toEqual(rows[0]);
+  expect([...distillationToken!]).toEqual(rows[1]);
   const patches = rows.slice(2); // class and distillation token stand first
   expect(patches.length).toBe(12);
   for (const [i, mean] of patchMean.entries()) {
     expect(mean).toBeCloseTo(patches.reduce((sum, row) => sum + row[i]!, 0) / 12, 5);
   }
-  expect([...classToken]).not.toEqual([...patchMean]);
+  expect([...classToken!]).not.toEqual([...patchMean]);
 });
 
-test('a model without a class token has no embedding of one', async () => {
+test('without a class token the embedding is the mean of the patches, and registers are none', async () => {
   const mean = createModel(
-    { embedDim: 16, depth: 1, numHeads: 2, numClasses: 3, patchSize: 8, classToken: false, pool: 'mean' },
+    {
+      embedDim: 16,
+      depth: 1,
+      numHeads: 2,
+      numClasses: 3,
+      patchSize: 8,
+      classToken: false,
+      registers: 3,
+      pool: 'mean',
+    },
     { imgSize: 16 },
   );
-  await expect(mean.embed(image)).rejects.toThrow(/^vit: has no class token; use features for its tokens$/);
+  const embedding = await mean.embed(image);
+  expect(embedding.classToken).toBeUndefined();
+  expect(embedding.distillationToken).toBeUndefined();
+  const x = tf.tensor4d(preprocess(image, mean.preprocessing), [1, 16, 16, 3]);
+  const rows = (mean.features(x).tokens.arraySync() as number[][][])[0]!;
+  expect(rows.length).toBe(7);
+  for (const [i, value] of embedding.patchMean.entries()) {
+    expect(value).toBeCloseTo(rows.slice(3).reduce((sum, row) => sum + row[i]!, 0) / 4, 5);
+  }
   mean.dispose();
+});
+
+describe('a signal ends', () => {
+  const reason = new Error('enough');
+  const calls = [
+    ['classify', (signal: AbortSignal) => model.classify([image, image], { signal })],
+    ['logits', (signal: AbortSignal) => model.logits([image, image], { signal })],
+    ['embed', (signal: AbortSignal) => model.embed([image, image], { signal })],
+  ] as const;
+
+  test.each(calls)('%s before it begins, with its reason', async (_, call) => {
+    await expect(call(AbortSignal.abort(reason))).rejects.toBe(reason);
+  });
+
+  test.each(calls)('%s while it is under way, and the next call is answered', async (_, call) => {
+    const before = tf.memory().numTensors;
+    const controller = new AbortController();
+    const ended = call(controller.signal);
+    controller.abort(reason);
+    await expect(ended).rejects.toBe(reason);
+    expect(await call(new AbortController().signal)).toHaveLength(2);
+    expect(tf.memory().numTensors).toBe(before);
+  });
 });
 
 test('a model without a head gives logits’ features and refuses to classify', async () => {

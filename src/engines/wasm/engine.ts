@@ -12,9 +12,14 @@ import { type StartWorker, Team } from './team.js';
 import { WeightLayout, type WeightRow } from './weightLayout.js';
 import { loadWeights, type WeightReader } from './weights.js';
 
+/** From images [B, H, W, C] to one row an image, e.g. logits [B, classes]. */
+export type EngineForward = (ops: Ops<Value>, images: Value) => Value;
+
 export interface WasmEngineOptions {
-  /** The family's forward pass, from images [B, H, W, C] to one row an image, e.g. logits [B, classes]. */
-  readonly forward: (ops: Ops<Value>, images: Value) => Value;
+  /** The family's forward pass. */
+  readonly forward: EngineForward;
+  /** Further outputs of the same weights by name, e.g. embeddings. */
+  readonly outputs?: Readonly<Record<string, EngineForward>>;
   /** The weights that the forward pass names, with their shapes in tfjs' layout. */
   readonly weights: readonly WeightRow[];
   /** Is asked for each weight once, in the order of the table. */
@@ -38,6 +43,8 @@ export interface WasmEngineOptions {
 export interface RunOptions {
   /** Ends the call, with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Name of one of the further outputs; by default the forward pass's own. */
+  readonly output?: string;
 }
 
 export interface WasmEngine {
@@ -77,7 +84,7 @@ const MOST_IMAGES = 256;
  * @throws UserError if there is no room or no SIMD, or a weight is missing or has another shape than its layer needs
  */
 export async function createWasmEngine(options: WasmEngineOptions): Promise<WasmEngine> {
-  const { forward, inputShape, threads, startWorker } = options;
+  const { forward, outputs = {}, inputShape, threads, startWorker } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new UserError(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
@@ -87,24 +94,99 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   const kernels = instantiate(module, memory.memory);
   const tiles = tilesOf(kernels);
   const layout = new WeightLayout(options.weights, CONTROL + CONTROL_BYTES, tiles);
-  const programs = new Map<number, Program>();
-  const programOf = (batch: number): Program => {
-    const known = programs.get(batch);
-    if (known) return known;
-    const program = layOut(
-      record(forward, inputShape, batch, layout, tiles),
-      tiles,
-      layout.end,
-      threadsInUse,
-      !startWorker,
-    );
-    programs.set(batch, program);
-    return program;
+  // The first recordings give the weights their places; those that follow are laid out behind them.
+  const rowsOf = [forward, ...Object.values(outputs)].map((each) => {
+    const { steps } = record(each, inputShape, 1, layout, tiles);
+    return Math.max(...steps.map(({ over }) => ('rows' in over ? over.rows : 1)));
+  });
+  const imageSize = inputShape.reduce((a, b) => a * b, 1);
+  const rows = Math.max(...rowsOf);
+  const team = new Team({ module, memory, kernels, threads: threadsInUse, startWorker });
+  let disposed: UserError | undefined;
+  let current: Queue | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  /** The team runs one program at a time, and each output has a queue of its own. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const ended = last.then(work);
+    last = ended.catch(() => {});
+    return ended;
   };
-  // The first recording gives the weights their places, the second is laid out behind them.
-  const { steps } = record(forward, inputShape, 1, layout, tiles);
-  const one = programOf(1);
-  memory.reserve(one.end);
+
+  /** One output: its programs by their batch, and the calls that wait for it. */
+  const open = (forward: EngineForward) => {
+    const programs = new Map<number, Program>();
+    const programOf = (batch: number): Program => {
+      const known = programs.get(batch);
+      if (known) return known;
+      const recorded = record(forward, inputShape, batch, layout, tiles);
+      const program = layOut(recorded, tiles, layout.end, threadsInUse, !startWorker);
+      programs.set(batch, program);
+      return program;
+    };
+    const { width } = programOf(1);
+    let most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
+    // Beside the largest models there is room for the activations of fewer.
+    while (most > 1 && programOf(most).end > MOST_BYTES) most = Math.floor(most / 2);
+    const runOf = (parts: readonly Part[]) => {
+      const batch = parts.reduce((sum, { count }) => sum + count, 0);
+      const program = programOf(batch);
+      memory.reserve(program.end);
+      return {
+        program,
+        prepare() {
+          let to = program.images;
+          for (const { call, first, count } of parts) {
+            const images = call.images.subarray(first * imageSize, (first + count) * imageSize);
+            memory.floats(to, images.length).set(images);
+            to += images.byteLength;
+          }
+        },
+        collect() {
+          let row = 0;
+          for (const { call, first, count } of parts) {
+            for (let i = 0; i < count; i++, row++) {
+              const from = memory.floats(program.output + row * program.stride * 4, width);
+              call.output.set(from, (first + i) * width);
+            }
+          }
+        },
+      };
+    };
+    const queue: Queue = new Queue({
+      most,
+      imageSize,
+      width,
+      run: (parts) =>
+        inTurn(async () => {
+          if (parts.every(({ call }) => call.ended)) return; // aborted before its turn came
+          current = queue;
+          await team.run(runOf(parts));
+        }),
+      stop: () => {
+        if (current === queue) team.stop();
+      },
+    });
+    const predict = (images: Float32Array, batch: number) => {
+      const output = new Float32Array(batch * width);
+      for (let first = 0; first < batch; first += most) {
+        const call = { images, output } as Part['call'];
+        team.runNow(runOf([{ call, first, count: Math.min(most, batch - first) }]));
+      }
+      return output;
+    };
+    return { width, queue, predict, end: programOf(1).end };
+  };
+  const main = open(forward);
+  const others = new Map<string, ReturnType<typeof open>>();
+  const outputOf = (name: string | undefined) => {
+    if (name === undefined) return main;
+    const forward = outputs[name];
+    if (!forward) throw new UserError(`the WASM engine has no output ${name}`);
+    const opened = others.get(name) ?? open(forward);
+    others.set(name, opened);
+    return opened;
+  };
+  memory.reserve(main.end);
   // What readBack cannot take from the memory: vectors, tokens and position embeddings, a hundredth of all.
   const kept = new Map<string, Float32Array>();
   await loadWeights(
@@ -120,47 +202,6 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     options.onProgress,
   );
 
-  const imageSize = inputShape.reduce((a, b) => a * b, 1);
-  const { width } = one;
-  const rows = Math.max(...steps.map(({ over }) => ('rows' in over ? over.rows : 1)));
-  let most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
-  // Beside the largest models there is room for the activations of fewer.
-  while (most > 1 && programOf(most).end > MOST_BYTES) most = Math.floor(most / 2);
-  const team = new Team({ module, memory, kernels, threads: threadsInUse, startWorker });
-  let disposed: UserError | undefined;
-
-  const runOf = (parts: readonly Part[]) => {
-    const batch = parts.reduce((sum, { count }) => sum + count, 0);
-    const program = programOf(batch);
-    memory.reserve(program.end);
-    return {
-      program,
-      prepare() {
-        let to = program.images;
-        for (const { call, first, count } of parts) {
-          const images = call.images.subarray(first * imageSize, (first + count) * imageSize);
-          memory.floats(to, images.length).set(images);
-          to += images.byteLength;
-        }
-      },
-      collect() {
-        let row = 0;
-        for (const { call, first, count } of parts) {
-          for (let i = 0; i < count; i++, row++) {
-            const from = memory.floats(program.output + row * program.stride * 4, width);
-            call.output.set(from, (first + i) * width);
-          }
-        }
-      },
-    };
-  };
-  const queue = new Queue({
-    most,
-    imageSize,
-    width,
-    run: (parts) => team.run(runOf(parts)),
-    stop: () => team.stop(),
-  });
   const check = (images: Float32Array, batch: number) => {
     if (disposed) throw disposed;
     if (!Number.isInteger(batch) || batch < 0 || images.length !== batch * imageSize) {
@@ -173,26 +214,20 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   return {
     predict(images, batch) {
       check(images, batch);
-      const output = new Float32Array(batch * width);
-      for (let first = 0; first < batch; first += most) {
-        const call = { images, output } as Part['call'];
-        team.runNow(runOf([{ call, first, count: Math.min(most, batch - first) }]));
-      }
-      return output;
+      return main.predict(images, batch);
     },
-    async run(images, batch, { signal } = {}) {
+    async run(images, batch, { signal, output } = {}) {
       check(images, batch);
-      return queue.add(images, batch, signal);
+      return outputOf(output).queue.add(images, batch, signal);
     },
     dispose() {
       if (disposed) return;
       disposed = new UserError('the model was disposed of');
-      queue.close(disposed);
+      for (const { queue } of [main, ...others.values()]) queue.close(disposed);
       team.dispose();
-      programs.clear();
     },
     weight: (name) => readBack(layout, memory, tiles, kept, name),
-    width,
+    width: main.width,
     description: `WASM, ${bits}-bit SIMD, ${threadsInUse} ${threadsInUse === 1 ? 'thread' : 'threads'}`,
     get memoryBytes() {
       return memory.memory.buffer.byteLength;

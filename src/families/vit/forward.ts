@@ -43,6 +43,12 @@ export function forward<V>(ops: VitOps<V>, config: VitConfig, images: V, options
   return ops.mean(headNames(config).map((name, token) => head(ops, config, name, tokens, token)));
 }
 
+/** Every head's logits side by side: images [B, H, W, C] → [B, heads · classes]. */
+export function headLogits<V>(ops: VitOps<V>, config: VitConfig, images: V): V {
+  const tokens = encode(ops, config, images, { outputTokensOnly: true });
+  return ops.concat(headNames(config).map((name, token) => head(ops, config, name, tokens, token)));
+}
+
 /** The tokens after the final norm: images [B, H, W, C] → [B, T, D]. */
 export function encode<V>(ops: VitOps<V>, config: VitConfig, images: V, options: ForwardOptions<V> = {}): V {
   const { watch } = options;

@@ -1,0 +1,153 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../errors.js';
+import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
+import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
+import { listImages } from '../node/imageFiles.js';
+import { load } from '../node/index.js';
+import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
+import { sayAssumptions } from './assumptions.js';
+import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
+import { print, printJson, say } from './print.js';
+import { type Progress, startProgress } from './progress.js';
+import { defaultWorkers } from './threads.js';
+
+interface Args extends PreprocessingArgs {
+  model: string;
+  images: string[];
+  out: string;
+  pool?: EmbeddingPool;
+  batchSize: number;
+  workers: number;
+  backend: string;
+  quantize?: 'int8';
+  json: boolean;
+}
+
+/** `deit embed`: features of images, as a file for other programs. */
+export const embedCommand: Command = {
+  command: 'embed <model> <images...>',
+  describe: 'Write features of images, float32 [images, width]',
+  builder: (yargs) =>
+    yargs
+      .positional('model', {
+        type: 'string',
+        demandOption: true,
+        describe: 'converted folder, its URL, or a checkpoint',
+      })
+      .positional('images', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'image files, or folders of some',
+      })
+      .option('out', {
+        type: 'string',
+        demandOption: true,
+        describe: 'FILE.npy (the images in FILE.txt) or FILE.safetensors (in its metadata)',
+      })
+      .option('pool', {
+        choices: ['token', 'mean', 'both'],
+        describe: 'class token, mean of the patch tokens, or both side by side; by default the token if any',
+      })
+      .options(preprocessingOptions)
+      .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
+      .option('workers', {
+        type: 'number',
+        default: defaultWorkers(),
+        describe: 'threads that decode; 0: none',
+      })
+      .option('backend', { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' })
+      .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
+      .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
+      .check((args) => checkNumbers(args, { 'batch-size': [1, MAX_BATCH_SIZE], workers: [0, MAX_WORKERS] }))
+      .check(({ images }) => {
+        if (images.length === 0) throw new UsageError('say which images: embed MODEL FOLDER|IMAGE...');
+        return true;
+      })
+      .example('$0 embed deit-tiny/ photos/ --out photos.npy', 'class tokens, and photos.txt with the files')
+      .example(
+        '$0 embed deit-tiny/ photos/ --out photos.safetensors --pool both',
+        'with the mean of the patches beside them',
+      ),
+  handler: async (raw) => {
+    const args = raw as unknown as Args;
+    const format = featuresFormat(args.out);
+    const files = await filesOf(args.images);
+    const unlisted = format === 'npy' ? files.find((file) => /[\r\n]/.test(file)) : undefined;
+    if (unlisted !== undefined) {
+      throw new UserError(
+        `${JSON.stringify(unlisted)}: a file's name with a line break has no place in ${listOf(args.out)}; write .safetensors, or rename it`,
+      );
+    }
+    const { features, pool } = await featuresOf(args, files);
+    const { indices, values, width, failed } = features;
+    if (indices.length === 0) throw new UserError(`none of the ${failed} images could be read`);
+    const metadata = { model: args.model, pool };
+    const kept = indices.map((index) => files[index]!);
+    const written = await writeFeatures(args.out, { values, width, files: kept, metadata });
+    const summary = { images: indices.length, width, pool, failed, files: written };
+    if (args.json) printJson(summary);
+    else print(`${written.join(', ')}: ${indices.length} images, ${width} features each (${pool})`);
+    if (failed > 0)
+      throw new UserError(`${failed} of ${files.length} images could not be read and are left out`);
+  },
+};
+
+async function featuresOf(
+  args: Args,
+  files: readonly string[],
+): Promise<{ features: FileFeatures; pool: EmbeddingPool }> {
+  const { backend, quantize } = args;
+  const model = await load(args.model, { backend, quantize, preprocessing: preprocessingArgs(args) });
+  try {
+    sayAssumptions(model);
+    const { config } = model;
+    const pool = args.pool ?? defaultPool(config);
+    if (pool !== 'mean' && config.classToken === false) {
+      throw new UserError(`${args.model}: has no class token; use --pool mean`);
+    }
+    const { preprocessing } = model;
+    const { batchSize, workers } = args;
+    const options = { preprocessing, pool, batchSize, workers };
+    return { features: await embedWithProgress('embed', model, files, options), pool };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** As embedFiles, with progress and failures on stderr. */
+export async function embedWithProgress(
+  label: string,
+  model: Parameters<typeof embedFiles>[0],
+  files: readonly string[],
+  options: EmbedFilesOptions,
+): Promise<FileFeatures> {
+  const progress: Progress = startProgress({ label, total: files.length, unit: 'images' });
+  try {
+    return await embedFiles(model, files, {
+      onProgress: (done) => progress.update(done),
+      onFailure: (message) => say(`not read: ${message}`),
+      ...options,
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+/** The images that arguments name: files, and all images below folders. A file that is not there fails by itself. */
+async function filesOf(images: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const name of images) {
+    const info = await stat(name).catch(() => undefined);
+    if (!info?.isDirectory()) {
+      files.push(name);
+      continue;
+    }
+    const below = await listImages(name);
+    if (below.length === 0) throw new UserError(`${name}: no images in it`);
+    for (const file of below) files.push(join(name, file));
+  }
+  return files;
+}

@@ -1,0 +1,148 @@
+/** The k-NN evaluation of `deit eval --knn`. */
+import type { Argv } from 'yargs';
+import type { Assumption } from '../../converters/facts.js';
+import { UserError } from '../errors.js';
+import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
+import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
+import { load } from '../node/index.js';
+import { assumptionsOf, sayAssumptions } from './assumptions.js';
+import { embedWithProgress } from './embed.js';
+import { checkNumbers, UsageError } from './main.js';
+import { type PreprocessingArgs, preprocessingArgs } from './preprocessingOptions.js';
+import { print, printJson, say } from './print.js';
+import { startProgress } from './progress.js';
+
+/** DINO's defaults. */
+const K = 20;
+const TEMPERATURE = 0.07;
+
+export interface KnnArgs extends PreprocessingArgs {
+  model: string;
+  valDir: string;
+  knn?: string;
+  knnK?: number;
+  knnTemperature?: number;
+  batchSize: number;
+  workers: number;
+  backend: string;
+  quantize?: 'int8';
+  strict: boolean;
+  json: boolean;
+}
+
+/** What `deit eval --knn --json` prints. */
+interface Summary extends KnnResult {
+  k: number;
+  temperature: number;
+  pool: EmbeddingPool;
+  imagesPerSecond: number;
+  preset: string;
+  backend: string;
+  assumptions: readonly Assumption[];
+}
+
+/** Options of `deit eval` that need the head's classes or another machine's work. */
+const WITHOUT = [
+  'labels',
+  'classes-by-order',
+  'predictions',
+  'resume',
+  'report',
+  'queue',
+  'redis-password-file',
+];
+
+export function withKnnOptions(yargs: Argv): Argv {
+  return yargs
+    .option('knn', {
+      type: 'string',
+      describe: 'folder of class folders: classify by its nearest images, without a head (DINO)',
+    })
+    .option('knn-k', { type: 'number', describe: `with --knn: how many neighbours vote; by default ${K}` })
+    .option('knn-temperature', {
+      type: 'number',
+      describe: `with --knn: a vote counts exp(similarity / temperature); by default ${TEMPERATURE}`,
+    })
+    .check((args) => {
+      if (args.knn === undefined) {
+        const alone = ['knn-k', 'knn-temperature'].find((name) => args[name] !== undefined);
+        if (alone) throw new UsageError(`--${alone} is for --knn TRAIN_DIR`);
+        return true;
+      }
+      const other = WITHOUT.find((name) => args[name] !== undefined && args[name] !== false);
+      if (other) throw new UsageError(`--${other} and --knn do not go together; use one`);
+      const temperature = args['knn-temperature'];
+      if (temperature !== undefined && !(Number.isFinite(temperature) && Number(temperature) >= 0.01)) {
+        throw new UsageError(`--knn-temperature must be a number of at least 0.01, got ${temperature}`);
+      }
+      return checkNumbers(args, { 'knn-k': [1, 10_000] });
+    });
+}
+
+/** Measures the accuracy of a model's features. */
+export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
+  const { knnK: k = K, knnTemperature: temperature = TEMPERATURE, backend, quantize } = args;
+  const folders = await openKnnFolders(args.knn, args.valDir);
+  const { train, val } = folders;
+  say(
+    `${val.files.length} images, ${val.names.length} classes; ${train.files.length} to train, ${train.names.length} classes`,
+  );
+  const model = await load(args.model, { backend, quantize, preprocessing: preprocessingArgs(args) });
+  try {
+    sayAssumptions(model);
+    const { config } = model;
+    const { preprocessing } = model;
+    const pool = defaultPool(config);
+    say(
+      `features: ${pool === 'token' ? 'class token' : 'mean of the patch tokens'}; preset ${preprocessing.preset}`,
+    );
+    const { batchSize, workers } = args;
+    const strict = (message: string) => {
+      throw new UserError(`${message}; --strict stops here`);
+    };
+    const options = {
+      preprocessing,
+      pool,
+      batchSize,
+      workers,
+      ...(args.strict ? { onFailure: strict } : {}),
+    };
+    const start = performance.now();
+    const progress = { current: undefined as ReturnType<typeof startProgress> | undefined };
+    const result = await evaluateKnn(model, folders, {
+      k,
+      temperature,
+      embed: (label, files) => embedWithProgress(label, model, files, options),
+      onProgress: (fraction) => {
+        progress.current ??= startProgress({ label: 'k-NN', total: 100, unit: '%' });
+        progress.current.update(Math.round(100 * fraction));
+      },
+    }).finally(() => progress.current?.stop());
+    const seconds = (performance.now() - start) / 1000;
+    show(
+      {
+        ...result,
+        k: Math.min(k, result.trainImages),
+        temperature,
+        pool,
+        imagesPerSecond: (result.images + result.trainImages) / seconds,
+        preset: preprocessing.preset,
+        backend: model.backend,
+        assumptions: assumptionsOf(model),
+      },
+      args.json,
+    );
+  } finally {
+    model.dispose();
+  }
+}
+
+function show(summary: Summary, json: boolean): void {
+  if (json) return void printJson(summary);
+  const { images, top1, top5, failed, k, temperature, trainImages, imagesPerSecond } = summary;
+  print(
+    `k-NN top-1 ${top1!.toFixed(3)} %  top-5 ${top5!.toFixed(3)} %  (k ${k}, temperature ${temperature}; ` +
+      `${images} images against ${trainImages}${failed > 0 ? `, ${failed} not read` : ''}; ` +
+      `${imagesPerSecond.toFixed(1)} images/s; preset ${summary.preset}, ${summary.backend})`,
+  );
+}

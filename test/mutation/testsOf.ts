@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+const IMPORT = /(?:from|import)\s*\(?\s*['"](\.{1,2}\/[^'"]+\.js)['"]/g;
+
+/** Finds the test files that load a file, those with the fewest imports between them and it first. */
+export class TestFinder {
+  private readonly imports = new Map<string, string[]>();
+  private readonly tests: string[];
+
+  /** @param folder of the compiled tests */
+  constructor(folder: string) {
+    this.tests = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.test.js'))
+      .map((path) => join(folder, path))
+      .sort();
+  }
+
+  testsOf(file: string): string[] {
+    return this.tests
+      .map((test) => ({ test, distance: this.distance(test, file) }))
+      .filter(({ distance }) => distance !== undefined)
+      .sort((a, b) => a.distance! - b.distance!)
+      .map(({ test }) => test);
+  }
+
+  /** Breadth first, so that the first way found is the shortest. */
+  private distance(from: string, to: string): number | undefined {
+    const distances = new Map([[from, 0]]);
+    for (const [file, distance] of distances) {
+      if (file === to) return distance;
+      for (const next of this.importsOf(file)) {
+        if (!distances.has(next)) distances.set(next, distance + 1);
+      }
+    }
+    return undefined;
+  }
+
+  private importsOf(file: string): string[] {
+    let found = this.imports.get(file);
+    if (!found) {
+      found = [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, path]) =>
+        resolve(dirname(file), path),
+      );
+      this.imports.set(file, found);
+    }
+    return found;
+  }
+}

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 const IMPORT = /(?:from|import)\s*\(?\s*['"](\.{1,2}\/[^'"]+\.js)['"]/g;
@@ -39,9 +39,9 @@ export class TestFinder {
   private importsOf(file: string): string[] {
     let found = this.imports.get(file);
     if (!found) {
-      found = [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, path]) =>
-        resolve(dirname(file), path),
-      );
+      const named = [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, path]) => path);
+      // A text that looks like an import names no file.
+      found = named.map((path) => resolve(dirname(file), path)).filter((path) => existsSync(path));
       this.imports.set(file, found);
     }
     return found;

@@ -1,8 +1,8 @@
 import * as os from 'node:os';
 import { beforeEach, expect, jest, test } from '@jest/globals';
 
-let free = 0;
-let cores = 0;
+let free = 1e12;
+let cores = 4;
 jest.unstable_mockModule('node:os', () => ({
   ...os,
   freemem: () => free,

@@ -26,43 +26,49 @@ const { values: options, positionals: files } = parseArgs({
 if (files.length === 0) throw new Error('name source files, e.g. npm run mutate -- src/ops/gelu.ts');
 
 const workspace = new Workspace();
-process.on('SIGINT', () => process.exit(130));
-process.on('exit', () => workspace.remove());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+process.on('exit', () => {
+  workspace.remove();
+  printTable();
+});
 const finder = new TestFinder(`${workspace.folder}/dist/test`);
 /** Seconds of each test file on code that is right; undefined for one that fails there. */
 const timings = new Map<string, number | undefined>();
 
-const rows: string[] = [];
+const rows: { file: string; mutants: number; tried: number; killed: number; tests: number }[] = [];
 const survivors: string[] = [];
-let total = 0;
-let killedInAll = 0;
-for (const file of files) {
-  const { sample, count, tests, killed } = await tryFile(file);
-  rows.push(`| ${file} | ${count} | ${sample} | ${killed} | ${tests} |`);
-  total += sample;
-  killedInAll += killed;
-}
-console.log('| file | mutants | tried | killed | test files |\n| --- | --- | --- | --- | --- |');
-console.log(`${rows.join('\n')}\n\n${killedInAll} of ${total} killed, seed ${options.seed}; survivors:\n`);
-console.log(survivors.join('\n'));
+for (const file of files) await tryFile(file);
 
-async function tryFile(file: string) {
+/** Also of a run that was cut off: what was tried until then. */
+function printTable(): void {
+  console.log('| file | mutants | tried | killed | test files |\n| --- | --- | --- | --- | --- |');
+  const sum = { tried: 0, killed: 0 };
+  for (const { file, mutants, tried, killed, tests } of rows) {
+    console.log(`| ${file} | ${mutants} | ${tried} | ${killed} | ${tests} |`);
+    sum.tried += tried;
+    sum.killed += killed;
+  }
+  console.log(`\n${sum.killed} of ${sum.tried} killed, seed ${options.seed}; survivors:\n`);
+  console.log(survivors.join('\n'));
+}
+
+async function tryFile(file: string): Promise<void> {
   const compiled = workspace.compiled(file);
   const source = readFileSync(compiled, 'utf8');
   const mutants = mutantsOf(source);
   const { tests, seconds } = await nearestTests(compiled);
-  const chosen = sampleOf(mutants, Number(options.sample));
-  let killed = 0;
-  for (const mutant of chosen) {
+  const row = { file, mutants: mutants.length, tried: 0, killed: 0, tests: tests.length };
+  rows.push(row);
+  for (const mutant of sampleOf(mutants, Number(options.sample))) {
     const text = mutate(source, mutant);
     const limit = 60 + 5 * seconds;
     const run = await workspace.testWith(compiled, text, tests, limit);
-    if (run.outcome !== 'passed') killed++;
+    row.tried++;
+    if (run.outcome !== 'passed') row.killed++;
     else survivors.push(`- ${describe(file, source, mutant)}`);
     const verdict = run.outcome === 'passed' ? 'SURVIVED' : 'killed';
     console.error(`${verdict} (${run.seconds.toFixed(0)} s) ${describe(file, source, mutant)}`);
   }
-  return { sample: chosen.length, count: mutants.length, tests: tests.length, killed };
 }
 
 /** The nearest test files that pass and fit together into the given seconds, the fastest first. */

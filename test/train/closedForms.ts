@@ -33,4 +33,11 @@ export const closedForms = JSON.parse(
   decays: Record<string, Record<string, boolean>>;
   activations: Record<'x' | 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'silu' | 'relu' | 'tanh', number[]>;
   dropPathRates: number[];
+  resampled: {
+    start: [number, number];
+    end: [number, number];
+    antialias: boolean;
+    grid: number[];
+    out: number[];
+  }[];
 };

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 const IMPORT = /(?:from|import)\s*\(?\s*['"](\.{1,2}\/[^'"]+\.js)['"]/g;
 
-/** Finds the test files that load a file, those with the fewest imports between them and it first. */
+/** Finds the test files that load a file: first the one that has its name, then by the number of imports between. */
 export class TestFinder {
   private readonly imports = new Map<string, string[]>();
   private readonly tests: string[];
@@ -21,6 +21,7 @@ export class TestFinder {
       .map((test) => ({ test, distance: this.distance(test, file) }))
       .filter(({ distance }) => distance !== undefined)
       .sort((a, b) => a.distance! - b.distance!)
+      .sort((a, b) => Number(isNamed(b.test, file)) - Number(isNamed(a.test, file)))
       .map(({ test }) => test);
   }
 
@@ -46,4 +47,9 @@ export class TestFinder {
     }
     return found;
   }
+}
+
+/** Whether a test file is named like the file that it tests. */
+function isNamed(test: string, file: string): boolean {
+  return basename(test, '.test.js') === basename(file, '.js');
 }

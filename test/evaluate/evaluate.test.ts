@@ -10,6 +10,7 @@ import {
 } from '../../src/evaluate/evaluate.js';
 import { crossEntropy, predictionOf } from '../../src/evaluate/metrics.js';
 import { Scores } from '../../src/evaluate/scores.js';
+import { createModel } from '../../src/models/create.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -134,6 +135,44 @@ describe('scoreBatches', () => {
     expect(second).toMatchObject({ indices: [], failures: [] });
     expect(second.logits).toHaveLength(0);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("computes on the model's own backend", async () => {
+    let asked = 0;
+    const onBackend = <T>(run: () => T): T => {
+      asked++;
+      return run();
+    };
+    const [scored] = await all(scoreBatches({ ...model, onBackend }, of(batch)));
+    expect([...scored.logits]).toEqual([2.5, 1, 8.5, 1]);
+    expect(asked).toBe(1);
+  });
+
+  test('gives both heads of a distilled model with their mean where they are asked for', async () => {
+    const shape = {
+      imgSize: [4, 4],
+      patchSize: 4,
+      embedDim: 4,
+      depth: 1,
+      numHeads: 1,
+      numClasses: 3,
+    } as const;
+    const distilled = createModel({ ...shape, distilled: true }, { seed: 2 });
+    const plain = createModel(shape, { seed: 2 });
+    const pixels = { data: new Float32Array(2 * 48).fill(0.5), indices: [0, 1], failures: [] };
+    const [{ logits, heads }] = await all(scoreBatches(distilled, of(pixels), { heads: true }));
+    const [one, other] = heads!;
+    expect(one).not.toEqual(other);
+    expect(one).toHaveLength(6);
+    for (const [i, value] of logits.entries()) expect(value).toBeCloseTo((one[i] + other[i]) / 2, 6);
+    const [unasked] = await all(scoreBatches(distilled, of(pixels)));
+    for (const [i, value] of unasked.logits.entries()) expect(value).toBeCloseTo(logits[i], 6);
+    expect(unasked.heads).toBeUndefined();
+    const [single] = await all(scoreBatches(plain, of(pixels), { heads: true }));
+    expect(single.heads).toBeUndefined();
+    expect(single.logits).toHaveLength(6);
+    distilled.dispose();
+    plain.dispose();
   });
 
   test('takes pixels to a model that wants them so', async () => {

@@ -31,6 +31,8 @@ export const closedForms = JSON.parse(
   };
   /** By model, by PyTorch's name of a parameter. */
   decays: Record<string, Record<string, boolean>>;
+  /** The same, PyTorch's shape. */
+  shapes: Record<string, Record<string, number[]>>;
   activations: Record<'x' | 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'silu' | 'relu' | 'tanh', number[]>;
   dropPathRates: number[];
   resampled: {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { torchShape } from '../../../converters/tensorLayout.js';
 import { torchName } from '../../../converters/torchName.js';
 import { blockConfig, VIT_DEFAULTS, type VitConfig } from '../../../src/families/vit/config.js';
 import { weightSpecs } from '../../../src/families/vit/weights.js';
@@ -53,6 +54,14 @@ describe("weight decay acts where timm's param_groups_weight_decay lets it", () 
     expect(fixed.some(({ decays }) => decays)).toBe(false);
     expect(fixed.filter(({ codes }) => codes).every(({ name }) => name.endsWith('.kernel'))).toBe(true);
   });
+});
+
+test.each(Object.keys(closedForms.shapes))("%s: every weight has the shape of timm's", (model) => {
+  const ours = weightSpecs(MODELS[model]).map(({ name, shape }) => [
+    timmName(name),
+    name.endsWith('.kernel') ? torchShape(shape) : shape,
+  ]);
+  expect(Object.fromEntries(ours)).toEqual(closedForms.shapes[model]);
 });
 
 test('drop path grows from 0 to its rate over the depth, as timm spreads it', () => {

@@ -34,7 +34,7 @@ export interface WeightSpec {
   readonly initial: Initial;
   /**
    * Whether weight decay acts on it: not on biases and norms, which are vectors (timm, param_groups_weight_decay), nor
-   * on facebookresearch/deit's no_weight_decay list.
+   * on prefix tokens and position embeddings (no_weight_decay of facebookresearch/deit's and timm's models).
    */
   readonly decays: boolean;
   /** Whether its values are whole numbers from -127 to 127: a quantized matrix, with a scale of its own. */
@@ -170,7 +170,11 @@ export function patchEmbedWeights(
 export function tokensWeights(config: TokensConfig, patches: number, dim: number): WeightSpec[] {
   const table = new Table();
   for (const [name, length] of prefixLengths(config)) {
+<<<<<<< HEAD
     table.tensor(name, [1, length, dim], normal, name === 'reg_token');
+=======
+    table.add(name, [1, length, dim], normal, false);
+>>>>>>> h-mutants
   }
   table.tensor('pos_embed', [1, numPrefixPositions(config) + patches, dim], normal, false);
   return table.rows;

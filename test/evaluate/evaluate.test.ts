@@ -1,0 +1,188 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  evaluate,
+  type PictureModel,
+  type PreparedBatch,
+  type ScoredBatch,
+  scoreBatches,
+} from '../../src/evaluate/evaluate.js';
+import { crossEntropy, predictionOf } from '../../src/evaluate/metrics.js';
+import { Scores } from '../../src/evaluate/scores.js';
+import { createModel } from '../../src/models/create.js';
+
+beforeAll(() => tf.setBackend('cpu'));
+
+async function* of<T>(...items: T[]): AsyncGenerator<T> {
+  yield* items;
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+test('cross-entropy is −log of the softmax of the truth, for any size of logits', () => {
+  expect(crossEntropy([0, 0, 0, 0], 2)).toBeCloseTo(Math.log(4), 12);
+  expect(crossEntropy([Math.log(1), Math.log(3)], 0)).toBeCloseTo(Math.log(4), 12);
+  expect(crossEntropy([Math.log(1), Math.log(3)], 1)).toBeCloseTo(Math.log(4 / 3), 12);
+  expect(crossEntropy([1000, 0], 1)).toBeCloseTo(1000, 9);
+  expect(crossEntropy([-1000, -1001], 0)).toBeCloseTo(Math.log(1 + Math.exp(-1)), 9);
+});
+
+test('a prediction holds the five largest logits, largest first', () => {
+  const logits = [0.5, 3, -1, 2, 4, 1];
+  const prediction = predictionOf('a.png', 3, logits);
+  expect(prediction).toEqual({
+    file: 'a.png',
+    label: 3,
+    top5: [4, 1, 3, 5, 0],
+    logits: [4, 3, 2, 1, 0.5],
+    loss: crossEntropy(logits, 3),
+  });
+  expect(predictionOf('a.png', 0, [1, 2]).top5).toEqual([1, 0]);
+});
+
+test.each([
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+])('a logit of %d is refused', (bad) => {
+  expect(() => predictionOf('a.png', 0, [1, 2, bad])).toThrow(/a\.png: the model's logit for class 2/);
+});
+
+describe('evaluate', () => {
+  const pictures = ['a', 'b', 'c', 'd'].map((file, i) => ({ file, label: i % 2 }));
+  const batches = (): ScoredBatch[] => [
+    { logits: Float32Array.of(2, 1, 2, 1), indices: [1, 0], failures: [{ index: 3, message: 'broken' }] },
+    { logits: Float32Array.of(), indices: [], failures: [] },
+    {
+      logits: Float32Array.of(1, 3),
+      heads: [Float32Array.of(0, 3), Float32Array.of(2, 3)],
+      indices: [2],
+      failures: [],
+    },
+  ];
+
+  test('gives each picture its row of the logits, in whatever order they come', async () => {
+    const seen: unknown[] = [];
+    const failed: unknown[] = [];
+    const result = await evaluate(pictures, of(...batches()), {
+      onPrediction: ({ file, label, top5 }, logits, heads) =>
+        void seen.push([file, label, top5[0], [...logits], heads.map((head) => [...head])]),
+      onFailure: (file, message) => void failed.push([file, message]),
+    });
+    expect(seen).toEqual([
+      ['b', 1, 0, [2, 1], []],
+      ['a', 0, 0, [2, 1], []],
+      [
+        'c',
+        0,
+        1,
+        [1, 3],
+        [
+          [0, 3],
+          [2, 3],
+        ],
+      ],
+    ]);
+    expect(failed).toEqual([['d', 'broken']]);
+    expect(result).toMatchObject({ images: 3, failed: 1, top1: 100 / 3, top5: 100 });
+    const [right, wrong] = [Math.log(1 + Math.exp(-1)), Math.log(1 + Math.exp(1))];
+    expect(result.loss).toBeCloseTo((right + wrong + Math.log(1 + Math.exp(2))) / 3, 6);
+    expect(result.imagesPerSecond).toBeGreaterThan(0);
+  });
+
+  test('leaves out what is scored already, and counts no picture that could not be written down', async () => {
+    const scores = new Scores(4);
+    scores.add(1, { file: 'b', label: 1, top5: [1], logits: [0], loss: 0 });
+    const files: string[] = [];
+    const run = evaluate(
+      pictures,
+      of(...batches()),
+      {
+        onPrediction: ({ file }) => {
+          files.push(file);
+          if (file === 'c') throw new Error('disk full');
+        },
+      },
+      scores,
+    );
+    await expect(run).rejects.toThrow('disk full');
+    expect(files).toEqual(['a', 'c']);
+    expect(scores.accuracy()).toMatchObject({ images: 2, top1: 100 });
+  });
+});
+
+describe('scoreBatches', () => {
+  /** Its logits are the mean of each picture's pixels, and 1. */
+  const model: PictureModel = {
+    config: { imgSize: [1, 2] },
+    predict: (x) => tf.concat2d([tf.reshape(tf.mean(x, [1, 2, 3]), [-1, 1]), tf.ones([x.shape[0], 1])], 1),
+  };
+  const data = Float32Array.from({ length: 12 }, (_, i) => i);
+  const batch: PreparedBatch = { data, indices: [5, 7], failures: [{ index: 6, message: 'broken' }] };
+
+  test('gives logits, indices and failures of each batch, and leaves no tensor', async () => {
+    const before = tf.memory().numTensors;
+    const empty = { data: new Float32Array(), indices: [], failures: [] };
+    const [first, second] = await all(scoreBatches(model, of(batch, empty)));
+    expect([...first.logits]).toEqual([2.5, 1, 8.5, 1]);
+    expect(first).toMatchObject({ indices: [5, 7], failures: [{ index: 6, message: 'broken' }] });
+    expect(first.heads).toBeUndefined();
+    expect(second).toMatchObject({ indices: [], failures: [] });
+    expect(second.logits).toHaveLength(0);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("computes on the model's own backend", async () => {
+    let asked = 0;
+    const onBackend = <T>(run: () => T): T => {
+      asked++;
+      return run();
+    };
+    const [scored] = await all(scoreBatches({ ...model, onBackend }, of(batch)));
+    expect([...scored.logits]).toEqual([2.5, 1, 8.5, 1]);
+    expect(asked).toBe(1);
+  });
+
+  test('gives both heads of a distilled model with their mean where they are asked for', async () => {
+    const shape = {
+      imgSize: [4, 4],
+      patchSize: 4,
+      embedDim: 4,
+      depth: 1,
+      numHeads: 1,
+      numClasses: 3,
+    } as const;
+    const distilled = createModel({ ...shape, distilled: true }, { seed: 2 });
+    const plain = createModel(shape, { seed: 2 });
+    const pixels = { data: new Float32Array(2 * 48).fill(0.5), indices: [0, 1], failures: [] };
+    const [{ logits, heads }] = await all(scoreBatches(distilled, of(pixels), { heads: true }));
+    const [one, other] = heads!;
+    expect(one).not.toEqual(other);
+    expect(one).toHaveLength(6);
+    for (const [i, value] of logits.entries()) expect(value).toBeCloseTo((one[i] + other[i]) / 2, 6);
+    const [unasked] = await all(scoreBatches(distilled, of(pixels)));
+    for (const [i, value] of unasked.logits.entries()) expect(value).toBeCloseTo(logits[i], 6);
+    expect(unasked.heads).toBeUndefined();
+    const [single] = await all(scoreBatches(plain, of(pixels), { heads: true }));
+    expect(single.heads).toBeUndefined();
+    expect(single.logits).toHaveLength(6);
+    distilled.dispose();
+    plain.dispose();
+  });
+
+  test('takes pixels to a model that wants them so', async () => {
+    const asked: unknown[] = [];
+    const predictPixels = async (images: Float32Array, count: number) => {
+      asked.push([images, count]);
+      return Float32Array.of(1, 2, 3, 4);
+    };
+    const [scored] = await all(scoreBatches({ ...model, predictPixels }, of(batch)));
+    expect(asked).toEqual([[data, 2]]);
+    expect([...scored.logits]).toEqual([1, 2, 3, 4]);
+  });
+});

@@ -16,6 +16,7 @@ sharp.cache(false);
 
 const port = parentPort!;
 const { model: path, quantize } = workerData as ScoreModel;
+port.postMessage('starting'); // the model may take its time
 
 const opened = await openModel(path);
 const model = await loadFrom(opened.source, { backend: 'wasm', quantize });

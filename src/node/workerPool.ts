@@ -105,7 +105,10 @@ export function startWorkerPool<Job, Result>(
       ready: false,
     };
     const late = setTimeout(() => {
-      replace(member, `no answer within ${startMs / 1000} s; the machine may be overloaded, use fewer threads`);
+      replace(
+        member,
+        `no answer within ${startMs / 1000} s; the machine may be overloaded, use fewer threads`,
+      );
       void member.worker.terminate();
     }, startMs);
     member.worker.on('message', (message: 'starting' | 'ready' | Result) => {

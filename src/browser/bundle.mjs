@@ -155,7 +155,11 @@ serveWorker();`;
       target: 'es2022',
       modulePreload: false,
       chunkSizeWarningLimit: 3000,
-      rolldownOptions: { input: 'worker', output: { format: 'iife', codeSplitting: false } },
+      rolldownOptions: {
+        input: 'worker',
+        output: { format: 'iife', codeSplitting: false },
+        transform: { define: { 'import.meta': '{}' } },
+      },
     },
   });
   if (output.length !== 1) throw new Error(`the inlined worker is ${output.length} files, not one`);

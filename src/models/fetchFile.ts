@@ -73,12 +73,6 @@ export async function request(
   redirects: Redirects = 'same-host',
 ): Promise<Response> {
   const response = await follow(url, init, redirects);
-  if (response.type === 'opaque') {
-    // A service worker may answer so; neither the status nor the bytes are shown.
-    throw new UserError(
-      `${url}: answered without CORS, so that the page cannot read it; have it fetched with CORS`,
-    );
-  }
   if (response.status === 206 && !new Headers(init.headers).has('Range')) {
     void response.body?.cancel().catch(() => {});
     throw new UserError(

@@ -190,7 +190,9 @@ describeInBrowser('restricted pages', () => {
     const found = await runIn(page, 'load');
     expect(found).toMatchObject({ index: 3 });
     expect(found.seconds).toBeLessThan(40);
-    expect(found.description).toMatch(/; one thread, as the build with threads does not start \(its threads do/);
+    expect(found.description).toMatch(
+      /; one thread, as the build with threads does not start \(its threads do/,
+    );
   });
 
   test('an isolated page that gets no shared memory runs one thread; one that gets none at all is told', async () => {
@@ -245,7 +247,9 @@ describeInBrowser('restricted pages', () => {
       expect(error).toMatch(message);
       expect(error).toMatch(REMEDY);
     }
-    expect((await from('/damaged')).error).toMatch(/simd\.wasm: is damaged, or not of TensorFlow\.js 4\.22\.0/);
+    expect((await from('/damaged')).error).toMatch(
+      /simd\.wasm: is damaged, or not of TensorFlow\.js 4\.22\.0/,
+    );
     expect(await from('/typed')).toMatchObject({ index: 3 });
   });
 
@@ -259,7 +263,9 @@ describeInBrowser('restricted pages', () => {
     expect((await from('/nothing')).error).toBe(
       `UserError: the worker does not start: ${server.url}/nothing/worker.js: the server answered 404; serve a copy of deit-tfjs/dist/browser and name its address as the option assetFolder, or import deit-tfjs/inline`,
     );
-    expect((await from('/plain')).error).toMatch(/worker\.js: the server sends it as "text\/plain", not as JavaScript/);
+    expect((await from('/plain')).error).toMatch(
+      /worker\.js: the server sends it as "text\/plain", not as JavaScript/,
+    );
     expect(await from('/lib')).toMatchObject({ index: 3 });
   });
 

@@ -47,13 +47,19 @@ function startText(script: string, type: WorkerType, imported?: string): Started
     return imported === undefined ? 'its script cannot be loaded' : explainScript(imported);
   };
   try {
-    return { worker: new Worker(scriptUrl(script), { type, name: NAME }), explain };
+    return { worker: new Worker(textUrl(script, type), { type, name: NAME }), explain };
   } catch (cause) {
     throw new UserError(
       `the worker cannot be started from a blob (${(cause as Error).message}); add blob: to the worker-src of the page's Content-Security-Policy`,
       { cause },
     );
   }
+}
+
+/** Chromium starts no module worker from a blob of a page without an origin (a sandboxed frame). */
+function textUrl(script: string, type: WorkerType): string {
+  const isModule = type === 'module' && globalThis.origin === 'null';
+  return isModule ? `data:text/javascript,${encodeURIComponent(script)}` : scriptUrl(script);
 }
 
 async function explainScript(url: string): Promise<string> {

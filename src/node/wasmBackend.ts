@@ -44,7 +44,9 @@ function createWasmBackend(): tf.KernelBackend {
       return instance.exports;
     },
   };
-  const factory = require(`${PACKAGE}/wasm-out/tfjs-backend-wasm.js`) as (config: EmscriptenModule) => unknown;
+  const factory = require(`${PACKAGE}/wasm-out/tfjs-backend-wasm.js`) as (
+    config: EmscriptenModule,
+  ) => unknown;
   withoutNewHandlers(() => factory(module));
   const { cwrap } = module;
   if (!cwrap) throw new UserError('the WASM backend of TensorFlow.js does not start here');

@@ -80,6 +80,16 @@ const PROBE_MS = 5000;
 
 /** Whether workers start from blobs here, which a policy may forbid (worker-src, else script-src). */
 export function blobWorkersStart(): Promise<boolean> {
+  return workerAnswers('postMessage(0)');
+}
+
+/** Whether such a worker may take in a script from a blob too, as tfjs' threads do (script-src). */
+export function blobWorkersImport(): Promise<boolean> {
+  const imported = "URL.createObjectURL(new Blob(['postMessage(0)'], { type: 'text/javascript' }))";
+  return workerAnswers(`importScripts(${imported})`);
+}
+
+function workerAnswers(script: string): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (starts: boolean) => {
       clearTimeout(timer);
@@ -89,7 +99,7 @@ export function blobWorkersStart(): Promise<boolean> {
     const timer = setTimeout(settle, PROBE_MS, false);
     let worker: Worker | undefined;
     try {
-      worker = new Worker(scriptUrl('postMessage(0)'));
+      worker = new Worker(scriptUrl(script));
       worker.onmessage = () => settle(true);
       worker.onerror = (event) => {
         event.preventDefault();

@@ -12,7 +12,7 @@ import { withTimeout } from '../backendLoss.js';
 import { runningBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import { readWasmFile, type WasmFile } from './assets.js';
-import { blobWorkersStart, requireWebAssembly, scriptUrl } from './policy.js';
+import { blobWorkersImport, blobWorkersStart, requireWebAssembly, scriptUrl } from './policy.js';
 
 const NAME = 'wasm';
 /** That of tfjs-backend-wasm. */
@@ -82,12 +82,8 @@ async function startPlain(simd: boolean): Promise<EmscriptenModule> {
 
 /** The build with threads; undefined, with a reason, where it does not start. */
 async function startThreads(): Promise<EmscriptenModule | undefined> {
-  withoutThreads = undefined;
-  if (!(await blobWorkersStart())) {
-    withoutThreads =
-      "one thread, as the page's Content-Security-Policy forbids workers of a blob (worker-src)";
-    return undefined;
-  }
+  withoutThreads = await whatForbidsThreads();
+  if (withoutThreads !== undefined) return undefined;
   const compiled = await compile('tfjs-backend-wasm-threaded-simd.wasm');
   const factory = exported<Factory>(threadedModule);
   const { wasmWorkerContents } = exported<{ wasmWorkerContents: string }>(threadModule);
@@ -110,6 +106,14 @@ async function startThreads(): Promise<EmscriptenModule | undefined> {
     withoutThreads = `one thread, as the build with threads does not start (${(error as Error).message})`;
     return undefined;
   }
+}
+
+async function whatForbidsThreads(): Promise<string | undefined> {
+  const policy = "one thread, as the page's Content-Security-Policy forbids";
+  if (!(await blobWorkersStart())) return `${policy} workers of a blob (add blob: to its worker-src)`;
+  if (!(await blobWorkersImport()))
+    return `${policy} scripts of a blob in workers (add blob: to its script-src)`;
+  return undefined;
 }
 
 /** Runs Emscripten's factory on a compiled module; rejects if that cannot be instantiated. */

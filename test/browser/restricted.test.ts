@@ -99,8 +99,27 @@ describeInBrowser('restricted pages', () => {
     expect(found).toMatchObject({ index: 3 });
     expect(found.seconds).toBeLessThan(30);
     expect(found.description).toMatch(
-      /; one thread, as the page's Content-Security-Policy forbids workers of a blob \(worker-src\)$/,
+      /; one thread, as the page's Content-Security-Policy forbids workers of a blob \(add blob: to its worker-src\)$/,
     );
+  });
+
+  test.each([
+    [
+      "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:",
+      /scripts of a blob in workers \(add blob:/,
+    ],
+    ["script-src 'self' blob: 'wasm-unsafe-eval'", /^wasm: own kernels, [^;]*$/],
+  ])('an isolated page under %s', async (policy, description) => {
+    const page = await open(await serve({ isolated: true, policy }));
+    const found = await runIn(page, 'load');
+    expect(found).toMatchObject({ index: 3, description: expect.stringMatching(description) });
+    expect(found.seconds).toBeLessThan(30);
+    expect(await runIn(page, 'loadInWorker')).toMatchObject({ index: 3 });
+  });
+
+  test('without wasm-unsafe-eval WebGL works all the same', async () => {
+    const server = await serve({ policy: "script-src 'self'" });
+    expect(await runIn(await open(server), 'load', MODEL, { backend: 'webgl' })).toMatchObject({ index: 3 });
   });
 
   test.each(BOTH)('%s without wasm-unsafe-eval: the policy is blamed', async (how) => {
@@ -181,10 +200,10 @@ describeInBrowser('restricted pages', () => {
     const page = await open(await serve({ isolated: true }), () => {
       const { Worker: RealWorker } = globalThis;
       let count = 0;
-      // The first is the library's question whether workers start at all; tfjs' own follow.
+      // The first two are the library's question whether workers start at all; tfjs' own follow.
       globalThis.Worker = new Proxy(RealWorker, {
         construct: (target, [url, options]) =>
-          new target(count++ === 0 ? url : 'data:text/javascript,onmessage=()=>{}', options),
+          new target(count++ < 2 ? url : 'data:text/javascript,onmessage=()=>{}', options),
       });
     });
     const found = await runIn(page, 'load');

@@ -39,7 +39,7 @@ export async function load(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) return loadIsomorphic(source, options);
   const address = String(source);
-  if (/^https?:\/\//i.test(address)) return loadIsomorphic(address, options);
+  if (/^(https?:\/\/|blob:|data:)/i.test(address)) return loadIsomorphic(address, options);
   const opened = await openModel(/^file:/i.test(address) ? fileURLToPath(address) : address, options.convert);
   try {
     return await loadFrom(opened.source, options);

@@ -124,9 +124,9 @@ export async function activate(name: string): Promise<BoundBackend> {
     return await startBackend(name);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    const hint =
-      name === 'wasm' ? '; check that its .wasm files are served where the library looks for them' : '';
-    throw new UserError(`the ${name} backend does not start here${hint}`, { cause: error });
+    const { message } = error as Error;
+    const reason = message ? `: ${message.split('\n')[0]}` : '';
+    throw new UserError(`the ${name} backend does not start here${reason}`, { cause: error });
   }
 }
 
@@ -137,8 +137,11 @@ export function describeKernels({ simd, threads, reason }: WasmKernels): string 
   return `wasm: own kernels, ${instructions}${threads > 1 ? `, ${threads} threads` : ''}`;
 }
 
-addBackend('wasm', async () => {
+/** Starts tfjs' WASM backend with our kernels; resolves to one line on them. */
+export async function activateWasm(): Promise<string> {
   await activate('wasm');
   registerConvolutionGradient();
   return describeKernels(await registerWasmKernels());
-});
+}
+
+addBackend('wasm', activateWasm);

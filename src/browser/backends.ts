@@ -1,9 +1,10 @@
 /** The GPU backends of browsers, each fetched when it is first tried. WebGPU comes before WebGL, both before WASM. */
 import * as tf from '@tensorflow/tfjs-core';
-import { activate, addBackend } from '../backend.js';
+import { activate, activateWasm, addBackend } from '../backend.js';
 import { isLost, watchBackend, withTimeout } from '../backendLoss.js';
 import { type BoundBackend, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
+import { reasonWithoutThreads } from './wasmBackend.js';
 
 /** A GPU that does not finish a small product in this time, shader compilation included, is of no use. */
 const PROBE_TIMEOUT_MS = 15_000;
@@ -12,8 +13,15 @@ const PROBE_TIMEOUT_MS = 15_000;
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|lavapipe|software|basic render/i;
 
 export function addBrowserBackends(): void {
+  addBackend('wasm', startWasm); // in the place of the one that is there
   addBackend('webgl', startWebgl);
   addBackend('webgpu', startWebgpu);
+}
+
+async function startWasm(): Promise<string> {
+  const description = await activateWasm();
+  const reason = reasonWithoutThreads();
+  return reason ? `${description}; ${reason}` : description;
 }
 
 async function startWebgpu({ auto }: { auto: boolean }): Promise<string> {

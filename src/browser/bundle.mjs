@@ -24,14 +24,14 @@ const WASM_FILES = [
 
 /** The worker's script imports the bundle that the page has already, where a bundler would make a second one. */
 const WORKER = "import { serveWorker } from './deit-tfjs.js';\n\nserveWorker();\n";
-const ownWorker = {
-  name: 'own-worker',
-  enforce: 'pre',
-  transform: {
-    filter: { id: /\/browser\/worker\/client\.js$/ },
-    handler: (code) => code.replace("new URL('./worker.js'", "new URL(/* @vite-ignore */ './worker.js'"),
-  },
-};
+
+/** The bundle finds its files beside itself. */
+const ENTRY = `
+export * from ${JSON.stringify(join(root, 'dist/src/browser/library.js'))};
+import { setAssetSource } from ${JSON.stringify(join(root, 'dist/src/browser/assets.js'))};
+const beside = (file) => new URL(/* @vite-ignore */ file, import.meta.url).href;
+setAssetSource({ wasmUrl: beside, workerUrl: () => beside('worker.js') });
+`;
 
 await rm(outDir, { recursive: true, force: true });
 await mkdir(outDir, { recursive: true });
@@ -78,13 +78,25 @@ const noOuterVariable = {
   },
 };
 
-const bundle = await build({
+/** Modules that are not files: by their name, with their text. */
+const virtualModules = (sources) => ({
+  name: 'virtual-modules',
+  enforce: 'pre',
+  resolveId: (id) => (id in sources ? `\0${id}` : undefined),
+  load: (id) => sources[id.slice(1)],
+});
+
+const common = {
   root,
   configFile: false,
   logLevel: 'warn',
   base: './',
   publicDir: false,
-  plugins: [noNodeModules, ownWorker, noOuterVariable],
+};
+
+const bundle = await build({
+  ...common,
+  plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable],
   build: {
     outDir,
     emptyOutDir: false,
@@ -93,7 +105,7 @@ const bundle = await build({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1200,
     rolldownOptions: {
-      input: { 'deit-tfjs': join(root, 'dist/src/browser/index.js') },
+      input: { 'deit-tfjs': 'deit-tfjs' },
       preserveEntrySignatures: 'strict',
       output: {
         entryFileNames: '[name].js',
@@ -104,6 +116,67 @@ const bundle = await build({
     },
   },
 });
+
+await buildInlined();
+
+/**
+ * deit-tfjs/inline: the library, for a bundler, with the WASM binaries in base64 and the worker's script as a text, each a
+ * module that is imported when it is needed.
+ */
+async function buildInlined() {
+  const folder = join(outDir, 'inlined');
+  await mkdir(folder);
+  for (const file of WASM_FILES) {
+    const text = (await readFile(join(outDir, file))).toString('base64');
+    await writeModule(folder, `${file}.js`, text);
+  }
+  await writeModule(folder, 'worker.js', await inlinedWorker());
+  const wasm = WASM_FILES.map((file) => `    '${file}': () => text(import('./inlined/${file}.js')),`);
+  const entry = `import { setAssetSource } from '../src/browser/assets.js';
+
+export * from '../src/browser/library.js';
+
+const text = async (module) => (await module).default;
+
+setAssetSource({
+  inlined: {
+    wasm: {
+  ${wasm.join('\n  ')}
+    },
+    worker: () => text(import('./inlined/worker.js')),
+  },
+});
+`;
+  await writeFile(join(outDir, 'inline.js'), entry);
+}
+
+function writeModule(folder, name, text) {
+  return writeFile(join(folder, name), `export default ${JSON.stringify(text)};\n`);
+}
+
+/** The worker with all of the library in one classic script: browsers start it from a blob without module workers. */
+async function inlinedWorker() {
+  const entry = `import ${JSON.stringify(join(root, 'dist/src/browser/setup.js'))};
+import { serveWorker } from ${JSON.stringify(join(root, 'dist/src/browser/worker/serve.js'))};
+serveWorker();`;
+  const { output } = await build({
+    ...common,
+    plugins: [virtualModules({ worker: entry }), noNodeModules, noOuterVariable],
+    build: {
+      write: false,
+      target: 'es2022',
+      modulePreload: false,
+      chunkSizeWarningLimit: 3000,
+      rolldownOptions: {
+        input: 'worker',
+        output: { format: 'iife', codeSplitting: false },
+        transform: { define: { 'import.meta': '{}' } },
+      },
+    },
+  });
+  if (output.length !== 1) throw new Error(`the inlined worker is ${output.length} files, not one`);
+  return output[0].code;
+}
 
 const moduleIds = bundle.output.flatMap((chunk) => chunk.moduleIds ?? []);
 const licenses = thirdPartyLicenses(moduleIds, ['@tensorflow/tfjs-backend-wasm']);

@@ -24,26 +24,29 @@ interface Entry {
 /** Fetches through the cache, which is kept below `maxBytes`: what was used longest ago goes first. */
 export function cachedFetch(maxBytes = DEFAULT_CACHE_BYTES): FetchFile {
   return async (url, options = {}) => {
-    const cache = await openCache();
-    if (!cache) return fetchFile(url, options);
     const address = new URL(url, globalThis.location?.href).href;
-    const kept = await readKept(cache, address);
+    // Nothing else can be kept, and what lies in this page or on this disk need not be.
+    const cache = /^https?:/.test(address) ? await openCache() : undefined;
+    if (!cache) return fetchFile(url, options);
+    const kept = await orNothing(readKept(cache, address));
     if (kept) {
       const identity = await identityAt(address, options.signal);
       if (identity === kept.entry.identity || identity === 'unreachable') {
         options.onBytes?.(kept.bytes.length, kept.bytes.length);
-        await remember(cache, kept.entry, maxBytes);
+        await orNothing(remember(cache, kept.entry, maxBytes));
         return kept.bytes;
       }
     }
     const { response, bytes } = await download(url, options);
     const identity = identityOf(response);
     if (identity)
-      await keep(
-        cache,
-        { url: address, identity, bytes: bytes.length, sha256: await sha256(bytes) },
-        bytes,
-        maxBytes,
+      await orNothing(
+        keep(
+          cache,
+          { url: address, identity, bytes: bytes.length, sha256: await sha256(bytes) },
+          bytes,
+          maxBytes,
+        ),
       );
     return bytes;
   };
@@ -51,13 +54,24 @@ export function cachedFetch(maxBytes = DEFAULT_CACHE_BYTES): FetchFile {
 
 /** Deletes every file that cachedFetch has kept. */
 export async function clearCache(): Promise<void> {
-  await globalThis.caches?.delete(CACHE);
+  // A sandboxed frame may not even look at `caches`.
+  await orNothing((async () => globalThis.caches?.delete(CACHE))());
 }
 
-/** Undefined where the browser gives none: a page without https, a private window. */
+/** A cache that fails (full, broken, forbidden since) does without: the file is fetched. */
+async function orNothing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof DOMException || error instanceof TypeError || error instanceof SyntaxError)
+      return undefined;
+    throw error;
+  }
+}
+
+/** Undefined where the browser gives none: a page without https, a private window, a sandboxed frame. */
 async function openCache(): Promise<Cache | undefined> {
-  if (!globalThis.caches || !globalThis.crypto?.subtle) return undefined;
-  return caches.open(CACHE).catch(() => undefined);
+  return orNothing((async () => (globalThis.crypto?.subtle ? globalThis.caches?.open(CACHE) : undefined))());
 }
 
 async function readKept(
@@ -99,13 +113,9 @@ async function keep(
   maxBytes: number,
 ): Promise<void> {
   if (entry.bytes > maxBytes) return;
-  try {
-    await remember(cache, entry, maxBytes);
-    await cache.put(entry.url, new Response(bytes, { headers: { 'Content-Length': String(bytes.length) } }));
-  } catch (error) {
-    // The disk or the site's quota is full: the model loads all the same, and the next visit fetches it again.
-    if ((error as Error).name !== 'QuotaExceededError') throw error;
-  }
+  // Where the disk or the site's quota is full, the model loads all the same, and the next visit fetches it again.
+  await remember(cache, entry, maxBytes);
+  await cache.put(entry.url, new Response(bytes, { headers: { 'Content-Length': String(bytes.length) } }));
 }
 
 /** Puts an entry at the end of the index, and lets go of the first ones until all fit. */

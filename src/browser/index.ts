@@ -1,20 +1,11 @@
-/** deit-tfjs for browsers: everything of the isomorphic API, and what only a page or a web worker has. */
-import { addImageDecoder } from '../models/classify.js';
-import { addBrowserBackends } from './backends.js';
-import { BROWSER_KINDS, decodeBrowserImage } from './imageInputs.js';
-import { locateWasmFiles } from './wasmFiles.js';
+/** deit-tfjs for browsers by way of a bundler, which takes the files along that are named as `new URL(literal, …)`. */
+import { setAssetSource } from './assets.js';
+import { wasmUrl } from './wasmUrls.js';
 
-export * as tf from '@tensorflow/tfjs-core';
-export * from '../index.js';
-export { cachedFetch, clearCache } from './cache.js';
-export { type BrowserPicture, decodePicture, MAX_PIXELS, pictureBitmap } from './decode.js';
-export { type BrowserHubOptions, clearHubCache, listCachedFiles, openHub } from './hub.js';
-export type { BrowserImage } from './imageInputs.js';
-export { type BrowserLoadOptions, type BrowserModelSource, load } from './load.js';
-export { loadInWorker, type WorkerLoadOptions, type WorkerModel } from './worker/client.js';
-export type { HeadLogits, PlainFeatures, PlainTensor, StageTimes } from './worker/protocol.js';
-export { serveWorker } from './worker/serve.js';
+export * from './library.js';
 
-locateWasmFiles();
-addBrowserBackends();
-addImageDecoder(decodeBrowserImage, BROWSER_KINDS);
+setAssetSource({
+  wasmUrl,
+  startWorker: () =>
+    new Worker(new URL('./worker/worker.js', import.meta.url), { type: 'module', name: 'deit-tfjs' }),
+});

@@ -1,12 +1,20 @@
 import { UserError } from '../errors.js';
+import { type FetchFile, fetchFile } from '../models/fetchFile.js';
 import { checkLoadOptions, type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
+import { setAssetFolder } from './assets.js';
 import { cachedFetch } from './cache.js';
+import { explainBlocked } from './policy.js';
 
 export interface BrowserLoadOptions extends LoadOptions {
   /** Keep downloads for the next visit (see cache.ts): true, by default, or the most bytes to keep, or false. */
   cache?: boolean | number;
+  /**
+   * Address of the folder that holds the WASM binaries and worker.js, a copy of deit-tfjs' dist/browser, where the
+   * bundler has not taken them along. It holds for the page, as setAssetFolder says it.
+   */
+  assetFolder?: string | URL;
 }
 
 /**
@@ -26,11 +34,18 @@ export async function load(
   source: BrowserModelSource,
   given: BrowserLoadOptions = {},
 ): Promise<VisionTransformer> {
-  checkLoadOptions(given, ['cache']);
-  const { cache = true, ...options } = given;
+  checkLoadOptions(given, ['cache', 'assetFolder']);
+  const { cache = true, assetFolder, ...rest } = given;
+  if (assetFolder !== undefined) setAssetFolder(assetFolder);
+  const options: LoadOptions = { ...rest, fetchFile: rest.fetchFile ?? fetchFrom(cache) };
   if (isFileList(source)) return loadFrom(await openFiles(source), options);
-  if (options.fetchFile || cache === false) return loadIsomorphic(source, options);
-  return loadIsomorphic(source, { ...options, fetchFile: cachedFetch(cache === true ? undefined : cache) });
+  return loadIsomorphic(source, options);
+}
+
+/** Fetches from the network, through the cache or past it, and says when it was the page's policy that forbade it. */
+function fetchFrom(cache: boolean | number): FetchFile {
+  const fetchIt = cache === false ? fetchFile : cachedFetch(cache === true ? undefined : cache);
+  return (url, options) => explainBlocked(url, () => fetchIt(url, options));
 }
 
 function isFileList(source: BrowserModelSource): source is readonly File[] {

@@ -74,12 +74,18 @@ function watchStall(url: string, { signal, stallMs = STALL_MS }: FetchOptions) {
  * As fetch, but anything except an answer with a file is a UserError, a redirect to another host among them; an abort
  * stays an AbortError.
  */
-async function request(
+export async function request(
   url: string,
   init: RequestInit,
   redirects: Redirects = 'same-host',
 ): Promise<Response> {
   const response = await follow(url, init, redirects);
+  if (response.status === 206 && !new Headers(init.headers).has('Range')) {
+    void response.body?.cancel().catch(() => {});
+    throw new UserError(
+      `${url}: the server answered with a part of the file (206), which nobody asked for; mend the server, or the service worker between`,
+    );
+  }
   if (!response.ok) {
     void response.body?.cancel().catch(() => {});
     throw new UserError(`${url}: the server answered ${response.status} ${response.statusText}`.trimEnd());
@@ -122,10 +128,17 @@ async function fetchOrExplain(url: string, address: string, init: RequestInit): 
     const { message, cause } = error as Error;
     const reason = cause instanceof Error && cause.message ? cause.message : message;
     throw new UserError(
-      `${url}: cannot be fetched (${reason.split('\n')[0]}); check the network and the address`,
+      `${url}: cannot be fetched (${reason.split('\n')[0]}); check the network and the address${crossOriginHint(address)}`,
       { cause: error },
     );
   }
+}
+
+/** Browsers do not tell a page why another site's answer is kept from it. */
+function crossOriginHint(address: string): string {
+  const page = globalThis.location?.origin;
+  const isOther = page !== undefined && /^https?:/.test(address) && new URL(address).origin !== page;
+  return isOther ? ", and that the server's CORS headers let this page read it" : '';
 }
 
 function absolute(url: string): string {

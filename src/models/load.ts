@@ -10,7 +10,9 @@ import { dequantize, quantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { type PreprocessingOptions, preprocessingFromOptions } from '../image/fromOptions.js';
 import { hasQuantizedBlock } from '../ops/index.js';
+import { addressKind, looksLikeCheckpoint } from './address.js';
 import { buildModel, engineModel } from './create.js';
+import { bytesOfDataUrl, isDataUrl } from './dataUrl.js';
 import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
 import { finiteWeights } from './finiteWeights.js';
 import { openSavedModel, type SavedModel } from './savedModel.js';
@@ -142,11 +144,36 @@ export async function load(
     );
   }
   const url = String(source);
-  if (isCheckpointUrl(url)) return loadCheckpoint(url, options);
+  const kind = addressKind(url);
+  if (kind === 'checkpoint') return loadCheckpoint(url, options);
   const progress = new ByteProgress(options.onProgress);
-  const folder = await openUrl(url, { ...options, onBytes: (count) => progress.add(count) });
-  progress.start(folder.weightBytes);
-  return loadFrom(folder, { ...options, onProgress: undefined });
+  const opened = await openUrl(url, { ...options, onBytes: (count) => progress.add(count) }).catch(
+    async (error: unknown) => {
+      const bytes = kind === 'unknown' && hasNoModelJson(error) && (await checkpointAt(url, options));
+      if (bytes) return bytes;
+      throw error;
+    },
+  );
+  if (opened instanceof Uint8Array) return loadBytes(url, opened, options);
+  progress.start(opened.weightBytes);
+  return loadFrom(opened, { ...options, onProgress: undefined });
+}
+
+/** Whether there is no model.json: no file there, or a web page. A file that is wrong is another matter. */
+function hasNoModelJson(error: unknown): boolean {
+  return (
+    error instanceof UserError && /the server answered (404|403|410|with a web page)/.test(error.message)
+  );
+}
+
+/** The bytes of the file behind an address that tells no kind, if it is a checkpoint. */
+async function checkpointAt(url: string, options: LoadOptions): Promise<Uint8Array | undefined> {
+  const bytes = await fetchCheckpoint(url, options).catch((error: unknown) => {
+    options.signal?.throwIfAborted();
+    if (error instanceof UserError) return undefined; // the folder's error is the one to tell
+    throw error;
+  });
+  return bytes && looksLikeCheckpoint(bytes) ? bytes : undefined;
 }
 
 /** Builds a model on a backend and fills in its weights. */
@@ -232,15 +259,16 @@ export type OpenUrlOptions = Omit<FetchOptions, 'maxBytes'> & Pick<LoadOptions, 
 /** Opens a converted folder behind a URL, which may name its model.json. */
 export async function openUrl(url: string, options: OpenUrlOptions = {}): Promise<SavedModel> {
   const { fetchFile: fetchFrom = fetchFile, signal, onBytes, redirects } = options;
-  const folder = url.replace(/model\.json([?#].*)?$/, '').replace(/\/?$/, '/');
+  const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(url)!;
+  const folder = path.replace(/(^|\/)model\.json$/, '$1').replace(/\/?$/, '/');
   return openSavedModel({
     name: url,
-    read: (path, maxBytes) =>
-      fetchFrom(folder + path, {
+    read: (file, maxBytes) =>
+      fetchFrom(folder + file + query, {
         signal,
         maxBytes,
         redirects,
-        onBytes: path === 'model.json' ? undefined : onBytes,
+        onBytes: file === 'model.json' ? undefined : onBytes,
       }),
   });
 }
@@ -251,16 +279,18 @@ async function convertCheckpoint(checkpoint: Checkpoint, options?: ConvertOption
   return convertWithFacts(checkpoint, options);
 }
 
-/** Whether a URL names a checkpoint file and not a folder. */
-export function isCheckpointUrl(url: string): boolean {
-  return /^blob:/i.test(url) || /\.(pth|pth\.tar|pt|ckpt|bin|safetensors)([?#].*)?$/i.test(url);
-}
-
 /** The download is what takes its time; filling in the weights follows at once. */
 async function loadCheckpoint(url: string, options: LoadOptions): Promise<VisionTransformer> {
-  const { fetchFile: fetchFrom = fetchFile, signal, onProgress, redirects } = options;
+  if (isDataUrl(url)) return loadBytes('the data: URL', bytesOfDataUrl(url), options);
+  return loadBytes(url, await fetchCheckpoint(url, options), options);
+}
+
+async function fetchCheckpoint(
+  url: string,
+  { fetchFile: fetchFrom = fetchFile, signal, onProgress, redirects }: LoadOptions,
+): Promise<Uint8Array> {
   let loadedBytes = 0;
-  const bytes = await fetchFrom(url, {
+  return fetchFrom(url, {
     signal,
     redirects,
     onBytes: (count, totalBytes = 0) => {
@@ -268,7 +298,11 @@ async function loadCheckpoint(url: string, options: LoadOptions): Promise<Vision
       if (totalBytes > 0) onProgress?.(loadedBytes / totalBytes, { loadedBytes, totalBytes });
     },
   });
-  const checkpoint = await parseCheckpoint(bytesSource(bytes, url));
+}
+
+async function loadBytes(name: string, bytes: Uint8Array, options: LoadOptions): Promise<VisionTransformer> {
+  const { onProgress } = options;
+  const checkpoint = await parseCheckpoint(bytesSource(bytes, name));
   const model = await loadFrom(await convertCheckpoint(checkpoint, conversionOptions(options)), {
     ...options,
     onProgress: undefined,

@@ -49,7 +49,9 @@ export async function load(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) return loadIsomorphic(source, options);
   const address = String(source);
-  if (/^https?:\/\//i.test(address) && !isHubName(address)) return loadIsomorphic(address, options);
+  if (/^(https?:\/\/|blob:|data:)/i.test(address) && !isHubName(address)) {
+    return loadIsomorphic(address, options);
+  }
   const path = /^file:/i.test(address) ? fileURLToPath(address) : address;
   const opened = await openModel(path, conversionOptions(options));
   try {

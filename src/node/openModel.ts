@@ -7,9 +7,10 @@ import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js'
 import { UserError } from '../errors.js';
 import type { FolderFiles } from '../hub/folderFiles.js';
 import { isHubName } from '../hub/hubName.js';
+import { addressKind } from '../models/address.js';
 import { convertAny, type FamilySource, requireVit } from '../models/families.js';
 import { fetchFile } from '../models/fetchFile.js';
-import { isCheckpointUrl, openUrl } from '../models/load.js';
+import { openUrl } from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
@@ -70,7 +71,7 @@ async function onlyVit<Source extends FamilySource>(
 
 /** A converted folder or a checkpoint behind an http(s) address. */
 async function openAddress(url: string, options: ConvertOptions): Promise<OpenedModel<FamilySource>> {
-  if (!isCheckpointUrl(url)) return { source: await openUrl(url), close: nothingToClose };
+  if (addressKind(url) !== 'checkpoint') return { source: await openUrl(url), close: nothingToClose };
   const bytes = await fetchFile(url);
   const source = await convertAny(await parseCheckpoint(bytesSource(bytes, url)), options);
   return { source, close: nothingToClose };

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join } from 'node:path';
 import { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -19,7 +20,7 @@ import { probeSimd, registerConvolutionGradient, registerWasmKernelsOnce } from 
 const NAME = 'wasm';
 /** That of tfjs-backend-wasm: above the CPU's, below tfjs-node's. */
 const PRIORITY = 2;
-const FILES = '@tensorflow/tfjs-backend-wasm/wasm-out';
+const PACKAGE = '@tensorflow/tfjs-backend-wasm';
 
 const require = createRequire(import.meta.url);
 
@@ -34,7 +35,7 @@ interface EmscriptenModule {
 }
 
 function createWasmBackend(): tf.KernelBackend {
-  const binary = readFileSync(require.resolve(`${FILES}/tfjs-backend-wasm${simd() ? '-simd' : ''}.wasm`));
+  const binary = readBinary(`tfjs-backend-wasm${simd() ? '-simd' : ''}.wasm`);
   const module: EmscriptenModule = {
     instantiateWasm(imports, done) {
       const compiled = new WebAssembly.Module(binary);
@@ -43,7 +44,9 @@ function createWasmBackend(): tf.KernelBackend {
       return instance.exports;
     },
   };
-  const factory = require(`${FILES}/tfjs-backend-wasm.js`) as (config: EmscriptenModule) => unknown;
+  const factory = require(`${PACKAGE}/wasm-out/tfjs-backend-wasm.js`) as (
+    config: EmscriptenModule,
+  ) => unknown;
   withoutNewHandlers(() => factory(module));
   const { cwrap } = module;
   if (!cwrap) throw new UserError('the WASM backend of TensorFlow.js does not start here');
@@ -57,6 +60,17 @@ function createWasmBackend(): tf.KernelBackend {
     dispose: cwrap('dispose', null, []),
   };
   return new BackendWasm(module as unknown as ConstructorParameters<typeof BackendWasm>[0]);
+}
+
+/** The path is put together, since a bundler that sees a .wasm file in require.resolve wants to build it (Turbopack). */
+function readBinary(file: string): Uint8Array<ArrayBuffer> {
+  const found = require.resolve(`${PACKAGE}/package.json`);
+  if (typeof found !== 'string' || !isAbsolute(found)) {
+    throw new UserError(
+      'deit-tfjs/node was put into a bundle, where it does not find its files; name deit-tfjs as external (Next.js: serverExternalPackages)',
+    );
+  }
+  return readFileSync(join(dirname(found), 'wasm-out', file));
 }
 
 function simd(): boolean {

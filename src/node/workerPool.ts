@@ -14,6 +14,12 @@ const YOUNG_MEGABYTES = 8;
 /** How long closing waits for the threads to end, in milliseconds: one may be in a read that does not come back. */
 const CLOSE_MS = 5000;
 
+/**
+ * How long a thread may take to its first message, in milliseconds: by then it has read its modules. It may load a
+ * model after that for as long as the download's own limits allow.
+ */
+const START_MS = 60_000;
+
 export interface WorkerPoolOptions<Job, Result> {
   readonly workers: number;
   /**
@@ -21,7 +27,10 @@ export interface WorkerPoolOptions<Job, Result> {
    * at once.
    */
   readonly lazy?: boolean;
-  /** Module of the worker: it posts 'ready' once, then one answer a message, in the order of its messages. */
+  /**
+   * Module of the worker. It may post 'starting' before it loads a model; it posts 'ready' once, when its listener is
+   * there, then one answer a message, in the order of its messages.
+   */
   readonly url: URL;
   readonly workerData: unknown;
   /** What the threads do, for error messages, e.g. `decode pictures`. */
@@ -30,6 +39,8 @@ export interface WorkerPoolOptions<Job, Result> {
   readonly pack: (job: Job) => { message: unknown; transfer: Transferable[] };
   /** The answer to a job whose worker died twice; or throws. */
   readonly giveUp: (job: Job, reason: string) => Result;
+  /** See START_MS. */
+  readonly startMs?: number;
 }
 
 /** Jobs for worker threads. */
@@ -49,7 +60,7 @@ interface Task<Job, Result> {
 
 interface Member<Job, Result> {
   readonly worker: Worker;
-  /** Tasks sent and not answered, the one in work first. */
+  /** Tasks not answered, the one in work first. They are sent once the worker is ready. */
   tasks: Task<Job, Result>[];
   ready: boolean;
   /** What the worker died of, where it said so. */
@@ -75,8 +86,18 @@ export function startWorkerPool<Job, Result>(
     const member = memberFor();
     member.tasks.push(task);
     if (options.lazy) member.worker.ref();
-    const { message, transfer } = options.pack(task.job);
-    member.worker.postMessage(message, transfer);
+    if (member.ready) post(member, task);
+  }
+
+  function post({ worker }: Member<Job, Result>, { job }: Task<Job, Result>): void {
+    const { message, transfer } = options.pack(job);
+    worker.postMessage(message, transfer);
+  }
+
+  /** Sends what has waited: Deno drops messages that come before the worker listens, where Node keeps them. */
+  function makeReady(member: Member<Job, Result>): void {
+    member.ready = true;
+    for (const task of member.tasks) post(member, task);
   }
 
   /** The member with the least to do. */
@@ -93,22 +114,34 @@ export function startWorkerPool<Job, Result>(
   }
 
   function start(): Member<Job, Result> {
-    const { url, workerData } = options;
+    const { url, workerData, startMs = START_MS } = options;
     const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MEGABYTES };
     const member: Member<Job, Result> = {
       worker: new Worker(url, { workerData, resourceLimits }),
       tasks: [],
       ready: false,
     };
-    member.worker.on('message', (message: 'ready' | Result) => {
-      if (message === 'ready') member.ready = true;
+    const late = setTimeout(() => {
+      replace(
+        member,
+        `no answer within ${startMs / 1000} s; the machine may be overloaded, use fewer threads`,
+      );
+      void member.worker.terminate();
+    }, startMs);
+    member.worker.on('message', (message: 'starting' | 'ready' | Result) => {
+      clearTimeout(late);
+      if (message === 'starting') return;
+      if (message === 'ready') makeReady(member);
       else member.tasks.shift()!.resolve(message);
       if (options.lazy && member.tasks.length === 0) member.worker.unref();
     });
     member.worker.on('error', (error) => {
       member.error = error as Error;
     });
-    member.worker.on('exit', (code) => replace(member, member.error?.message ?? `exit code ${code}`));
+    member.worker.on('exit', (code) => {
+      clearTimeout(late);
+      replace(member, member.error?.message ?? `exit code ${code}`);
+    });
     return member;
   }
 
@@ -118,7 +151,7 @@ export function startWorkerPool<Job, Result>(
     if (!dead.ready) {
       // A worker that cannot start would die again: nothing is gained by trying with every job.
       broken ??= new UserError(`the threads that ${options.purpose} do not start: ${reason}`);
-      for (const task of dead.tasks) task.reject(broken);
+      for (const task of dead.tasks.splice(0)) task.reject(broken);
       return;
     }
     members[members.indexOf(dead)] = start();

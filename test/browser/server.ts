@@ -25,6 +25,8 @@ export interface ServerOptions {
   routes?: Readonly<Record<string, Route>>;
   /** Send COOP and COEP, so that pages are cross-origin isolated. */
   isolated?: boolean;
+  /** Sent with every answer. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 export interface TestServer {
@@ -56,6 +58,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
       response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     }
+    for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
     const route = routes[path];
     if (route) route(request, response);
     else void sendFile(fileOf(path, folders), response);

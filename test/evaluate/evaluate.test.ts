@@ -120,6 +120,7 @@ describe('scoreBatches', () => {
   /** Its logits are the mean of each picture's pixels, and 1. */
   const model: PictureModel = {
     config: { imgSize: [1, 2] },
+    onBackend: (run) => run(),
     predict: (x) => tf.concat2d([tf.reshape(tf.mean(x, [1, 2, 3]), [-1, 1]), tf.ones([x.shape[0], 1])], 1),
   };
   const data = Float32Array.from({ length: 12 }, (_, i) => i);

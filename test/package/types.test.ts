@@ -92,6 +92,7 @@ test.each([
   'deit-tfjs',
   'deit-tfjs/browser',
   'deit-tfjs/bundle',
+  'deit-tfjs/inline',
 ])('%s in a bundler: the browser’s types', async (entry) => {
   const found = await compile(
     `import * as deit from '${entry}';

@@ -8,6 +8,7 @@ import type { VitConfig } from '../../families/vit/config.js';
 import type { Preprocessing } from '../../image/types.js';
 import { type ClassifyInput, checkPixels, type Prediction, tensorToRgb } from '../../models/classify.js';
 import type { ClassifyOptions, Embedding, FeatureOptions } from '../../models/visionTransformer.js';
+import { assetsForWorker, baseUrl, setAssetFolder } from '../assets.js';
 import { sendableImage } from '../imageInputs.js';
 import type { BrowserLoadOptions, BrowserModelSource } from '../load.js';
 import type {
@@ -21,6 +22,7 @@ import type {
   ToWorker,
   WorkerMethods,
 } from './protocol.js';
+import { startWorker } from './start.js';
 
 export interface WorkerLoadOptions extends Omit<BrowserLoadOptions, 'fetchFile'> {
   /** The worker to use; it must run serveWorker(). By default a worker is started for the model. */
@@ -41,25 +43,22 @@ export async function loadInWorker(
   source: BrowserModelSource,
   options: WorkerLoadOptions = {},
 ): Promise<WorkerModel> {
-  const { worker = startWorker(), signal, onProgress, onBackend, ...request } = options;
-  const calls = new WorkerCalls(worker);
+  const { worker, signal, onProgress, onBackend, assetFolder, ...request } = options;
+  signal?.throwIfAborted();
+  if (assetFolder !== undefined) setAssetFolder(assetFolder);
+  const started = worker ? { worker } : await startWorker();
+  const calls = new WorkerCalls(started);
   // A worker's relative addresses begin at its script, not at the page.
-  const sent =
-    typeof source === 'string' || source instanceof URL
-      ? new URL(source, globalThis.document?.baseURI ?? globalThis.location.href).href
-      : source;
+  const sent = typeof source === 'string' || source instanceof URL ? new URL(source, baseUrl()).href : source;
   try {
-    const description = await calls.call('load', [{ ...request, source: sent }], { signal, onProgress });
+    const sentRequest = { ...request, source: sent, assets: await assetsForWorker() };
+    const description = await calls.call('load', [sentRequest], { signal, onProgress });
     onBackend?.(description.backend);
     return new WorkerModel(calls, description);
   } catch (error) {
     calls.end();
     throw error;
   }
-}
-
-function startWorker(): Worker {
-  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'deit-tfjs' });
 }
 
 /** A vision transformer in a web worker: the methods of VisionTransformer, with plain arrays for tensors. */
@@ -170,12 +169,19 @@ class WorkerCalls {
   /** Why no call can be made any more. */
   private ended: Error | undefined;
 
-  constructor(private readonly worker: Worker) {
+  private readonly worker: Worker;
+
+  constructor({ worker, explain }: { worker: Worker; explain?: () => Promise<string> }) {
+    this.worker = worker;
     worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => this.receive(data));
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const what = event.message || 'its script cannot be loaded';
-      this.end(new UserError(`the worker failed (${what}); load the model again`));
+      if (event.message || !explain) {
+        const what = event.message || 'its script cannot be loaded';
+        this.end(new UserError(`the worker failed (${what}); load the model again`));
+      } else {
+        void explain().then((why) => this.end(new UserError(`the worker does not start: ${why}`)));
+      }
     });
   }
 

@@ -7,6 +7,7 @@ import type { Preprocessing, RgbImage } from '../../image/types.js';
 import type { PixelData, Prediction } from '../../models/classify.js';
 import type { LoadProgress } from '../../models/load.js';
 import type { Embedding, FeatureOptions } from '../../models/visionTransformer.js';
+import type { SentAssets } from '../assets.js';
 
 /** A tensor as it travels: float32, row by row. */
 export interface PlainTensor {
@@ -53,6 +54,7 @@ export interface LoadRequest {
   readonly backend?: string;
   readonly cache?: boolean | number;
   readonly convert?: ConvertOptions;
+  readonly assets: SentAssets;
 }
 
 /** What a worker does; each is a call and its answer. */

@@ -7,6 +7,7 @@ import { attentionStack } from '../../explain/index.js';
 import { preprocess } from '../../image/index.js';
 import { toPixels, toRgb } from '../../models/classify.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
+import { useSentAssets } from '../assets.js';
 import { load } from '../load.js';
 import type {
   FromWorker,
@@ -73,10 +74,11 @@ export function serveWorker(scope = globalThis as unknown as WorkerScope): void 
 }
 
 async function loadModel(
-  { source, ...options }: LoadRequest,
+  { source, assets, ...options }: LoadRequest,
   signal: AbortSignal,
   onProgress: (...progress: Extract<FromWorker, { progress: unknown }>['progress']) => void,
 ) {
+  useSentAssets(assets);
   let backend: BackendChoice | undefined;
   const onBackend = (choice: BackendChoice) => {
     backend = choice;

@@ -170,11 +170,7 @@ export function patchEmbedWeights(
 export function tokensWeights(config: TokensConfig, patches: number, dim: number): WeightSpec[] {
   const table = new Table();
   for (const [name, length] of prefixLengths(config)) {
-<<<<<<< HEAD
-    table.tensor(name, [1, length, dim], normal, name === 'reg_token');
-=======
-    table.add(name, [1, length, dim], normal, false);
->>>>>>> h-mutants
+    table.tensor(name, [1, length, dim], normal, false);
   }
   table.tensor('pos_embed', [1, numPrefixPositions(config) + patches, dim], normal, false);
   return table.rows;

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
@@ -99,7 +99,7 @@ interface Candidate {
 
 async function installedPackages(): Promise<Candidate[]> {
   const own = nativeFolder();
-  const roots = [process.cwd(), fileURLToPath(new URL('.', import.meta.url))];
+  const roots = [process.cwd(), dirname(fileURLToPath(import.meta.url))];
   const manifest = await readManifest(own);
   if (manifest) roots.unshift(own);
   return roots.flatMap((from) => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { PatchEmbed, TransformerBlock } from '../../../src/families/layers/index.js';
 import { VIT_DEFAULTS, type VitConfig } from '../../../src/families/vit/config.js';
 import { initialWeight } from '../../../src/families/vit/initialWeights.js';
 import {
@@ -9,7 +10,6 @@ import {
   type WeightSpec,
   weightSpecs,
 } from '../../../src/families/vit/weights.js';
-import { PatchEmbed, TransformerBlock } from '../../../src/layers/index.js';
 import { Random } from '../../../src/random.js';
 import { freshWeights } from '../../../src/train/startModel.js';
 
@@ -122,13 +122,12 @@ describe('fresh weights of training', () => {
 });
 
 test('norms start from 1 and 0, LayerScale from its value', () => {
-  const kinds = [...layerNormWeights('n', 4), ...layerScaleWeights('s', 4, 0.5)].map(({ name, initial }) => [
-    name,
-    initial,
-  ]);
+  const kinds = [...layerNormWeights('norm', 4), ...layerScaleWeights('blocks.0.ls1', 4, 0.5)].map(
+    ({ name, initial }) => [name, initial],
+  );
   expect(kinds).toEqual([
-    ['n.gamma', { kind: 'ones' }],
-    ['n.beta', { kind: 'zeros' }],
-    ['s.gamma', { kind: 'constant', value: 0.5 }],
+    ['norm.gamma', { kind: 'ones' }],
+    ['norm.beta', { kind: 'zeros' }],
+    ['blocks.0.ls1.gamma', { kind: 'constant', value: 0.5 }],
   ]);
 });

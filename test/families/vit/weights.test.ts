@@ -1,33 +1,5 @@
-<<<<<<< HEAD
-import { expect, test } from '@jest/globals';
-import { VIT_DEFAULTS, type VitConfig } from '../../../src/families/vit/config.js';
-import { VIT_LINEARS, VIT_NORMS, VIT_TENSORS, weightSpecs } from '../../../src/families/vit/weights.js';
-
-/** Together these have every weight that there is. */
-const variants: Partial<VitConfig>[] = [
-  { distilled: true, layerScale: 0.1 },
-  { preNorm: true, qkNorm: true, registers: 2, pool: 'map' },
-  { parallel: 2, layerScale: 0.1, qkNorm: true, swiglu: true },
-  { pool: 'mean', fcNorm: true, preLogits: 8 },
-];
-
-const parts = [
-  ...VIT_TENSORS,
-  ...VIT_NORMS.flatMap((norm) => [`${norm}.gamma`, `${norm}.beta`]),
-  ...VIT_LINEARS.flatMap((linear) => [`${linear}.kernel`, `${linear}.bias`]),
-];
-
-/** `blocks.0.attns.1.norm.gamma` → `blocks.*.attns.*.norm.gamma`. */
-const general = (name: string) => name.replace(/(?<=^blocks\.|\.attns\.|\.ffns\.)\d+/g, '*');
-
-test('every weight belongs to a part that namings have rows for, and every part is some model’s', () => {
-  const weights = variants.flatMap((variant) => weightSpecs({ ...VIT_DEFAULTS, ...variant }));
-  const found = new Set(weights.map(({ name }) => general(name)));
-  expect([...found].sort()).toEqual([...parts].sort());
-=======
 import { describe, expect, test } from '@jest/globals';
 import { torchShape } from '../../../converters/tensorLayout.js';
-import { torchName } from '../../../converters/torchName.js';
 import { blockConfig, VIT_DEFAULTS, type VitConfig } from '../../../src/families/vit/config.js';
 import { weightSpecs } from '../../../src/families/vit/weights.js';
 import { closedForms } from '../../train/closedForms.js';
@@ -59,6 +31,11 @@ const MODELS: Record<string, VitConfig> = {
 };
 
 /** timm's name of a weight. */
+/** PyTorch's name of a weight: `kernel` and `gamma` are `weight` there, `beta` is `bias`. */
+const torchName = (name: string) =>
+  /\.ls[12]\.gamma$/.test(name)
+    ? name
+    : name.replace(/\.(kernel|gamma)$/, '.weight').replace(/\.beta$/, '.bias');
 const timmName = (name: string) => torchName(name).replace(/^patch_embed\./, 'patch_embed.proj.');
 
 describe("weight decay acts where timm's param_groups_weight_decay lets it", () => {
@@ -99,5 +76,4 @@ test('drop path grows from 0 to its rate over the depth, as timm spreads it', ()
     );
   for (const [i, rate] of rates(5).entries()) expect(rate).toBeCloseTo(closedForms.dropPathRates[i], 6);
   expect(rates(1)).toEqual([0]);
->>>>>>> h-mutants
 });

@@ -1,0 +1,325 @@
+/**
+ * Pages that may do less than others: a Content-Security-Policy, a library from another origin, a sandboxed frame, a
+ * cache that fails, threads that do not start. Each loads and classifies, or says in one line what to do.
+ */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+import { describeInBrowser, launchChromium } from './chromium.js';
+import { CHECKPOINT, convertedDigits, sends } from './servedModel.js';
+import { type Route, type ServerOptions, startServer, type TestServer } from './server.js';
+
+const MODEL = '/examples/digits/deit_digits_distilled.pth';
+const PICTURE = '/examples/digits/val/3/00018.png';
+const CORS = { 'Access-Control-Allow-Origin': '*' };
+/** What a page of one of these tests runs: a script of its own, since a policy may forbid those in the page. */
+const MAIN = (library: string) => `
+import * as deit from '${library}';
+window.deit = deit;
+window.tell = (error) => error.name + ': ' + error.message;
+window.run = async (how, url, options = {}) => {
+  try {
+    const start = performance.now();
+    const picture = await (await fetch('${PICTURE}')).blob();
+    let backend;
+    const model = await deit[how](url, { backend: 'wasm', onBackend: (choice) => { backend = choice; }, ...options });
+    const [{ index }] = await model.classify(picture, { topK: 1 });
+    model.dispose();
+    return { index, description: backend.description, seconds: (performance.now() - start) / 1000 };
+  } catch (error) {
+    return { error: window.tell(error) };
+  }
+};
+window.ready = true;`;
+const HTML = Buffer.from(
+  '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>',
+);
+
+interface Found {
+  index?: number;
+  description?: string;
+  seconds?: number;
+  error?: string;
+}
+
+describeInBrowser('restricted pages', () => {
+  let browser: Browser;
+  const servers: TestServer[] = [];
+
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await Promise.all(servers.map((server) => server.close()));
+  });
+
+  async function serve(options: ServerOptions & { policy?: string; library?: string } = {}) {
+    const { policy, library = '/lib/deit-tfjs.js', routes, headers, ...rest } = options;
+    const server = await startServer({
+      ...rest,
+      headers: { ...headers, ...(policy && { 'Content-Security-Policy': policy }) },
+      routes: {
+        '/page': sends(HTML, undefined, 'text/html'),
+        '/main.js': sends(Buffer.from(MAIN(library)), undefined, 'text/javascript'),
+        ...routes,
+      },
+    });
+    servers.push(server);
+    return server;
+  }
+
+  async function open(server: TestServer, before?: () => void): Promise<Page> {
+    const page = await browser.newPage();
+    if (before) await page.addInitScript(before);
+    await page.goto(`${server.url}/page`);
+    for (let i = 0; i < 200; i++) {
+      if (await page.evaluate(() => 'ready' in globalThis)) return page;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('the page does not load the library');
+  }
+
+  /** Loads and classifies in a page. */
+  const runIn = (page: Page, how: 'load' | 'loadInWorker', url = MODEL, options: object = {}) =>
+    page.evaluate(
+      ({ how, url, options }) => {
+        const { run } = globalThis as unknown as { run(...args: unknown[]): Promise<Found> };
+        return run(how, url, options);
+      },
+      { how, url, options },
+    );
+
+  const BOTH = ['load', 'loadInWorker'] as const;
+
+  test.each(BOTH)('%s in an isolated page whose policy forbids blob workers: one thread', async (how) => {
+    const server = await serve({ isolated: true, policy: "script-src 'self' 'wasm-unsafe-eval'" });
+    const found = await runIn(await open(server), how);
+    expect(found).toMatchObject({ index: 3 });
+    expect(found.seconds).toBeLessThan(30);
+    expect(found.description).toMatch(
+      /; one thread, as the page's Content-Security-Policy forbids workers of a blob \(add blob: to its worker-src\)$/,
+    );
+  });
+
+  test.each([
+    [
+      "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:",
+      /scripts of a blob in workers \(add blob:/,
+    ],
+    ["script-src 'self' blob: 'wasm-unsafe-eval'", /^wasm: own kernels, [^;]*$/],
+  ])('an isolated page under %s', async (policy, description) => {
+    const page = await open(await serve({ isolated: true, policy }));
+    const found = await runIn(page, 'load');
+    expect(found).toMatchObject({ index: 3, description: expect.stringMatching(description) });
+    expect(found.seconds).toBeLessThan(30);
+    expect(await runIn(page, 'loadInWorker')).toMatchObject({ index: 3 });
+  });
+
+  test('without wasm-unsafe-eval WebGL works all the same', async () => {
+    const server = await serve({ policy: "script-src 'self'" });
+    expect(await runIn(await open(server), 'load', MODEL, { backend: 'webgl' })).toMatchObject({ index: 3 });
+  });
+
+  test.each(BOTH)('%s without wasm-unsafe-eval: the policy is blamed', async (how) => {
+    const server = await serve({ policy: "script-src 'self'" });
+    expect(await runIn(await open(server), how)).toEqual({
+      error:
+        "UserError: the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src",
+    });
+  });
+
+  test('a policy that forbids to fetch the model is named, with the origin to add', async () => {
+    const other = await serve({ headers: CORS });
+    const page = await open(await serve({ policy: "connect-src 'self'" }));
+    const { error } = await runIn(page, 'load', `${other.url}${MODEL}`);
+    expect(error).toBe(
+      `UserError: ${other.url}${MODEL}: the page's Content-Security-Policy forbids to fetch it; add ${other.url} to its connect-src`,
+    );
+  });
+
+  test('a model of another origin without CORS: the headers are named', async () => {
+    const other = await serve();
+    const { error } = await runIn(await open(await serve()), 'load', `${other.url}${MODEL}`);
+    expect(error).toMatch(/: cannot be fetched \(Failed to fetch\); .*CORS headers let this page read it$/);
+  });
+
+  test.each(BOTH)('%s with the library of another origin', async (how) => {
+    const cdn = await serve({ headers: CORS });
+    const page = await open(await serve({ library: `${cdn.url}/lib/deit-tfjs.js` }));
+    expect(await runIn(page, how)).toMatchObject({ index: 3 });
+  });
+
+  test('the library of another origin, where the policy forbids its blob worker: what to add', async () => {
+    const cdn = await serve({ headers: CORS });
+    const policy = `script-src 'self' ${cdn.url} 'wasm-unsafe-eval'`;
+    const page = await open(await serve({ policy, library: `${cdn.url}/lib/deit-tfjs.js` }));
+    expect(await runIn(page, 'load')).toMatchObject({ index: 3 });
+    expect(await runIn(page, 'loadInWorker')).toEqual({
+      error:
+        "UserError: the worker does not start: the page's Content-Security-Policy forbids workers of a blob; add blob: to its worker-src",
+    });
+  });
+
+  test.each(BOTH)('%s in a sandboxed frame', async (how) => {
+    const server = await serve({ headers: CORS });
+    const page = await browser.newPage();
+    await page.goto(server.url);
+    await page.evaluate((base) => {
+      const frame = document.createElement('iframe');
+      frame.setAttribute('sandbox', 'allow-scripts');
+      frame.src = `${base}/page`;
+      document.body.append(frame);
+    }, server.url);
+    await page.waitForFunction(() => document.querySelector('iframe'));
+    let frame = page.frames().at(-1)!;
+    for (let i = 0; i < 100; i++) {
+      frame = page.frames().at(-1)!;
+      if (await frame.evaluate(() => 'ready' in globalThis)) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const found = await frame.evaluate(
+      ([how, url]) => (globalThis as unknown as { run(...args: unknown[]): Promise<Found> }).run(how, url),
+      [how, MODEL],
+    );
+    expect(found).toMatchObject({ index: 3 });
+    const cleared = await frame.evaluate(() => globalThis.deit.clearCache().then(() => 'done'));
+    expect(cleared).toBe('done');
+  });
+
+  test('a cache whose every call fails is done without', async () => {
+    const page = await open(await serve(), () => {
+      const fail = () => Promise.reject(new DOMException('the disk is broken', 'UnknownError'));
+      for (const name of ['match', 'put', 'delete', 'keys'] as const) Cache.prototype[name] = fail;
+    });
+    expect(await runIn(page, 'load')).toMatchObject({ index: 3 });
+  });
+
+  test('threads that start and never answer: the build without them, within seconds', async () => {
+    const page = await open(await serve({ isolated: true }), () => {
+      const { Worker: RealWorker } = globalThis;
+      let count = 0;
+      // The first two are the library's question whether workers start at all; tfjs' own follow.
+      globalThis.Worker = new Proxy(RealWorker, {
+        construct: (target, [url, options]) =>
+          new target(count++ < 2 ? url : 'data:text/javascript,onmessage=()=>{}', options),
+      });
+    });
+    const found = await runIn(page, 'load');
+    expect(found).toMatchObject({ index: 3 });
+    expect(found.seconds).toBeLessThan(40);
+    expect(found.description).toMatch(
+      /; one thread, as the build with threads does not start \(its threads do/,
+    );
+  });
+
+  test('an isolated page that gets no shared memory runs one thread; one that gets none at all is told', async () => {
+    const isolated = await serve({ isolated: true });
+    const noShared = await open(isolated, () => {
+      const { Memory } = WebAssembly;
+      WebAssembly.Memory = new Proxy(Memory, {
+        construct: (target, [descriptor]) => {
+          if (descriptor.shared) throw new RangeError('could not allocate memory');
+          return new target(descriptor);
+        },
+      });
+    });
+    const found = await runIn(noShared, 'load');
+    expect(found).toMatchObject({ index: 3 });
+    expect(found.description).toMatch(/one thread, as the build with threads .*could not allocate memory/);
+    const none = await open(isolated, () => {
+      WebAssembly.Memory = new Proxy(WebAssembly.Memory, {
+        construct: () => {
+          throw new RangeError('could not allocate memory');
+        },
+      });
+      const refuse = () => Promise.reject(new RangeError('could not allocate memory'));
+      Object.assign(WebAssembly, { instantiate: refuse });
+    });
+    expect((await runIn(none, 'load')).error).toMatch(
+      /^UserError: the WASM backend does not start here: could not allocate memory; the browser gives the page no more memory/,
+    );
+  });
+
+  test('WASM files that a server sends with another type, as a page, or damaged', async () => {
+    const wasm = readFileSync('dist/browser/tfjs-backend-wasm-simd.wasm');
+    const file = 'tfjs-backend-wasm-simd.wasm';
+    const page = await open(
+      await serve({
+        routes: {
+          [`/typed/${file}`]: sends(wasm, undefined, 'text/plain'),
+          [`/page-for-all/${file}`]: sends(HTML, undefined, 'text/html'),
+          [`/text/${file}`]: sends(Buffer.from('not found'), undefined, 'text/plain'),
+          [`/damaged/${file}`]: sends(wasm.subarray(0, 5000)),
+        },
+      }),
+    );
+    const REMEDY = /; the \.wasm files lie in .*assetFolder, or import deit-tfjs\/inline$/;
+    const from = (assetFolder: string) => runIn(page, 'load', MODEL, { assetFolder });
+    for (const [folder, message] of [
+      ['/page-for-all', /simd\.wasm: the server answered with a web page/],
+      ['/text', /simd\.wasm: is not a WASM binary/],
+      ['/nothing', /simd\.wasm: the server answered 404 Not Found/],
+    ] as const) {
+      const { error } = await from(folder);
+      expect(error).toMatch(message);
+      expect(error).toMatch(REMEDY);
+    }
+    expect((await from('/damaged')).error).toMatch(
+      /simd\.wasm: is damaged, or not of TensorFlow\.js 4\.22\.0/,
+    );
+    expect(await from('/typed')).toMatchObject({ index: 3 });
+  });
+
+  test('a worker’s script that is not there, or is sent as something else', async () => {
+    const script = readFileSync('dist/browser/worker.js');
+    const server = await serve({
+      routes: { '/plain/worker.js': sends(script, undefined, 'text/plain') },
+    });
+    const page = await open(server);
+    const from = (assetFolder: string) => runIn(page, 'loadInWorker', MODEL, { assetFolder });
+    expect((await from('/nothing')).error).toBe(
+      `UserError: the worker does not start: ${server.url}/nothing/worker.js: the server answered 404; serve a copy of deit-tfjs/dist/browser and name its address as the option assetFolder, or import deit-tfjs/inline`,
+    );
+    expect((await from('/plain')).error).toMatch(
+      /worker\.js: the server sends it as "text\/plain", not as JavaScript/,
+    );
+    expect(await from('/lib')).toMatchObject({ index: 3 });
+  });
+
+  test.each(BOTH)('%s of addresses that do not tell what they name', async (how) => {
+    const checkpoint = readFileSync(CHECKPOINT);
+    const folder = await convertedDigits();
+    const signed =
+      (bytes: Buffer): Route =>
+      (request, response) =>
+        request.url!.endsWith('?token=1') ? sends(bytes)(request, response) : response.writeHead(403).end();
+    const server = await serve({
+      routes: {
+        '/model_best.pth.tar': sends(checkpoint),
+        '/download': sends(checkpoint),
+        '/files/17': sends(checkpoint),
+        ...Object.fromEntries([...folder].map(([name, bytes]) => [`/signed/${name}`, signed(bytes)])),
+        '/part.pth': (_, response) => response.writeHead(206).end(checkpoint.subarray(0, 1000)),
+        '/notes': sends(Buffer.from('{"hello": "world"}')),
+      },
+    });
+    const page = await open(server);
+    const addresses = await page.evaluate(async (url) => {
+      const blob = await (await fetch(url)).blob();
+      const data = await new Promise<string>((resolve) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(String(reader.result));
+        reader.readAsDataURL(blob);
+      });
+      return [URL.createObjectURL(blob), data];
+    }, MODEL);
+    const urls = [...addresses, '/model_best.pth.tar', '/download?id=5', '/files/17', '/signed?token=1'];
+    for (const url of urls) expect(await runIn(page, how, url, { cache: false })).toMatchObject({ index: 3 });
+    const told = async (url: string) => (await runIn(page, how, url)).error;
+    expect(await told('/notes')).toMatch(/\/notes\/model\.json: the server answered 404 Not Found$/);
+    expect(await told('/part.pth')).toMatch(/a part of the file \(206\), which nobody asked for/);
+    expect(await told('data:application/octet-stream;base64,AAAA')).toMatch(/^UserError: the data: URL: /);
+  });
+});

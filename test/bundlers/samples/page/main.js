@@ -1,0 +1,18 @@
+/** The same page for every bundler: `run` classifies a picture in the page and in a worker. */
+import { load, loadInWorker } from 'deit-tfjs';
+
+window.run = async (url, picture, options) => {
+  const blob = await (await fetch(picture)).blob();
+  const found = [];
+  for (const open of [load, loadInWorker]) {
+    try {
+      const model = await open(url, { backend: 'wasm', cache: false, ...options });
+      const [{ index }] = await model.classify(blob, { topK: 1 });
+      model.dispose();
+      found.push(index);
+    } catch (error) {
+      found.push(`${error.name}: ${error.message}`);
+    }
+  }
+  return found;
+};

@@ -30,8 +30,7 @@ addBackend(NAME, async ({ auto }) => {
     if (await isCudaHere()) throw new UserError('TensorFlow finds a GPU for CUDA, which comes first');
   }
   current = found;
-  const { checkThread, registerFactory } = await import('./device.js');
-  checkThread();
+  const { registerFactory } = await import('./device.js');
   registerFactory(NAME, createBackend);
   watchWebgpu(await startGpu(NAME, 'WEBGPU_CPU_FORWARD'));
   const largest = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);

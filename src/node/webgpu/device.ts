@@ -1,4 +1,3 @@
-import { isMainThread } from 'node:worker_threads';
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.js';
@@ -57,12 +56,6 @@ function readByDataAlone(backend: WebGPUBackend): WebGPUBackend {
     }
   };
   return backend;
-}
-
-/** Dawn's binding belongs to one thread of a process. */
-export function checkThread(): void {
-  if (!isMainThread)
-    throw new UserError('WebGPU runs in the main thread of Node alone, and this is a worker');
 }
 
 /** Registers the backend's factory in place of one that tfjs-backend-webgpu registered for a navigator.gpu. */

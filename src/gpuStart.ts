@@ -62,9 +62,12 @@ export function watchOnce(
 export function watchWebgpu(backend: BoundBackend): void {
   watchOnce(backend, (lose) => {
     const { device } = backend.instance as tf.KernelBackend & { device: GPUDevice };
+    let refused = false;
     void device.lost.then(({ message, reason }) => lose(message || reason));
     device.addEventListener('uncapturederror', (event) => {
       event.preventDefault(); // it is reported by the next call on the backend
+      if (refused) return; // the first names the cause, those behind it what comes of that
+      refused = true;
       const { error } = event as GPUUncapturedErrorEvent;
       const [line = ''] = error.message.split('\n');
       lose(error.constructor.name === 'GPUOutOfMemoryError' ? `out of memory: ${line}` : line);

@@ -92,6 +92,21 @@ async function dataSync() {
   return { error: await attempt(() => sum.dataSync()), values: [...(await sum.data())] };
 }
 
+/** More tensors than a shader has bindings; and what the watch says where tfjs' own kernels are refused. */
+async function addN() {
+  const { useBackend } = await library();
+  await useBackend('webgpu');
+  const sums = [];
+  for (const count of [1, 2, 7, 8, 13, 14, 40]) {
+    const before = tf.memory().numTensors;
+    const sum = tf.tidy(() => tf.addN(Array.from({ length: count }, (_, i) => tf.tensor1d([i, 1]))));
+    const dataIds = tf.backend().numDataIds();
+    sums.push({ count, values: [...(await sum.data())], kept: tf.memory().numTensors - before, dataIds });
+    sum.dispose();
+  }
+  return sums;
+}
+
 async function error() {
   const { useBackend } = await library();
   return { error: await attempt(() => useBackend('webgpu')) };
@@ -128,6 +143,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   logits,
   lost,
   dataSync,
+  addN,
   error,
   choice,
   missing,

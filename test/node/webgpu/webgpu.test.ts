@@ -108,6 +108,15 @@ function difference(found: readonly number[], expected: readonly number[]): numb
     expect(values).toEqual([2, 3]);
   });
 
+  test('tf.addN of more tensors than a shader has bindings', () => {
+    const sums = found('addN') as { count: number; values: number[]; kept: number; dataIds: number }[];
+    for (const { count, values, kept, dataIds } of sums) {
+      expect(values).toEqual([(count * (count - 1)) / 2, count]);
+      expect(kept).toBe(1);
+      expect(dataIds).toBe(sums[0]!.dataIds);
+    }
+  });
+
   test('in a worker thread', () => {
     const { code, choice } = found('worker', { env: { DEIT_WEBGPU_DEVICE: 'swiftshader' } });
     expect(code).toBe(0);

@@ -3,7 +3,6 @@ import type { Dawn } from './dawn.js';
 
 /** An adapter that was found, and the GPU object that it came from. */
 export interface FoundAdapter {
-  /** If it is collected while anything of it is in use, Dawn aborts the process. */
   readonly gpu: GPU;
   readonly adapter: GPUAdapter;
 }
@@ -50,8 +49,18 @@ export async function findAdapter(dawn: Dawn, choice: AdapterChoice): Promise<Fo
   throw new UserError(`WebGPU finds no GPU named "${device}" (DEIT_WEBGPU_DEVICE)${list}`);
 }
 
+/** By their flags. If one is collected while anything of it is in use, Dawn aborts the process: all are kept. */
+const instances = new Map<string, GPU>();
+
+function instance(dawn: Dawn, flags: readonly string[]): GPU {
+  const key = flags.join(';');
+  const gpu = instances.get(key) ?? dawn.create(flags);
+  instances.set(key, gpu);
+  return gpu;
+}
+
 async function request(dawn: Dawn, flags: readonly string[]): Promise<FoundAdapter | undefined> {
-  const gpu = dawn.create(flags);
+  const gpu = instance(dawn, flags);
   try {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     return adapter ? { gpu, adapter } : undefined;
@@ -68,7 +77,7 @@ const NO_NAME = '\u0001';
 
 /** Names of the adapters here, as DEIT_WEBGPU_DEVICE takes them. */
 export async function adapterNames(dawn: Dawn, flags: readonly string[] = []): Promise<string[]> {
-  const gpu = dawn.create([...flags, `adapter=${NO_NAME}`]);
+  const gpu = instance(dawn, [...flags, `adapter=${NO_NAME}`]);
   try {
     await gpu.requestAdapter();
     return [];

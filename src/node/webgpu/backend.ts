@@ -9,7 +9,7 @@ import { loadDawn } from './dawn.js';
 
 const NAME = 'webgpu';
 
-/** The adapter of the running device, or of the next; a device does not outlive its GPU object. */
+/** The adapter of the running device, or of the next. */
 let current: FoundAdapter | undefined;
 
 async function createBackend() {

@@ -54,7 +54,7 @@ function node(args: readonly string[], { env, cwd }: Run = {}) {
 
 /** What a scenario of program.ts found. */
 function found(scenario: string, options?: Run) {
-  const { stdout } = node([PROGRAM, scenario, model, VAL], options);
+  const { stdout } = node(['--expose-gc', PROGRAM, scenario, model, VAL], options);
   return JSON.parse(stdout.trim().split('\n').at(-1)!);
 }
 

@@ -6,11 +6,12 @@ import { xlaFolder } from '../src/node/pjrt/plugin.js';
 /**
  * Hides what `deit setup-native` may have installed on this machine, so that tests compute on the same backend
  * everywhere. Those of native TensorFlow find it by $DEIT_TESTED_NATIVE_DIR (see native.ts), those of XLA by
- * $DEIT_TESTED_XLA_DIR (see xla.ts).
+ * $DEIT_TESTED_XLA_DIR (see xla.ts). Those of WebGPU name a device in processes of their own (node/webgpu).
  */
 export default function hideInstalledBackends(): void {
   process.env.DEIT_TESTED_NATIVE_DIR = nativeFolder();
   process.env.DEIT_NATIVE_DIR = join(tmpdir(), 'deit-no-native-tensorflow');
   process.env.DEIT_TESTED_XLA_DIR = xlaFolder();
   process.env.DEIT_XLA_DIR = join(tmpdir(), 'deit-no-xla');
+  process.env.DEIT_WEBGPU_DEVICE = 'none';
 }

@@ -3,6 +3,7 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { ATTENTION, LAYER_NORM, LINEAR, PATCH_EMBED } from '../../ops/kernelNames.js';
+import { registerAddN } from './addN.js';
 import { attentionProgram } from './attentionProgram.js';
 import { layerNormProgram } from './layerNormProgram.js';
 import { linearProgram, type RowSource } from './linearProgram.js';
@@ -20,6 +21,7 @@ const KERNELS: Record<string, Kernel> = {
 
 /** Registers the kernels; further calls change nothing. */
 export function registerWebgpuKernels(): void {
+  registerAddN();
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     if (tf.getKernel(kernelName, 'webgpu')) continue;
     tf.registerKernel({

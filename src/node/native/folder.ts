@@ -5,8 +5,13 @@ import { join, resolve } from 'node:path';
 /** Release of @tensorflow/tfjs-node that goes with the other tfjs packages of this one. */
 export const TFJS_NODE_VERSION = '4.22.0';
 
-/** Release of TensorFlow that setup-native takes: the last with wheels for one Python and one CUDA on every platform. */
-export const TENSORFLOW_VERSION = '2.15.1';
+/**
+ * Release of TensorFlow that setup-native takes: for the CPU the last whose wheels are of one kind on every platform; with
+ * CUDA one that has machine code for GPUs of compute capability 6.0 to 9.0 (H100), where 2.15.1's ends at 8.0.
+ */
+export function tensorflowVersion(cuda: boolean): string {
+  return cuda ? '2.18.1' : '2.15.1';
+}
 
 /** What setup-native leaves beside what it installed; written last, so that its presence says that all is there. */
 export interface NativeManifest {

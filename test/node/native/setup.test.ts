@@ -198,11 +198,13 @@ describe('platforms and wheels', () => {
       "Requires-Dist: nvidia-cublas-cu12 (==12.2.5.6) ; extra == 'and-cuda'",
       "Requires-Dist: nvidia-cuda-nvcc-cu12 (==12.2.140) ; extra == 'and-cuda'",
       "Requires-Dist: nvidia-cudnn-cu12 ==8.9.4.25 ; extra == 'and-cuda'",
+      "Requires-Dist: nvidia-cufft-cu12<12.0,>=11.2.3.61; extra == 'and-cuda'",
     ].join('\n');
     await writeFile(wheel, wheelOf({ 'tensorflow-2.15.1.dist-info/METADATA': metadata }));
     expect(await cudaRequirements(wheel)).toEqual([
       'nvidia-cublas-cu12==12.2.5.6',
       'nvidia-cudnn-cu12==8.9.4.25',
+      'nvidia-cufft-cu12<12.0,>=11.2.3.61',
     ]);
   });
 });

@@ -14,7 +14,7 @@ const LIBRARIES = {
 };
 
 /** Headers that the binding includes, and those that these include. */
-const HEADERS = /^tensorflow\/include\/((tensorflow|tsl)\/(c|core\/platform|platform)\/.*\.h)$/;
+const HEADERS = /^tensorflow\/include\/(((tensorflow|tsl)\/(c|core\/platform|platform)|xla\/tsl\/c)\/.*\.h)$/;
 
 /** Takes TensorFlow's C library and its headers out of the wheel, to where the binding looks for them. */
 export async function extractTensorflow(wheel: string, tfjsNode: string): Promise<void> {

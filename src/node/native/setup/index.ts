@@ -8,8 +8,8 @@ import {
   manifestFile,
   type NativeManifest,
   nativeFolder,
-  TENSORFLOW_VERSION,
   TFJS_NODE_VERSION,
+  tensorflowVersion,
 } from '../folder.js';
 import { compileBinding, extractCuda, extractTensorflow } from './binding.js';
 import type { CheckResult } from './check.js';
@@ -59,7 +59,7 @@ export async function setupNative(options: SetupOptions): Promise<SetupResult> {
     const checked = await check(fresh, options);
     const manifest: NativeManifest = {
       tfjsNode: TFJS_NODE_VERSION,
-      tensorflow: TENSORFLOW_VERSION,
+      tensorflow: tensorflowVersion(options.cuda),
       cuda: options.cuda,
     };
     await writeFile(manifestFile(fresh), JSON.stringify(manifest));
@@ -114,7 +114,7 @@ const TOLERANCE = 1e-5;
 
 async function check(folder: string, { cuda, force, signal, env }: SetupOptions): Promise<CheckResult> {
   // The folder counts as installed for the check alone.
-  const manifest: NativeManifest = { tfjsNode: TFJS_NODE_VERSION, tensorflow: TENSORFLOW_VERSION, cuda };
+  const manifest: NativeManifest = { tfjsNode: TFJS_NODE_VERSION, tensorflow: tensorflowVersion(cuda), cuda };
   await writeFile(manifestFile(folder), JSON.stringify(manifest));
   const program = fileURLToPath(new URL('./check.js', import.meta.url));
   const output = await run([process.execPath], [program], {
@@ -130,7 +130,7 @@ async function check(folder: string, { cuda, force, signal, env }: SetupOptions)
   }
   if (cuda && !result.cuda && !force) {
     throw new UserError(
-      'CUDA was asked for, but TensorFlow finds no GPU that it can use; is the driver recent enough for CUDA 12.2 (525 or later)?',
+      'CUDA was asked for, but TensorFlow finds no GPU that it can use; is the driver recent enough for CUDA 12.5 (525 or later)?',
     );
   }
   return result;

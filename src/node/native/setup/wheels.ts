@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { unzip, type ZipEntry } from 'unzipit';
 import { UserError } from '../../../errors.js';
 import { openFileSource } from '../../fileSource.js';
-import { TENSORFLOW_VERSION } from '../folder.js';
+import { tensorflowVersion } from '../folder.js';
 import { type Command, type RunOptions, run } from './commands.js';
 import type { Platform } from './platform.js';
 
@@ -34,7 +34,7 @@ export async function downloadWheel(
 
 /** The TensorFlow wheel whose C library is taken. */
 export function tensorflowRequirement({ cpuWheel }: Platform, cuda: boolean): string {
-  return `${cuda ? 'tensorflow' : cpuWheel}==${TENSORFLOW_VERSION}`;
+  return `${cuda ? 'tensorflow' : cpuWheel}==${tensorflowVersion(cuda)}`;
 }
 
 /**
@@ -45,12 +45,15 @@ export async function cudaRequirements(wheel: string): Promise<string[]> {
   return withWheel(wheel, async (files) => {
     const metadata = [...files.values()].find(({ name }) => name.endsWith('.dist-info/METADATA'));
     const text = (await metadata?.text()) ?? '';
-    const found = [...text.matchAll(/^Requires-Dist: (nvidia-[\w-]+) ?\(?==([\w.]+)\)? ?;.*and-cuda/gm)];
+    // As PEP 508 allows: `(==12.2.5.6)`, `==12.5.3.2`, `<13.0,>=12.5.3.2`.
+    const found = [
+      ...text.matchAll(/^Requires-Dist: (nvidia-[\w-]+) ?\(?([\w.,<>=!~* ]+)\)? ?;.*and-cuda/gm),
+    ];
     if (found.length === 0)
       throw new UserError(`${wheel}: names no libraries of NVIDIA; is it for the CPU only?`);
     return found
       .filter(([, name]) => !/-(nvcc|cupti)-/.test(name!))
-      .map(([, name, version]) => `${name}==${version}`);
+      .map(([, name, versions]) => `${name}${versions!.replaceAll(' ', '')}`);
   });
 }
 

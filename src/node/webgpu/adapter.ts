@@ -1,0 +1,93 @@
+import { UserError } from '../../errors.js';
+import type { Dawn } from './dawn.js';
+
+/** An adapter that was found, and the GPU object that it came from. */
+export interface FoundAdapter {
+  readonly gpu: GPU;
+  readonly adapter: GPUAdapter;
+}
+
+/** Which adapter to take, and how. */
+export interface AdapterChoice {
+  /** $DEIT_WEBGPU_DEVICE: part of an adapter's name; by default the fastest, as the system orders them. */
+  readonly device?: string;
+  /** $DEIT_DAWN_FLAGS: flags of Dawn, e.g. `backend=vulkan` or `enable-dawn-features=skip_validation`. */
+  readonly flags: readonly string[];
+}
+
+/** @throws UserError if a flag is not KEY=VALUE, or if there shall be no WebGPU (`DEIT_WEBGPU_DEVICE=none`) */
+export function adapterChoice(env: NodeJS.ProcessEnv = process.env): AdapterChoice {
+  const device = env.DEIT_WEBGPU_DEVICE || undefined;
+  if (device === 'none') throw new UserError('DEIT_WEBGPU_DEVICE is none');
+  const flags = (env.DEIT_DAWN_FLAGS ?? '').split(';').filter(Boolean);
+  const wrong = flags.find((flag) => !/^(backend|(en|dis)able-dawn-features)=./.test(flag));
+  if (wrong) {
+    throw new UserError(
+      `DEIT_DAWN_FLAGS: "${wrong}"; flags are backend=NAME, enable-dawn-features=A,B and disable-dawn-features=A,B, with ; between them`,
+    );
+  }
+  return { device, flags };
+}
+
+/**
+ * The adapter that was chosen.
+ *
+ * @throws UserError if there is none
+ */
+export async function findAdapter(dawn: Dawn, choice: AdapterChoice): Promise<FoundAdapter> {
+  const { device, flags } = choice;
+  if (device === undefined) {
+    const found = await request(dawn, flags);
+    if (found) return found;
+    throw new UserError(`WebGPU finds no GPU${hint()}`);
+  }
+  const names = await adapterNames(dawn, flags);
+  const name = names.find((known) => known.toLowerCase().includes(device.toLowerCase()));
+  const found = name && (await request(dawn, [...flags, `adapter=${name}`]));
+  if (found) return found;
+  const list = names.length > 0 ? `; there are: ${names.join(', ')}` : hint();
+  throw new UserError(`WebGPU finds no GPU named "${device}" (DEIT_WEBGPU_DEVICE)${list}`);
+}
+
+/** By their flags. If one is collected while anything of it is in use, Dawn aborts the process: all are kept. */
+const instances = new Map<string, GPU>();
+
+function instance(dawn: Dawn, flags: readonly string[]): GPU {
+  const key = flags.join(';');
+  const gpu = instances.get(key) ?? dawn.create(flags);
+  instances.set(key, gpu);
+  return gpu;
+}
+
+async function request(dawn: Dawn, flags: readonly string[]): Promise<FoundAdapter | undefined> {
+  const gpu = instance(dawn, flags);
+  try {
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    return adapter ? { gpu, adapter } : undefined;
+  } catch (error) {
+    // Dawn's own words on an unknown backend; a list of what there is follows on further lines.
+    const [line = ''] = (error as Error).message.split('\n');
+    if (/no suitable/.test(line)) return undefined;
+    throw new UserError(`WebGPU does not start with DEIT_DAWN_FLAGS: ${line}`, { cause: error });
+  }
+}
+
+/** No adapter has this name: Dawn then says which there are. */
+const NO_NAME = '\u0001';
+
+/** Names of the adapters here, as DEIT_WEBGPU_DEVICE takes them. */
+export async function adapterNames(dawn: Dawn, flags: readonly string[] = []): Promise<string[]> {
+  const gpu = instance(dawn, [...flags, `adapter=${NO_NAME}`]);
+  try {
+    await gpu.requestAdapter();
+    return [];
+  } catch (error) {
+    return [...(error as Error).message.matchAll(/name: '(.*)'/g)].map(([, name]) => name!);
+  }
+}
+
+function hint(): string {
+  return process.platform === 'linux'
+    ? '; on Linux it needs the driver’s Vulkan part and libvulkan.so.1 (Debian and Ubuntu: libvulkan1)'
+    : '';
+}

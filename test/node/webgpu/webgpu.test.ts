@@ -1,0 +1,186 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { adapterChoice } from '../../../src/node/webgpu/adapter.js';
+
+/** SwiftShader, a Vulkan driver that runs on the CPU, and a Vulkan loader: both come with Debian's chromium. */
+const CHROMIUM = '/usr/lib/chromium';
+const ICD = join(CHROMIUM, 'vk_swiftshader_icd.json');
+const DIGITS = resolve('examples/digits');
+const VAL = join(DIGITS, 'val');
+const PROGRAM = resolve('dist/test/node/webgpu/program.js');
+
+const hasDriver = existsSync(ICD) && existsSync(join(CHROMIUM, 'libvulkan.so.1'));
+const hasPackage = isInstalled();
+if (!hasDriver || !hasPackage) {
+  const lacking = hasPackage ? 'SwiftShader (Debian’s chromium) is' : 'the package webgpu is';
+  console.warn(`${lacking} not installed: the tests of WebGPU in Node are skipped`);
+}
+
+function isInstalled(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('webgpu');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const work = mkdtempSync(join(tmpdir(), 'deit-webgpu-'));
+const model = join(work, 'digits');
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+const SWIFTSHADER = { VK_DRIVER_FILES: ICD, LD_LIBRARY_PATH: CHROMIUM, DEIT_WEBGPU_DEVICE: '' };
+
+interface Run {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+}
+
+/** Runs node to its own end: one that hangs is killed and fails. */
+function node(args: readonly string[], { env, cwd }: Run = {}) {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
+    env: { ...process.env, ...SWIFTSHADER, ...env },
+    cwd,
+    encoding: 'utf8',
+    timeout: 100_000,
+  });
+  if (status !== 0) throw new Error(`exit code ${status}, signal ${signal}: ${stderr}`);
+  return { stdout, stderr };
+}
+
+/** What a scenario of program.ts found. */
+function found(scenario: string, options?: Run) {
+  const { stdout } = node(['--expose-gc', PROGRAM, scenario, model, VAL], options);
+  return JSON.parse(stdout.trim().split('\n').at(-1)!);
+}
+
+function difference(found: readonly number[], expected: readonly number[]): number {
+  expect(found).toHaveLength(expected.length);
+  const largest = Math.max(...expected.map(Math.abs));
+  return Math.max(...expected.map((value, i) => Math.abs(value - found[i]!))) / largest;
+}
+
+(hasDriver && hasPackage ? describe : describe.skip)('WebGPU in Node', () => {
+  beforeAll(() => {
+    const checkpoint = join(DIGITS, 'deit_digits_distilled.pth');
+    node(['dist/converters/cli.js', checkpoint, model, '--labels', join(DIGITS, 'labels.txt')]);
+  });
+
+  test('models on webgpu and wasm at once: the logits of WASM and of PyTorch, and the process ends', () => {
+    const reference = JSON.parse(readFileSync(join(DIGITS, 'reference.json'), 'utf8')).perImage as {
+      file: string;
+      top5: number[];
+      logits: number[];
+    }[];
+    const { both, features, descriptions, backends, kernel, navigatorGpu } = found('logits');
+    expect(both).toHaveLength(3);
+    for (const { file, found, expected } of both) {
+      expect(difference(found, expected)).toBeLessThan(1e-5);
+      const { top5, logits } = reference.find((entry) => entry.file === file)!;
+      expect(
+        difference(
+          top5.map((index) => found[index]),
+          logits,
+        ),
+      ).toBeLessThan(1e-5);
+    }
+    expect(difference(features[0], features[1])).toBeLessThan(1e-5);
+    expect(descriptions[0]).toMatch(/^webgpu: SwiftShader .*, tensors to \d+ MiB$/);
+    expect(backends).toEqual(['webgpu', 'wasm']);
+    expect(kernel).toBe(true);
+    expect(navigatorGpu).toBe(false); // other libraries would take it for a browser's
+  });
+
+  test('a lost device and a refused buffer end in one line, and the model loads again', () => {
+    const { gone, again, refused } = found('lost');
+    expect(gone).toMatch(/^UserError: the webgpu backend lost its GPU \(.*\).*load the model again$/);
+    expect(again).toBe(0);
+    expect(refused).toMatch(/^UserError: the webgpu backend lost its GPU \(Buffer size .* exceeds .*\)/);
+  });
+
+  test('dataSync() says how values are read', () => {
+    const { error, values } = found('dataSync');
+    expect(error).toMatch(/^UserError: .*await tensor\.data\(\)/);
+    expect(values).toEqual([2, 3]);
+  });
+
+  test('tf.addN of more tensors than a shader has bindings', () => {
+    const sums = found('addN') as { count: number; values: number[]; kept: number; dataIds: number }[];
+    for (const { count, values, kept, dataIds } of sums) {
+      expect(values).toEqual([(count * (count - 1)) / 2, count]);
+      expect(kept).toBe(1);
+      expect(dataIds).toBe(sums[0]!.dataIds);
+    }
+  });
+
+  test('in a worker thread', () => {
+    const { code, choice } = found('worker', { env: { DEIT_WEBGPU_DEVICE: 'swiftshader' } });
+    expect(code).toBe(0);
+    expect(choice).toMatchObject({ backend: 'webgpu' });
+  });
+
+  test('auto passes a software adapter over, unless it is named', () => {
+    const passed = found('choice');
+    expect(passed.backend).toBe('wasm');
+    expect(passed.passedOver.join('\n')).toMatch(/^webgpu: only software rendering here \(SwiftShader/m);
+    const named = found('choice', { env: { DEIT_WEBGPU_DEVICE: 'swiftshader' } });
+    expect(named.backend).toBe('webgpu');
+  });
+
+  test('a device that is not there: which there are', () => {
+    const { error } = found('error', { env: { DEIT_WEBGPU_DEVICE: 'GeForce' } });
+    expect(error).toMatch(/^UserError: WebGPU finds no GPU named "GeForce" .*there are: SwiftShader Device/);
+  });
+
+  test.each([
+    ['no driver', { VK_DRIVER_FILES: join(work, 'none.json') }],
+    ['a back end of Dawn that is not in this build', { DEIT_DAWN_FLAGS: 'backend=opengl' }],
+  ])('no adapter (%s): one line', (_, env) => {
+    const { error } = found('error', { env });
+    expect(error).toMatch(/^UserError: WebGPU finds no GPU; on Linux it needs .*libvulkan/);
+  });
+
+  test('flags of Dawn are used; wrong ones are an error', () => {
+    const env = { DEIT_DAWN_FLAGS: 'backend=vulkan;disable-dawn-features=timestamp_quantization' };
+    expect(found('error', { env })).toEqual({ error: 'no error' });
+    const { error } = found('error', { env: { DEIT_DAWN_FLAGS: 'backend=foo' } });
+    expect(error).toMatch(
+      /^UserError: WebGPU does not start with DEIT_DAWN_FLAGS: unrecognised backend 'foo'/,
+    );
+  });
+
+  test('without the package, and with one that has no binary here: what to install', () => {
+    expect(found('missing').error).toMatch(/^UserError: the package webgpu is not installed; `npm install/);
+    const broken = join(work, 'node_modules', 'webgpu');
+    mkdirSync(broken, { recursive: true });
+    writeFileSync(join(broken, 'package.json'), '{"name": "webgpu", "type": "module", "main": "index.js"}');
+    writeFileSync(
+      join(broken, 'index.js'),
+      'throw new Error("dawn.node: version GLIBC_2.34 not found\\nstack")',
+    );
+    expect(found('error', { cwd: work }).error).toMatch(
+      /^UserError: the package webgpu cannot be loaded on .*GLIBC_2\.34 not found\); it needs/,
+    );
+  });
+
+  test('int8 is refused', () => {
+    expect(() =>
+      node(['dist/src/cli/deit.js', 'predict', model, VAL, '--backend', 'webgpu', '--quantize', 'int8']),
+    ).toThrow(/int8 runs on the wasm backend alone, not on webgpu/);
+  });
+});
+
+test('DEIT_WEBGPU_DEVICE=none and flags that are none', () => {
+  expect(() => adapterChoice({ DEIT_WEBGPU_DEVICE: 'none' })).toThrow(/DEIT_WEBGPU_DEVICE is none/);
+  expect(() => adapterChoice({ DEIT_DAWN_FLAGS: 'adapter=x' })).toThrow(
+    /DEIT_DAWN_FLAGS: "adapter=x"; flags are/,
+  );
+  expect(adapterChoice({ DEIT_DAWN_FLAGS: 'backend=vulkan;' })).toEqual({
+    device: undefined,
+    flags: ['backend=vulkan'],
+  });
+});

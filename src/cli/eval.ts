@@ -27,7 +27,7 @@ import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
 import { catchInterrupt, type Interruption } from './signals.js';
-import { chooseBackend, defaultWorkers } from './threads.js';
+import { defaultWorkers, firstBackend, sayBackend } from './threads.js';
 
 interface Args extends RedisArgs, ConversionArgs, KnnArgs {
   model: string;
@@ -130,7 +130,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
   const backends = new Set<string>();
   const byQueue = args.queue !== undefined;
-  if (!byQueue) backends.add(await chooseBackend(backendFor(args)));
+  if (!byQueue) backends.add((await firstBackend(backendFor(args))).backend);
   const opened = await openAnyModel(args.model, conversionArgs(args));
   try {
     const { config, labels, preprocessing: own } = opened.source;
@@ -204,7 +204,8 @@ interface LocalScorer {
 /** The model in this process; on WASM its own threads compute, as many as decode. */
 async function localScorer(source: FamilySource, backend: string, args: Args): Promise<LocalScorer> {
   const threads = Math.max(1, args.workers);
-  const model = await loadAny(source, { backend, quantize: args.quantize, threads });
+  const { quantize } = args;
+  const model = await loadAny(source, { backend, quantize, threads, onBackend: sayBackend });
   return { model, decodeThreads: args.workers };
 }
 

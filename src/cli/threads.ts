@@ -1,14 +1,24 @@
 import { availableParallelism } from 'node:os';
-import { useBackend } from '../backend.js';
+import { type BackendChoice, useBackend } from '../backend.js';
 import '../node/backends.js';
 import { say } from './print.js';
 
 /** Makes a backend the current one and says on stderr which it is and why. */
 export async function chooseBackend(name: string): Promise<string> {
+  const choice = await firstBackend(name);
+  sayBackend(choice);
+  return choice.backend;
+}
+
+/** Makes a backend the current one and says on stderr which came before it; the model says what computes. */
+export async function firstBackend(name: string): Promise<BackendChoice> {
   const choice = await useBackend(name);
   for (const line of choice.passedOver) say(`backend passed over: ${line}`);
-  say(`backend: ${choice.description}`);
-  return choice.backend;
+  return choice;
+}
+
+export function sayBackend({ description }: BackendChoice): void {
+  say(`backend: ${description}`);
 }
 
 /** Threads that `--workers` has by default. */

@@ -7,7 +7,7 @@ import { type Command, checkNumbers, MAX_WORKERS } from './main.js';
 import { print, printJson, say } from './print.js';
 import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
 import { catchInterrupt } from './signals.js';
-import { chooseBackend, defaultWorkers } from './threads.js';
+import { defaultWorkers, firstBackend, sayBackend } from './threads.js';
 
 interface Args extends RedisArgs {
   model: string;
@@ -38,12 +38,12 @@ const builder: Command['builder'] = (yargs) =>
 
 async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
-  const backend = await chooseBackend(args.backend);
+  const { backend } = await firstBackend(args.backend);
   const opened = await openAnyModel(args.model);
   sayAssumptions(opened.source);
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);
-  const model = await loadAny(opened.source, { backend, threads: args.workers });
+  const model = await loadAny(opened.source, { backend, threads: args.workers, onBackend: sayBackend });
   await opened.close();
   const interruption = catchInterrupt(
     'ending: the shards in work are finished first; once more ends at once, and other workers do them',

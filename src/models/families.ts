@@ -34,10 +34,11 @@ const families: { readonly [Name in FamilyName]: Family<Extract<FamilySource, { 
   regnet: {
     detects: isRegnet,
     convert: async (checkpoint) => convertRegnet(checkpoint),
-    load: async (source, { backend, quantize, onProgress }) => {
+    load: async (source, { backend, quantize, onProgress, onBackend: tell }) => {
       if (quantize)
         throw new UserError(`${source.config.name}: int8 is for vision transformers, not for RegNet`);
-      const { bound } = await chooseBackend(backend);
+      const { choice, bound } = await chooseBackend(backend);
+      tell?.(choice);
       const report =
         onProgress && ((fraction: number) => onProgress(fraction, { loadedBytes: 0, totalBytes: 0 }));
       return onBackend(bound, () => loadRegnet(source, report));

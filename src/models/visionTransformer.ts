@@ -83,7 +83,7 @@ export interface RunOptions {
 
 /** A runtime that holds the weights itself. */
 export interface EngineRuntime extends Runtime {
-  /** What computes, e.g. `WASM, 256-bit SIMD, 2 threads`. */
+  /** What computes, e.g. `own engine, 256-bit SIMD, 2 threads`. */
   readonly description: string;
   /** A weight by its name, float32 in tfjs' layout. */
   weight(name: string): Float32Array;

@@ -235,7 +235,7 @@ for (const [name, packages, program, flags] of RUNTIMES) {
       async () => {
         const [model, picture] = [resolve(`.${MODEL}`), resolve(`.${PICTURE}`)];
         const { stdout } = await inRuntime(program(), [...flags, 'classify.mjs', model, picture]);
-        expect(stdout).toMatch(/^wasm: own kernels, SIMD.*\n3\n$/);
+        expect(stdout).toMatch(/^wasm: own (kernels, SIMD|engine, \d+-bit SIMD).*\n3\n$/);
       },
       3 * MINUTES,
     );

@@ -66,7 +66,7 @@ export interface WasmEngine {
   dispose(): void;
   /** Width of a row of the output. */
   readonly width: number;
-  /** What computes, e.g. `WASM, 256-bit SIMD, 2 threads`. */
+  /** What computes, e.g. `own engine, 256-bit SIMD, 2 threads`. */
   readonly description: string;
   /** Bytes of WebAssembly memory. */
   readonly memoryBytes: number;
@@ -228,7 +228,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     },
     weight: (name) => readBack(layout, memory, tiles, kept, name),
     width: main.width,
-    description: `WASM, ${bits}-bit SIMD, ${threadsInUse} ${threadsInUse === 1 ? 'thread' : 'threads'}`,
+    description: `own engine, ${bits}-bit SIMD, ${threadsInUse} ${threadsInUse === 1 ? 'thread' : 'threads'}`,
     get memoryBytes() {
       return memory.memory.buffer.byteLength;
     },

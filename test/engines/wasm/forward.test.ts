@@ -58,7 +58,7 @@ describe('builds', () => {
     expect(difference(engine.predict(images, 2), await expected(config, weights, images, 2))).toBeLessThan(
       1e-5,
     );
-    expect(engine.description).toBe('WASM, 128-bit SIMD, 2 threads');
+    expect(engine.description).toBe('own engine, 128-bit SIMD, 2 threads');
     engine.dispose();
   });
 

@@ -162,7 +162,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   const config = compactConfig({ ...base, numHeads, layerNormEps, activation });
   contradictions(config, facts, file);
   refuseLookAlikes(found, config, facts, hints, file);
-  checkConfig(config);
+  checkConfig({ ...config, name: file });
   sizeInBetween(config, told, assumptions);
   if (hints.model === 'auto')
     return { config: { ...config, ...nearestName(found, config, facts, assumptions) }, assumptions, unused };
@@ -326,7 +326,8 @@ function readHead(
     if (told && told !== 'map' && (classToken || told !== 'token')) return told;
     if (!classToken) return 'mean';
     if (has('fc_norm.gamma')) {
-      const why = 'a norm behind the pooling goes with the mean of the patches in every published model';
+      const why =
+        'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise';
       assumptions.push({ field: 'pool', value: 'mean', why });
       return 'mean';
     }
@@ -334,7 +335,7 @@ function readHead(
     assumptions.push({
       field: 'pool',
       value: 'token',
-      why: 'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False)',
+      why: 'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False); --pool says otherwise',
     });
     return 'token';
   }
@@ -446,8 +447,8 @@ function epsilonOf(found: FoundModel, config: VitConfig, facts: Facts, assumptio
   const epsilon = (config.preNorm && naming.preNormEpsilon) || naming.epsilon;
   assumptions.push({
     field: 'layerNormEps',
-    value: String(epsilon),
-    why: `what ${naming.resampledAs} has by default${config.preNorm && naming.preNormEpsilon ? ' in models with a norm before the blocks' : ''}`,
+    value: epsilon.toExponential(),
+    why: `what ${naming.resampledAs} has by default${config.preNorm && naming.preNormEpsilon ? ' in models with a norm before the blocks' : ''}; --layer-norm-eps says otherwise`,
   });
   return epsilon;
 }
@@ -462,7 +463,11 @@ function activationOf(
   if (facts.config.activation) return facts.config.activation.value;
   const value = naming.activation ?? 'gelu';
   const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
-  assumptions.push({ field: 'activation', value, why: `what ${naming.resampledAs} has by default${others}` });
+  assumptions.push({
+    field: 'activation',
+    value,
+    why: `what ${naming.resampledAs} has by default${others}; --activation says otherwise`,
+  });
   return value;
 }
 

@@ -42,6 +42,12 @@ export interface ConvertOptions {
   numClasses?: number;
   /** Heads of a block, where nothing else tells. */
   numHeads?: number;
+  /** What the head reads, where neither tensors nor facts tell; `VitConfig.pool`. */
+  pool?: VitConfig['pool'];
+  /** The MLP's non-linearity, likewise. */
+  activation?: VitConfig['activation'];
+  /** Epsilon of the layer norms, likewise. */
+  layerNormEps?: number;
   /** Names of the classes; by default those that the facts have, or ImageNet's for a model with 1000. */
   labels?: readonly string[];
   /** How images are prepared, in place of what the facts say or what is likely. */
@@ -61,6 +67,9 @@ const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
   imgSize: true,
   numClasses: true,
   numHeads: true,
+  pool: true,
+  activation: true,
+  layerNormEps: true,
   labels: true,
   preprocessing: true,
   tables: true,
@@ -151,9 +160,15 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
   };
 }
 
-function withOptions(facts: Facts, { numHeads }: ConvertOptions): Facts {
-  if (numHeads === undefined) return facts;
-  return { ...facts, config: { ...facts.config, numHeads: { value: numHeads, source: '--num-heads' } } };
+/** The facts, options first. */
+function withOptions(facts: Facts, { numHeads, pool, activation, layerNormEps }: ConvertOptions): Facts {
+  const told = {
+    ...(numHeads !== undefined && { numHeads: { value: numHeads, source: '--num-heads' } }),
+    ...(pool !== undefined && { pool: { value: pool, source: '--pool' } }),
+    ...(activation !== undefined && { activation: { value: activation, source: '--activation' } }),
+    ...(layerNormEps !== undefined && { layerNormEps: { value: layerNormEps, source: '--layer-norm-eps' } }),
+  };
+  return { ...facts, config: { ...facts.config, ...told } };
 }
 
 /** Which of several models was taken. */

@@ -72,6 +72,11 @@ const signatures: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/(^|\.)embeds\.(proj|pos_embed|cls_token)/, 'a NaFlexViT'],
   [/temporal_embed|time_embed|tubelet|spatial_attn/, 'a video transformer'],
   [/blocks\.\d+\.(moe|mlp\.experts|mlp\.router)/, 'a mixture of experts'],
+  [
+    /(^|\.)visual\.(conv1\.|class_embedding$|transformer\.resblocks\.)/,
+    'a CLIP under OpenAI’s own names (Hugging Face’s and timm’s files of it are read)',
+  ],
+  [/(^|\.)to_patch_embedding\./, 'a ViT of lucidrains/vit-pytorch'],
   // Names of facebookresearch's beside timm's: timm's eva.py, whose rotary positions have no tensor.
   [
     /(^|\.)(reg_token$|norm_pre\.)|blocks\.\d+\.gamma_[12]$/,

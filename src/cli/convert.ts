@@ -30,6 +30,11 @@ interface Args extends PreprocessingArgs {
   imgSize?: string;
   numClasses?: number;
   numHeads?: number;
+  pool?: 'token' | 'mean' | 'token_mean';
+  activation?: 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu';
+  layerNormEps?: number;
+  root?: string;
+  pooler?: boolean;
   dtype: WeightDtype;
   quantize?: 'int8';
   format: 'layers' | 'saved-model';
@@ -63,6 +68,26 @@ export const convertCommand: Command = {
         describe: 'a head of another size is replaced by a fresh one; 0 drops it',
       })
       .option('num-heads', { type: 'number', describe: 'attention heads, where they are not width / 64' })
+      .option('pool', {
+        choices: ['token', 'mean', 'token_mean'],
+        describe: 'what the head reads, where tensors do not tell: class token, mean of the patches, both',
+      })
+      .option('activation', {
+        choices: ['gelu', 'gelu_tanh', 'quick_gelu', 'relu'],
+        describe: "the MLP's non-linearity, where it is not the code base's own",
+      })
+      .option('layer-norm-eps', {
+        type: 'number',
+        describe: "epsilon of the layer norms, where it is not the code base's own",
+      })
+      .option('root', {
+        type: 'string',
+        describe: 'which of several models in the file: what stands before its names',
+      })
+      .option('pooler', {
+        type: 'boolean',
+        describe: 'whether a Hugging Face classifier reads the pooler that stands before it',
+      })
       .option('dtype', {
         choices: ['float32', 'float16', 'uint8'],
         default: 'float32',
@@ -93,9 +118,10 @@ export const convertCommand: Command = {
       throw new UserError('a SavedModel holds float32 weights; leave out --quantize');
     }
     const labels = args.labels === undefined ? undefined : await readLines(args.labels);
-    const { model, numClasses, numHeads } = args;
+    const { model, numClasses, numHeads, pool, activation, layerNormEps, root, pooler } = args;
     const preprocessing = preprocessingArgs(args);
-    const options = { model, imgSize, numClasses, numHeads, labels, preprocessing };
+    const untold = { numHeads, pool, activation, layerNormEps };
+    const options = { model, imgSize, numClasses, ...untold, labels, preprocessing, root, pooler };
     const opened = await openCheckpoint(args.checkpoint, options);
     try {
       await writeFolder(args.outdir, (sink) =>
@@ -148,6 +174,7 @@ function printReport(
     ...(report.initialized.length > 0 ? [`  fresh      ${list(report.initialized)}`] : []),
     ...(report.dropped.length > 0 ? [`  dropped    ${list(report.dropped)}`] : []),
     ...(report.leftOver.length > 0 ? [`  left over  ${list(report.leftOver)}`] : []),
+    ...report.assumptions.map(({ field, value, why }) => `  assumed    ${field} ${value}: ${why}`),
     `  written    ${outdir} (${format === 'layers' ? `tfjs layers model, ${dtype}${quantize ? `, blocks ${quantize}` : ''}` : 'TensorFlow SavedModel'})`,
   ];
   print(lines.join('\n'));

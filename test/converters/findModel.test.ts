@@ -220,6 +220,13 @@ describe('architectures that look like a ViT are refused by their name', () => {
     expect(() => convert(checkpoint(tensors), told)).toThrow(message);
   });
 
+  test.each([
+    ['OpenAI’s CLIP', 'visual.conv1.weight', /a CLIP under OpenAI’s own names/],
+    ['vit-pytorch', 'to_patch_embedding.1.weight', /lucidrains\/vit-pytorch/],
+  ])('%s, whose names are others', (_, name, message) => {
+    expect(() => convert(checkpoint(new Map([tensor(name, [16, 3, 4, 4])])))).toThrow(message);
+  });
+
   test('rotary ViTs by their published name, since no tensor tells', async () => {
     const name = (value: string) => ({ facts: { config: {}, name: { value, source: 'config.json' } } });
     const tensors = await plain();

@@ -140,6 +140,19 @@ describe('the naming, what is dropped and what is left over', () => {
   });
 });
 
+test.each<[string, ConvertOptions]>([
+  ['timm_avg_without_fc_norm.safetensors', { pool: 'mean' }],
+  ['timm_quick_gelu.safetensors', { activation: 'quick_gelu' }],
+  ['timm_epsilon.safetensors', { layerNormEps: 1e-3 }],
+])('%s by an option alone', async (name, options) => {
+  expect(
+    largestError(await predict(name, { numHeads: 2, ...options }, 'wasm'), outputs[name].output),
+  ).toBeLessThan(1e-5);
+  expect(largestError(await predict(name, { numHeads: 2 }, 'wasm'), outputs[name].output)).toBeGreaterThan(
+    1e-5,
+  );
+});
+
 test('what neither tensors nor facts tell is an assumption, with the published models that differ', async () => {
   const { assumptions } = convert(await open('timm_clip.safetensors'), { numHeads: 2 });
   const said = Object.fromEntries(assumptions.map(({ field, value, why }) => [field, `${value}: ${why}`]));
@@ -162,6 +175,46 @@ test('what neither tensors nor facts tell is an assumption, with the published m
     },
   });
   expect(all.assumptions).toEqual([]);
+});
+
+describe('a conversion to another size takes the way of its code base', () => {
+  test.each([
+    ['hf_vit.safetensors', 'bicubic, as transformers'],
+    ['hf_dinov2.safetensors', 'bicubic, as transformers'],
+    ['hf_dinov2_registers.safetensors', 'bicubic with antialias, as transformers'],
+    ['hf_clip_vision.safetensors', 'bicubic, as transformers'],
+    ['dinov2.pth', 'bicubic with offset 0.1, as facebookresearch/dinov2'],
+    ['dinov2_registers_swiglu.pth', 'bicubic with antialias, as facebookresearch/dinov2'],
+    ['dino_training.pth', 'bicubic with offset 0.1, as facebookresearch/dino'],
+    ['mae_finetuned.pth', 'bicubic, as facebookresearch/deit'],
+    ['mmpretrain_vit.pth', 'bicubic, as mmpretrain'],
+    ['torchvision.pth', 'bicubic with corners aligned, as torchvision'],
+    ['google_augreg.npz', 'bilinear with corners aligned, as google-research/vision_transformer'],
+    ['timm_registers.safetensors', 'bicubic with antialias, as timm'],
+    ['hf_timm_wrapper.safetensors', 'bicubic with antialias, as timm'],
+  ])('%s: %s', async (name, how) => {
+    const { report } = convert(await open(name), { ...optionsOf(name), imgSize: [20, 16] });
+    expect(report.resampled).toEqual([`pos_embed: 3×3 → 5×4 patches, ${how}`]);
+  });
+
+  test('where facebook’s and timm’s names are the same, that is an assumption; a fact decides', async () => {
+    const name = 'timm_headless.safetensors';
+    const at = async (library?: 'facebook' | 'dino' | 'timm') => {
+      const facts: Facts = {
+        config: { numHeads: { value: 2, source: '' } },
+        ...(library ? { library: { value: library, source: 'the test' } } : {}),
+      };
+      const { report, assumptions } = convert(await open(name), { facts, imgSize: [20, 16] });
+      return [
+        report.resampled[0].split(', ').at(-1),
+        assumptions.some(({ field }) => field === 'resampling'),
+      ];
+    };
+    expect(await at()).toEqual(['as timm', true]);
+    expect(await at('facebook')).toEqual(['as facebookresearch/deit', false]);
+    expect(await at('dino')).toEqual(['as facebookresearch/dino', false]);
+    expect((await at('timm'))[0]).toBe('as timm');
+  });
 });
 
 describe('position embeddings at another size equal those of the library', () => {

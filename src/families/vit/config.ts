@@ -325,10 +325,13 @@ function snakeCase<T extends string | undefined>(text: T): T {
   return text?.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as T;
 }
 
+/** Weights of the tokens before the patches. */
+export type PrefixName = 'cls_token' | 'dist_token' | 'reg_token';
+
 /** Names and lengths of the tokens before the patches, in order, and whether position embeddings cover them. */
-function prefixParts(config: TokensConfig): { name: string; length: number; covered: boolean }[] {
+function prefixParts(config: TokensConfig): { name: PrefixName; length: number; covered: boolean }[] {
   const covered = config.posEmbedPrefix;
-  const parts = [
+  const parts: { name: PrefixName; length: number; covered: boolean }[] = [
     { name: 'cls_token', length: config.classToken === false ? 0 : 1, covered },
     { name: 'dist_token', length: config.distilled ? 1 : 0, covered },
     {
@@ -362,7 +365,7 @@ export function tokensSpec(config: TokensConfig): TokensSpec {
 }
 
 /** Length of each prefix token's weight by its name. */
-export function prefixLengths(config: TokensConfig): ReadonlyMap<string, number> {
+export function prefixLengths(config: TokensConfig): ReadonlyMap<PrefixName, number> {
   return new Map(prefixParts(config).map(({ name, length }) => [name, length]));
 }
 
@@ -373,7 +376,7 @@ export function numTokens(config: VitConfig): number {
 }
 
 /** Names of the heads, each with the index of the token that it reads where they read tokens. */
-export function headNames(config: VitConfig): readonly string[] {
+export function headNames(config: VitConfig): readonly ('head' | 'head_dist')[] {
   return config.distilled && config.distilledHead !== false ? ['head', 'head_dist'] : ['head'];
 }
 

@@ -93,11 +93,19 @@ export const VIT_TENSORS = [
   'attn_pool.latent',
 ] as const;
 
+type Norm = (typeof VIT_NORMS)[number];
+type Linear = (typeof VIT_LINEARS)[number];
+type Tensor = (typeof VIT_TENSORS)[number];
+
 /** What a naming has rows for: every weight of weightSpecs belongs to one of these (weights.test.ts). */
-export type VitPart =
-  | (typeof VIT_NORMS)[number]
-  | (typeof VIT_LINEARS)[number]
-  | (typeof VIT_TENSORS)[number];
+export type VitPart = Norm | Linear | Tensor;
+
+type Last<P extends string> = P extends `${string}.${infer Rest}` ? Last<Rest> : P;
+type Top<P extends string> = P extends `${string}.${string}` ? never : P;
+/** A name that ends like one of these parts: the compiler asks for a row in the lists above when a part is added. */
+type NameOf<P extends string> = Top<P> | `${string}.${Last<P>}`;
+export type NormName = NameOf<Norm>;
+export type LinearName = NameOf<Linear>;
 
 const zeros: Initial = { kind: 'zeros' };
 const ones: Initial = { kind: 'ones' };
@@ -107,22 +115,28 @@ const normal: Initial = { kind: 'normal' };
 class Table {
   readonly rows: WeightSpec[] = [];
 
-  add(name: string, shape: readonly number[], initial: Initial, decays = shape.length > 1): void {
-    this.rows.push({ name, shape, initial, decays, trainable: true });
+  tensor(name: NameOf<Tensor>, shape: readonly number[], initial: Initial, decays = shape.length > 1): void {
+    this.add(name, shape, initial, decays);
   }
 
-  norm(name: string, dim: number): void {
+  norm(name: NormName, dim: number): void {
     this.add(`${name}.gamma`, [dim], ones);
     this.add(`${name}.beta`, [dim], zeros);
   }
 
-  linear(name: string, from: number, to: number, bias = true): void {
+  linear(name: LinearName, from: number, to: number, bias = true): void {
     this.add(`${name}.kernel`, [from, to], normal);
     if (bias) this.add(`${name}.bias`, [to], zeros);
   }
 
+  /** The patch projection. */
+  convolution(name: LinearName, shape: readonly number[], initial: Initial, bias: boolean): void {
+    this.add(`${name}.kernel`, shape, initial);
+    if (bias) this.add(`${name}.bias`, shape.slice(-1), initial);
+  }
+
   /** A block's matrix, which may be quantized: codes and a scale for each column. */
-  matrix(name: string, from: number, to: number, quantization: 'int8' | undefined, bias = true): void {
+  matrix(name: LinearName, from: number, to: number, quantization: 'int8' | undefined, bias = true): void {
     if (!quantization) {
       this.linear(name, from, to, bias);
       return;
@@ -132,11 +146,15 @@ class Table {
     this.rows.push({ name: `${name}.scale`, shape: [to], initial: ones, ...fixed });
     if (bias) this.add(`${name}.bias`, [to], zeros);
   }
+
+  private add(name: string, shape: readonly number[], initial: Initial, decays = shape.length > 1): void {
+    this.rows.push({ name, shape, initial, decays, trainable: true });
+  }
 }
 
 /** The patch projection's weights. */
 export function patchEmbedWeights(
-  name: string,
+  name: LinearName,
   inChans: number,
   embedDim: number,
   { patchSize, patchBias = true }: Pick<VitConfig, 'patchSize' | 'patchBias'>,
@@ -144,8 +162,7 @@ export function patchEmbedWeights(
   const [height, width] = patchSides({ patchSize });
   const initial: Initial = { kind: 'uniform', fanIn: inChans * height * width };
   const table = new Table();
-  table.add(`${name}.kernel`, [height, width, inChans, embedDim], initial);
-  if (patchBias) table.add(`${name}.bias`, [embedDim], initial);
+  table.convolution(name, [height, width, inChans, embedDim], initial, patchBias);
   return table.rows;
 }
 
@@ -153,14 +170,14 @@ export function patchEmbedWeights(
 export function tokensWeights(config: TokensConfig, patches: number, dim: number): WeightSpec[] {
   const table = new Table();
   for (const [name, length] of prefixLengths(config)) {
-    table.add(name, [1, length, dim], normal, name === 'reg_token');
+    table.tensor(name, [1, length, dim], normal, name === 'reg_token');
   }
-  table.add('pos_embed', [1, numPrefixPositions(config) + patches, dim], normal, false);
+  table.tensor('pos_embed', [1, numPrefixPositions(config) + patches, dim], normal, false);
   return table.rows;
 }
 
 /** A layer norm's weights. */
-export function layerNormWeights(name: string, dim: number): WeightSpec[] {
+export function layerNormWeights(name: NormName, dim: number): WeightSpec[] {
   const table = new Table();
   table.norm(name, dim);
   return table.rows;
@@ -197,13 +214,13 @@ export function mlpWeights(
 /** LayerScale's factors. */
 export function layerScaleWeights(name: string, dim: number, value: number): WeightSpec[] {
   const table = new Table();
-  table.add(`${name}.gamma`, [dim], { kind: 'constant', value });
+  table.tensor(`${name}.gamma`, [dim], { kind: 'constant', value });
   return table.rows;
 }
 
 /** Names of a branch's parts. */
 export interface BranchNames {
-  readonly norm: string;
+  readonly norm: NormName;
   /** Attention or MLP. */
   readonly main: string;
   /** LayerScale, if the model has it. */
@@ -223,7 +240,7 @@ export function branches(
     };
   }
   const side = (kind: 'attns' | 'ffns', main: 'attn' | 'mlp') =>
-    Array.from({ length: parallel }, (_, i) => {
+    Array.from({ length: parallel }, (_, i): BranchNames => {
       const at = `${name}.${kind}.${i}`;
       return { norm: `${at}.norm`, main: `${at}.${main}`, scale: scale(`${at}.ls`) };
     });
@@ -253,7 +270,7 @@ export function blockWeights(name: string, dim: number, config: BlockConfig): We
 export function poolWeights(name: string, dim: number, config: PoolConfig): WeightSpec[] {
   if (config.pool !== 'map') return [];
   const table = new Table();
-  table.add(`${name}.latent`, [1, 1, dim], normal);
+  table.tensor(`${name}.latent`, [1, 1, dim], normal);
   table.linear(`${name}.q`, dim, dim);
   table.linear(`${name}.kv`, dim, 2 * dim);
   table.linear(`${name}.proj`, dim, dim);
@@ -264,7 +281,7 @@ export function poolWeights(name: string, dim: number, config: PoolConfig): Weig
 }
 
 /** A linear layer's weights. */
-export function linearWeights(name: string, from: number, to: number): WeightSpec[] {
+export function linearWeights(name: LinearName, from: number, to: number): WeightSpec[] {
   const table = new Table();
   table.linear(name, from, to);
   return table.rows;

@@ -4,7 +4,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
 import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
 import { TfjsOps } from '../../../ops/index.js';
-import { layerNormWeights } from '../weights.js';
+import { layerNormWeights, type NormName } from '../weights.js';
 
 export type LayerNormArgs = LayerArgs & { epsilon: number };
 
@@ -21,7 +21,7 @@ export class LayerNorm extends tfl.layers.Layer {
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const dim = singleShape(inputShape).at(-1) as number;
-    this.rows = addRows(this.addWeight.bind(this), layerNormWeights(this.name, dim));
+    this.rows = addRows(this.addWeight.bind(this), layerNormWeights(this.name as NormName, dim));
     this.built = true;
   }
 

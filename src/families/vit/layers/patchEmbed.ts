@@ -5,7 +5,7 @@ import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
 import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
 import { TfjsOps } from '../../../ops/index.js';
 import { patchSides, type VitConfig } from '../config.js';
-import { patchEmbedWeights } from '../weights.js';
+import { type LinearName, patchEmbedWeights } from '../weights.js';
 
 export type PatchEmbedArgs = LayerArgs &
   Pick<VitConfig, 'patchSize' | 'patchBias'> & {
@@ -27,7 +27,7 @@ export class PatchEmbed extends tfl.layers.Layer {
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const channels = singleShape(inputShape)[3] as number;
-    const rows = patchEmbedWeights(this.name, channels, this.args.embedDim, this.args);
+    const rows = patchEmbedWeights(this.name as LinearName, channels, this.args.embedDim, this.args);
     this.rows = addRows(this.addWeight.bind(this), rows);
     this.built = true;
   }

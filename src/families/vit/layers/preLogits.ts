@@ -4,7 +4,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { addRows, type LayerWeights, tensorsOf } from '../../../layers/rows.js';
 import { type LayerArgs, single, singleShape } from '../../../layers/types.js';
 import { TfjsOps } from '../../../ops/index.js';
-import { linearWeights } from '../weights.js';
+import { type LinearName, linearWeights } from '../weights.js';
 
 export type PreLogitsArgs = LayerArgs & {
   /** Width of its output. */
@@ -24,7 +24,7 @@ export class PreLogits extends tfl.layers.Layer {
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const dim = singleShape(inputShape)[1] as number;
-    this.rows = addRows(this.addWeight.bind(this), linearWeights(this.name, dim, this.units));
+    this.rows = addRows(this.addWeight.bind(this), linearWeights(this.name as LinearName, dim, this.units));
     this.built = true;
   }
 

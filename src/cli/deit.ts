@@ -6,6 +6,7 @@ import { downloadCommand } from './download.js';
 import { end } from './end.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
+import { inspectCommand } from './inspect.js';
 import { main } from './main.js';
 import { modelsCommand } from './models.js';
 import { predictCommand } from './predict.js';
@@ -19,6 +20,7 @@ const commands = [
   predictCommand,
   modelsCommand,
   summaryCommand,
+  inspectCommand,
   downloadCommand,
   cacheCommand,
   attentionCommand,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import timm
 import torch
+from torch import nn
 from timm.data import resolve_data_config
 from timm.models import get_pretrained_cfg, list_models
 from timm.models._hub import save_config_for_hf
@@ -46,19 +47,28 @@ def activation(module):
 
 
 def facts(model):
-    """What tensors' shapes do not tell, of a VisionTransformer; None for any other class."""
+    """What tensors' shapes do not tell, of a VisionTransformer of plain blocks; None for any other, which is to be refused."""
     if not isinstance(model, timm.models.vision_transformer.VisionTransformer):
         return None
     block = model.blocks[0]
-    final = next((n for n in (model.norm, model.fc_norm, block.norm1) if hasattr(n, "eps")), None)
+    kind = type(block).__name__
+    if kind == "ParallelThingsBlock":
+        norm, attn, mlp = block.attns[0].norm, block.attns[0].attn, block.ffns[0].mlp
+    elif kind == "Block":
+        norm, attn, mlp = block.norm1, block.attn, block.mlp
+    else:
+        return None
+    inner = [getattr(attn, "norm", None), getattr(mlp, "norm", None)]
+    if type(attn).__name__ != "Attention" or any(isinstance(m, nn.Module) and list(m.parameters()) for m in inner):
+        return None
+    if "Rms" in type(norm).__name__:
+        return None
+    final = next((n for n in (model.norm, model.fc_norm, norm) if hasattr(n, "eps")), None)
     return {
-        "class": type(model).__name__,
-        "block": type(block).__name__,
-        "numHeads": block.attn.num_heads if hasattr(block, "attn") else block.num_heads,
-        "layerNormEps": block.norm1.eps,
+        "numHeads": attn.num_heads,
+        "layerNormEps": norm.eps,
         "finalEps": final.eps,
-        "norm": type(block.norm1).__name__,
-        "activation": activation(getattr(getattr(block, "mlp", None), "act", None)),
+        "activation": activation(mlp.act),
         "pool": model.global_pool,
         "prefix": model.num_prefix_tokens,
         "imgSize": list(model.patch_embed.img_size),

@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import { convertRead, convertWithFacts } from '../../converters/convertWithFacts.js';
+import { findVisionTransformer, type ModelInFile } from '../../converters/findModel.js';
 import { openWeights, readFolder } from '../../converters/folders/readFolder.js';
 import { parseCheckpoint } from '../../converters/formats/index.js';
 import type { Checkpoint } from '../../converters/formats/types.js';
+import { storedFacts } from '../../converters/storedFacts.js';
 import { UserError } from '../errors.js';
 import { countParameters } from '../families/vit/flops.js';
 import type { FolderFiles } from '../hub/folderFiles.js';
@@ -16,16 +18,20 @@ import { openLocalFolder } from '../node/localFolder.js';
 import { describesFile, isForeignFolder } from '../node/openFolder.js';
 import { oneLine, shorten } from '../text.js';
 import { groupTensors, type TensorGroup } from './groupTensors.js';
-import type { Command } from './main.js';
+import { type Command, checkNumbers } from './main.js';
 import { print, printJson, say } from './print.js';
 import { formatTable } from './table.js';
 
 /** Lines of metadata and of names that are printed; --json has them all. */
 const MAX_LINES = 20;
 
+/** As deit-convert has it. */
+const MAX_HEADS = 1024;
+
 interface Args {
   checkpoint: string;
   root?: string;
+  numHeads?: number;
   json: boolean;
 }
 
@@ -34,6 +40,8 @@ interface Inspected {
   readonly checkpoint: Checkpoint;
   readonly conversion: Conversion | undefined;
   readonly refusal: string | undefined;
+  /** Every model in the checkpoint, the one that is taken first; none where no model was found. */
+  readonly models: readonly ModelInFile[];
 }
 
 /** `deit inspect`: what is in a checkpoint and what it would become; no weights are read. */
@@ -48,13 +56,15 @@ export const inspectCommand: Command = {
         describe: 'file, Hugging Face or timm folder, hf:OWNER/NAME',
       })
       .option('root', { type: 'string', describe: 'which of several models: what stands before its names' })
+      .option('num-heads', { type: 'number', describe: 'attention heads, where nothing else tells' })
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
+      .check((args) => checkNumbers(args, { 'num-heads': [1, MAX_HEADS] }))
       .epilogue('The exit status is 0 for every file that can be read, one that cannot be converted too.')
       .example('$0 inspect checkpoint.pth', 'its tensors, and the model that deit-convert makes of them')
       .example('$0 inspect hf:google/vit-base-patch16-224', 'a model on the hub'),
   handler: async (raw) => {
-    const { checkpoint, root, json } = raw as unknown as Args;
-    const inspected = await inspect(checkpoint, root === undefined ? {} : { root });
+    const { checkpoint, root, numHeads, json } = raw as unknown as Args;
+    const inspected = await inspect(checkpoint, { root, numHeads });
     if (json) return void printJson(asJson(inspected));
     print(asText(inspected));
   },
@@ -92,14 +102,25 @@ async function inspectFolder(files: FolderFiles, options: ConvertOptions): Promi
 
 async function attempt(checkpoint: Checkpoint, convert: () => Promise<Conversion>): Promise<Inspected> {
   try {
-    return { checkpoint, conversion: await convert(), refusal: undefined };
+    const conversion = await convert();
+    return { checkpoint, conversion, refusal: undefined, models: conversion.report.models };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return { checkpoint, conversion: undefined, refusal: error.message };
+    return { checkpoint, conversion: undefined, refusal: error.message, models: modelsIn(checkpoint) };
   }
 }
 
-function asJson({ checkpoint, conversion, refusal }: Inspected) {
+/** The models of a checkpoint that could not be converted, as far as they are found. */
+function modelsIn(checkpoint: Checkpoint): readonly ModelInFile[] {
+  try {
+    return findVisionTransformer(checkpoint, { facts: storedFacts(checkpoint) }).models;
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
+}
+
+function asJson({ checkpoint, conversion, refusal, models }: Inspected) {
   const tensors = [...checkpoint.tensors.values()].map(({ name, shape, dtype, unreadable }) => ({
     name,
     shape,
@@ -107,29 +128,38 @@ function asJson({ checkpoint, conversion, refusal }: Inspected) {
     unreadable,
   }));
   const { name, format, metadata } = checkpoint;
-  const held = { source: name, format, metadata, tensors };
+  const held = { source: name, format, metadata, tensors, models };
   if (!conversion) return { ...held, converts: false, refusal };
   const { config, preprocessing, labels, report } = conversion;
-  const { naming, prefix, models, dropped, leftOver, assumptions } = report;
-  const becomes = { config, preprocessing, labels, naming, prefix, models, dropped, leftOver, assumptions };
+  const { naming, prefix, dropped, leftOver, assumptions } = report;
+  const becomes = { config, preprocessing, labels, naming, prefix, dropped, leftOver, assumptions };
   return { ...held, converts: true, ...becomes };
 }
 
 function asText(inspected: Inspected): string {
-  const { checkpoint, conversion, refusal } = inspected;
+  const { checkpoint, conversion, refusal, models } = inspected;
   const lines = [
     `${oneLine(checkpoint.name)} (${checkpoint.format}, ${checkpoint.tensors.size} tensors)`,
     '',
-    formatTable(['tensor', 'shape', 'dtype', ''], groupTensors(checkpoint.tensors.values()).map(tensorRow)),
+    formatTable(
+      ['tensor', 'shape', 'dtype', 'times'],
+      groupTensors(checkpoint.tensors.values()).map(tensorRow),
+    ),
     ...metadataLines(checkpoint),
     '',
+    ...models.map(({ root, naming }, i) => modelLine(root, naming, i > 0)),
     ...(conversion ? conversionLines(conversion) : [`cannot be converted: ${refusal}`]),
   ];
   return lines.join('\n');
 }
 
+function modelLine(root: string, naming: string, another: boolean): string {
+  const where = root === '' ? '' : ` under ${JSON.stringify(root)}`;
+  return `model found${where}, names of ${naming}${another ? '; not taken, --root takes it' : ''}`;
+}
+
 function tensorRow({ name, shape, dtype, count }: TensorGroup): string[] {
-  return [oneLine(name), `[${shape.join(', ')}]`, dtype, count > 1 ? `×${count}` : ''];
+  return [oneLine(name), `[${shape.join(', ')}]`, dtype, `${count}`];
 }
 
 function metadataLines({ metadata }: Checkpoint): string[] {
@@ -145,7 +175,6 @@ function atMost(lines: readonly string[]): string[] {
 }
 
 function conversionLines({ config, preprocessing, labels, report }: Conversion): string[] {
-  const [taken, ...others] = report.models;
   const classes =
     config.numClasses === 0
       ? 'none: the output is what a head would read'
@@ -153,8 +182,6 @@ function conversionLines({ config, preprocessing, labels, report }: Conversion):
   return [
     'would become',
     `  model       ${report.model}, ${countParameters(config).toLocaleString('en-US')} parameters`,
-    `  taken       ${taken ? JSON.stringify(taken.root) : ''} in the names of ${report.naming}`,
-    ...others.map(({ root, naming }) => `  also there  ${JSON.stringify(root)} (${naming}); --root takes it`),
     `  network     ${fields(config)}`,
     `  images      ${imagesText(preprocessing)}`,
     `  classes     ${classes}`,
@@ -181,7 +208,11 @@ function imagesText({ preset, resize, interpolation, crop, mean, std }: Preproce
 
 function namesLine(label: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
-  const shown = names.slice(0, MAX_LINES).map(oneLine).join(', ');
-  const more = names.length > MAX_LINES ? `, … (${names.length}; --json has them all)` : '';
+  const groups = groupTensors(names.map((name) => ({ name, shape: [], dtype: '' })));
+  const shown = groups
+    .slice(0, MAX_LINES)
+    .map(({ name }) => oneLine(name))
+    .join(', ');
+  const more = groups.length > MAX_LINES ? `, … (${names.length}; --json has them all)` : '';
   return [`  ${label.padEnd(10)}  ${shown}${more}`];
 }

@@ -13,6 +13,7 @@ import { quantize } from '../../dist/src/families/vit/quantize.js';
 import { loadFrom } from '../../dist/src/models/load.js';
 import { openLocalFolder } from '../../dist/src/node/localFolder.js';
 
+await tf.setBackend('wasm');
 const folder = process.argv[2];
 
 /** The value, or the reason in one line of a refusal; a defect is thrown. */

@@ -54,7 +54,7 @@ function refusals(list, way, keyOf) {
     members.length,
     reason(members[0][way].why),
   ]);
-  return table(['architecture', 'tags', 'what is said'], rows);
+  return table(['architecture', 'tags', 'what is said, of the first'], rows);
 }
 
 /** The text of docs/models.md. */
@@ -63,7 +63,7 @@ export function document(timm, family, others) {
 
 Made by \`bench/sweep\`: \`tags.py\` (Python with timm, without any weights) writes the shapes and facts of every pretrained
 tag of timm ${timm}; \`node bench/sweep/sweep.mjs TAGS.json --docs docs/models.md\` converts each by the package and compares
-network (heads, epsilon, activation, pooling, prefix tokens, patch, input size, depth, width, classes) and preprocessing
+network (heads, epsilon, activation, pooling, norms, prefix tokens and their positions, patch, input size, depth, width, classes) and preprocessing
 (resize, filter, crop, mean, std) with timm's, field by field. Values of weights are not part of it;
 [checkpoints.md](checkpoints.md) has the tests that compare outputs.
 
@@ -83,11 +83,11 @@ Assumed of bare files, if nothing in the file tells: ${assumed(family)}.
 
 With its folder:
 
-${refusals(family, 'told', architecture)}
+${refusals(family, 'told', familyOf)}
 
 As a bare file:
 
-${refusals(family, 'bare', architecture)}
+${refusals(family, 'bare', familyOf)}
 
 ## Relatives: ${others.length} tags, of which ${count(others, 'told', 'refused')} are refused with their folder and ${count(others, 'bare', 'refused')} as bare files
 

@@ -53,6 +53,12 @@ function networkDifferences(config, facts) {
     ['activation', config.swiglu ? 'silu' : (config.activation ?? 'gelu'), facts.activation],
     ['pool', pool, facts.pool],
     ['prefix', prefix, facts.prefix],
+    ['preNorm', config.preNorm ?? false, facts.preNorm],
+    ['finalNorm', config.finalNorm ?? true, facts.finalNorm],
+    ['fcNorm', config.fcNorm ?? false, facts.fcNorm],
+    // Without prefix tokens both ways are the same; of a class token alone nothing else is pooled.
+    ...(prefix > 0 ? [['posEmbedPrefix', config.posEmbedPrefix, facts.posEmbedPrefix]] : []),
+    ...(prefix > 0 && pool !== 'token' ? [['poolPrefix', config.poolPrefix ?? false, facts.poolPrefix]] : []),
     ['patchSize', String(pair(config.patchSize)), String(facts.patch)],
     ['imgSize', String(config.imgSize), String(facts.imgSize)],
     ['depth', config.depth, facts.depth],

@@ -125,7 +125,7 @@ async function processorFields(files: FolderFiles): Promise<{ fields: Fields; fi
     : { fields: parseJsonObject(text, IMAGE_PROCESSOR), file: IMAGE_PROCESSOR };
 }
 
-async function openWeights(files: FolderFiles): Promise<Checkpoint> {
+export async function openWeights(files: FolderFiles): Promise<Checkpoint> {
   const weights = files.chosen ?? chosen(files.name, await files.list());
   if (!weights.endsWith('.index.json')) return parseCheckpoint(await files.open(weights));
   const index = await files.readText(weights);

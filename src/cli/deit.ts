@@ -7,6 +7,7 @@ import { embedCommand } from './embed.js';
 import { end } from './end.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
+import { inspectCommand } from './inspect.js';
 import { main } from './main.js';
 import { modelsCommand } from './models.js';
 import { predictCommand } from './predict.js';
@@ -21,6 +22,7 @@ const commands = [
   embedCommand,
   modelsCommand,
   summaryCommand,
+  inspectCommand,
   downloadCommand,
   cacheCommand,
   attentionCommand,

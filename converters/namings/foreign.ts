@@ -6,6 +6,8 @@ const signatures: readonly (readonly [pattern: RegExp, name: string])[] = [
     /rope_embeddings?\.|rope_embed\.periods|storage_tokens$|attn\.qkv\.bias_mask$/,
     'a DINOv3 (rotary position embeddings)',
   ],
+  [/(^|\.)layers\.\d+\.blocks\.\d+\.attn\.(relative_position|logit_scale|cpb_mlp)/, 'a Swin transformer'],
+  [/attn\.(pool|norm)_[qkv]\./, 'an MViTv2'],
   [/(^|\.)patch_embed\.norm\.(weight|bias)$/, 'an AIMv2 or another model with a norm in its patch embedding'],
   [/beit3\.|\.A\.(weight|bias)$/, 'a BEiT-3'],
   [

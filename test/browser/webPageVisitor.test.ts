@@ -262,11 +262,9 @@ describeInBrowser('a visitor of the page', () => {
     await openDigits();
     expect(await visit.text('#preset-now')).toMatch(/mean .*; std /);
     const before = await visit.predictions();
+    const shown = await page.locator('#predictions').textContent();
     await page.locator('#preset').selectOption('timm');
-    await page.waitForFunction(
-      (old) => document.querySelector('#predictions')!.textContent !== old,
-      await page.locator('#predictions').textContent(),
-    );
+    await page.waitForFunction((old) => document.querySelector('#predictions')!.textContent !== old, shown);
     await visit.answered('digit 3, number 18');
     expect(await visit.predictions()).not.toEqual(before);
     expect(await page.locator('#preset').inputValue()).toBe('timm');
@@ -477,7 +475,7 @@ describeInBrowser('a visitor of the page', () => {
       await page.locator('#evaluate').click();
       await page.locator('#evaluate-results').waitFor();
       expect(await visit.text('#evaluate-state')).toMatch(
-        /6 of 6 images, folders matched by class index; .*; 1 cannot be read/,
+        /6 of 6 images, folders matched by numbers; .*; 1 cannot be read/,
       );
       // The second 3 is read wrongly, as PyTorch reads it.
       const [low, high] = wilsonInterval(4, 5);

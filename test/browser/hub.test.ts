@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type * as Hub from '../../src/browser/hub/openHub.js';
 import { PIECE_BYTES } from '../../src/browser/hub/pieces.js';
-import type * as Hub from '../../src/browser/hub.js';
 import {
   GOOD_TOKEN,
   type Handler,
@@ -30,14 +30,14 @@ const WEIGHTS = pattern(PIECE_BYTES * 2.5);
 /** Run in a process of its own: jest's realm is not the one that Vite's native part knows. */
 const BUNDLER = `
   import { build } from 'vite';
-  const lib = { entry: 'dist/src/browser/hub.js', formats: ['es'] };
+  const lib = { entry: 'dist/src/browser/hub/openHub.js', formats: ['es'] };
   const [{ output }] = await build({
     configFile: false, logLevel: 'silent', publicDir: false, build: { write: false, lib },
   });
   process.stdout.write(output[0].code);
 `;
 
-/** src/browser/hub as one module, as a bundler makes it of the package. */
+/** src/browser/hub/openHub as one module, as a bundler makes it of the package. */
 async function bundle(): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', BUNDLER]);
   return stdout;

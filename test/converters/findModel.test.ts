@@ -214,6 +214,15 @@ describe('architectures that look like a ViT are refused by their name', () => {
     ['rotary', [tensor('rope.freqs', [4])], /rotary/],
     ['differential', [tensor('blocks.0.attn.lambda_q1', [4])], /differential attention/],
     ['sub-LN', [tensor('blocks.0.attn.norm.weight', [16])], /norms inside attention/],
+    [
+      'Swin',
+      [
+        tensor('patch_embed.norm.weight', [16]),
+        tensor('layers.0.blocks.0.attn.relative_position_bias_table', [9, 2]),
+      ],
+      /a Swin transformer/,
+    ],
+    ['MViTv2', [tensor('stages.0.blocks.0.attn.norm_q.weight', [8])], /an MViTv2/],
     ['ViT-22B', [tensor('blocks.0.in_proj.weight', [80, 16])], /attention and MLP in parallel/],
   ])('%s', async (_, extra, message) => {
     const tensors = new Map([...(await plain()), ...extra]);

@@ -18,11 +18,12 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
 import { checkImagePath, writeImage } from '../node/writeImage.js';
 import { sayAssumptions } from './assumptions.js';
+import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
 import { print } from './print.js';
 import { readImage } from './readImage.js';
 
-interface Args {
+interface Args extends ConversionArgs {
   model: string;
   image: string;
   out: string;
@@ -97,7 +98,8 @@ export const attentionCommand: Command = {
         default: 'auto',
         describe: 'backend: auto, wasm, tensorflow …',
       })
-      .check((args) => checkNumbers(args, { layer: 1, head: 1 }))
+      .options(conversionOptions)
+      .check((args) => checkNumbers(args, { layer: 1, head: 1, ...CONVERSION_NUMBERS }))
       .check(({ opacity }) => {
         if (opacity >= 0 && opacity <= 1) return true;
         throw new UsageError(`--opacity must be from 0 to 1, got ${opacity}`);
@@ -112,7 +114,7 @@ export const attentionCommand: Command = {
     const args = raw as unknown as Args;
     checkImagePath(args.out); // before the work, not after it
     const image = await readImage(args.image);
-    const model = await load(args.model, { backend: args.backend });
+    const model = await load(args.model, { backend: args.backend, ...loadArgs(args) });
     sayAssumptions(model);
     try {
       await writeImage(args.out, await draw(model, image, args));

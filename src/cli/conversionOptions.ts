@@ -1,5 +1,6 @@
 import type { Options } from 'yargs';
 import type { ConvertOptions } from '../../converters/convert.js';
+import type { LoadOptions } from '../models/load.js';
 import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 
 /** Options of every command that takes a checkpoint: what its files may not tell. */
@@ -41,6 +42,11 @@ export interface ConversionArgs extends PreprocessingArgs {
 
 /** Bounds of the options that are numbers, for checkNumbers: the widest published model has 48 heads. */
 export const CONVERSION_NUMBERS = { 'num-heads': [1, 1024] } as const;
+
+/** What load takes of a command line: the options of a conversion, and those that hold for a converted folder too. */
+export function loadArgs(args: ConversionArgs): Pick<LoadOptions, 'convert' | 'preprocessing'> {
+  return { convert: conversionArgs(args), preprocessing: preprocessingArgs(args) };
+}
 
 /** The options of a command line as a conversion takes them; those that were not given are left out. */
 export function conversionArgs(args: ConversionArgs): ConvertOptions {

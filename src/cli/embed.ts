@@ -7,13 +7,16 @@ import { listImages } from '../node/imageFiles.js';
 import { load } from '../node/index.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
+import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
-import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 import { defaultWorkers } from './threads.js';
 
-interface Args extends PreprocessingArgs {
+/** Here --pool is of the features; a head, which no feature passes through, needs none. */
+const { pool: _, ...checkpointOptions } = conversionOptions;
+
+interface Args extends Omit<ConversionArgs, 'pool'> {
   model: string;
   images: string[];
   out: string;
@@ -51,7 +54,7 @@ export const embedCommand: Command = {
         choices: ['token', 'mean', 'both'],
         describe: 'class token, mean of the patch tokens, or both side by side; by default the token if any',
       })
-      .options(preprocessingOptions)
+      .options(checkpointOptions)
       .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
       .option('workers', {
         type: 'number',
@@ -61,7 +64,13 @@ export const embedCommand: Command = {
       .option('backend', { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' })
       .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
-      .check((args) => checkNumbers(args, { 'batch-size': [1, MAX_BATCH_SIZE], workers: [0, MAX_WORKERS] }))
+      .check((args) =>
+        checkNumbers(args, {
+          'batch-size': [1, MAX_BATCH_SIZE],
+          workers: [0, MAX_WORKERS],
+          ...CONVERSION_NUMBERS,
+        }),
+      )
       .check(({ images }) => {
         if (images.length === 0) throw new UsageError('say which images: embed MODEL FOLDER|IMAGE...');
         return true;
@@ -99,12 +108,13 @@ async function featuresOf(
   args: Args,
   files: readonly string[],
 ): Promise<{ features: FileFeatures; pool: EmbeddingPool }> {
-  const { backend, quantize } = args;
-  const model = await load(args.model, { backend, quantize, preprocessing: preprocessingArgs(args) });
+  const { pool: asked, ...rest } = args;
+  const { backend, quantize } = rest;
+  const model = await load(args.model, { backend, quantize, ...loadArgs(rest) });
   try {
     sayAssumptions(model);
     const { config } = model;
-    const pool = args.pool ?? defaultPool(config);
+    const pool = asked ?? defaultPool(config);
     if (pool !== 'mean' && config.classToken === false) {
       throw new UserError(`${args.model}: has no class token; use --pool mean`);
     }

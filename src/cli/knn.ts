@@ -6,9 +6,9 @@ import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
 import { load } from '../node/index.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
+import { type ConversionArgs, loadArgs } from './conversionOptions.js';
 import { embedWithProgress } from './embed.js';
 import { checkNumbers, UsageError } from './main.js';
-import { type PreprocessingArgs, preprocessingArgs } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { startProgress } from './progress.js';
 
@@ -16,7 +16,7 @@ import { startProgress } from './progress.js';
 const K = 20;
 const TEMPERATURE = 0.07;
 
-export interface KnnArgs extends PreprocessingArgs {
+export interface KnnArgs extends ConversionArgs {
   model: string;
   valDir: string;
   knn?: string;
@@ -87,7 +87,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   say(
     `${val.files.length} images, ${val.names.length} classes; ${train.files.length} to train, ${train.names.length} classes`,
   );
-  const model = await load(args.model, { backend, quantize, preprocessing: preprocessingArgs(args) });
+  const model = await load(args.model, { backend, quantize, ...loadArgs(args) });
   try {
     sayAssumptions(model);
     const { config } = model;

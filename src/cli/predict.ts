@@ -3,14 +3,8 @@ import type { Prediction } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
 import { sayAssumptions } from './assumptions.js';
-import {
-  CONVERSION_NUMBERS,
-  type ConversionArgs,
-  conversionArgs,
-  conversionOptions,
-} from './conversionOptions.js';
+import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
-import { preprocessingArgs } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
@@ -63,8 +57,7 @@ export const predictCommand: Command = {
     const model = await load(args.model, {
       backend,
       quantize,
-      convert: conversionArgs(args),
-      preprocessing: preprocessingArgs(args),
+      ...loadArgs(args),
     });
     sayAssumptions(model);
     const answers: Answer[] = [];

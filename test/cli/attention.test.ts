@@ -75,3 +75,12 @@ test('the grid has a margin with numbers, and a class has its own map', async ()
     /discardRatio is from 0 to below 1/,
   );
 });
+
+test('what the checkpoint does not tell can be said, and is used', async () => {
+  const wrong = await draw('heads.png', '--head', '8', '--num-heads', '8');
+  expect(wrong.error).toBeUndefined(); // the model itself has 4: head 8 is there only if the option is read
+  const plain = await draw('plain.png', '--rollout');
+  const squashed = await draw('other.png', '--rollout', '--mean', '0', '--std', '0.05');
+  expect(squashed.error).toBeUndefined();
+  expect(await sharp(squashed.path).raw().toBuffer()).not.toEqual(await sharp(plain.path).raw().toBuffer());
+});

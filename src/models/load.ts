@@ -15,7 +15,7 @@ import { buildModel, engineModel } from './create.js';
 import { bytesOfDataUrl, isDataUrl } from './dataUrl.js';
 import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
 import { finiteWeights } from './finiteWeights.js';
-import { openSavedModel, type SavedModel } from './savedModel.js';
+import { openSavedModel, refuseConversion, type SavedModel } from './savedModel.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { assignWeights } from './weights.js';
 
@@ -105,13 +105,7 @@ function preprocessingOptions({ preset, preprocessing }: LoadOptions): Preproces
 /** Of a converted folder, how images are prepared is all that these options can change. */
 function prepared<S extends ModelSource>(source: S, options: LoadOptions): S {
   if (isConversion(source)) return source;
-  const { numHeads, root } = options;
-  if (numHeads !== undefined || root !== undefined) {
-    const option = numHeads === undefined ? 'root' : 'numHeads';
-    throw new UserError(
-      `${source.config.name}: is converted already, and ${option} is an option of its conversion; convert the checkpoint again`,
-    );
-  }
+  refuseConversion(source.config.name, conversionOptions(options));
   const { preprocessing, config } = source;
   const asked = preprocessingFromOptions(preprocessing, config.imgSize, preprocessingOptions(options));
   return { ...source, preprocessing: asked };

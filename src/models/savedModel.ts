@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { ConvertOptions } from '../../converters/convert.js';
 import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import type { WeightReader } from '../families/types.js';
@@ -64,6 +65,18 @@ async function storedAssumptions(files: ModelFiles): Promise<readonly Assumption
   const isAssumption = (value: unknown): value is Assumption =>
     ['field', 'value', 'why'].every((key) => typeof (value as Record<string, unknown>)?.[key] === 'string');
   return Array.isArray(assumptions) ? assumptions.filter(isAssumption).slice(0, MAX_ASSUMPTIONS) : [];
+}
+
+/** Options of a conversion that hold for a converted folder too: how images are prepared can always be said. */
+const STILL_FREE = new Set(['preprocessing', 'tables']);
+
+/** Of a converted model: throws a UserError for an option that only its conversion could have followed. */
+export function refuseConversion(name: string, options: ConvertOptions): void {
+  const asked = Object.entries(options).find(([key, value]) => value !== undefined && !STILL_FREE.has(key));
+  if (!asked) return;
+  throw new UserError(
+    `${name}: is converted already, and ${asked[0]} is an option of its conversion; convert the checkpoint again`,
+  );
 }
 
 /** Opens a folder that deit-convert or model.layersModel.save wrote with our metadata. Reads no weights. */

@@ -11,7 +11,7 @@ import { addressKind } from '../models/address.js';
 import { convertAny, type FamilySource, requireVit } from '../models/families.js';
 import { fetchFile } from '../models/fetchFile.js';
 import { openUrl } from '../models/load.js';
-import { openSavedModel, type SavedModel } from '../models/savedModel.js';
+import { openSavedModel, refuseConversion, type SavedModel } from '../models/savedModel.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
 import { openHub } from './hub/openHub.js';
@@ -49,6 +49,7 @@ export async function openAnyModel(
   const readIfThere = (path: string, maxBytes: number) =>
     existsSync(join(folder, path)) ? read(path, maxBytes) : Promise.resolve(undefined);
   const source = await openSavedModel({ name: model, read, size, readIfThere });
+  refuseConversion(model, options);
   return { source, close: nothingToClose };
 }
 
@@ -71,7 +72,11 @@ async function onlyVit<Source extends FamilySource>(
 
 /** A converted folder or a checkpoint behind an http(s) address. */
 async function openAddress(url: string, options: ConvertOptions): Promise<OpenedModel<FamilySource>> {
-  if (addressKind(url) !== 'checkpoint') return { source: await openUrl(url), close: nothingToClose };
+  if (addressKind(url) !== 'checkpoint') {
+    const source = await openUrl(url);
+    refuseConversion(url, options);
+    return { source, close: nothingToClose };
+  }
   const bytes = await fetchFile(url);
   const source = await convertAny(await parseCheckpoint(bytesSource(bytes, url)), options);
   return { source, close: nothingToClose };
@@ -81,7 +86,10 @@ async function openAddress(url: string, options: ConvertOptions): Promise<Opened
 async function openHubModel(name: string, options: ConvertOptions): Promise<OpenedModel> {
   const files = await openHub(name, { onNotice: console.error });
   try {
-    if ((await files.list()).includes('model.json')) return await openConverted(files);
+    if ((await files.list()).includes('model.json')) {
+      refuseConversion(name, options);
+      return await openConverted(files);
+    }
     return await convertFiles(files, options);
   } catch (error) {
     await files.close();

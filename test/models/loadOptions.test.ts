@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import * as deit from '../../src/node/index.js';
 
@@ -36,4 +39,27 @@ test('a signal ends a load with its reason, before it begins and under way', asy
   const onProgress = () => controller.abort(reason);
   const options = { backend: 'wasm', signal: controller.signal, onProgress };
   await expect(deit.load(MODEL, options)).rejects.toBe(reason);
+});
+
+test.each([
+  [{ numHeads: 2 }, 'numHeads'],
+  [{ root: 'teacher' }, 'root'],
+  [{ convert: { pool: 'mean' } }, 'pool'],
+  [{ convert: { activation: 'relu' } }, 'activation'],
+  [{ convert: { labels: ['a'] } }, 'labels'],
+])('a converted folder does not pass over %j', async (options, name) => {
+  const folder = await mkdtemp(join(tmpdir(), 'deit-converted-'));
+  try {
+    const model = await deit.load(MODEL, { backend: 'wasm' });
+    await deit.saveModel(model, join(folder, 'digits'));
+    model.dispose();
+    const message = new RegExp(`digits: is converted already, and ${name} is an option of its conversion`);
+    const given = { backend: 'wasm', ...options } as deit.LoadOptions;
+    await expect(deit.load(join(folder, 'digits'), given)).rejects.toThrow(message);
+    const prepared = await deit.load(join(folder, 'digits'), { backend: 'wasm', preset: 'timm' });
+    expect(prepared.preprocessing.preset).toBe('timm');
+    prepared.dispose();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -45,7 +45,7 @@ for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), jo
 const ON_DEMAND = new RegExp(
   [
     'converters/(allTables|publishedLike|namedFacts|timmModels|convertWithFacts|metadataFacts|mergeFacts)\\.js',
-    'converters/(metadata/(?!ownExport)|folders/)',
+    'converters/(metadata/(?!ownExport)|folders/)|models/openFiles\\.js',
     'configs/models/(generated/|vit\\.js)',
     'write/savedModel/|@bufbuild/',
     '@noble/|/browser/hub/|/src/hub/',

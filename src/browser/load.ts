@@ -1,10 +1,18 @@
 import { UserError } from '../errors.js';
+import { isHubName } from '../hub/hubName.js';
 import { type FetchFile, fetchFile } from '../models/fetchFile.js';
-import { checkLoadOptions, type LoadOptions, loadFrom, load as loadIsomorphic } from '../models/load.js';
+import {
+  checkLoadOptions,
+  conversionOptions,
+  type LoadOptions,
+  loadFrom,
+  load as loadIsomorphic,
+} from '../models/load.js';
 import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { setAssetFolder } from './assets.js';
 import { cachedFetch } from './cache.js';
+import type { BrowserHubOptions } from './hub/openHub.js';
 import { explainBlocked } from './policy.js';
 
 export interface BrowserLoadOptions extends LoadOptions {
@@ -15,10 +23,12 @@ export interface BrowserLoadOptions extends LoadOptions {
    * bundler has not taken them along. It holds for the page, as setAssetFolder says it.
    */
   assetFolder?: string | URL;
+  /** Of a name on the hub: token, revision, endpoint, offline, and the progress of its downloads; see openHub. */
+  hub?: Omit<BrowserHubOptions, 'cache' | 'signal'>;
 }
 
 /**
- * What load takes in a browser: an address, the bytes of a checkpoint, e.g. a dropped File, or the files of a
+ * What load takes in a browser: an address, a name on the hub (`hf:OWNER/NAME`), the bytes of a checkpoint, e.g. a dropped File, or the files of a
  * converted folder, e.g. of one that was dropped.
  */
 export type BrowserModelSource = string | URL | Uint8Array | ArrayBuffer | Blob | readonly File[];
@@ -26,7 +36,7 @@ export type BrowserModelSource = string | URL | Uint8Array | ArrayBuffer | Blob 
 /**
  * Loads a model.
  *
- * @param source URL of a converted folder, of its model.json or of a checkpoint file, or the bytes of a checkpoint
+ * @param source `hf:OWNER/NAME[@REVISION]` on the hub, or URL of a converted folder, of its model.json or of a checkpoint file, or the bytes of a checkpoint
  *   (.pth, .safetensors), e.g. a File that was dropped on the page, or the files of a converted folder
  * @throws UserError if it is neither, it cannot be fetched, or the backend cannot be used
  */
@@ -34,12 +44,35 @@ export async function load(
   source: BrowserModelSource,
   given: BrowserLoadOptions = {},
 ): Promise<VisionTransformer> {
-  checkLoadOptions(given, ['cache', 'assetFolder']);
-  const { cache = true, assetFolder, ...rest } = given;
+  checkLoadOptions(given, ['cache', 'assetFolder', 'hub']);
+  const { cache = true, assetFolder, hub, ...rest } = given;
   if (assetFolder !== undefined) setAssetFolder(assetFolder);
   const options: LoadOptions = { ...rest, fetchFile: rest.fetchFile ?? fetchFrom(cache) };
-  if (isFileList(source)) return loadFrom(await openFiles(source), options);
+  if (isFileList(source)) return loadFrom(await openDropped(source), options);
+  if (isHubAddress(source)) return loadHub(String(source), { cache: cache !== false, ...hub }, options);
   return loadIsomorphic(source, options);
+}
+
+function isHubAddress(source: BrowserModelSource): source is string | URL {
+  return (typeof source === 'string' || source instanceof URL) && isHubName(String(source));
+}
+
+async function loadHub(
+  name: string,
+  hub: BrowserHubOptions,
+  options: LoadOptions,
+): Promise<VisionTransformer> {
+  const [{ openHub }, { openFiles }] = await Promise.all([
+    import('./hub/openHub.js'),
+    import('../models/openFiles.js'),
+  ]);
+  const { signal } = options;
+  const files = await openHub(name, { onNotice: console.warn, ...hub, ...(signal && { signal }) });
+  try {
+    return await loadFrom(await openFiles(files, conversionOptions(options)), options);
+  } finally {
+    await files.close();
+  }
 }
 
 /** Fetches from the network, through the cache or past it, and says when it was the page's policy that forbade it. */
@@ -53,7 +86,7 @@ function isFileList(source: BrowserModelSource): source is readonly File[] {
 }
 
 /** Opens a converted folder by its files, which lie beside its model.json. */
-function openFiles(files: readonly File[]): Promise<SavedModel> {
+function openDropped(files: readonly File[]): Promise<SavedModel> {
   const byName = new Map(files.map((file) => [file.name, file]));
   const read = async (path: string, maxBytes: number) => {
     const file = byName.get(path);

@@ -70,7 +70,7 @@ export async function convertFolder(
 }
 
 /** As convertFolder, of files wherever they are: on the hub too. */
-export async function convertFiles(
+async function convertFiles(
   files: FolderFiles,
   options: ConvertOptions = {},
 ): Promise<OpenedModel<Conversion>> {

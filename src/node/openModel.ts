@@ -5,17 +5,17 @@ import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { UserError } from '../errors.js';
-import type { FolderFiles } from '../hub/folderFiles.js';
 import { isHubName } from '../hub/hubName.js';
 import { addressKind } from '../models/address.js';
 import { convertAny, type FamilySource, requireVit } from '../models/families.js';
 import { fetchFile } from '../models/fetchFile.js';
 import { openUrl } from '../models/load.js';
+import { openFiles } from '../models/openFiles.js';
 import { openSavedModel, refuseConversion, type SavedModel } from '../models/savedModel.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
 import { openHub } from './hub/openHub.js';
-import { convertFiles, convertFolder, describesFile, isForeignFolder } from './openFolder.js';
+import { convertFolder, describesFile, isForeignFolder } from './openFolder.js';
 
 /** A model to be loaded; close it when its weights have been read. */
 export interface OpenedModel<Source = SavedModel | Conversion> {
@@ -86,29 +86,11 @@ async function openAddress(url: string, options: ConvertOptions): Promise<Opened
 async function openHubModel(name: string, options: ConvertOptions): Promise<OpenedModel> {
   const files = await openHub(name, { onNotice: console.error });
   try {
-    if ((await files.list()).includes('model.json')) {
-      refuseConversion(name, options);
-      return await openConverted(files);
-    }
-    return await convertFiles(files, options);
+    return { source: await openFiles(files, options), close: () => files.close() };
   } catch (error) {
     await files.close();
     throw error;
   }
-}
-
-/** A converted folder by its files, wherever they are. */
-async function openConverted(files: FolderFiles): Promise<OpenedModel<SavedModel>> {
-  const names = await files.list();
-  const read = async (path: string, maxBytes: number) => {
-    const source = await files.open(path);
-    if (source.size <= maxBytes) return new Uint8Array(await source.read(0, source.size));
-    throw new UserError(`${source.name}: has ${source.size} bytes, at most ${maxBytes} are expected`);
-  };
-  const readIfThere = async (path: string, maxBytes: number) =>
-    names.includes(path) ? read(path, maxBytes) : undefined;
-  const source = await openSavedModel({ name: files.name, read, readIfThere });
-  return { source, close: () => files.close() };
 }
 
 /**

@@ -26,7 +26,7 @@ test.each([
 });
 
 test('a checkpoint is known by its first bytes, and nothing else is taken for one', () => {
-  for (const file of ['facebook.pth', 'huggingface.safetensors'])
+  for (const file of ['facebook.pth', 'timm_distilled.safetensors'])
     expect(looksLikeCheckpoint(readFileSync(`test/fixtures/models/${file}`))).toBe(true);
   for (const text of ['{"format": "layers-model"}', '<!doctype html>', '', 'PDF-1.7 a b c', '\x80'])
     expect(looksLikeCheckpoint(Buffer.from(text))).toBe(false);

@@ -1,11 +1,12 @@
 /** The page in web/: its whole flow, what it does with bad input, and whether everyone can use it. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { type DistilledVisionTransformer, decodeImage, load, preprocess } from '../../src/node/index.js';
+import { type HubServer, type ServedFile, startHub } from '../hub/hubServer.js';
 import { describeInBrowser, findChromium, launchChromium } from './chromium.js';
 import { watchErrors } from './page.js';
 import { CHECKPOINT, convertedDigits, sends, sendsHalf } from './servedModel.js';
@@ -43,6 +44,15 @@ async function headShares(file: string, index: number): Promise<string[]> {
   const shares = heads.map((logits) => tf.softmax(logits).dataSync()[index]!);
   model.dispose();
   return shares.map((share) => `${(100 * share).toFixed(1)} %`);
+}
+
+/** Answers the page's requests to the hub from a server of the same kind. */
+async function serveHub(page: Page, hub: HubServer): Promise<void> {
+  const address = /^https:\/\/huggingface\.co\//;
+  await page.context().route(address, async (route) => {
+    const url = route.request().url().replace(address, `${hub.endpoint}/`);
+    await route.fulfill({ response: await route.fetch({ url }) });
+  });
 }
 
 describeInBrowser('the page', () => {
@@ -348,6 +358,27 @@ describeInBrowser('the page', () => {
       await page.locator('#loading').waitFor({ state: 'hidden' });
       expect(await visit.text('#announcer')).toBe('digits.pth: cancelled');
     });
+  });
+
+  test('a name on the hub is given: one that is there, and one that is not', async () => {
+    const source = 'test/fixtures/folders/vit';
+    const files: Record<string, ServedFile> = {};
+    for (const name of await readdir(source)) {
+      files[name] = { bytes: await readFile(join(source, name)), lfs: false };
+    }
+    const hub = await startHub({ 'someone/small': { commit: 'c'.repeat(40), files } });
+    await openPage();
+    try {
+      await serveHub(page, hub);
+      await visit.openUrl('hf:someone/small');
+      await visit.modelIs('small');
+      await visit.openUrl('hf:someone/nothing');
+      await visit.told(/nothing could not be loaded\s+.*someone\/nothing/);
+      expect(await visit.text('#model-name')).toBe('small');
+    } finally {
+      await page.close();
+      await hub.close();
+    }
   });
 
   test('a lost WebGL context is told, and WASM takes over at a press', async () => {

@@ -63,13 +63,13 @@ function isTextField(target: EventTarget | null): boolean {
 /** An address by itself: of an image, or of a model. */
 export function takeAddress(text: string, user: InputUser): void {
   const address = text.trim().split(/\s/)[0] ?? '';
-  if (!/^(https?|data|blob):/i.test(address)) return;
+  if (!/^(https?|data|blob|hf):/i.test(address)) return;
   void openAddress(address, user);
 }
 
 async function openAddress(address: string, user: InputUser): Promise<void> {
   const title = lastPart(address);
-  if (CHECKPOINT.test(title)) return user.onModel({ title, data: address });
+  if (CHECKPOINT.test(title) || /^hf:/i.test(address)) return user.onModel({ title, data: address });
   announce(`Fetching ${title}`);
   try {
     const response = await fetch(address);

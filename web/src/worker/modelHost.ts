@@ -48,6 +48,12 @@ export class ModelHost implements Asynchronous {
       ...(int8 ? { quantize: 'int8' as const } : {}),
       signal,
       onProgress: (fraction, { loadedBytes, totalBytes }) => onProgress(fraction, loadedBytes, totalBytes),
+      hub: {
+        // Its files come before the weights are filled in; the bar shows them one after the other.
+        onProgress: ({ loadedBytes, totalBytes }) => {
+          if (totalBytes) onProgress(loadedBytes / totalBytes, loadedBytes, totalBytes);
+        },
+      },
       onBackend: (given) => {
         choice = given;
       },

@@ -12,7 +12,7 @@ import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { setAssetFolder } from './assets.js';
 import { cachedFetch } from './cache.js';
-import type { BrowserHubOptions } from './hub/openHub.js';
+import { type BrowserHubOptions, openHub } from './hub.js';
 import { explainBlocked } from './policy.js';
 
 export interface BrowserLoadOptions extends LoadOptions {
@@ -62,10 +62,7 @@ async function loadHub(
   hub: BrowserHubOptions,
   options: LoadOptions,
 ): Promise<VisionTransformer> {
-  const [{ openHub }, { openFiles }] = await Promise.all([
-    import('./hub/openHub.js'),
-    import('../models/openFiles.js'),
-  ]);
+  const { openFiles } = await import('../models/openFiles.js');
   const { signal } = options;
   const files = await openHub(name, { onNotice: console.warn, ...hub, ...(signal && { signal }) });
   try {

@@ -13,11 +13,14 @@ export async function openFiles(
   files: FolderFiles,
   options: ConvertOptions = {},
 ): Promise<SavedModel | Conversion> {
-  if (!(await files.list()).includes('model.json')) {
-    return convertRead(await readFolder(files, factOptions(options)), options);
-  }
+  if (!(await files.list()).includes('model.json')) return convertFiles(files, options);
   refuseConversion(files.name, options);
   return openConverted(files);
+}
+
+/** As openFiles, of a folder of Hugging Face or timm. */
+export async function convertFiles(files: FolderFiles, options: ConvertOptions = {}): Promise<Conversion> {
+  return convertRead(await readFolder(files, factOptions(options)), options);
 }
 
 async function openConverted(files: FolderFiles): Promise<SavedModel> {

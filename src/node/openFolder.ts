@@ -1,17 +1,11 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
-import { convertRead, factOptions } from '../../converters/convertWithFacts.js';
-import { type ReadFolder, type ReadFolderOptions, readFolder } from '../../converters/folders/readFolder.js';
 import type { FolderFiles } from '../hub/folderFiles.js';
 import { isObject } from '../image/checkPreprocessing.js';
+import { convertFiles } from '../models/openFiles.js';
 import { openLocalFolder } from './localFolder.js';
 import type { OpenedModel } from './openModel.js';
-
-/** A model's folder as other libraries write it, open until its weights have been read. */
-export interface OpenFolder extends ReadFolder {
-  close(): Promise<void>;
-}
 
 const CONFIG = 'config.json';
 
@@ -40,15 +34,13 @@ export async function describesFile(path: string): Promise<boolean> {
   }
 }
 
-/** Opens a folder of Hugging Face or timm on the disk; see readFolder. */
-export async function openFolder(path: string, options: ReadFolderOptions = {}): Promise<OpenFolder> {
-  const files = await openLocalFolder(path);
-  return { ...(await readOrClose(files, options)), close: () => files.close() };
-}
-
-async function readOrClose(files: FolderFiles, options: ReadFolderOptions): Promise<ReadFolder> {
+/** A model that `open` makes of files: closing it closes them, as does a failure. */
+export async function openedFrom<Source>(
+  files: FolderFiles,
+  open: () => Promise<Source>,
+): Promise<OpenedModel<Source>> {
   try {
-    return await readFolder(files, options);
+    return { source: await open(), close: () => files.close() };
   } catch (error) {
     await files.close();
     throw error;
@@ -66,19 +58,6 @@ export async function convertFolder(
   file?: string,
 ): Promise<OpenedModel<Conversion>> {
   const files = await openLocalFolder(path);
-  return convertFiles(file === undefined ? files : { ...files, chosen: file }, options);
-}
-
-/** As convertFolder, of files wherever they are: on the hub too. */
-async function convertFiles(
-  files: FolderFiles,
-  options: ConvertOptions = {},
-): Promise<OpenedModel<Conversion>> {
-  const read = await readOrClose(files, factOptions(options));
-  try {
-    return { source: convertRead(read, options), close: () => files.close() };
-  } catch (error) {
-    await files.close();
-    throw error;
-  }
+  const chosen = file === undefined ? files : { ...files, chosen: file };
+  return openedFrom(files, () => convertFiles(chosen, options));
 }

@@ -15,7 +15,7 @@ import { openSavedModel, refuseConversion, type SavedModel } from '../models/sav
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
 import { openHub } from './hub/openHub.js';
-import { convertFolder, describesFile, isForeignFolder } from './openFolder.js';
+import { convertFolder, describesFile, isForeignFolder, openedFrom } from './openFolder.js';
 
 /** A model to be loaded; close it when its weights have been read. */
 export interface OpenedModel<Source = SavedModel | Conversion> {
@@ -85,12 +85,7 @@ async function openAddress(url: string, options: ConvertOptions): Promise<Opened
 /** A model on the hub: a converted folder, or one of Hugging Face or timm. */
 async function openHubModel(name: string, options: ConvertOptions): Promise<OpenedModel> {
   const files = await openHub(name, { onNotice: console.error });
-  try {
-    return { source: await openFiles(files, options), close: () => files.close() };
-  } catch (error) {
-    await files.close();
-    throw error;
-  }
+  return openedFrom(files, () => openFiles(files, options));
 }
 
 /**

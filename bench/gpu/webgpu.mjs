@@ -3,12 +3,12 @@
  * images in and logits out; the same with three under way; time of the host for one.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { useBackend } from '../../dist/src/backend.js';
+import { attachRuntime, useBackend } from '../../dist/src/backend.js';
 import '../../dist/src/node/backends.js';
 import { largestDifference, makeModel, makePictures } from '../lib/models.mjs';
 import { median, timed, until } from './timing.mjs';
 
-const { name, dtype = 'float32', batches, milliseconds = 1000 } = JSON.parse(process.argv[2]);
+const { name, dtype = 'float32', batches, milliseconds = 1000, layers } = JSON.parse(process.argv[2]);
 await useBackend('wasm');
 const reference = makeModel(name);
 const [height, width] = reference.config.imgSize;
@@ -26,9 +26,11 @@ const expected = tf.tidy(() =>
     .dataSync()
     .slice(),
 );
+process.env.DEIT_WEBGPU_DTYPE = dtype;
 const { description } = await useBackend('webgpu');
 const model = makeModel(name);
-const facts = { engine: 'webgpu', device: description, name, dtype };
+if (!layers) await attachRuntime(model, 'webgpu');
+const facts = { engine: layers ? 'webgpu, tfjs' : 'webgpu', device: description, name, dtype };
 for (const batch of batches) {
   try {
     const pictures = batchOf(batch);
@@ -37,6 +39,13 @@ for (const batch of batches) {
     const count = (Math.min(2, batch) * logits.length) / batch;
     const difference = largestDifference(expected.subarray(0, count), logits.subarray(0, count));
     const latencies = await until(milliseconds / 2, () => model.predictPixels(pictures, batch));
+    const host = [];
+    for (let i = 0; i < 20; i++) {
+      const begun = performance.now();
+      const answer = model.predictPixels(pictures, batch);
+      host.push(performance.now() - begun);
+      await answer;
+    }
     const started = performance.now();
     let done = 0;
     const lane = async () => {
@@ -48,7 +57,15 @@ for (const batch of batches) {
     await Promise.all([lane(), lane(), lane()]);
     const perSecond = (1000 * done) / (performance.now() - started);
     console.log(
-      JSON.stringify({ ...facts, batch, compile, latency: median(latencies), perSecond, difference }),
+      JSON.stringify({
+        ...facts,
+        batch,
+        compile,
+        latency: median(latencies),
+        host: median(host),
+        perSecond,
+        difference,
+      }),
     );
   } catch (error) {
     console.log(JSON.stringify({ ...facts, batch, error: error.message }));

@@ -8,7 +8,16 @@
  * libvulkan.so.1 where apt-get can download it. Models are made there from a seed.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,17 +28,37 @@ const EXTRAS = ['webgpu', 'koffi', 'onnxruntime-node'];
 /** What no machine with Linux on x64 runs, or what bench/gpu.mjs does not load. */
 const LEFT_OUT =
   /\.(map|d\.ts|d\.mts|md)$|darwin|win32|arm64|armv|wasm32|musl|\.min\.js$|es2017|fesm|miniprogram|\/tfjs-[^/]*\/(src|dist\/bin)\/|\.exe$|\.dll$|\/docs?\/|freebsd|openbsd|riscv|ia32|loong/;
-const NOT_LOADED = ['bullmq', 'ioredis', 'linkedom', 'luxon', 'msgpackr', '@tensorflow/tfjs-backend-webgl'];
+const NOT_LOADED = ['@tensorflow/tfjs-backend-webgl'];
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const target = resolve(process.argv[2] ?? 'deit-gpu');
 const work = mkdtempSync(join(tmpdir(), 'deit-gpu-'));
 const run = (command, args, cwd = work) =>
-  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1e8 });
+  execFileSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1e8,
+  });
+
+/** Of TensorFlow.js only what its packages name as their main file, and WebAssembly. */
+function copyTfjs(from, to) {
+  const { main } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
+  copy(
+    from,
+    to,
+    (file) =>
+      !file.startsWith('/dist/') ||
+      statSync(from + file).isDirectory() ||
+      file === `/${main}` ||
+      file.endsWith('.wasm'),
+  );
+}
 
 /** Copies a folder without what is left out. */
-function copy(from, to) {
-  cpSync(from, to, { recursive: true, filter: (file) => !LEFT_OUT.test(`${file.slice(from.length)}`) });
+function copy(from, to, taken = () => true) {
+  const filter = (file) => !LEFT_OUT.test(file.slice(from.length)) && taken(file.slice(from.length));
+  cpSync(from, to, { recursive: true, filter });
 }
 
 function versionOf(name) {
@@ -57,18 +86,32 @@ const paths = run('npm', ['ls', '--omit=dev', '--omit=peer', '--all', '--parseab
   .map((path) => path.slice(repository.length));
 for (const path of paths) {
   if (NOT_LOADED.some((name) => path.includes(`node_modules/${name}`)) || LEFT_OUT.test(path)) continue;
-  copy(join(repository, path), join(app, path));
+  (path.includes('@tensorflow/') ? copyTfjs : copy)(join(repository, path), join(app, path));
 }
-for (const folder of ['dist/src', 'dist/converters', 'dist/configs', 'bench/lib', 'bench/gpu', 'bench/contenders'])
+for (const folder of [
+  'dist/src',
+  'dist/converters',
+  'dist/configs',
+  'bench/lib',
+  'bench/gpu',
+  'bench/contenders',
+])
   copy(join(repository, folder), join(app, folder));
-for (const file of ['package.json', 'bench/gpu.mjs', 'bench/package.json', 'LICENSE'])
+for (const file of ['package.json', 'bench/gpu.mjs', 'bench/train.mjs', 'bench/package.json', 'LICENSE'])
   cpSync(join(repository, file), join(app, file));
 copy(join(repository, 'examples/digits'), join(app, 'examples/digits'));
 rmSync(join(app, 'examples/digits/converted'), { recursive: true, force: true });
 
 console.error(EXTRAS.join(', '));
 writeFileSync(join(work, 'package.json'), '{"private":true}');
-run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--silent', ...EXTRAS.map((name) => `${name}@${versionOf(name)}`)]);
+run('npm', [
+  'install',
+  '--ignore-scripts',
+  '--no-audit',
+  '--no-fund',
+  '--silent',
+  ...EXTRAS.map((name) => `${name}@${versionOf(name)}`),
+]);
 for (const name of readdirSync(join(work, 'node_modules')))
   if (!name.startsWith('.')) copy(join(work, 'node_modules', name), join(app, 'node_modules', name));
 
@@ -81,6 +124,6 @@ try {
 
 mkdirSync(target, { recursive: true });
 const file = join(target, 'deit-gpu.tar.xz');
-run('tar', ['-I', 'xz -6 -T0', '-cf', file, 'deit-gpu']);
+run('tar', ['-I', 'xz -9e -T0', '-cf', file, 'deit-gpu']);
 console.error(`${file}: ${(statSync(file).size / 1e6).toFixed(1)} MB`);
 rmSync(work, { recursive: true });

@@ -3,9 +3,9 @@
  * the same weights on the same batch; the losses of the first step are compared.
  *
  *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny] [--rounds 15] [--backends wasm,tensorflow]
- *       [--threads 1,2]
+ *       [--threads 1,2] [--device cuda] [--batch 64]
  *
- * PYTHON has torch and safetensors. --threads: PyTorch's. WASM has one thread.
+ * PYTHON has torch and safetensors. --threads, --device: PyTorch's. WASM has one thread.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -80,7 +80,10 @@ async function ours(backend, { shape, batch }, given) {
     targets: tf.tensor2d(given.targets, [batch, shape.numClasses]),
     teacherLogits: tf.tensor2d(given.teacher, [batch, shape.numClasses]),
   };
-  const optimizer = adamW({ beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: WEIGHT_DECAY, clipGrad: null });
+  const optimizer = adamW(
+    { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: WEIGHT_DECAY, clipGrad: null },
+    student.decays,
+  );
   let state = initialState(optimizer, student);
   let count = 0;
   const use = async () => {
@@ -111,7 +114,7 @@ async function ours(backend, { shape, batch }, given) {
 }
 
 /** The same in PyTorch, a process that makes a step for each line that it is sent. */
-async function pytorch(python, threads, { shape, batch }, given) {
+async function pytorch({ python, device }, threads, { shape, batch }, given) {
   const folder = await mkdtemp(join(tmpdir(), 'deit-bench-train-'));
   const config = deit.resolveConfig({ ...shape, distilled: true });
   const model = { config, readWeight: freshWeights(config, 'deit', 1) };
@@ -126,7 +129,7 @@ async function pytorch(python, threads, { shape, batch }, given) {
   await writeFile(join(folder, 'batch.safetensors'), safetensorsChunks(tensors));
   await writeFile(
     join(folder, 'shape.json'),
-    JSON.stringify({ ...shape, lr: LR, weightDecay: WEIGHT_DECAY, threads }),
+    JSON.stringify({ ...shape, lr: LR, weightDecay: WEIGHT_DECAY, threads, device }),
   );
   const script = fileURLToPath(new URL('./lib/train_step.py', import.meta.url));
   const child = spawn(python, [script, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -138,7 +141,7 @@ async function pytorch(python, threads, { shape, batch }, given) {
   };
   const { version } = await next();
   return {
-    name: `PyTorch ${version}, ${threads} thread${threads > 1 ? 's' : ''}`,
+    name: `PyTorch ${version}, ${device === 'cpu' ? `${threads} thread${threads > 1 ? 's' : ''}` : device}`,
     step() {
       child.stdin.write('step\n');
       return next();
@@ -150,11 +153,12 @@ async function pytorch(python, threads, { shape, batch }, given) {
   };
 }
 
-async function measure(name, { python, backends, threads, rounds }) {
-  const given = makeBatch(MODELS[name].shape, MODELS[name].batch);
+async function measure(name, { python, device, backends, threads, rounds, batch }) {
+  const model = { ...MODELS[name], ...(batch ? { batch } : {}) };
+  const given = makeBatch(model.shape, model.batch);
   const contenders = [];
-  for (const backend of backends) contenders.push(await ours(backend, MODELS[name], given));
-  for (const count of threads) contenders.push(await pytorch(python, count, MODELS[name], given));
+  for (const backend of backends) contenders.push(await ours(backend, model, given));
+  for (const count of threads) contenders.push(await pytorch({ python, device }, count, model, given));
   const times = contenders.map(() => []);
   const losses = [];
   for (let round = -WARM_UP; round < rounds; round++) {
@@ -167,7 +171,7 @@ async function measure(name, { python, backends, threads, rounds }) {
   for (const contender of contenders) await contender.close();
   return contenders.map(({ name: who }, i) => ({
     model: name,
-    batch: MODELS[name].batch,
+    batch: model.batch,
     who,
     median: median(times[i]),
     least: Math.min(...times[i]),
@@ -182,6 +186,8 @@ const { values } = parseArgs({
     backends: { type: 'string', default: 'wasm' },
     threads: { type: 'string', default: '1,2' },
     rounds: { type: 'string', default: '15' },
+    device: { type: 'string', default: 'cpu' },
+    batch: { type: 'string' },
   },
 });
 for (const name of values.models.split(',')) {
@@ -190,6 +196,8 @@ for (const name of values.models.split(',')) {
     backends: values.backends.split(','),
     threads: values.threads.split(',').map(Number),
     rounds: Number(values.rounds),
+    device: values.device,
+    batch: values.batch && Number(values.batch),
   });
   console.log(`${name}, batches of ${results[0].batch}: ms a step, median (least); the first step's loss`);
   for (const { who, median: ms, least, firstLoss } of results) {
@@ -198,3 +206,4 @@ for (const name of values.models.split(',')) {
     );
   }
 }
+process.exit(0); // Dawn holds the process

@@ -24,8 +24,9 @@ def main() -> None:
         img_size=shape["imgSize"][0], patch_size=shape["patchSize"], embed_dim=shape["embedDim"],
         depth=shape["depth"], num_heads=shape["numHeads"], num_classes=shape["numClasses"])
     model.load_state_dict(load_file(folder / "weights.safetensors"))
-    model.train()
-    batch = load_file(folder / "batch.safetensors")
+    device = shape.get("device", "cpu")
+    model.to(device).train()
+    batch = load_file(folder / "batch.safetensors", device=device)
     choice = batch["teacher"].argmax(dim=1)
     optimizer = torch.optim.AdamW(decay_groups(model, shape["weightDecay"]), lr=shape["lr"], eps=1e-8)
     print(json.dumps({"version": torch.__version__}), flush=True)

@@ -25,6 +25,8 @@ export interface WebgpuEngineOptions {
 
 /** Plans that are kept: of one more, the least recently used goes. */
 const PLANS = 6;
+/** Buffers that images are written to, which are kept. */
+const STAGED = 4;
 
 const pipelinesOf = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>();
 
@@ -50,6 +52,9 @@ export class WebgpuEngine {
   private readonly plans = new Map<string, Plan>();
   private readonly halves = new Map<string, GPUBuffer>();
   private readonly readers: GPUBuffer[] = [];
+  /** Mapped, to be written. */
+  private readonly staged: GPUBuffer[] = [];
+  private disposed = false;
   private readonly mostImages = new Map<string, number>();
 
   constructor(private readonly options: WebgpuEngineOptions) {
@@ -127,15 +132,40 @@ export class WebgpuEngine {
     const key = `${output} ${batch}`;
     if (!this.plans.has(key)) await this.compile(this.record(batch, output));
     const plan = this.plan(batch, output);
-    const shared = typeof SharedArrayBuffer !== 'undefined' && images.buffer instanceof SharedArrayBuffer;
-    const values = (shared ? images.slice() : images) as Float32Array<ArrayBuffer>;
-    this.device.queue.writeBuffer(plan.input, 0, values);
     const reader = this.reader(plan.outputs * 4);
     const encoder = this.device.createCommandEncoder();
+    const staging = this.stage(images);
+    encoder.copyBufferToBuffer(staging, 0, plan.input, 0, images.byteLength);
     encodePlan(encoder, plan);
     encoder.copyBufferToBuffer(plan.output, 0, reader, 0, plan.outputs * 4);
     this.device.queue.submit([encoder.finish()]);
+    this.unstage(staging);
     return reader;
+  }
+
+  /** Images in a buffer to copy from; queue.writeBuffer takes several times as long for large ones. */
+  private stage(images: Float32Array): GPUBuffer {
+    const size = images.byteLength;
+    const index = this.staged.findIndex((buffer) => buffer.size === size);
+    const usage = USAGE.mapWrite | USAGE.copySrc;
+    const staging =
+      index >= 0
+        ? this.staged.splice(index, 1)[0]!
+        : this.device.createBuffer({ size, usage, mappedAtCreation: true });
+    new Float32Array(staging.getMappedRange()).set(images);
+    staging.unmap();
+    return staging;
+  }
+
+  /** Keeps a buffer of `stage` for the next images of its size, once the device has read it. */
+  private unstage(staging: GPUBuffer): void {
+    const keep = () => {
+      if (this.disposed) return staging.destroy();
+      this.staged.unshift(staging);
+      for (const oldest of this.staged.splice(STAGED)) oldest.destroy();
+    };
+    // A device that is lost is reported by what waits for the result.
+    staging.mapAsync(USAGE.mapWrite).then(keep, () => staging.destroy());
   }
 
   /** Compiles what the device has not yet, all at once, while the event loop goes on. */
@@ -209,8 +239,11 @@ export class WebgpuEngine {
   private async read(reader: GPUBuffer): Promise<Float32Array> {
     await this.guard(reader.mapAsync(USAGE.mapRead));
     const values = new Float32Array(reader.getMappedRange().slice(0));
-    reader.unmap();
-    this.readers.push(reader);
+    if (this.disposed) reader.destroy();
+    else {
+      reader.unmap();
+      this.readers.push(reader);
+    }
     return values;
   }
 
@@ -221,10 +254,13 @@ export class WebgpuEngine {
   /** Frees what is the engine's own; the weights stay the caller's. */
   dispose(): void {
     const plans = [...this.plans.values()].flatMap(({ buffers }) => buffers);
-    for (const buffer of [...plans, ...this.halves.values(), ...this.readers]) buffer.destroy();
+    for (const buffer of [...plans, ...this.halves.values(), ...this.readers, ...this.staged])
+      buffer.destroy();
     this.plans.clear();
     this.halves.clear();
     this.readers.length = 0;
+    this.staged.length = 0;
+    this.disposed = true;
   }
 }
 

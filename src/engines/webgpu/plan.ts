@@ -2,7 +2,14 @@
 import type { Recording, Slot, WeightUse } from './record.js';
 
 /** Flags of GPUBufferUsage, which is a global of browsers and not of every host program. */
-export const USAGE = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 0x40, storage: 0x80 } as const;
+export const USAGE = {
+  mapRead: 1,
+  mapWrite: 2,
+  copySrc: 4,
+  copyDst: 8,
+  uniform: 0x40,
+  storage: 0x80,
+} as const;
 
 export interface Plan {
   readonly input: GPUBuffer;

@@ -4,6 +4,7 @@ import type { Assumption } from '../../converters/facts.js';
 import { checkBackend, readValues } from '../backendLoss.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
+import { concatFloats } from '../concat.js';
 import { UserError } from '../errors.js';
 import type { CallOptions } from '../families/layers/types.js';
 import { modelMetadata } from '../families/metadata.js';
@@ -406,7 +407,7 @@ export class VisionTransformer implements ImageModel {
         .slice(start, start + size)
         .map((image, i) => this.pixelsOf(image, isList(given) ? start + i : undefined, signal));
       const pixels = await unlessAborted(Promise.all(prepared), signal);
-      const all = await compute(joined(pixels), pixels.length);
+      const all = await compute(concatFloats(pixels), pixels.length);
       this.checkFinite(all);
       for (const i of pixels.keys()) rows.push(rowOf(all, i, pixels.length));
     }
@@ -460,14 +461,6 @@ function isFreed(weight: tfl.LayerVariable): boolean {
 }
 
 /** Arrays of one length, one behind the other. */
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const one = parts[0]?.length ?? 0;
-  const all = new Float32Array(parts.length * one);
-  for (const [i, part] of parts.entries()) all.set(part, i * one);
-  return all;
-}
-
 function isList(images: ClassifyInput | readonly ClassifyInput[]): images is readonly ClassifyInput[] {
   return Array.isArray(images);
 }

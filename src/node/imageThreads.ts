@@ -2,7 +2,6 @@
 import { availableParallelism } from 'node:os';
 import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
-import type { Prepared } from './preparePicture.js';
 import { loadSharp } from './sharp.js';
 import { startWorkerPool, type WorkerPool } from './workerPool.js';
 
@@ -12,6 +11,9 @@ export type ImageWork =
   | { readonly bytes: Uint8Array; readonly label?: string }
   | { readonly pixels: Uint8Array; readonly width: number; readonly height: number }
   | { readonly levels: Float32Array | Int32Array; readonly width: number; readonly height: number };
+
+/** An image as a model's input, float32 [H, W, 3], or one line that says why it is none. */
+export type Prepared = { readonly data: Float32Array<ArrayBuffer> } | { readonly message: string };
 
 /** What a thread is sent. */
 export interface ImageJob {

@@ -5,8 +5,7 @@ import type { RgbImage } from '../image/types.js';
 import { levelsToRgb } from '../models/levelsToRgb.js';
 import { dropAlpha } from '../models/pixels.js';
 import { decodeImage } from './decode.js';
-import type { ImageJob, ImageWork } from './imageThreads.js';
-import type { Prepared } from './preparePicture.js';
+import type { ImageJob, ImageWork, Prepared } from './imageThreads.js';
 
 /** A thread of classify: prepares the images that it is sent, and answers in the order in which they came. */
 

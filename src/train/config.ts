@@ -1,5 +1,5 @@
+import type { AugmentConfig, DataConfig, MixConfig } from '../data/config.js';
 import type { VitConfig } from '../families/vit/config.js';
-import type { AugmentConfig, DataConfig, MixConfig } from './data/types.js';
 import type { Distillation } from './loss.js';
 import type { Schedule } from './schedule.js';
 

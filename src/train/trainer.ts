@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { mixBatch } from '../data/augment/mix.js';
+import type { EvalLoader, TrainBatch, TrainLoader } from '../data/loader.js';
 import { UserError } from '../errors.js';
-import { predictionOf } from '../evaluate/metrics.js';
-import { Scores } from '../evaluate/scores.js';
-import { mixBatch } from './augment/mix.js';
+import { evaluate } from '../evaluate/evaluate.js';
 import type { TrainConfig } from './config.js';
-import type { EvalData, PictureBatch, TrainData } from './data/types.js';
 import { initialEma, updateEma, withEma } from './ema.js';
 import {
   adamW,
@@ -41,8 +40,8 @@ export interface TrainSetup {
   readonly imgSize: readonly [number, number];
   /** Checked by fitTeacher; needed unless distillation is `none`. */
   readonly teacher?: Teacher;
-  readonly data: TrainData;
-  readonly val: EvalData;
+  readonly data: TrainLoader;
+  readonly val: EvalLoader;
 }
 
 /** What a step did. */
@@ -60,8 +59,8 @@ export interface StepRecord {
   readonly pictures: number;
 }
 
-/** Accuracy on the validation pictures: percent, percent, nats. */
-export interface Accuracy {
+/** Accuracy on the validation images: percent, percent, nats. */
+export interface EpochAccuracy {
   readonly top1: number;
   readonly top5: number;
   readonly loss: number;
@@ -74,9 +73,9 @@ export interface EpochRecord {
   /** Mean training loss of its steps. */
   readonly trainLoss: number;
   readonly learningRate: number;
-  readonly val: Accuracy;
+  readonly val: EpochAccuracy;
   /** Of the weights' running mean, if there is one. */
-  readonly ema: Accuracy | undefined;
+  readonly ema: EpochAccuracy | undefined;
   /** Whether this is the best epoch so far by top-1, of the weights or of their mean. */
   readonly best: boolean;
 }
@@ -215,7 +214,7 @@ export class Trainer {
     return true;
   }
 
-  private async step(batches: AsyncIterator<PictureBatch>): Promise<StepRecord> {
+  private async step(batches: AsyncIterator<TrainBatch>): Promise<StepRecord> {
     const { config, student, data } = this.setup;
     const { epoch, batch: first, step, lossSum } = this.position;
     const learningRate = learningRateAt(config, this.position, this.stepsPerEpoch);
@@ -258,7 +257,7 @@ export class Trainer {
   }
 
   /** Gradients of one batch; its losses are read, and must be finite. */
-  private async forwardAndBack(pictures: PictureBatch, batch: number) {
+  private async forwardAndBack(pictures: TrainBatch, batch: number) {
     const { config, student, imgSize, teacher, data } = this.setup;
     const { epoch, step } = this.position;
     const numClasses = data.classNames.length;
@@ -319,27 +318,24 @@ export class Trainer {
     return !hooks.shouldStop?.() || epoch + 1 === config.schedule.epochs;
   }
 
-  /** Accuracy on the validation pictures, or undefined if the run is to stop. */
-  private async evaluate(hooks: TrainHooks): Promise<Accuracy | undefined> {
+  /** Accuracy on the validation images, or undefined if the run is to stop. */
+  private async evaluate(hooks: TrainHooks): Promise<EpochAccuracy | undefined> {
     const { student, val, imgSize, config } = this.setup;
-    const scores = new Scores(val.length);
     let done = 0;
-    for await (const { pixels, labels, indices } of val.batches(config.evalBatchSize)) {
-      const predict = () => student.predict(tf.tensor4d(pixels, [labels.length, ...imgSize, 3]));
-      const logits = student.onBackend(() => tf.tidy(predict));
-      const values = await logits.data();
-      const classes = logits.shape[1];
-      logits.dispose();
-      for (const [row, label] of labels.entries()) {
-        const own = values.subarray(row * classes, (row + 1) * classes);
-        scores.add(indices[row], predictionOf(`${val.name}, image ${indices[row]}`, label, own));
-      }
-      done += labels.length;
-      hooks.onEvaluate?.(done, val.length);
-      if (hooks.shouldStop?.()) return undefined;
-    }
-    const { top1, top5, loss } = scores.accuracy();
-    return { top1: top1!, top5: top5!, loss: loss! };
+    let stopped = false;
+    const { top1, top5, loss } = await evaluate({ ...student, config: { imgSize } }, val, {
+      batchSize: config.evalBatchSize,
+      onPrediction: () => void done++,
+      onFailure: (_index, message) => {
+        throw new UserError(message);
+      },
+      onBatch: () => {
+        hooks.onEvaluate?.(done, val.length);
+        stopped = hooks.shouldStop?.() ?? false;
+        return !stopped;
+      },
+    });
+    return stopped ? undefined : { top1: top1!, top5: top5!, loss: loss! };
   }
 }
 
@@ -368,7 +364,7 @@ function averaged(sum: ByWeight, count: number): ByWeight {
 /** How many pictures an error names. */
 const NAMED = 4;
 
-function described(data: TrainData, indices: Int32Array): string {
+function described(data: TrainLoader, indices: Int32Array): string {
   const names = [...indices.subarray(0, NAMED)].map((index) => data.describe(index));
   return names.join(', ') + (indices.length > NAMED ? ` and ${indices.length - NAMED} more` : '');
 }

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../../errors.js';
-import type { ScoredBatch } from '../../evaluate/index.js';
+import type { PredictedBatch } from '../../evaluate/index.js';
 import type { Preprocessing } from '../../image/types.js';
 import { oneLine, shorten, show } from '../../text.js';
 import { fileContents } from './fileContents.js';
@@ -42,7 +42,7 @@ export interface ShardResult {
   readonly logits: string;
   /** The same of each head, where the shard asks for them and the model has two; otherwise none. */
   readonly heads: readonly string[];
-  readonly failures: ScoredBatch['failures'];
+  readonly failures: PredictedBatch['failures'];
 }
 
 export const SHARD_VERSION = 3;
@@ -191,7 +191,11 @@ async function requireContents(path: string, expected: string | null): Promise<v
 }
 
 /** A worker's batches as an answer. The batches follow one another; their indices are places in the shard. */
-export function encodeResult(batches: readonly ScoredBatch[], backend: string, worker: string): ShardResult {
+export function encodeResult(
+  batches: readonly PredictedBatch[],
+  backend: string,
+  worker: string,
+): ShardResult {
   // A batch of which no picture could be read has no heads either.
   const read = batches.filter(({ indices }) => indices.length > 0);
   const headCount = read[0]?.heads?.length ?? 0;
@@ -199,7 +203,7 @@ export function encodeResult(batches: readonly ScoredBatch[], backend: string, w
     version: SHARD_VERSION,
     worker,
     backend,
-    indices: batches.flatMap(({ indices }) => indices),
+    indices: batches.flatMap(({ indices }) => Array.from(indices)),
     logits: toBase64(batches.map(({ logits }) => logits)),
     heads: Array.from({ length: headCount }, (_, head) => toBase64(read.map(({ heads }) => heads![head]!))),
     failures: batches.flatMap(({ failures }) => failures),
@@ -216,16 +220,21 @@ function toBase64(parts: readonly Float32Array[]): string {
 const MAX_MESSAGE = 1000;
 
 /**
- * An answer as one batch, its indices moved by `start`. Throws a UserError unless every file of the shard is there
- * exactly once, with finite logits or a failure.
+ * An answer as one batch. Throws a UserError unless every file of the shard is there exactly once, with finite logits or a
+ * failure.
  *
- * @param files the shard's files
+ * @param expected the shard's files, and the index of each in the data set
  */
 export function decodeResult(
   value: unknown,
-  { start, files, classes }: { start: number; files: readonly string[]; classes: number },
-): ScoredBatch & { backend: string } {
+  expected: {
+    readonly indices: ArrayLike<number>;
+    readonly files: readonly string[];
+    readonly classes: number;
+  },
+): PredictedBatch & { backend: string } {
   const { version, backend, indices, logits, heads, failures } = (value ?? {}) as Partial<ShardResult>;
+  const { files, classes } = expected;
   const wrong = (what: string) => new UserError(`a worker's answer is not usable: ${what}`);
   if (version !== SHARD_VERSION) {
     throw wrong(`version ${show(version)}, expected ${SHARD_VERSION}; run the same deit-tfjs everywhere`);
@@ -252,10 +261,10 @@ export function decodeResult(
     backend,
     logits: decode(logits),
     ...(heads.length > 0 ? { heads: heads.map(decode) } : {}),
-    indices: indices.map((index) => start + index),
+    indices: indices.map((place) => expected.indices[place]!),
     failures: failures.map(({ index, message }) => {
       if (typeof message !== 'string') throw wrong(`no reason why ${files[index]} was not read`);
-      return { index: start + index, message: shorten(message, MAX_MESSAGE) };
+      return { index: expected.indices[index]!, message: shorten(message, MAX_MESSAGE) };
     }),
   };
 }

@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { UserError } from '../../errors.js';
-import type { ScoredBatch } from '../../evaluate/index.js';
+import type { PredictedBatch } from '../../evaluate/index.js';
 import { shorten } from '../../text.js';
-import type { ScoreJob } from '../batchScorer.js';
+import type { ClassifyJob } from '../shardClassifier.js';
 import { outageLog, type RedisAddress, requireRedis } from './connection.js';
 import { ANNOUNCE_MS, GONE, OPEN_QUEUES, queueName, runKey } from './names.js';
 import { encodeResult, locateFiles, requireShard, type Shard, type ShardResult } from './shard.js';
@@ -17,9 +17,9 @@ export interface QueueWorkerOptions {
   readonly fingerprint: string;
   /** Folder that the files of a shard lie below. */
   readonly dataFolder: string;
-  /** Classifies a batch of pictures. */
-  readonly score: (job: ScoreJob) => Promise<ScoredBatch>;
-  /** The tfjs backend that `score` runs on. */
+  /** Classifies files; the batches' indices are places in the list. */
+  readonly classify: (job: ClassifyJob) => Promise<PredictedBatch[]>;
+  /** The tfjs backend that `classify` runs on. */
   readonly backend: string;
   /** Side lengths of the model's input in pixels, [height, width]. */
   readonly imgSize: readonly [number, number];
@@ -73,7 +73,7 @@ export async function runQueueWorker(options: QueueWorkerOptions): Promise<Queue
   const told = onceEach(log);
   const done = { shards: 0, images: 0, failed: 0 };
   let inWork = 0;
-  let scoring = 0;
+  let classifying = 0;
   let lastWork = performance.now();
 
   const worker = new Worker(
@@ -83,9 +83,9 @@ export async function runQueueWorker(options: QueueWorkerOptions): Promise<Queue
       try {
         const shard = payloadOf(job.data, fingerprint, options.imgSize);
         if ((await client.exists(runKey(shard.run))) === 0) throw new JobError(GONE);
-        scoring++;
-        const result = await scoreShard(shard, root, options, where).finally(() => {
-          scoring--;
+        classifying++;
+        const result = await classifyShard(shard, root, options, where).finally(() => {
+          classifying--;
         });
         done.shards++;
         done.images += result.indices.length;
@@ -138,7 +138,7 @@ export async function runQueueWorker(options: QueueWorkerOptions): Promise<Queue
     ready.catch(() => {}); // worker.on('error') tells
     await ended(signal, () => inWork === 0 && performance.now() - lastWork > 1000 * idleSeconds);
     pause.stop();
-    await close(worker, () => scoring, log);
+    await close(worker, () => classifying, log);
     return done;
   } finally {
     pause.stop();
@@ -167,25 +167,21 @@ function payloadOf(data: unknown, fingerprint: string, imgSize: readonly [number
   return shard;
 }
 
-async function scoreShard(
+async function classifyShard(
   { files: names, contents, preprocessing, batchSize, heads }: Shard,
   root: string,
-  { score, backend }: QueueWorkerOptions,
+  { classify, backend }: QueueWorkerOptions,
   worker: string,
 ): Promise<ShardResult> {
   const files = await locateFiles(root, names, contents);
-  const batches: Promise<ScoredBatch>[] = [];
-  for (let start = 0; start < files.length; start += batchSize) {
-    batches.push(score({ start, files: files.slice(start, start + batchSize), preprocessing, heads }));
-  }
-  const scored = await Promise.all(batches);
-  for (const { logits, indices } of scored) {
+  const batches = await classify({ files, preprocessing, batchSize, heads });
+  for (const { logits, indices } of batches) {
     const bad = logits.findIndex((logit) => !Number.isFinite(logit));
     if (bad < 0) continue;
     const index = indices[Math.floor((bad * indices.length) / logits.length)]!;
     throw new UserError(`${names[index]}: the model's logit is ${logits[bad]} on ${backend}`);
   }
-  return encodeResult(scored, backend, worker);
+  return encodeResult(batches, backend, worker);
 }
 
 /** Lets a worker take no shards for a while, longer with each failure; a success ends it. */
@@ -227,11 +223,11 @@ function onceEach(log: (line: string) => void): (line: string) => void {
 }
 
 /** Ends a worker after the shards in work. If Redis does not take their answers in time, other workers do them again. */
-async function close(worker: Worker, scoring: () => number, log: (line: string) => void): Promise<void> {
+async function close(worker: Worker, classifying: () => number, log: (line: string) => void): Promise<void> {
   const closed = worker.close().then(() => true);
   closed.catch(() => {});
   // Work in hand ends by itself; what may not end is waiting for Redis.
-  while (scoring() > 0) await sleep(50);
+  while (classifying() > 0) await sleep(50);
   if (await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })])) return;
   log('Redis does not answer: what it was not told of is done by other workers');
 }

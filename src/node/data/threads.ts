@@ -3,7 +3,6 @@ import type { ImageSource } from '../../data/dataset.js';
 import type { ImageArray, InMemoryDataset } from '../../data/imageArray.js';
 import type { Preparer } from '../../data/loader.js';
 import type { BatchSlice, PreparedSlice, TransformSpec } from '../../data/transform.js';
-import { loadSharp } from '../sharp.js';
 import { startWorkerPool } from '../workerPool.js';
 
 /** What a thread is started with. */
@@ -61,10 +60,8 @@ export function startThreads(
       message: `${images.describe(index)}: the thread that read it died twice (${reason})`,
     })),
   });
-  const start = async () => {
-    // sharp must be loaded in the main thread before any worker loads it. Where it cannot be, the worker says so.
-    await loadSharp().catch(() => {});
-    return startWorkerPool<Job, PreparedSlice>({
+  const start = () =>
+    startWorkerPool<Job, PreparedSlice>({
       workers: threads,
       url,
       workerData: { spec, ...(array ? { images: shared(array) } : {}) } satisfies ThreadData,
@@ -72,18 +69,17 @@ export function startThreads(
       pack,
       giveUp,
     });
-  };
   let pool: ReturnType<typeof start> | undefined;
   return {
     spec,
     threads,
     sliceLength: (count) => (array ? Math.ceil(count / threads) : 1),
-    prepare: async (images, slice) => {
+    prepare: (images, slice) => {
       pool ??= start();
-      return (await pool).run({ images, slice });
+      return pool.run({ images, slice });
     },
     recycle: ({ buffer }) => void spare.push(buffer),
-    close: async () => (await pool)?.close(),
+    close: async () => pool?.close(),
   };
 }
 

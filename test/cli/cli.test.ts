@@ -211,7 +211,7 @@ describe('deit eval', () => {
     });
   });
 
-  test('flat pictures by a labels file, and folders that do not fit', async () => {
+  test('flat images by a labels file, and folders that do not fit', async () => {
     mkdirSync(at('flat'));
     copyFileSync(join(val, '3/00018.png'), at('flat/my three.png'));
     writeFileSync(at('flat.txt'), 'my three.png 3\n');
@@ -236,7 +236,7 @@ describe('deit eval', () => {
     );
     expect(byOrder).toMatch(/there are 11 class folders, the model has 10 classes/);
     expect(empty).toMatch(/no images in it/);
-    expect(without).toMatch(/images that lie flat need a file with their classes: --labels FILE/);
+    expect(without).toMatch(/images in a flat folder need a file with their classes: --labels FILE/);
   });
 });
 

@@ -43,15 +43,18 @@ async function requireFolder(root: string): Promise<void> {
     throw new UserError(`${root}: no such folder; expected a folder of class folders`);
 }
 
-/** Lists class folders, those without images too. Throws a UserError if there are none. */
-async function listClassFolders(root: string): Promise<ClassFolders> {
+const NO_CLASSES = 'has no class folders; expected one folder a class';
+
+/**
+ * Lists class folders, those without images too.
+ *
+ * @param flat what to say of a folder that has images but no class folders
+ * @throws UserError if there are no class folders
+ */
+async function listClassFolders(root: string, flat = NO_CLASSES): Promise<ClassFolders> {
   await requireFolder(root);
   const { folders, images, brokenLinks } = await listFolder(root);
-  if (folders.length === 0) {
-    const hint =
-      images.length > 0 ? ', or --labels FILE with the classes of the images in it, where that is taken' : '';
-    throw new UserError(`${root}: has no class folders; expected one folder a class${hint}`);
-  }
+  if (folders.length === 0) throw new UserError(`${root}: ${images.length > 0 ? flat : NO_CLASSES}`);
   const listed: ClassFolder[] = [];
   for (const name of folders) listed.push({ name, files: await listImages(join(root, name)) });
   return { folders: listed, images, brokenLinks };
@@ -111,7 +114,8 @@ export async function openImageFolder(
 ): Promise<ImageFolder> {
   const classNames = model.labels ?? Array.from({ length: model.numClasses }, (_, i) => String(i));
   if (labelsFile !== undefined) return openFlatFolder(root, model, labelsFile, classNames);
-  const { folders, images, brokenLinks } = await listClassFolders(root);
+  const flat = 'images in a flat folder need a file with their classes: --labels FILE';
+  const { folders, images, brokenLinks } = await listClassFolders(root, flat);
   const classOf = classIndexReader(model);
   // Where the order is the class, an empty folder has its place in it.
   const isClass = ({ name, files }: ClassFolder) =>

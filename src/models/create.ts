@@ -1,7 +1,6 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { modelCards } from '../../configs/models/index.js';
-import { nearestName } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import '../families/layers/index.js';
 import type { ModelCard } from '../families/card.js';
@@ -17,6 +16,7 @@ import { initialWeight } from '../families/vit/initialWeights.js';
 import { topology } from '../families/vit/topology.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { Random } from '../random.js';
+import { nearest } from '../text.js';
 import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
 import { defaultPreprocessing } from './preprocessing.js';
 import { type EngineRuntime, type ModelExtras, VisionTransformer } from './visionTransformer.js';
@@ -55,7 +55,7 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
   const fields = vitFields();
   for (const field of Object.keys(config)) {
     if (fields.includes(field)) continue;
-    const near = nearestName(field, fields);
+    const [near] = nearest(field, fields);
     throw new UserError(
       `a model has no field "${field}"; ${near ? `did you mean ${near}?` : `it has ${fields.join(', ')}`}`,
     );

@@ -134,7 +134,7 @@ const changes: Record<
   ],
   'a name that acts on terminals': [
     ({ architecture }) => (architecture.name = 'a\u001b[2J\nb'),
-    /name must be a text of one line, got the text "a�\[2J�b"$/,
+    /name must be a text of one line, got the text "a\\u001b\[2J\\nb"$/,
   ],
   'another quantization': [
     ({ architecture }) => (architecture.quantization = 'int4'),

@@ -1,4 +1,5 @@
 import { UserError } from '../errors.js';
+import { sizeOf } from '../shape.js';
 import { type ImageArray, type InMemoryDataset, inMemoryDataset } from './imageArray.js';
 import { type NamedBytes, unpacked } from './namedBytes.js';
 
@@ -86,7 +87,7 @@ function parseIdx(bytes: Uint8Array, axes: number, what: string): { lengths: num
     throw new UserError(`${what} begins with ${hex(magic)}, found ${hex(view.getUint32(0))}`);
   }
   const lengths = Array.from({ length: axes }, (_, axis) => view.getUint32(MAGIC_BYTES + 4 * axis));
-  const expected = headerBytes + lengths.reduce((product, length) => product * length, 1);
+  const expected = headerBytes + sizeOf(lengths);
   if (bytes.length !== expected) {
     const shape = lengths.join(' × ');
     throw new UserError(

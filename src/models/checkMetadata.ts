@@ -5,6 +5,7 @@ import type { ModelMetadata } from '../families/metadata.js';
 import { checkConfig, type VitConfig, vitFields } from '../families/vit/config.js';
 import { savedWeightName, weightSpecs } from '../families/vit/weights.js';
 import type { Interpolation, Preprocessing } from '../image/types.js';
+import { sizeOf } from '../shape.js';
 import { oneLine } from '../text.js';
 
 /** A model.json whose fields have been checked. */
@@ -228,7 +229,7 @@ function checkStoredSpec(value: unknown, at: string, fail: Fail): void {
   expect(isName(spec.name), `${at}.name`, 'a text of one line', spec.name, fail);
   const sides = Array.isArray(spec.shape) && spec.shape.length <= 8 && spec.shape.every((n) => isWhole(n, 0));
   expect(sides, `shape of ${spec.name}`, 'a list of whole numbers', spec.shape, fail);
-  const size = (spec.shape as number[]).reduce((a, b) => a * b, 4);
+  const size = 4 * sizeOf(spec.shape as number[]);
   expect(Number.isSafeInteger(size), `shape of ${spec.name}`, 'that of a tensor in memory', spec.shape, fail);
   expect(spec.dtype === 'float32', `dtype of ${spec.name}`, 'float32', spec.dtype, fail);
   if (spec.quantization === undefined) return;

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { Assumption } from '../../converters/facts.js';
-import { checkBackend, readValues } from '../backendLoss.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
 import { concatFloats } from '../concat.js';
+import { checkBackend, readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import type { CallOptions } from '../families/layers/types.js';
 import { modelMetadata } from '../families/metadata.js';
@@ -13,6 +13,7 @@ import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
 import type { WeightTensors } from '../ops/index.js';
+import { sizeOf } from '../shape.js';
 import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
 import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
@@ -376,7 +377,7 @@ export class VisionTransformer implements ImageModel {
     options: RunOptions,
   ): Promise<Float32Array> {
     const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
-    if (images.length !== shape.reduce((a, b) => a * b, 1)) {
+    if (images.length !== sizeOf(shape)) {
       throw new UserError(
         `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,
       );

@@ -1,6 +1,6 @@
 /** k-NN evaluation of a backbone on two folders of class folders. */
 import * as tf from '@tensorflow/tfjs-core';
-import { readValues } from '../backendLoss.js';
+import { readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import { accuracyOf, knnVotes, type LabelledFeatures, type Products } from '../evaluate/knn.js';
 import type { Accuracy } from '../evaluate/metrics.js';

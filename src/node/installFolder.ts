@@ -3,6 +3,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
 import { asUserError } from './fileErrors.js';
+import { isAlive } from './processes.js';
 
 /**
  * Makes a folder of installed files, whole or not at all: `build` fills a new folder beside it, which takes its place
@@ -47,16 +48,8 @@ async function requireReplaceable(folder: string, manifest: string, variable: st
 async function removeLeftovers(folder: string): Promise<void> {
   const prefix = basename(partialFolder(folder, ''));
   for (const name of await readdir(dirname(folder)).catch(() => [])) {
-    if (!name.startsWith(prefix) || isRunning(Number(name.slice(prefix.length)))) continue;
+    if (!name.startsWith(prefix) || isAlive(Number(name.slice(prefix.length)))) continue;
     await rm(join(dirname(folder), name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -2,6 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { concatBytes } from '../../../src/concat.js';
 import { UserError } from '../../../src/errors.js';
+import { sizeOf } from '../../../src/shape.js';
 import type { GraphNode, Weight } from './graphBuilder.js';
 import { tensorShape } from './graphBuilder.js';
 import {
@@ -84,7 +85,7 @@ function field(number: number, head: Uint8Array, following = 0): Uint8Array {
 }
 
 function weightBytes(weight: Weight): number {
-  return 4 * weight.shape.reduce((product, size) => product * size, 1);
+  return 4 * sizeOf(weight.shape);
 }
 
 function pieceBytes({ bytes, weight }: Piece): number {

@@ -1,7 +1,7 @@
 /** The worker's side: one model, called from a page. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
-import { readValues } from '../../backendLoss.js';
+import { readValues } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
 import { attentionStack } from '../../explain/index.js';
 import { preprocess } from '../../image/index.js';

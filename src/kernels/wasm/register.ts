@@ -1,5 +1,6 @@
 /** Puts the kernels at the service of the ops: registers them for the WASM backend, by the engine's abilities. */
 import * as tf from '@tensorflow/tfjs-core';
+import { withTimeLimit } from '../../timeLimit.js';
 import { probeSimd, type SimdSupport } from './featureProbe.js';
 import type { Runtime } from './kernelInputs.js';
 import { compileKernels, compileKernelsNow, instantiateKernels, isShared } from './kernelModule.js';
@@ -89,7 +90,7 @@ async function register(options: WasmKernelOptions): Promise<WasmKernels> {
   const open = (backend: WasmBackend) =>
     runtimeOf(backend, plain, shared, options.threads ?? defaultThreads());
   install(open);
-  const threads = backend ? await withinSeconds(WORKERS_START_SECONDS, open(backend).ready, 1) : 1;
+  const threads = backend ? await withTimeLimit(open(backend).ready, WORKERS_START_MS, () => 1) : 1;
   return { simd, threads };
 }
 
@@ -107,15 +108,7 @@ function install(open: (backend: WasmBackend) => OpenRuntime): void {
 const NO_SIMD = 'no WebAssembly SIMD';
 
 /** How long to wait for workers; those that start later help all the same. */
-const WORKERS_START_SECONDS = 5;
-
-function withinSeconds<T>(seconds: number, promise: Promise<T>, otherwise: T): Promise<T> {
-  let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<T>((resolve) => {
-    timer = setTimeout(resolve, seconds * 1000, otherwise);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
+const WORKERS_START_MS = 5_000;
 
 function lesser(a: SimdSupport, b: SimdSupport): SimdSupport {
   const order: SimdSupport[] = ['none', 'simd', 'relaxed'];

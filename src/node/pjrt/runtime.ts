@@ -9,6 +9,7 @@ import {
 import type { ElementType } from '../../engines/pjrt/stablehlo.js';
 import type { WeightReader } from '../../families/types.js';
 import type { Runtime } from '../../models/visionTransformer.js';
+import { sizeOf } from '../../shape.js';
 import type { Pointer } from './api.js';
 import type { Executable, PjrtClient } from './client.js';
 import type { ProgramCache } from './programCache.js';
@@ -104,7 +105,7 @@ export class XlaRuntime implements Runtime {
 
   private start(program: Executable, pixels: Float32Array, size: number): Pointer {
     const shape = [size, ...this.model.inputShape];
-    const whole = shape.reduce((a, b) => a * b, 1);
+    const whole = sizeOf(shape);
     let values = pixels;
     if (pixels.length < whole) {
       values = new Float32Array(whole);

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { UserError } from '../../errors.js';
 import type { PredictedBatch } from '../../evaluate/index.js';
 import { shorten } from '../../text.js';
+import { withTimeLimit } from '../../timeLimit.js';
 import type { ClassifyJob } from '../shardClassifier.js';
 import { outageLog, type RedisAddress, requireRedis } from './connection.js';
 import { ANNOUNCE_MS, GONE, OPEN_QUEUES, queueName, runKey } from './names.js';
@@ -228,7 +229,7 @@ async function close(worker: Worker, classifying: () => number, log: (line: stri
   closed.catch(() => {});
   // Work in hand ends by itself; what may not end is waiting for Redis.
   while (classifying() > 0) await sleep(50);
-  if (await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })])) return;
+  if (await withTimeLimit(closed, CLOSE_MS, () => false)) return;
   log('Redis does not answer: what it was not told of is done by other workers');
 }
 

@@ -3,6 +3,7 @@ import { type WritableModel, writeLayersModel } from '../../../converters/write/
 import { stateDictChunks } from '../../../converters/write/stateDict.js';
 import { UserError } from '../../errors.js';
 import { countParameters } from '../../families/vit/flops.js';
+import { sizeOf } from '../../shape.js';
 import type { TrainConfig } from '../../train/config.js';
 import type { Best, Position } from '../../train/snapshot.js';
 import {
@@ -95,7 +96,7 @@ function bytesWritten({ model, student }: Prepared, config: TrainConfig): number
   const weights = 4 * countParameters(model.config);
   const trained = student.trainable.reduce((sum, name) => {
     const shape = student.weights.get(name)!.shape as number[];
-    return sum + 4 * shape.reduce((a, b) => a * b, 1);
+    return sum + 4 * sizeOf(shape);
   }, 0);
   const checkpoint = weights + (config.emaDecay === null ? 2 : 3) * trained;
   return 2 * checkpoint + 6 * weights;

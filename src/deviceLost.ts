@@ -4,6 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs-core';
 import { UserError } from './errors.js';
+import { withTimeLimit } from './timeLimit.js';
 
 /** No forward pass takes so long; a read that does waits for a device that says nothing any more. */
 const READ_TIMEOUT_MS = 120_000;
@@ -47,22 +48,10 @@ export function checkBackend(name: string): void {
 export async function readValues(tensor: tf.Tensor, name: string): Promise<Float32Array> {
   const watch = watches.get(name);
   if (!watch) return tensor.data<'float32'>();
-  const giveUp = () =>
-    new UserError(
+  const giveUp = () => {
+    throw new UserError(
       `the ${name} backend gave no result within ${READ_TIMEOUT_MS / 1000} s; load the model again on another backend`,
     );
-  return withTimeout(Promise.race([tensor.data<'float32'>(), watch.lost]), READ_TIMEOUT_MS, giveUp);
-}
-
-/** What `promise` gives, unless that takes longer than `ms`. */
-export async function withTimeout<T>(promise: Promise<T>, ms: number, error: () => Error): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(error()), ms);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
+  };
+  return withTimeLimit(Promise.race([tensor.data<'float32'>(), watch.lost]), READ_TIMEOUT_MS, giveUp);
 }

@@ -7,11 +7,11 @@ type Drawable = ImageBitmap | HTMLCanvasElement | OffscreenCanvas;
 /** Rows are read in bands of about this many pixels, so that there is never a second copy of a large picture. */
 const BAND_PIXELS = 2 ** 20;
 
-/** What is said of a picture whose colours cannot be had as they are. */
+/** The message about an image whose colours cannot be read unchanged. */
 const NO_TEXTURE =
   'the picture has transparent pixels, whose colours this browser gives exactly only through WebGL 2, which it lacks or whose textures are too small; save it as PNG, or without transparency';
 
-/** The error of a bitmap whose colours cannot be had as they are. */
+/** The error of a bitmap whose colours cannot be read unchanged. */
 export class TransparentImage extends UserError {}
 
 /** What lies on a canvas has lost the colours already, whoever reads it. */

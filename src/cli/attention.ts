@@ -6,12 +6,12 @@ import {
   attentionMap,
   attentionStack,
   type HeadFusion,
+  modelCrop,
   overlay,
   type PatchMap,
   type PrefixToken,
   relevance,
   rollout,
-  seenPart,
 } from '../explain/index.js';
 import { preprocess, type RgbImage } from '../image/index.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -132,7 +132,7 @@ const LEAST_TILE = 128;
 
 async function draw(model: VisionTransformer, image: RgbImage, args: Args): Promise<RgbImage> {
   const { token, opacity } = args;
-  const seen = seenPart(image, model.preprocessing);
+  const seen = modelCrop(image, model.preprocessing);
   const [height, width] = model.preprocessing.crop;
   const x = tf.tensor4d(preprocess(image, model.preprocessing), [1, height, width, 3]);
   try {

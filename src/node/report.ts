@@ -11,7 +11,7 @@ import {
   reportPage,
   type Stage,
 } from '../evaluate/report/index.js';
-import { attentionMap, attentionStack, overlay, seenPart } from '../explain/index.js';
+import { attentionMap, attentionStack, modelCrop, overlay } from '../explain/index.js';
 import { preprocess } from '../image/index.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -125,7 +125,7 @@ async function imagesOf(
   const token = model.config.classToken === false ? 'mean' : 'cls';
   for (const { file } of mistakes) {
     const image = await decodeImage(join(folder.root, file));
-    const seen = seenPart(image, preprocessing);
+    const seen = modelCrop(image, preprocessing);
     thumbnails.set(file, await jpegUrl(seen));
     const x = asBatch(preprocess(image, preprocessing), preprocessing);
     try {

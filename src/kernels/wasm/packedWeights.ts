@@ -18,7 +18,7 @@ export interface PackedWeights {
   getQuantized(codesId: object, scaleId: object, k: number, n: number): number;
   /** How many copies there are. */
   count(): number;
-  /** Frees every copy, and takes no more notice of tensors that are disposed. */
+  /** Frees every copy and stops watching for disposed tensors. */
   release(): void;
 }
 

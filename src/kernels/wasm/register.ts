@@ -1,4 +1,4 @@
-/** Puts the kernels at the service of the ops: registers them for the WASM backend, by the engine's abilities. */
+/** Registers the kernels that this engine supports for the WASM backend. */
 import * as tf from '@tensorflow/tfjs-core';
 import { withTimeLimit } from '../../timeLimit.js';
 import { probeSimd, type SimdSupport } from './featureProbe.js';

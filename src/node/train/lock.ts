@@ -35,7 +35,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
       };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        // Made, but not written: it says of nobody that he has the folder.
+        // Created but not yet written.
         await rm(path, { force: true });
         throw asUserError(error, path);
       }

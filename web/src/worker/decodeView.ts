@@ -28,14 +28,14 @@ export async function decode(
 
 /** The part that the model sees, or without a model the whole. */
 export async function viewOf(
-  deit: Pick<Deit, 'seenWindow'> | undefined,
+  deit: Pick<Deit, 'modelCropWindow'> | undefined,
   { bitmap, orientation }: Decoded,
   preprocessing: Preprocessing | undefined,
 ): Promise<View> {
   const { width, height } = bitmap;
   const part =
     deit && preprocessing
-      ? deit.seenWindow(width, height, preprocessing)
+      ? deit.modelCropWindow(width, height, preprocessing)
       : { left: 0, top: 0, width, height };
   // A model that squashes images sees them in its own proportions.
   const [rows, columns] = preprocessing?.crop ?? [part.height, part.width];

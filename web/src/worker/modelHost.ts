@@ -70,7 +70,7 @@ export class ModelHost implements Asynchronous {
     };
   }
 
-  /** A backend that cannot be had is another fault than a file that cannot be read. */
+  /** A backend that is not available is another fault than a file that cannot be read. */
   private async checkBackend(name: string): Promise<void> {
     if (name === 'auto') return;
     try {

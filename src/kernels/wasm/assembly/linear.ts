@@ -5,10 +5,10 @@
  * first-level cache while the panels of the block stream past it. Threads share both: first the packing, then the
  * columns.
  */
-import { finishTile, Target } from './finish';
+import { applyEpilogue, Target } from './epilogue';
 import { COLS, multiplyTile, ROWS, TILE_BYTES } from './micro';
 import { copyPadded, packColumns, packRows, packRowsAt } from './pack';
-import { beginStages, nextChunk, openStage, Stages } from './queue';
+import { beginStages, nextChunk, openStage, Stages } from './workQueue';
 import { aligned } from './scratch';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
@@ -309,7 +309,7 @@ function multiplyBlock(
     }
     for (let row = 0; row < rows; row += ROWS) {
       multiplyTile(panels + ((<usize>row * <usize>depth) << 2), panel, depth, own);
-      finishTile(own, min(ROWS, rows - row), target, starts, ends);
+      applyEpilogue(own, min(ROWS, rows - row), target, starts, ends);
     }
     if (ends && column + COLS > n) {
       const to = product.y + ((<usize>firstRow * <usize>n) << 2) + offset;

@@ -4,17 +4,17 @@
  */
 
 /** Points of the rotation of rows of k values: the largest power of 4 up to 64 that divides k. */
-export function rotationSize(k: i32): i32 {
+export function hadamardSize(k: i32): i32 {
   return k % 64 == 0 ? 64 : k % 16 == 0 ? 16 : k % 4 == 0 ? 4 : 1;
 }
 
 /**
- * to [k] = H x, not normalised: values k / n apart are combined, n = rotationSize(k). `to` may be x.
+ * to [k] = H x, not normalised: values k / n apart are combined, n = hadamardSize(k). `to` may be x.
  */
-export function rotateRow(x: usize, k: i32, to: usize): void {
+export function hadamardRow(x: usize, k: i32, to: usize): void {
   let span = k;
   let from = x;
-  for (let n = rotationSize(k); n > 1; n >>= 2) {
+  for (let n = hadamardSize(k); n > 1; n >>= 2) {
     const quarter = <usize>(span >> 2) << 2;
     for (let start: usize = 0; start < <usize>k << 2; start += quarter << 2) {
       butterfly(from + start, to + start, quarter);

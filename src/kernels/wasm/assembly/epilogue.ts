@@ -25,9 +25,9 @@ export class Target {
  * Adds a tile [ROWS][8] to the output, or stores it if it is the `first` part of the sum; with the `last` part,
  * bias, activation, scale and residual follow. Leaves `target` at the next tile down.
  */
-export function finishTile(tile: usize, rows: i32, target: Target, first: bool, last: bool): void {
+export function applyEpilogue(tile: usize, rows: i32, target: Target, first: bool, last: bool): void {
   if (!first) addRows(tile, rows, target.row, target.stride);
-  if (last) finishRows(tile, rows, target);
+  if (last) epilogueRows(tile, rows, target);
   else copyRows(tile, rows, target.row, target.stride);
   target.row += <usize>rows * target.stride;
 }
@@ -50,7 +50,7 @@ function copyRows(tile: usize, rows: i32, to: usize, stride: usize): void {
   }
 }
 
-function finishRows(tile: usize, rows: i32, target: Target): void {
+function epilogueRows(tile: usize, rows: i32, target: Target): void {
   const zero = f32x4.splat(0);
   const bias = target.bias;
   const scale = target.scale;

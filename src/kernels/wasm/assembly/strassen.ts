@@ -19,17 +19,17 @@ import { groupsOf } from './quantizeRows';
 /** Whether a product is computed so; its rows must be even in number. */
 // @ts-ignore: decorator
 @inline
-export function inHalves(k: i32, n: i32): bool {
+export function usesStrassen(k: i32, n: i32): bool {
   return !ASC_FEATURE_RELAXED_SIMD && k % 16 == 0 && n % 16 == 0;
 }
 
 /** Bytes of S1 to S4, which stand behind the codes [groups][rows] that they are made of. */
-export function halvesBytes(rows: i32, k: i32): usize {
+export function strassenBytes(rows: i32, k: i32): usize {
   return <usize>groupsOf(k) * <usize>rows * 16;
 }
 
 /** Bytes of the weights of a panel of each half. */
-export function halvesWeightBytes(k: i32): usize {
+export function strassenWeightBytes(k: i32): usize {
   return 7 * (<usize>groupsOf(k) >> 1) * WEIGHT_GROUP;
 }
 
@@ -37,7 +37,7 @@ export function halvesWeightBytes(k: i32): usize {
  * Puts the weights of value i and column c of the four quarters to their places: those of B11, T2, T3, -T4, B21, B22 and
  * T1, in the order in which they are used.
  */
-export function packHalves(b11: i32, b12: i32, b21: i32, b22: i32, i: i32, c: i32, k: i32, weights: usize): void {
+export function packStrassen(b11: i32, b12: i32, b21: i32, b22: i32, i: i32, c: i32, k: i32, weights: usize): void {
   const step = (<usize>groupsOf(k) >> 1) * WEIGHT_GROUP;
   const to = weights + weightOffset(i, c);
   const t1 = b12 - b11;
@@ -52,7 +52,7 @@ export function packHalves(b11: i32, b12: i32, b21: i32, b22: i32, i: i32, c: i3
 }
 
 /** S1 to S4 of groups `first` to `end` of half of the codes [groups][rows]. */
-export function combineHalves(codes: usize, rows: i32, k: i32, first: i32, end: i32): void {
+export function combineStrassen(codes: usize, rows: i32, k: i32, first: i32, end: i32): void {
   const stride = <usize>rows << 4;
   const half = stride >> 1;
   const groups = <usize>groupsOf(k);
@@ -80,10 +80,10 @@ export function combineHalves(codes: usize, rows: i32, k: i32, first: i32, end: 
 
 /**
  * @param codes [groups][rows], and S1 to S4 behind them
- * @param weights what packHalves made
+ * @param weights what packStrassen made
  * @param sums i32 [rows][8] of the panel of the left half, then of that of the right half, then [rows / 2][8] to work with
  */
-export function multiplyHalves(codes: usize, rows: i32, k: i32, weights: usize, sums: usize): void {
+export function multiplyStrassen(codes: usize, rows: i32, k: i32, weights: usize, sums: usize): void {
   const half = rows >> 1;
   const groups = groupsOf(k) >> 1;
   const stride = <usize>rows << 4;

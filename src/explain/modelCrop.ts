@@ -3,12 +3,12 @@ import { resizedSize } from '../image/preprocess.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
 
 /** The part of a picture that reaches the model, at the picture's own resolution: what a map is laid over. */
-export function seenPart(image: RgbImage, preprocessing: Preprocessing): RgbImage {
-  return crop(image, seenWindow(image.width, image.height, preprocessing));
+export function modelCrop(image: RgbImage, preprocessing: Preprocessing): RgbImage {
+  return crop(image, modelCropWindow(image.width, image.height, preprocessing));
 }
 
 /** Where that part lies in a picture of the given size, in the picture's pixels. */
-export function seenWindow(
+export function modelCropWindow(
   pictureWidth: number,
   pictureHeight: number,
   preprocessing: Preprocessing,

@@ -1,4 +1,4 @@
-import { modelCards } from '../configs/models/index.js';
+import { modelEntries } from '../configs/models/index.js';
 import { UserError } from '../src/errors.js';
 import {
   checkConfig,
@@ -589,7 +589,7 @@ function sizeInBetween(
 
 /** A published model of this width, depth and patch. */
 function knownShape(shape: Pick<VitConfig, 'embedDim' | 'depth' | 'patchSize'>): VitConfig | undefined {
-  return modelCards
+  return modelEntries
     .map((card) => card.config)
     .find(
       (known) =>
@@ -614,7 +614,7 @@ function nearestName(
   if (name) return { name, imgSize };
   // Others' ViTs have the shapes of DeiTs, and other weights.
   const isDeit = ['facebook', 'timm', 'mmpretrain'].includes(naming.library) || /(^|\.)deit\.$/.test(prefix);
-  const known = modelCards
+  const known = modelEntries
     .map((card) => card.config)
     .find((card) => isDeit && differingField(card, config) === undefined && sameGrid(card.imgSize));
   if (known) {

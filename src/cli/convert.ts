@@ -8,7 +8,7 @@ import { UserError } from '../errors.js';
 import { modelMetadata } from '../families/metadata.js';
 import { countParameters } from '../families/vit/flops.js';
 import { quantize } from '../families/vit/quantize.js';
-import { CONVERSION_FILE } from '../models/savedModel.js';
+import { CONVERSION_FILE } from '../models/layersModelFolder.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/readLines.js';

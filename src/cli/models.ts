@@ -1,5 +1,5 @@
-import { modelCards } from '../../configs/models/index.js';
-import type { Accuracy } from '../families/card.js';
+import { modelEntries } from '../../configs/models/index.js';
+import type { Accuracy } from '../families/modelEntry.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
 import { knownModels } from '../models/knownModels.js';
 import type { Command } from './main.js';
@@ -29,7 +29,7 @@ export const modelsCommand: Command = {
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
       .example('$0 models', 'the table'),
   handler: ({ json }) => {
-    const models = modelCards.map(({ config, aliases, preset, published }) => ({
+    const models = modelEntries.map(({ config, aliases, preset, published }) => ({
       name: config.name,
       aliases,
       parameters: countParameters(config),

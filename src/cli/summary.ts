@@ -1,8 +1,9 @@
+import { findEntry } from '../../converters/findEntry.js';
 import { gridSize, type VitConfig } from '../families/vit/config.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
 import { layerNodes } from '../families/vit/topology.js';
 import { weightSpecs } from '../families/vit/weights.js';
-import { findModel, resolveConfig } from '../models/create.js';
+import { resolveConfig } from '../models/create.js';
 import { openModel } from '../node/openModel.js';
 import type { Command } from './main.js';
 import { print, printJson } from './print.js';
@@ -44,7 +45,7 @@ export const summaryCommand: Command = {
 };
 
 async function configOf(model: string): Promise<VitConfig> {
-  if (findModel(model)) return resolveConfig(model);
+  if (findEntry(model)) return resolveConfig(model);
   const opened = await openModel(model);
   await opened.close();
   return opened.source.config;

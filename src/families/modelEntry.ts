@@ -7,7 +7,7 @@ export interface Accuracy {
 }
 
 /** A named model: its shape and what was published of it; a row of configs/models/deit.ts. */
-export interface ModelCard {
+export interface ModelEntry {
   readonly config: VitConfig;
   /** Other names that mean this model, e.g. mmpretrain's. */
   readonly aliases: readonly string[];

@@ -22,7 +22,7 @@ export interface ModelFiles {
 }
 
 /** A converted model, read from its files. */
-export interface SavedModel {
+export interface StoredModel {
   readonly family: 'vit';
   readonly config: VitConfig;
   readonly labels: readonly string[] | undefined;
@@ -80,7 +80,7 @@ export function refuseConversion(name: string, options: ConvertOptions): void {
 }
 
 /** Opens a folder that deit-convert or model.layersModel.save wrote with our metadata. Reads no weights. */
-export async function openSavedModel(files: ModelFiles): Promise<SavedModel> {
+export async function openLayersModelFolder(files: ModelFiles): Promise<StoredModel> {
   const bytes = await files.read('model.json', MAX_MODEL_JSON);
   const { metadata, groups } = checkModelJson(parseJson(bytes, files.name, 'model.json'), files.name);
   const stored = storedWeights(groups, files);

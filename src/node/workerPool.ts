@@ -75,10 +75,11 @@ interface Member<Job, Result> {
 export function startWorkerPool<Job, Result>(
   options: WorkerPoolOptions<Job, Result>,
 ): WorkerPool<Job, Result> {
-  return new ThreadPool(options);
+  const pool = new ThreadPool(options);
+  return { run: (job) => pool.run(job), close: () => pool.close() };
 }
 
-class ThreadPool<Job, Result> implements WorkerPool<Job, Result> {
+class ThreadPool<Job, Result> {
   private readonly members: Member<Job, Result>[];
   private closed = false;
   private broken: Error | undefined;

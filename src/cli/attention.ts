@@ -39,7 +39,7 @@ interface Args extends ConversionArgs {
   backend: string;
 }
 
-/** `deit attention`: a picture of what the model looks at. */
+/** `deit attention`: an image of what the model looks at. */
 export const attentionCommand: Command = {
   command: 'attention <model> <image>',
   describe: 'Draw what the model looks at',
@@ -91,7 +91,7 @@ export const attentionCommand: Command = {
       .option('opacity', {
         type: 'number',
         default: 0.6,
-        describe: 'of the colours over the picture, 0 to 1',
+        describe: 'of the colours over the image, 0 to 1',
       })
       .option('backend', {
         type: 'string',

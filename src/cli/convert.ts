@@ -82,7 +82,7 @@ export const convertCommand: Command = {
       .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
       .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], ...CONVERSION_NUMBERS }))
       .example('$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model')
-      .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger pictures, half the size'),
+      .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger images, half the size'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const imgSize = args.imgSize === undefined ? undefined : parseImgSize(args.imgSize);

@@ -39,7 +39,7 @@ export const summaryCommand: Command = {
     print(formatTable(['layer', 'type', 'output', 'parameters', 'reads'], rows));
     print(
       `\n${totals.parameters.toLocaleString('en-US')} parameters, ` +
-        `${(totals.flops.fvcore / 1e9).toFixed(3)} GMACs a picture (fvcore's count)`,
+        `${(totals.flops.fvcore / 1e9).toFixed(3)} GMACs an image (fvcore's count)`,
     );
   },
 };

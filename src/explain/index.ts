@@ -1,4 +1,4 @@
-/** What a vision transformer looks at: attention, rollout, relevance and patch features, and pictures of them. */
+/** What a vision transformer looks at: attention, rollout, relevance and patch features, and images of them. */
 export { type AttentionGridOptions, attentionGrid } from './attentionGrid.js';
 export { type AttentionMapOptions, attentionMap } from './attentionMap.js';
 export { attentionStack } from './attentionStack.js';

@@ -1,6 +1,6 @@
 import type { RgbImage } from '../image/types.js';
 
-/** An 8-bit picture of 3 (RGB) or 4 (RGBA, as ImageData) bytes a pixel; alpha is dropped, as PIL drops it. */
+/** An 8-bit image of 3 (RGB) or 4 (RGBA, as ImageData) bytes a pixel; alpha is dropped, as PIL drops it. */
 export interface PixelData {
   readonly data: Uint8Array | Uint8ClampedArray;
   readonly width: number;

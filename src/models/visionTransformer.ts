@@ -27,7 +27,7 @@ export type { Embedding } from './embedding.js';
 export interface ModelExtras {
   /** Names of the classes, in the order of the logits. */
   labels?: readonly string[];
-  /** How pictures become its input; by default the `deit` preset at the model's input size. */
+  /** How images become its input; by default the `deit` preset at the model's input size. */
   preprocessing: Preprocessing;
   /** What was taken for likely when the model was converted. */
   assumptions?: readonly Assumption[];

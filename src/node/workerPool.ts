@@ -7,7 +7,7 @@ const MAX_ATTEMPTS = 2;
 
 /**
  * Memory for a thread's young objects, in MB. Pixels lie outside of it: with the default, 48 or more, a thread gathers
- * thousands of pictures' worth of small garbage, and memory grows by hundreds of MB before it is swept.
+ * thousands of images' worth of small garbage, and memory grows by hundreds of MB before it is swept.
  */
 const YOUNG_MEGABYTES = 8;
 
@@ -33,7 +33,7 @@ export interface WorkerPoolOptions<Job, Result> {
    */
   readonly url: URL;
   readonly workerData: unknown;
-  /** What the threads do, for error messages, e.g. `decode pictures`. */
+  /** What the threads do, for error messages, e.g. `decode images`. */
   readonly purpose: string;
   /** What a worker is sent for a job; called again when the job is tried again. */
   readonly pack: (job: Job) => { message: unknown; transfer: Transferable[] };

@@ -56,7 +56,7 @@ export interface StepRecord {
   readonly learningRate: number;
   /** Norm of the gradients before clipping. */
   readonly gradNorm: number;
-  readonly pictures: number;
+  readonly images: number;
 }
 
 /** Accuracy on the validation images: percent, percent, nats. */
@@ -83,7 +83,7 @@ export interface EpochRecord {
 /** What the surroundings do. All are awaited. */
 export interface TrainHooks {
   onStep?(record: StepRecord): void | Promise<void>;
-  /** Called in evaluation with the number of pictures done. */
+  /** Called in evaluation with the number of images done. */
   onEvaluate?(done: number, total: number): void;
   onEpoch?(record: EpochRecord): void | Promise<void>;
   /** The student's weights, or their mean, are the best so far: called with them in place. */
@@ -129,7 +129,7 @@ export class Trainer {
     this.stepsPerEpoch = Math.floor(batches / config.accumulate);
     if (this.stepsPerEpoch < 1) {
       throw new UserError(
-        `${data.name}: ${data.length} pictures are fewer than the ${config.batchSize * config.accumulate} of one step; ` +
+        `${data.name}: ${data.length} images are fewer than the ${config.batchSize * config.accumulate} of one step; ` +
           'lower batchSize or accumulate',
       );
     }
@@ -218,7 +218,7 @@ export class Trainer {
     const { config, student, data } = this.setup;
     const { epoch, batch: first, step, lossSum } = this.position;
     const learningRate = learningRateAt(config, this.position, this.stepsPerEpoch);
-    const sums = { loss: 0, base: 0, teacher: 0, pictures: 0 };
+    const sums = { loss: 0, base: 0, teacher: 0, images: 0 };
     let gradients: ByWeight | undefined;
     for (let i = 0; i < config.accumulate; i++) {
       const next = await batches.next();
@@ -229,7 +229,7 @@ export class Trainer {
       sums.loss += part.loss / config.accumulate;
       sums.base += part.base / config.accumulate;
       sums.teacher += (part.teacher ?? 0) / config.accumulate;
-      sums.pictures += next.value.indices.length;
+      sums.images += next.value.indices.length;
     }
     const mean = student.onBackend(() => averaged(gradients!, config.accumulate));
     const norm = student.onBackend(() => globalNorm(mean));
@@ -251,19 +251,19 @@ export class Trainer {
     if (this.ema) this.ema = updateEma(this.ema, student, config.emaDecay!);
     const batch = first + config.accumulate;
     this.position = { epoch, batch, step: step + 1, lossSum: lossSum + sums.loss };
-    const { loss, base, pictures } = sums;
+    const { loss, base, images } = sums;
     const teacher = config.distillation.type === 'none' ? undefined : sums.teacher;
-    return { step: step + 1, epoch, batch, loss, base, teacher, learningRate, gradNorm, pictures };
+    return { step: step + 1, epoch, batch, loss, base, teacher, learningRate, gradNorm, images };
   }
 
   /** Gradients of one batch; its losses are read, and must be finite. */
-  private async forwardAndBack(pictures: TrainBatch, batch: number) {
+  private async forwardAndBack(samples: TrainBatch, batch: number) {
     const { config, student, imgSize, teacher, data } = this.setup;
     const { epoch, step } = this.position;
     const numClasses = data.classNames.length;
-    const count = pictures.labels.length;
+    const count = samples.labels.length;
     const mixing = { ...config.mix, numClasses, smoothing: config.labelSmoothing };
-    const mixed = mixBatch(pictures, imgSize, mixing, seedFrom(config.seed, STREAMS.mix, epoch, batch));
+    const mixed = mixBatch(samples, imgSize, mixing, seedFrom(config.seed, STREAMS.mix, epoch, batch));
     const taughtBy = config.distillation.type === 'none' ? undefined : teacher;
     const { images, targets, teacherLogits } = student.onBackend(() => {
       const images = tf.tensor4d(mixed.pixels, [count, ...imgSize, 3]);
@@ -284,8 +284,8 @@ export class Trainer {
       tf.dispose(byWeight);
       throw new UserError(
         `step ${step} (epoch ${epoch}, batch ${batch}): the loss is ${loss} (labels ${base}` +
-          `${taught === undefined ? '' : `, teacher ${taught}`}); pictures of the batch: ` +
-          `${described(data, pictures.indices)}; ${ADVICE}`,
+          `${taught === undefined ? '' : `, teacher ${taught}`}); images of the batch: ` +
+          `${described(data, samples.indices)}; ${ADVICE}`,
       );
     }
     return { loss: loss!, base: base!, teacher: taught, gradients: byWeight };
@@ -361,7 +361,7 @@ function averaged(sum: ByWeight, count: number): ByWeight {
   return mean;
 }
 
-/** How many pictures an error names. */
+/** How many images an error names. */
 const NAMED = 4;
 
 function described(data: TrainLoader, indices: Int32Array): string {

@@ -203,8 +203,8 @@ describe('deit eval', () => {
       run('deit', 'eval', converted, at('none'), '--json'),
     ]);
     expect(JSON.parse(lenient.stdout)).toMatchObject({ images: 1, failed: 1, top1: 100 });
-    expect(lenient.stderr).toMatch(/not read: .*b\.png: not a picture that can be read/);
-    expect(strict).toMatch(/b\.png: not a picture .*; --strict stops here/);
+    expect(lenient.stderr).toMatch(/not read: .*b\.png: not an image that can be read/);
+    expect(strict).toMatch(/b\.png: not an image .*; --strict stops here/);
     expect(none).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/none of its 1 images could be read/),

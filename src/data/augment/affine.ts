@@ -3,17 +3,17 @@ import type { Random } from '../../random.js';
 import type { AugmentConfig } from '../config.js';
 import { uniformBetween } from './seeds.js';
 
-/** Affine maps of pictures, equal to Pillow's Image.transform and Image.rotate byte for byte (its Geometry.c). */
+/** Affine maps of images, equal to Pillow's Image.transform and Image.rotate byte for byte (its Geometry.c). */
 
 /** Where in the input an output pixel comes from: x' = a x + b y + c, y' = d x + e y + f, at pixel centres. */
 export type AffineMatrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
 export type Filter = 'bilinear' | 'bicubic';
 
-/** The levels R, G, B of pixels that come from outside the picture. */
+/** The levels R, G, B of pixels that come from outside the image. */
 export type Fill = readonly [number, number, number];
 
-/** Image.transform(size, AFFINE, matrix, filter, fillcolor=fill), at the size that the picture has. */
+/** Image.transform(size, AFFINE, matrix, filter, fillcolor=fill), at the size that the image has. */
 export function affine(image: RgbImage, matrix: AffineMatrix, filter: Filter, fill: Fill): RgbImage {
   const { width, height } = image;
   const [a, b, c, d, e, f] = matrix;
@@ -63,7 +63,7 @@ function sampleBicubic({ data, width, height }: RgbImage, x: number, y: number, 
   const x1 = 3 * clamp(left, width);
   const x2 = 3 * clamp(left + 1, width);
   const x3 = 3 * clamp(left + 2, width);
-  // Above the picture its first row stands in; below it the last row that there is.
+  // Above the image its first row stands in; below it the last row that there is.
   const row0 = 3 * width * clamp(top - 1, height);
   const row1 = 3 * width * clamp(top, height);
   const row2 = 3 * width * clamp(top + 1, height);

@@ -5,7 +5,7 @@ import type { Random } from '../../random.js';
 import type { AugmentConfig } from '../config.js';
 import { integerBetween, uniformBetween } from './seeds.js';
 
-/** How often a rectangle is drawn before the middle of the picture is taken. */
+/** How often a rectangle is drawn before the middle of the image is taken. */
 const ATTEMPTS = 10;
 
 /**
@@ -47,7 +47,7 @@ function middle(width: number, height: number, [least, most]: readonly [number, 
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
 }
 
-/** The picture mirrored left to right. */
+/** The image mirrored left to right. */
 export function flip({ data, width, height }: RgbImage): RgbImage {
   const out = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {

@@ -1,8 +1,8 @@
 import type { RgbImage } from '../../image/types.js';
 
 /**
- * Pillow's ImageEnhance, byte for byte: a blend of the picture with one that lacks the property. Factor 0 gives that
- * one, 1 the picture itself, more than 1 goes beyond.
+ * Pillow's ImageEnhance, byte for byte: a blend of the image with one that lacks the property. Factor 0 gives that
+ * one, 1 the image itself, more than 1 goes beyond.
  */
 
 const { fround, imul } = Math;
@@ -19,7 +19,7 @@ export function contrast(image: RgbImage, factor: number): RgbImage {
   return blend(constant(image, Math.trunc(mean + 0.5)), image, factor);
 }
 
-/** ImageEnhance.Color: against the picture in grey. */
+/** ImageEnhance.Color: against the image in grey. */
 export function color(image: RgbImage, factor: number): RgbImage {
   const grey = new Uint8Array(image.width * image.height * 3);
   const levels = luma(image);
@@ -31,7 +31,7 @@ export function color(image: RgbImage, factor: number): RgbImage {
   return blend({ ...image, data: grey }, image, factor);
 }
 
-/** ImageEnhance.Sharpness: against the smoothed picture. */
+/** ImageEnhance.Sharpness: against the smoothed image. */
 export function sharpness(image: RgbImage, factor: number): RgbImage {
   return blend(smooth(image), image, factor);
 }

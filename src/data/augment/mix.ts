@@ -5,7 +5,7 @@ import { beta } from './beta.js';
 
 const { fround } = Math;
 
-/** Rows and columns from … up to … that cutmix takes from the other picture. */
+/** Rows and columns from … up to … that cutmix takes from the other image. */
 interface Box {
   readonly top: number;
   readonly bottom: number;
@@ -13,14 +13,14 @@ interface Box {
   readonly right: number;
 }
 
-/** What is done to a batch: the share of each picture's own label, and the box of cutmix if it is that. */
+/** What is done to a batch: the share of each image's own label, and the box of cutmix if it is that. */
 interface Mixing {
   readonly lambda: number;
   readonly box?: Box;
 }
 
 /**
- * timm's Mixup in mode `batch`: each picture is mixed with the one at the same place from the batch's end, either all
+ * timm's Mixup in mode `batch`: each image is mixed with the one at the same place from the batch's end, either all
  * pixels (mixup, arXiv 1710.09412) or a box of them (cutmix, arXiv 1905.04899), and so are the smoothed labels. The
  * pixels are changed in place; the targets are float32 [B, numClasses], each row a distribution. Without mixing, the
  * targets alone are smoothed.
@@ -65,7 +65,7 @@ function drawBox([height, width]: readonly [number, number], lambda: number, ran
   };
 }
 
-/** The place in the batch that a picture is mixed with. */
+/** The place in the batch that an image is mixed with. */
 const partner = (i: number, count: number) => count - 1 - i;
 
 function mixup(pixels: Float32Array, count: number, lambda: number): void {

@@ -1,12 +1,12 @@
 import { randomFor } from './seeds.js';
 
-/** The stream of an epoch's order; pictures have streams of three keys. */
+/** The stream of an epoch's order; images have streams of three keys. */
 const ORDER = 0;
 
 /**
- * The pictures of an epoch in training order: place → picture. Every epoch has as many places as there are pictures. With
- * repeats (repeated augmentation, arXiv 1901.09335, as facebookresearch/deit's RASampler has it) each picture that comes
- * comes that often one after another, and an epoch has a random part of the pictures.
+ * The images of an epoch in training order: place → image. Every epoch has as many places as there are images. With
+ * repeats (repeated augmentation, arXiv 1901.09335, as facebookresearch/deit's RASampler has it) each image that comes
+ * comes that often one after another, and an epoch has a random part of the images.
  */
 export function epochOrder(length: number, repeats: number, seed: number, epoch: number): Int32Array {
   const random = randomFor(seed, epoch, ORDER);

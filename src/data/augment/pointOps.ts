@@ -1,6 +1,6 @@
 import type { RgbImage } from '../../image/types.js';
 
-/** Changes of levels one by one, equal to Pillow's ImageOps byte for byte. All leave the picture that they get as it is. */
+/** Changes of levels one by one, equal to Pillow's ImageOps byte for byte. All leave the image that they get as it is. */
 
 const CHANNELS = [0, 1, 2] as const;
 

@@ -13,7 +13,7 @@ export interface RandAugment {
   readonly magnitudeStd: number;
   /** `mmax`: highest strength. */
   readonly magnitudeMax: number;
-  /** `n`: operations a picture. */
+  /** `n`: operations an image. */
   readonly layers: number;
   /** `p`: probability that a chosen operation is applied. */
   readonly prob: number;
@@ -100,9 +100,9 @@ function operations(increasing: boolean): readonly Operation[] {
 const OPERATIONS = { increasing: operations(true), plain: operations(false) };
 
 /**
- * Applies randomly chosen operations to a picture.
+ * Applies randomly chosen operations to an image.
  *
- * @param mean of the model's preprocessing, 0…1: the colour of pixels that come from outside the picture
+ * @param mean of the model's preprocessing, 0…1: the colour of pixels that come from outside the image
  */
 export function randAugment(
   image: RgbImage,

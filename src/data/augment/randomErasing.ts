@@ -2,7 +2,7 @@ import { roundHalfToEven } from '../../image/crop.js';
 import type { Random } from '../../random.js';
 import { integerBetween, uniformBetween } from './seeds.js';
 
-/** Range of the erased part of the picture's area, and of its height / width (timm's defaults, arXiv 1708.04896). */
+/** Range of the erased part of the image's area, and of its height / width (timm's defaults, arXiv 1708.04896). */
 const AREA = [0.02, 1 / 3] as const;
 const LOG_ASPECT = [Math.log(0.3), Math.log(1 / 0.3)] as const;
 

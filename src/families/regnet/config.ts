@@ -2,7 +2,7 @@ import { sizeOf } from '../../shape.js';
 import type { WeightSpec } from '../vit/weights.js';
 import { hasDownsample, type RegnetBlockConfig, regnetBlockWeights } from './shape.js';
 
-/** Blocks of one width; the first of them halves the picture. */
+/** Blocks of one width; the first of them halves the image. */
 export interface RegnetStage {
   readonly depth: number;
   /** Channels of every block, and of its bottleneck. */

@@ -148,7 +148,7 @@ function patchEmbed(runtime: Runtime, inputs: Inputs): tf.TensorInfo {
   const [patch = 0, across = 0, depth = 0, n = 0] = kernel.shape;
   const fits = patch > 0 && patch === across && depth > 0 && depth === channels && sizeOf(bias) === n;
   check(PATCH_EMBED, x.shape.length === 4 && fits, 'x [B, H, W, C], kernel [p, p, C, D], bias [D]', inputs);
-  check(PATCH_EMBED, height % patch === 0 && width % patch === 0, 'a picture of whole patches', inputs);
+  check(PATCH_EMBED, height % patch === 0 && width % patch === 0, 'an image of whole patches', inputs);
   const tokens = (height / patch) * (width / patch);
   const y = makeOutput(runtime, [batch, tokens, n]);
   if (sizeOf(y) === 0) return y;

@@ -6,7 +6,7 @@ import type { DataConfig } from '../../data/config.js';
 import { type Dataset, limited } from '../../data/dataset.js';
 import { DATA_FORMATS, type DataFolder } from '../../data/formats.js';
 import { UserError } from '../../errors.js';
-import { describeOther, pictureFormat, SIGNATURE_BYTES } from '../../image/pictureFormat.js';
+import { describeOther, imageFormat, SIGNATURE_BYTES } from '../../image/imageFormat.js';
 import { openTrainFolder } from './imageFolder.js';
 
 /**
@@ -86,7 +86,7 @@ function whyNoImage(path: string, head: Uint8Array): string | undefined {
     try {
       if (!fstatSync(file).isFile()) return 'is no regular file';
       const found = head.subarray(0, readSync(file, head, 0, SIGNATURE_BYTES, 0));
-      return pictureFormat(found) ? undefined : `no image that can be read, but ${describeOther(found)}`;
+      return imageFormat(found) ? undefined : `no image that can be read, but ${describeOther(found)}`;
     } finally {
       closeSync(file);
     }

@@ -11,7 +11,7 @@ import { fileContents } from './fileContents.js';
  * take out of it before they act on it.
  */
 
-/** Some pictures to be classified: the payload of a job. */
+/** Some images to be classified: the payload of a job. */
 export interface Shard {
   readonly version: typeof SHARD_VERSION;
   /** Id of the evaluation: its shards are dropped once it is gone. */
@@ -19,7 +19,7 @@ export interface Shard {
   /** modelFingerprint of the model that is evaluated. */
   readonly model: string;
   readonly preprocessing: Preprocessing;
-  /** Pictures to a batch: it decides the last bits of the logits, so every worker takes the same. */
+  /** Images to a batch: it decides the last bits of the logits, so every worker takes the same. */
   readonly batchSize: number;
   /** Whether a distilled model gives both heads' logits too. */
   readonly heads: boolean;
@@ -36,7 +36,7 @@ export interface ShardResult {
   readonly worker: string;
   /** The tfjs backend that computed it. */
   readonly backend: string;
-  /** Places in `files` of the pictures that were read. */
+  /** Places in `files` of the images that were read. */
   readonly indices: readonly number[];
   /** float32 [indices.length, classes], little-endian, as base64. */
   readonly logits: string;
@@ -68,7 +68,7 @@ const MAX_PATH = 4096;
 /** Checks a payload. Throws a UserError that says what is wrong with it. */
 export function requireShard(value: unknown): Shard {
   const shard = (value ?? {}) as Partial<Shard>;
-  const wrong = (what: string) => new UserError(`a job that is no shard of pictures: ${what}`);
+  const wrong = (what: string) => new UserError(`a job that is no shard of images: ${what}`);
   if (shard.version !== SHARD_VERSION)
     throw wrong(`version ${show(shard.version)}, expected ${SHARD_VERSION}`);
   if (typeof shard.model !== 'string') throw wrong('no model');
@@ -196,7 +196,7 @@ export function encodeResult(
   backend: string,
   worker: string,
 ): ShardResult {
-  // A batch of which no picture could be read has no heads either.
+  // A batch of which no image could be read has no heads either.
   const read = batches.filter(({ indices }) => indices.length > 0);
   const headCount = read[0]?.heads?.length ?? 0;
   return {
@@ -247,7 +247,7 @@ export function decodeResult(
   const places = [...indices, ...failures.map((failure) => failure?.index)];
   const all = new Set(places.filter((place) => Number.isInteger(place) && place >= 0 && place < count));
   if (places.length !== count || all.size !== count)
-    throw wrong(`it is not about each of ${count} pictures once`);
+    throw wrong(`it is not about each of ${count} images once`);
   const decode = (text: unknown) => {
     const values = fromBase64(text);
     if (values?.length !== classes * indices.length) {

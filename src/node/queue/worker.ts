@@ -182,7 +182,7 @@ function payloadOf(data: unknown, fingerprint: string, imgSize: readonly [number
   }
   const { crop } = shard.preprocessing;
   if (String(crop) !== String(imgSize)) {
-    throw new JobError(`a job with pictures of [${crop}], the model takes [${imgSize}]`);
+    throw new JobError(`a job with images of [${crop}], the model takes [${imgSize}]`);
   }
   return shard;
 }

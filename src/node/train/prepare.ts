@@ -118,7 +118,7 @@ async function openData(
   if (String(val.classNames) !== String(data.classNames)) {
     throw new UserError(
       `${val.name}: has ${val.classNames.length} of the ${data.classNames.length} classes of ${data.name}; ` +
-        'give every class its folder with pictures',
+        'give every class its folder with images',
     );
   }
   return { data, val };

@@ -26,7 +26,7 @@ import { checkRoom, openRunFolder, type RunFolder } from './runFolder.js';
 export interface RunHooks {
   onNote?(line: string): void;
   /** Called once before the first step. */
-  onStart?(run: { steps: number; done: number; picturesPerStep: number }): void;
+  onStart?(run: { steps: number; done: number; imagesPerStep: number }): void;
   onStep?(record: StepRecord): void;
   onEvaluate?(done: number, total: number): void;
   onEpoch?(record: EpochRecord): void;
@@ -78,8 +78,8 @@ async function trainInto(
   });
   try {
     const total = trainer.stepsPerEpoch * config.schedule.epochs;
-    const picturesPerStep = config.batchSize * config.accumulate;
-    hooks.onStart?.({ steps: total, done: trainer.at.step, picturesPerStep });
+    const imagesPerStep = config.batchSize * config.accumulate;
+    hooks.onStart?.({ steps: total, done: trainer.at.step, imagesPerStep });
     const end = await trainer.run(trainHooks(folder, prepared, logs, hooks));
     if (end === 'done') await writeModel(folder.file('last'), writable(prepared));
     await writeCurve(folder, prepared);

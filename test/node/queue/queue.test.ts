@@ -133,7 +133,7 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
       contents: Array(4096).fill(null),
     });
     await until(() => large.isFailed(), steady.err);
-    expect(steady.err()).toMatch(/a job that is no shard of pictures: expected 1 to 64 files/);
+    expect(steady.err()).toMatch(/a job that is no shard of images: expected 1 to 64 files/);
     await queue.close();
     expect(await evaluate('after.jsonl', '--queue', redis.url)).toMatchObject({
       code: 0,

@@ -90,7 +90,7 @@ describe('what a worker takes from the queue', () => {
     [{ ...shard, preprocessing: { ...shard.preprocessing, preset: '\u001b[2J' } }],
     [{ ...shard, preprocessing: { ...shard.preprocessing, resize: { mode: 'short', size: 900 } } }],
   ])('refuses a payload that is no shard (%#)', (value) => {
-    expect(() => requireShard(value)).toThrow(/no shard of pictures/);
+    expect(() => requireShard(value)).toThrow(/no shard of images/);
   });
 
   describe('files', () => {
@@ -220,9 +220,9 @@ describe('what comes back', () => {
     ['a head short', { heads: [''] }],
     ['three heads', { heads: ['', '', ''] }],
     ['no heads at all', { heads: undefined }],
-    ['a picture twice', { indices: [0, 0, 3] }],
-    ['a picture that was not asked for', { indices: [0, 2, 4] }],
-    ['a picture short', { indices: [0, 2] }],
+    ['an image twice', { indices: [0, 0, 3] }],
+    ['an image that was not asked for', { indices: [0, 2, 4] }],
+    ['an image short', { indices: [0, 2] }],
     ['logits short', { logits: '' }],
     ['another version', { version: 9 }],
     ['no indices', { indices: undefined }],

@@ -16,13 +16,13 @@ export interface Decoded {
 
 /** Decodes a file as PIL has it, or as its EXIF turns it. A bitmap is given back as it is. */
 export async function decode(
-  { pictureBitmap }: Pick<Deit, 'pictureBitmap'>,
+  { imageBitmap }: Pick<Deit, 'imageBitmap'>,
   image: Blob | ImageBitmap,
   upright: boolean,
 ): Promise<Decoded> {
   if (image instanceof ImageBitmap) return { bitmap: image, orientation: 1 };
   const orientation = await exifOrientation(image);
-  const bitmap = await pictureBitmap(image);
+  const bitmap = await imageBitmap(image);
   return { bitmap: upright ? turnUpright(bitmap, orientation) : bitmap, orientation };
 }
 

@@ -72,7 +72,7 @@ export function quantizedBlock(
   const epilogue = changetype<Epilogue>(own + EPILOGUE);
   const stages = changetype<Stages>(own + STAGES);
   const constants = own + CONSTANTS;
-  const picture = <usize>t * <usize>d * 4;
+  const image = <usize>t * <usize>d * 4;
   const workspace = layOutWorkspace(own + WORK, shared, t, widest, prefix, constants, stages);
   storeConstants(constants);
   beginStages(stages, queue);
@@ -87,12 +87,12 @@ export function quantizedBlock(
     multiplyQuantized(y, t, d, hidden, w.norm2Gamma, w.norm2Beta, epsilon, prefix, w.fc1, epilogue, wide, workspace);
     setEpilogue(epilogue, w.fc2Bias, false, w.scale2, y);
     multiplyQuantized(wide, t, hidden, d, 0, 0, 0, prefix, w.fc2, epilogue, y, workspace);
-    x += picture;
-    y += picture;
+    x += image;
+    y += image;
   }
 }
 
-/** Takes part in the attention of one picture; qkv [t, 3, heads, d], y [t, heads, d]. */
+/** Takes part in the attention of one image; qkv [t, 3, heads, d], y [t, heads, d]. */
 function attend(qkv: usize, t: i32, heads: i32, d: i32, y: usize, scratch: usize, stages: Stages): void {
   const width = <usize>(heads * d) << 2;
   const parts = partsOfHead(heads, t, threadsOf(stages.queue));

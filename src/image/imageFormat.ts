@@ -1,7 +1,7 @@
 /** What the first bytes of a file say that it is. */
 
 /** Formats that are decoded. Pillow's `Image.open` reads them all, and each of them holds plain pixels. */
-export type PictureFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'BMP' | 'PNM';
+export type ImageFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'BMP' | 'PNM';
 
 /** The formats' names in an error message. */
 export const FORMAT_NAMES = 'JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM';
@@ -13,7 +13,7 @@ interface Signature {
   readonly offset?: number;
 }
 
-const pictures: readonly (Signature & { readonly name: PictureFormat })[] = [
+const images: readonly (Signature & { readonly name: ImageFormat })[] = [
   { name: 'JPEG', magic: '\xff\xd8\xff' },
   { name: 'PNG', magic: '\x89PNG\r\n\x1a\n' },
   { name: 'WebP', magic: 'WEBP', offset: 8 },
@@ -31,16 +31,16 @@ const pictures: readonly (Signature & { readonly name: PictureFormat })[] = [
 
 /** Named only so that the error can say what a refused file is. */
 const others: readonly Signature[] = [
-  { name: 'a PAM picture', magic: 'P7\n' },
-  { name: 'a QOI picture', magic: 'qoif' },
-  { name: 'a DDS picture', magic: 'DDS ' },
+  { name: 'a PAM image', magic: 'P7\n' },
+  { name: 'a QOI image', magic: 'qoif' },
+  { name: 'a DDS image', magic: 'DDS ' },
   { name: 'an icon (ICO)', magic: '\0\0\x01\0' },
   { name: 'an icon (ICNS)', magic: 'icns' },
   { name: 'a PDF document', magic: '%PDF' },
-  { name: 'a HEIF or AVIF picture', magic: 'ftyp', offset: 4 },
-  { name: 'a JPEG XL picture', magic: '\xff\x0a' },
-  { name: 'a JPEG XL picture', magic: 'JXL ', offset: 4 },
-  { name: 'a JPEG 2000 picture', magic: 'jP  ', offset: 4 },
+  { name: 'a HEIF or AVIF image', magic: 'ftyp', offset: 4 },
+  { name: 'a JPEG XL image', magic: '\xff\x0a' },
+  { name: 'a JPEG XL image', magic: 'JXL ', offset: 4 },
+  { name: 'a JPEG 2000 image', magic: 'jP  ', offset: 4 },
   { name: 'a Photoshop document', magic: '8BPS' },
   { name: 'a zip archive', magic: 'PK\x03\x04' },
   { name: 'a gzip file', magic: '\x1f\x8b' },
@@ -54,12 +54,12 @@ function latin1(bytes: Uint8Array): string {
 }
 
 /** The format of a file by its first bytes, or undefined if it is none that is decoded. */
-export function pictureFormat(bytes: Uint8Array): PictureFormat | undefined {
+export function imageFormat(bytes: Uint8Array): ImageFormat | undefined {
   const head = latin1(bytes);
-  return pictures.find(({ magic, offset = 0 }) => head.startsWith(magic, offset))?.name;
+  return images.find(({ magic, offset = 0 }) => head.startsWith(magic, offset))?.name;
 }
 
-/** What a file that is no picture looks like, for an error message. */
+/** What a file that is no image looks like, for an error message. */
 export function describeOther(bytes: Uint8Array): string {
   if (bytes.length === 0) return 'an empty file';
   const head = latin1(bytes);
@@ -111,8 +111,8 @@ export function jpegExif(bytes: Uint8Array): number[] {
   return found;
 }
 
-/** Width and height of a picture. */
-export interface PictureSize {
+/** Width and height of an image. */
+export interface ImageSize {
   readonly width: number;
   readonly height: number;
 }
@@ -121,9 +121,9 @@ export interface PictureSize {
  * The size that a JPEG's, PNG's, GIF's or WebP's header gives, from the bytes at the front of the file, or undefined
  * if it is another format or the header is not among them.
  */
-export function pictureSize(bytes: Uint8Array): PictureSize | undefined {
+export function imageSize(bytes: Uint8Array): ImageSize | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  switch (pictureFormat(bytes)) {
+  switch (imageFormat(bytes)) {
     case 'JPEG': {
       const at = jpegFrame(bytes);
       return at === undefined ? undefined : { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
@@ -141,7 +141,7 @@ export function pictureSize(bytes: Uint8Array): PictureSize | undefined {
 }
 
 /** By the WebP container specification: the first chunk is VP8X, VP8L or VP8, each with a header of its own. */
-function webpSize(view: DataView): PictureSize | undefined {
+function webpSize(view: DataView): ImageSize | undefined {
   const chunk = String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset + 12, 4));
   if (chunk === 'VP8X') {
     const side = (at: number) => 1 + view.getUint16(at, true) + (view.getUint8(at + 2) << 16);

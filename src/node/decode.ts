@@ -1,6 +1,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Sharp } from 'sharp';
 import { UserError } from '../errors.js';
+import { dropAlphaBytes } from '../image/dropAlpha.js';
 import { decodeHere, rgbFromCmyk } from '../image/formats/index.js';
 import {
   describeOther,
@@ -14,7 +15,7 @@ import { withDeadline } from './deadline.js';
 
 import { inflate } from './inflate.js';
 import { loadSharp } from './sharp.js';
-import { rgbFrom8Bit, rgbFrom16Bit, rgbFromGrey16 } from './toRgb.js';
+import { rgbFrom16Bit, rgbFromGrey16 } from './toRgb.js';
 
 /**
  * Pixels of the largest image that is decoded: the size from which Pillow raises DecompressionBombError, twice
@@ -94,7 +95,7 @@ async function decodePixels(bytes: Uint8Array, kind: PixelKind): Promise<RgbImag
 function toRgb(raw: Buffer, channels: number, kind: PixelKind): Uint8Array {
   const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.length);
   if (kind === 'cmyk') return rgbFromCmyk(bytes);
-  if (kind === 'rgb8') return rgbFrom8Bit(bytes, channels);
+  if (kind === 'rgb8') return dropAlphaBytes(bytes, channels);
   const samples = new Uint16Array(raw.buffer, raw.byteOffset, raw.length / 2);
   return kind === 'rgb16' ? rgbFrom16Bit(samples, channels) : rgbFromGrey16(samples, channels);
 }

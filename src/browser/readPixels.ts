@@ -14,7 +14,7 @@ const NO_TEXTURE =
 /** The error of a bitmap whose colours cannot be read unchanged. */
 export class TransparentImage extends UserError {}
 
-/** What lies on a canvas has lost the colours already, whoever reads it. */
+/** Pixels on a canvas have already lost their colours, however they are read. */
 function isBitmap(source: Drawable): boolean {
   return typeof ImageBitmap !== 'undefined' && source instanceof ImageBitmap;
 }

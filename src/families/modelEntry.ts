@@ -1,7 +1,7 @@
 import type { VitConfig } from '../families/vit/config.js';
 
-/** Accuracy on ImageNet-1k's validation set, in percent; null where the source gives none. */
-export interface Accuracy {
+/** PublishedAccuracy on ImageNet-1k's validation set, in percent; null where the source gives none. */
+export interface PublishedAccuracy {
   readonly top1: number | null;
   readonly top5: number | null;
 }
@@ -19,9 +19,9 @@ export interface ModelEntry {
   readonly sha256?: string;
   readonly published: {
     /** Printed by the authors' own evaluation (facebookresearch/deit --eval, or its README). */
-    readonly official: Accuracy;
+    readonly official: PublishedAccuracy;
     /** mmpretrain's page, for the models that are there. */
-    readonly mmpretrain?: Accuracy;
+    readonly mmpretrain?: PublishedAccuracy;
   };
 }
 

@@ -98,7 +98,7 @@ function here(
   return prepared;
 }
 
-/** Whether an image file is read, decoded and resized in a few milliseconds; a failure is told by whoever reads it next. */
+/** Whether an image file is read, decoded and resized in a few milliseconds; whoever reads it next reports a failure. */
 async function isSmallFile(path: string): Promise<boolean> {
   const look = async () => {
     const info = await stat(path);

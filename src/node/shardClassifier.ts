@@ -20,7 +20,7 @@ export interface ShardClassifier {
 }
 
 /** Threads for one preprocessing. */
-interface Prepared {
+interface SharedPreparer {
   readonly key: string;
   readonly preparer: Preparer;
   users: number;
@@ -32,11 +32,11 @@ interface Prepared {
  * @param workers threads that decode; 0 decodes in this thread
  */
 export function shardClassifier(model: Classifier, workers: number): ShardClassifier {
-  let current: Prepared | undefined;
+  let current: SharedPreparer | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
   /** The threads stay from job to job; another preprocessing has new ones. */
-  function use(preprocessing: Preprocessing): Prepared {
+  function use(preprocessing: Preprocessing): SharedPreparer {
     const key = JSON.stringify(preprocessing);
     if (current?.key !== key) {
       const before = current;
@@ -47,7 +47,7 @@ export function shardClassifier(model: Classifier, workers: number): ShardClassi
     return current;
   }
 
-  function release(prepared: Prepared): void {
+  function release(prepared: SharedPreparer): void {
     prepared.users--;
     if (prepared.users === 0 && prepared !== current) void prepared.preparer.close();
   }

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { withTimeLimit } from '../../timeLimit.js';
 import { probeSimd, type SimdSupport } from './featureProbe.js';
-import type { Runtime } from './kernelInputs.js';
+import type { KernelRuntime } from './kernelInputs.js';
 import { compileKernels, compileKernelsNow, instantiateKernels, isShared } from './kernelModule.js';
 import { KERNELS } from './kernels.js';
 import { packWeightsOf } from './packedWeights.js';
@@ -30,7 +30,7 @@ export interface WasmKernelOptions {
 let registered: Promise<WasmKernels> | undefined;
 /** Whether the kernels have been registered before, also if they were taken back since. */
 let wereRegistered = false;
-let runtimes = new Map<WasmBackend, OpenRuntime>();
+let runtimes = new Map<WasmBackend, OpenKernelRuntime>();
 
 /**
  * Registers the kernels of src/ops/kernelNames.ts for the backend `wasm`. To be called once the backend is ready
@@ -94,7 +94,7 @@ async function register(options: WasmKernelOptions): Promise<WasmKernels> {
   return { simd, threads };
 }
 
-function install(open: (backend: WasmBackend) => OpenRuntime): void {
+function install(open: (backend: WasmBackend) => OpenKernelRuntime): void {
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     tf.registerKernel({
       kernelName,
@@ -116,7 +116,7 @@ function lesser(a: SimdSupport, b: SimdSupport): SimdSupport {
 }
 
 /** The kernels on the memory of a backend, and what has to be ended with them. */
-interface OpenRuntime extends Runtime {
+interface OpenKernelRuntime extends KernelRuntime {
   /** Number of threads once all workers have started or failed to. */
   ready: Promise<number>;
   close(): void;
@@ -128,7 +128,7 @@ function runtimeOf(
   plain: WebAssembly.Module,
   shared: WebAssembly.Module | undefined,
   threads: number,
-): OpenRuntime {
+): OpenKernelRuntime {
   const known = runtimes.get(backend);
   if (known) return known;
   const memory = memoryOf(backend);
@@ -144,7 +144,7 @@ function runtimeOf(
   return runtime;
 }
 
-function openPlain(backend: WasmBackend, kernels: Runtime['kernels']): OpenRuntime {
+function openPlain(backend: WasmBackend, kernels: KernelRuntime['kernels']): OpenKernelRuntime {
   const weights = packWeightsOf(backend, kernels);
   return { backend, kernels, weights, ready: Promise.resolve(1), close: () => weights.release() };
 }
@@ -154,7 +154,7 @@ function openShared(
   memory: WebAssembly.Memory,
   module: WebAssembly.Module | undefined,
   threads: number,
-): OpenRuntime {
+): OpenKernelRuntime {
   if (!module)
     throw new Error('WASM kernels: registered for memory of one thread, the backend has shared memory');
   const control = allocate(backend, CONTROL_BYTES);

@@ -8,11 +8,11 @@ import { outageLog, type RedisAddress, requireRedis } from './connection.js';
 import { ANNOUNCE_MS, GONE, OPEN_QUEUES, queueName, RUN_TTL_MS, runKey } from './names.js';
 import type { Shard } from './shard.js';
 
-/** How often a shard is tried at least before it is given up. */
+/** Fewest tries of a shard before it is given up. */
 const ATTEMPTS = 5;
 /** A shard is given up when so many workers failed with it, or all that there are. */
 const MAX_FAILED_WORKERS = 8;
-/** How often a shard is tried at most, whoever fails. */
+/** Most tries of a shard, by any workers. */
 const MAX_ATTEMPTS = 60;
 /** How long a shard that failed waits for another worker, in milliseconds: so often more as it failed. */
 const RETRY_MS = 1_000;

@@ -45,13 +45,22 @@ export function checkBackend(name: string): void {
 }
 
 /** The values of a tensor on the named backend; rejects with a UserError if its device is lost before they are there. */
-export async function readValues(tensor: tf.Tensor, name: string): Promise<Float32Array> {
+export function readValues(tensor: tf.Tensor, name: string): Promise<Float32Array> {
+  return whileThere(tensor.data<'float32'>(), name);
+}
+
+/** What `promise` gives; rejects with a UserError if the device of the named backend is lost before. */
+export async function whileThere<T>(promise: Promise<T>, name: string): Promise<T> {
   const watch = watches.get(name);
-  if (!watch) return tensor.data<'float32'>();
+  if (!watch) return promise;
   const giveUp = () => {
     throw new UserError(
       `the ${name} backend gave no result within ${READ_TIMEOUT_MS / 1000} s; load the model again on another backend`,
     );
   };
-  return withTimeLimit(Promise.race([tensor.data<'float32'>(), watch.lost]), READ_TIMEOUT_MS, giveUp);
+  try {
+    return await withTimeLimit(Promise.race([promise, watch.lost]), READ_TIMEOUT_MS, giveUp);
+  } catch (error) {
+    throw watch.error ?? error;
+  }
 }

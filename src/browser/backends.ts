@@ -8,7 +8,12 @@ import { reasonWithoutThreads } from './wasmBackend.js';
 export function addBrowserBackends(): void {
   addBackend('wasm', startWasm); // in the place of the one that is there
   addBackend('webgl', startWebgl);
-  addBackend('webgpu', startWebgpu);
+  addBackend('webgpu', startWebgpu, {
+    runtime: async (model) => {
+      const { webgpuRuntime } = await import('./webgpu.js');
+      return webgpuRuntime(model);
+    },
+  });
 }
 
 async function startWasm(): Promise<string> {

@@ -5,6 +5,7 @@ import { layerNodes } from '../families/vit/topology.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { resolveConfig } from '../models/create.js';
 import { openModel } from '../node/openModel.js';
+import { sizeOf } from '../shape.js';
 import type { Command } from './main.js';
 import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
@@ -62,7 +63,7 @@ function summarize(config: VitConfig) {
   };
   const sizes = weightSpecs(config).map(({ name, shape }) => ({
     name,
-    size: shape.reduce((a, b) => a * b, 1),
+    size: sizeOf(shape),
   }));
   const owns = (layer: string, weight: string) =>
     layer === 'tokens' ? !weight.includes('.') : weight.startsWith(`${layer}.`);

@@ -8,6 +8,9 @@ import type {
 } from '../../ops/interface.js';
 import type { ElementType, Hlo, HloWriter } from './stablehlo.js';
 
+/** What attention is computed by: products and a softmax, or, with 16-bit types on CUDA, cuDNN's one kernel. */
+export type AttentionKernel = 'products' | 'cudnn';
+
 /** A weight of the program by its name; undefined if the model has none of this name. */
 export type HloWeights = (name: string) => Hlo | undefined;
 
@@ -20,6 +23,7 @@ export class HloOps implements Ops<Hlo> {
     private readonly h: HloWriter,
     private readonly weights: HloWeights,
     private readonly type: ElementType,
+    private readonly attentionKernel: AttentionKernel = 'products',
   ) {}
 
   private get(name: string): Hlo {
@@ -119,16 +123,31 @@ export class HloOps implements Ops<Hlo> {
       const values = h.reshape(h.slice(parts, 2, index, index + 1), [batch, tokens, numHeads, size]);
       const normed =
         norm && qkNorm !== undefined ? this.layerNorm(values, `${name}.${norm}`, qkNorm) : values;
-      return h.transpose(normed, [0, 2, 1, 3]);
+      return normed;
     };
-    const q = h.slice(part(0, 'q_norm'), 2, 0, queries ?? tokens);
+    const q = h.slice(part(0, 'q_norm'), 1, 0, queries ?? tokens);
     return this.attend(q, part(1, 'k_norm'), part(2));
   }
 
-  /** softmax(q kᵀ / √d) v of [B, heads, rows, d], heads side by side: [B, rows, D]. */
+  /** softmax(q kᵀ / √d) v of [B, rows, heads, d], heads side by side: [B, rows, D]. */
   private attend(q: Hlo, k: Hlo, v: Hlo): Hlo {
     const { h } = this;
-    const [batch, heads, rows, size] = q.shape;
+    const [batch, rows, heads, size] = q.shape;
+    const mixed = this.takesCudnn(size)
+      ? h.cudnnAttention(q, k, v, 1 / Math.sqrt(size))
+      : this.mix(...([q, k, v].map((x) => h.transpose(x, [0, 2, 1, 3])) as [Hlo, Hlo, Hlo]));
+    return h.reshape(h.transpose(mixed, [0, 2, 1, 3]), [batch, rows, heads * size]);
+  }
+
+  /** cuDNN's attention is for 16-bit types and heads of a multiple of 8 up to 128. */
+  private takesCudnn(size: number): boolean {
+    return this.attentionKernel === 'cudnn' && this.type !== 'f32' && size % 8 === 0 && size <= 128;
+  }
+
+  /** softmax(q kᵀ / √d) v by products: [B, heads, rows, d] of each and of the result. */
+  private mix(q: Hlo, k: Hlo, v: Hlo): Hlo {
+    const { h } = this;
+    const size = q.shape[3];
     const pairs = [
       [0, 1],
       [0, 1],
@@ -139,8 +158,7 @@ export class HloOps implements Ops<Hlo> {
     const exponentials = h.unary('exponential', h.binary('subtract', scores, largest));
     const sums = h.broadcast(h.reduce('add', exponentials, 3), rest, scores.shape);
     const weights = h.convert(h.binary('divide', exponentials, sums), this.type);
-    const mixed = h.dot(weights, v, [3, 2], pairs);
-    return h.reshape(h.transpose(mixed, [0, 2, 1, 3]), [batch, rows, heads * size]);
+    return h.dot(weights, v, [3, 2], pairs);
   }
 
   latentAttention(x: Hlo, name: string, numHeads: number): Hlo {
@@ -148,8 +166,7 @@ export class HloOps implements Ops<Hlo> {
     const [batch, tokens, width] = x.shape;
     const size = width / numHeads;
     const latent = h.broadcast(this.get(`${name}.latent`), [0, 1, 2], [batch, 1, width]);
-    const heads = (y: Hlo, rows: number) =>
-      h.transpose(h.reshape(y, [batch, rows, numHeads, size]), [0, 2, 1, 3]);
+    const heads = (y: Hlo, rows: number) => h.reshape(y, [batch, rows, numHeads, size]);
     const kv = this.linear(x, `${name}.kv`);
     const half = (from: number) => heads(h.slice(kv, 2, from, from + width), tokens);
     return this.attend(heads(this.linear(latent, `${name}.q`), 1), half(0), half(width));

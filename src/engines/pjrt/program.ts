@@ -1,5 +1,5 @@
 import type { Ops } from '../../ops/interface.js';
-import { HloOps } from './hloOps.js';
+import { type AttentionKernel, HloOps } from './hloOps.js';
 import { type ElementType, type Hlo, HloWriter } from './stablehlo.js';
 
 /**
@@ -28,11 +28,16 @@ export interface ProgramModel {
  * A model's forward pass for one batch size as StableHLO text: @main(images float32 [batch, H, W, C], weights …) →
  * float32 [batch, classes].
  */
-export function writeProgram(model: ProgramModel, batch: number, dtype: ProgramDtype): string {
+export function writeProgram(
+  model: ProgramModel,
+  batch: number,
+  dtype: ProgramDtype,
+  attention: AttentionKernel = 'products',
+): string {
   const type = elementType(dtype);
   const writer = new HloWriter(dtype === 'float32' ? 'HIGHEST' : 'DEFAULT');
   const images = writer.argument([batch, ...model.inputShape], 'f32');
   const weights = new Map(model.weights.map(({ name, shape }) => [name, writer.argument(shape, type)]));
-  const ops = new HloOps(writer, (name) => weights.get(name), type);
+  const ops = new HloOps(writer, (name) => weights.get(name), type, attention);
   return writer.module(writer.convert(model.forward(ops, images), 'f32'));
 }

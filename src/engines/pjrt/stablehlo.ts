@@ -25,6 +25,49 @@ export function tensorType(shape: readonly number[], type: ElementType): string 
 
 const typeOf = ({ shape, type }: Hlo) => tensorType(shape, type);
 
+/**
+ * What XLA's custom call of cuDNN's attention is told (xla/service/gpu/backend_configs.proto, CudnnfMHABackendConfig, as
+ * JAX writes it): shape [B, heads, Tq, T] of the scores, which axes are multiplied, no mask, no dropout.
+ */
+function cudnnConfig(type: ElementType, scores: readonly number[], scale: number): string {
+  const texts = (values: readonly number[]) => values.map(String);
+  const axes = (contracting: readonly [number, number], left: readonly number[]) => ({
+    lhs_contracting_dimensions: texts([contracting[0]]),
+    rhs_contracting_dimensions: texts([contracting[1]]),
+    lhs_batch_dimensions: texts(left),
+    rhs_batch_dimensions: texts([0, 2]),
+  });
+  return JSON.stringify({
+    operation_queue_id: '0',
+    cudnn_fmha_backend_config: {
+      algorithm: {
+        algo_id: '0',
+        math_type: 'TENSOR_OP_MATH',
+        tuning_knobs: { '17': '1', '24': '0' },
+        is_cudnn_frontend: true,
+        workspace_size: '0',
+      },
+      fmha_scale: scale,
+      intermediate_tensor_shape: {
+        element_type: type.toUpperCase(),
+        dimensions: texts(scores),
+        tuple_shapes: [],
+        layout: { minor_to_major: texts([3, 2, 1, 0]) },
+        is_dynamic_dimension: [false, false, false, false],
+      },
+      is_flash_attention: true,
+      mask_type: 'NO_MASK',
+      bmm1_dot_dimension_numbers: axes([3, 3], [0, 2]),
+      bmm2_dot_dimension_numbers: axes([3, 1], [0, 1]),
+      dropout_rate: 0,
+      seed: 42,
+      sliding_window_length: 0,
+      max_seg_per_batch: 1,
+      is_paged_attention: false,
+    },
+  });
+}
+
 /** MLIR takes a float only with a point; −∞ is written by its bits. */
 function literal(value: number): string {
   if (value === Number.NEGATIVE_INFINITY) return '0xFF800000';
@@ -147,6 +190,27 @@ export class HloWriter {
     const types = parts.map(typeOf).join(', ');
     const text = `stablehlo.concatenate ${names}, dim = ${axis} : (${types})`;
     return this.emit(shape, parts[0].type, (out) => `${text} -> ${out}`);
+  }
+
+  /**
+   * softmax(q kᵀ · scale) v by cuDNN's fused kernel (FlashAttention), which XLA for CUDA calls by this name:
+   * [B, Tq, heads, d], [B, T, heads, d] twice, bfloat16 or float16 → [B, heads, Tq, d].
+   */
+  cudnnAttention(q: Hlo, k: Hlo, v: Hlo, scale: number): Hlo {
+    const [batch, rows, heads, size] = q.shape;
+    const config = cudnnConfig(q.type, [batch, heads, rows, k.shape[1]], scale);
+    const shape = [batch, heads, rows, size];
+    const out = { name: `%v${this.count}#0`, shape, type: q.type };
+    const types = [q, k, v].map(typeOf).join(', ');
+    const rowMajor = 'dense<[3, 2, 1, 0]> : tensor<4xindex>';
+    this.lines.push(
+      `    %v${this.count++}:2 = stablehlo.custom_call @__cudnn$fmhaSoftmax(${q.name}, ${k.name}, ${v.name}) ` +
+        `{api_version = 2 : i32, backend_config = "${config.replaceAll('"', '\\22')}", ` +
+        `operand_layouts = [${rowMajor}, ${rowMajor}, ${rowMajor}], ` +
+        'result_layouts = [dense<[3, 1, 2, 0]> : tensor<4xindex>, dense<0> : tensor<1xindex>]} : ' +
+        `(${types}) -> (${typeOf(out)}, tensor<0xui8>)`,
+    );
+    return out;
   }
 
   /**

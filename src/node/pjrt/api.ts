@@ -240,8 +240,27 @@ export class PjrtError extends UserError {
 
 function loadKoffi(): typeof Koffi {
   try {
-    return createRequire(import.meta.url)('koffi') as typeof Koffi;
+    const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+    growStacks(koffi);
+    return koffi;
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError('XLA is called through the package koffi: `npm install koffi`', { cause: error });
+  }
+}
+
+/** XLA's compiler for a GPU needs a thread's usual stack; koffi's calls have 2 MiB, on other threads 128 KiB, of their own. */
+const STACK_BYTES = 16 * 2 ** 20;
+
+function growStacks(koffi: typeof Koffi): void {
+  const { sync_stack_size: sync = 0, async_stack_size: async = 0 } = koffi.config();
+  if (sync >= STACK_BYTES && async >= STACK_BYTES) return;
+  try {
+    koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+  } catch {
+    throw new UserError(
+      'XLA needs larger stacks than koffi has in this process, which loaded a library by it before: load the model first, ' +
+        `or call koffi.config({ sync_stack_size: ${STACK_BYTES}, async_stack_size: ${STACK_BYTES} }) first`,
+    );
   }
 }

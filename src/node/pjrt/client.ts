@@ -12,12 +12,18 @@ const COMPILE_OPTIONS = Uint8Array.from([
   0x1a, 15, 0x08, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0x20, 1, 0x28, 1,
 ]);
 
-/** kImmutableOnlyDuringCall: the plugin copies the values before the call ends. */
-const COPIED_DURING_CALL = 0;
+/** Until when a plugin may read what is uploaded: kImmutableOnlyDuringCall, kImmutableUntilTransferCompletes. */
+const READ = { duringCall: 0, untilTransferred: 1 } as const;
 
 /** A program that was compiled for the device. */
 export interface Executable {
   readonly handle: Pointer;
+}
+
+/** A buffer on the device, and the event of its values' arrival. */
+export interface Transfer {
+  readonly buffer: Pointer;
+  readonly event: Pointer;
 }
 
 /** Options of a client by the names that the plugin knows, e.g. {preallocate: false}. */
@@ -124,6 +130,25 @@ export class PjrtClient {
 
   /** Copies values to the device; the result is freed by `free`. */
   upload(values: ArrayBufferView, shape: readonly number[], type: ElementType): Pointer {
+    const { buffer, event } = this.transfer(values, shape, type, READ.duringCall);
+    this.await(event);
+    return buffer;
+  }
+
+  /**
+   * Starts to copy values to the device, on threads of the plugin. They may not change, nor be collected, before what was
+   * computed of them is there; then `event` is to be given to `freeEvent`.
+   */
+  startUpload(values: ArrayBufferView, shape: readonly number[], type: ElementType): Transfer {
+    return this.transfer(values, shape, type, READ.untilTransferred);
+  }
+
+  private transfer(
+    values: ArrayBufferView,
+    shape: readonly number[],
+    type: ElementType,
+    read: number,
+  ): Transfer {
     const { api } = this;
     const dims = stableBuffer(8 * shape.length);
     shape.forEach((side, i) => {
@@ -137,15 +162,14 @@ export class PjrtClient {
       shape.length,
       0, // byte strides: dense
       0,
-      COPIED_DURING_CALL,
+      read,
       this.device,
       0, // memory: the device's own
       0, // layout: row-major
       undefined,
       undefined,
     ]);
-    this.await(answer.pointer(11));
-    return answer.pointer(12);
+    return { event: answer.pointer(11), buffer: answer.pointer(12) };
   }
 
   /** Starts a program of one result; a GPU computes while this returns, and `download` waits. */
@@ -203,10 +227,15 @@ export class PjrtClient {
     return { values: new Float32Array(bytes.buffer, bytes.byteOffset, count), event: answer.pointer(4) };
   }
 
-  private await(event: Pointer): void {
+  /** Waits for an event, and destroys it. */
+  await(event: Pointer): void {
     if (event === 0n) return;
     this.api.call('Event_Await', [event]);
     this.api.call('Event_Destroy', [event]);
+  }
+
+  freeEvent(event: Pointer): void {
+    if (event !== 0n) this.api.call('Event_Destroy', [event]);
   }
 
   free(buffer: Pointer): void {

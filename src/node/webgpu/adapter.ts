@@ -15,6 +15,18 @@ export interface AdapterChoice {
   readonly flags: readonly string[];
 }
 
+export type WebgpuDtype = 'float32' | 'float16';
+
+/** Without these, Dawn has no float16 on NVIDIA's cards, and no products of whole matrices anywhere. */
+const HALF_FLAG = 'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia';
+
+/** What products are computed of: $DEIT_WEBGPU_DTYPE, by default float32. */
+export function dtypeFrom(env: NodeJS.ProcessEnv = process.env): WebgpuDtype {
+  const asked = env.DEIT_WEBGPU_DTYPE || 'float32';
+  if (asked === 'float32' || asked === 'float16') return asked;
+  throw new UserError(`DEIT_WEBGPU_DTYPE is "${asked}"; it may be float32, float16`);
+}
+
 /** @throws UserError if a flag is not KEY=VALUE, or if there shall be no WebGPU (`DEIT_WEBGPU_DEVICE=none`) */
 export function adapterChoice(env: NodeJS.ProcessEnv = process.env): AdapterChoice {
   const device = env.DEIT_WEBGPU_DEVICE || undefined;
@@ -26,7 +38,7 @@ export function adapterChoice(env: NodeJS.ProcessEnv = process.env): AdapterChoi
       `DEIT_DAWN_FLAGS: "${wrong}"; flags are backend=NAME, enable-dawn-features=A,B and disable-dawn-features=A,B, with ; between them`,
     );
   }
-  return { device, flags };
+  return { device, flags: dtypeFrom(env) === 'float16' ? [...flags, HALF_FLAG] : flags };
 }
 
 /**

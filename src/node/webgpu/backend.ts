@@ -4,7 +4,7 @@ import { isLost } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchWebgpu } from '../../gpuStart.js';
 import { loadTfjsNode } from '../native/tfjsNode.js';
-import { adapterChoice, type FoundAdapter, findAdapter } from './adapter.js';
+import { adapterChoice, dtypeFrom, type FoundAdapter, findAdapter } from './adapter.js';
 import { loadDawn } from './dawn.js';
 
 const NAME = 'webgpu';
@@ -17,8 +17,7 @@ async function createBackend() {
   return createBackend(current!);
 }
 
-/** Adds WebGPU by Dawn as the backend `webgpu`; importing this module is enough, and loads nothing of it. */
-addBackend(NAME, async ({ auto }) => {
+async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string> {
   const choice = adapterChoice();
   const dawn = await loadDawn();
   const runs = current && runningBackend(NAME) && !isLost(NAME);
@@ -29,12 +28,26 @@ addBackend(NAME, async ({ auto }) => {
     refuseSoftware(gpu, info.isFallbackAdapter);
     if (await isCudaHere()) throw new UserError('TensorFlow finds a GPU for CUDA, which comes first');
   }
+  const dtype = dtypeFrom();
+  if (dtype === 'float16' && !found.adapter.features.has('shader-f16')) {
+    throw new UserError(`${gpu} has no float16 (shader-f16), which DEIT_WEBGPU_DTYPE asks for`);
+  }
   current = found;
   const { registerFactory } = await import('./device.js');
   registerFactory(NAME, createBackend);
   watchWebgpu(await startGpu(NAME, 'WEBGPU_CPU_FORWARD'));
   const largest = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
-  return `webgpu: ${gpu}, tensors to ${Math.floor(largest / 2 ** 20)} MiB`;
+  return `webgpu: ${gpu}, tensors to ${Math.floor(largest / 2 ** 20)} MiB, ${dtype}`;
+}
+
+/** Adds WebGPU by Dawn as the backend `webgpu`; importing this module is enough, and loads nothing of it. */
+addBackend(NAME, startWebgpu, {
+  runtime: async (model) => {
+    const { webgpuRuntime } = await import('../../webgpuRuntime.js');
+    const { hasMatrices } = await import('./device.js');
+    const dtype = dtypeFrom();
+    return webgpuRuntime(model, { dtype, matrices: dtype === 'float16' && hasMatrices(current!.adapter) });
+  },
 });
 
 /** Whether native TensorFlow, where it is installed for CUDA, has a GPU. */

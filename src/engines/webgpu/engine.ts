@@ -1,0 +1,240 @@
+import { UserError } from '../../errors.js';
+import type { Ops } from '../../ops/interface.js';
+import { sizeOf } from '../../shape.js';
+import { encodePlan, makePlan, type Pipelines, type Plan, USAGE } from './plan.js';
+import { type Numbers, type Recording, record, type Value, type WeightUse } from './record.js';
+import { castKernel, gridFor } from './rowKernels.js';
+
+export type Forward = (ops: Ops<Value>, images: Value) => Value;
+
+export interface WebgpuEngineOptions {
+  readonly device: GPUDevice;
+  /** Forward passes by the name of what they give, one row an image. */
+  readonly outputs: Readonly<Record<string, Forward>>;
+  readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** A weight's buffer: float32 in tfjs' layout, with the usages STORAGE and COPY_SRC. It stays the caller's. */
+  readonly weight: (name: string) => GPUBuffer;
+  /** [height, width, channels] of an image. */
+  readonly inputShape: readonly [number, number, number];
+  /** What products of tokens are computed of; sums are float32. float16 needs the device's feature shader-f16. */
+  readonly dtype?: 'float32' | 'float16';
+  /** Whether the device multiplies matrices of float16 in subgroups of 32 (see matrixKernel). */
+  readonly matrices?: boolean;
+  /** Throws, or gives a promise that rejects, once the device is lost. */
+  readonly guard?: <T>(promise: Promise<T>) => Promise<T>;
+}
+
+/** Plans that are kept: of one more, the least recently used goes. */
+const PLANS = 6;
+
+const pipelinesOf = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>();
+
+function pipelinesFor(device: GPUDevice): Map<string, GPUComputePipeline> {
+  let pipelines = pipelinesOf.get(device);
+  if (!pipelines) {
+    pipelines = new Map();
+    pipelinesOf.set(device, pipelines);
+  }
+  return pipelines;
+}
+
+/**
+ * A model on a WebGPU device. Buffers, pipelines and bind groups are made once for a batch size; a forward pass writes
+ * the images, encodes its dispatches and is one submission.
+ */
+export class WebgpuEngine {
+  private readonly device: GPUDevice;
+  private readonly numbers: Numbers;
+  private readonly shapes: ReadonlyMap<string, readonly number[]>;
+  private readonly pipelines: Map<string, GPUComputePipeline>;
+  /** By output and batch; the least recently used first. */
+  private readonly plans = new Map<string, Plan>();
+  private readonly halves = new Map<string, GPUBuffer>();
+  private readonly readers: GPUBuffer[] = [];
+  private readonly mostImages = new Map<string, number>();
+
+  constructor(private readonly options: WebgpuEngineOptions) {
+    const { device, weights, dtype } = options;
+    this.device = device;
+    this.numbers = { type: dtype === 'float16' ? 'f16' : 'f32', matrices: options.matrices === true };
+    this.shapes = new Map(weights.map(({ name, shape }) => [name, shape]));
+    this.pipelines = pipelinesFor(device);
+  }
+
+  /**
+   * @param images float32 [batch, H, W, C], not to be changed before the answer is there
+   * @returns float32 [batch, n] of the output, by default `logits`
+   */
+  async run(images: Float32Array, batch: number, output = 'logits'): Promise<Float32Array> {
+    const most = this.most(output);
+    if (batch <= most) return this.read(await this.start(images, batch, output));
+    const size = images.length / batch;
+    const started: Promise<Float32Array>[] = [];
+    for (let from = 0; from < batch; from += most) {
+      const count = Math.min(most, batch - from);
+      const part = images.subarray(from * size, (from + count) * size);
+      started.push(this.read(await this.start(part, count, output)));
+    }
+    return joined(await Promise.all(started));
+  }
+
+  /** The same of images in a buffer of the device; the result is in `output` of the plan until the next pass of its size. */
+  runBuffer(images: GPUBuffer, batch: number, output = 'logits'): Plan {
+    if (batch > this.most(output)) {
+      throw new UserError(
+        `a batch of ${batch} images needs a tensor larger than the GPU binds; at most ${this.most(output)} fit`,
+      );
+    }
+    const plan = this.plan(batch, output, (code) => {
+      this.pipelines.set(code, this.device.createComputePipeline(this.descriptor(code)));
+    });
+    const encoder = this.device.createCommandEncoder();
+    const { inputShape } = this.options;
+    const bytes = 4 * batch * sizeOf(inputShape);
+    encoder.copyBufferToBuffer(images, 0, plan.input, 0, bytes);
+    encodePlan(encoder, plan);
+    this.device.queue.submit([encoder.finish()]);
+    return plan;
+  }
+
+  /** Images of a batch whose largest tensor the device can bind. */
+  private most(output: string): number {
+    let most = this.mostImages.get(output);
+    if (most === undefined) {
+      const { maxStorageBufferBindingSize, maxBufferSize } = this.device.limits;
+      const largest = Math.max(
+        ...this.record(1, output).steps.flatMap(({ operands }) =>
+          operands.map((operand) => ('bytes' in operand ? operand.bytes : 0)),
+        ),
+      );
+      most = Math.max(1, Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / largest));
+      this.mostImages.set(output, most);
+    }
+    return most;
+  }
+
+  private record(batch: number, output: string): Recording {
+    const { outputs, inputShape } = this.options;
+    const forward = outputs[output];
+    if (!forward) throw new Error(`no output is named ${output}`);
+    return record(forward, inputShape, batch, (name) => this.shapes.get(name), this.numbers);
+  }
+
+  private descriptor(code: string): GPUComputePipelineDescriptor {
+    return { layout: 'auto', compute: { module: this.device.createShaderModule({ code }) } };
+  }
+
+  private async start(images: Float32Array, batch: number, output: string): Promise<GPUBuffer> {
+    const key = `${output} ${batch}`;
+    if (!this.plans.has(key)) await this.compile(this.record(batch, output));
+    const plan = this.plan(batch, output);
+    const shared = typeof SharedArrayBuffer !== 'undefined' && images.buffer instanceof SharedArrayBuffer;
+    const values = (shared ? images.slice() : images) as Float32Array<ArrayBuffer>;
+    this.device.queue.writeBuffer(plan.input, 0, values);
+    const reader = this.reader(plan.outputs * 4);
+    const encoder = this.device.createCommandEncoder();
+    encodePlan(encoder, plan);
+    encoder.copyBufferToBuffer(plan.output, 0, reader, 0, plan.outputs * 4);
+    this.device.queue.submit([encoder.finish()]);
+    return reader;
+  }
+
+  /** Compiles what the device has not yet, all at once, while the event loop goes on. */
+  private async compile({ steps }: Recording): Promise<void> {
+    const codes = new Set(steps.map(({ code }) => code).filter((code) => !this.pipelines.has(code)));
+    const compiling = [...codes].map(async (code) => {
+      this.pipelines.set(code, await this.device.createComputePipelineAsync(this.descriptor(code)));
+    });
+    await this.guard(Promise.all(compiling));
+  }
+
+  /** @param compile makes a pipeline that is not there */
+  private plan(batch: number, output: string, compile?: (code: string) => void): Plan {
+    const key = `${output} ${batch}`;
+    let plan = this.plans.get(key);
+    if (plan) this.plans.delete(key);
+    else {
+      const recording = this.record(batch, output);
+      for (const { code } of recording.steps) if (!this.pipelines.has(code)) compile!(code);
+      plan = makePlan(this.device, recording, this.pipelines as Pipelines, (use) => this.weight(use));
+      for (const [oldest, { buffers }] of [...this.plans].slice(
+        0,
+        Math.max(0, this.plans.size - PLANS + 1),
+      )) {
+        for (const buffer of buffers) buffer.destroy();
+        this.plans.delete(oldest);
+      }
+    }
+    this.plans.set(key, plan);
+    return plan;
+  }
+
+  private weight({ name, type }: WeightUse): GPUBuffer {
+    const whole = this.options.weight(name);
+    if (type === 'f32') return whole;
+    const known = this.halves.get(name);
+    if (known) return known;
+    const count = sizeOf(this.shapes.get(name)!);
+    const half = this.cast(whole, count);
+    this.halves.set(name, half);
+    return half;
+  }
+
+  private cast(whole: GPUBuffer, count: number): GPUBuffer {
+    const { device } = this;
+    const half = device.createBuffer({ size: Math.ceil(count / 8) * 16, usage: USAGE.storage });
+    const sizes = device.createBuffer({ size: 16, usage: USAGE.uniform | USAGE.copyDst });
+    device.queue.writeBuffer(sizes, 0, Uint32Array.from([count, 0, 0, 0]));
+    const code = castKernel();
+    const pipeline = this.pipelines.get(code) ?? device.createComputePipeline(this.descriptor(code));
+    this.pipelines.set(code, pipeline);
+    const entries = [whole, half, sizes].map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+    pass.dispatchWorkgroups(...gridFor(Math.ceil(count / 2)));
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    sizes.destroy();
+    return half;
+  }
+
+  /** A buffer to read by; `read` gives it back. */
+  private reader(bytes: number): GPUBuffer {
+    const index = this.readers.findIndex(({ size }) => size === bytes);
+    if (index >= 0) return this.readers.splice(index, 1)[0]!;
+    return this.device.createBuffer({ size: bytes, usage: USAGE.mapRead | USAGE.copyDst });
+  }
+
+  private async read(reader: GPUBuffer): Promise<Float32Array> {
+    await this.guard(reader.mapAsync(USAGE.mapRead));
+    const values = new Float32Array(reader.getMappedRange().slice(0));
+    reader.unmap();
+    this.readers.push(reader);
+    return values;
+  }
+
+  private guard<T>(promise: Promise<T>): Promise<T> {
+    return this.options.guard ? this.options.guard(promise) : promise;
+  }
+
+  /** Frees what is the engine's own; the weights stay the caller's. */
+  dispose(): void {
+    const plans = [...this.plans.values()].flatMap(({ buffers }) => buffers);
+    for (const buffer of [...plans, ...this.halves.values(), ...this.readers]) buffer.destroy();
+    this.plans.clear();
+    this.halves.clear();
+    this.readers.length = 0;
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

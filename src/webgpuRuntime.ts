@@ -1,0 +1,70 @@
+/** Models on the WebGPU engine, in browsers and in Node: on the device, and with the weights, of tfjs' backend. */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { runningBackend } from './boundBackend.js';
+import { whileThere } from './deviceLost.js';
+import { WebgpuEngine, type WebgpuEngineOptions } from './engines/webgpu/engine.js';
+import { forward, headLogits } from './families/vit/forward.js';
+import { weightSpecs } from './families/vit/weights.js';
+import { embeddingForward } from './models/embedding.js';
+import type { RunOptions, Runtime, VisionTransformer } from './models/visionTransformer.js';
+import { namedWeights } from './models/weights.js';
+import { unlessAborted } from './unlessAborted.js';
+
+const NAME = 'webgpu';
+
+/** What of tfjs' backend says whether it has commands that were not sent. */
+interface TfjsCommands {
+  readonly commandEncoder: GPUCommandEncoder | null;
+  endComputePassEncoder(): void;
+}
+
+/** What products are computed of: see WebgpuEngineOptions. */
+export type WebgpuRuntimeOptions = Pick<WebgpuEngineOptions, 'dtype' | 'matrices'>;
+
+/** Makes the runtime of a model on the backend `webgpu`; features, attention maps and training stay with the layers. */
+export function webgpuRuntime(
+  { config, layersModel }: VisionTransformer,
+  options: WebgpuRuntimeOptions = {},
+): Runtime {
+  const backend = runningBackend(NAME)!.instance as WebGPUBackend;
+  const weights = namedWeights(layersModel);
+  /** The buffer of a tensor, with everything sent off that tfjs has to do for its values. */
+  const bufferOf = (tensor: tf.Tensor) => {
+    backend.uploadToGPU(tensor.dataId);
+    const commands = backend as unknown as TfjsCommands;
+    if (commands.commandEncoder) {
+      commands.endComputePassEncoder();
+      backend.submitQueue();
+    }
+    return backend.tensorMap.get(tensor.dataId).resource as GPUBuffer;
+  };
+  const engine = new WebgpuEngine({
+    device: backend.device,
+    outputs: {
+      logits: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
+      embedding: (ops, images) => embeddingForward(ops, config, images),
+      heads: (ops, images) => headLogits(ops, config, images),
+    },
+    weights: weightSpecs(config),
+    weight: (name) => bufferOf(weights.get(name)!.read()),
+    inputShape: [...config.imgSize, config.inChans],
+    ...options,
+    guard: (promise) => whileThere(promise, NAME),
+  });
+  const run =
+    (output: string) =>
+    (images: Float32Array, batch: number, { signal }: RunOptions = {}) =>
+      unlessAborted(engine.run(images, batch, output), signal);
+  return {
+    predict(x) {
+      const batch = x.shape[0];
+      const { output, outputs } = engine.runBuffer(bufferOf(x), batch);
+      return tf.tensor({ buffer: output }, [batch, outputs / batch], 'float32') as tf.Tensor2D;
+    },
+    run: run('logits'),
+    embed: run('embedding'),
+    heads: run('heads'),
+    dispose: () => engine.dispose(),
+  };
+}

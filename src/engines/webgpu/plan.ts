@@ -1,5 +1,4 @@
 /** A recorded forward pass with its buffers, pipelines and bind groups: made once for a batch size. */
-
 import { sizeOf } from '../../shape.js';
 import type { Recording, Slot, WeightUse } from './record.js';
 

@@ -8,7 +8,16 @@
  * libvulkan.so.1 where apt-get can download it. Models are made there from a seed.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +34,12 @@ const repository = fileURLToPath(new URL('..', import.meta.url));
 const target = resolve(process.argv[2] ?? 'deit-gpu');
 const work = mkdtempSync(join(tmpdir(), 'deit-gpu-'));
 const run = (command, args, cwd = work) =>
-  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1e8 });
+  execFileSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1e8,
+  });
 
 /** Copies a folder without what is left out. */
 function copy(from, to) {
@@ -59,7 +73,14 @@ for (const path of paths) {
   if (NOT_LOADED.some((name) => path.includes(`node_modules/${name}`)) || LEFT_OUT.test(path)) continue;
   copy(join(repository, path), join(app, path));
 }
-for (const folder of ['dist/src', 'dist/converters', 'dist/configs', 'bench/lib', 'bench/gpu', 'bench/contenders'])
+for (const folder of [
+  'dist/src',
+  'dist/converters',
+  'dist/configs',
+  'bench/lib',
+  'bench/gpu',
+  'bench/contenders',
+])
   copy(join(repository, folder), join(app, folder));
 for (const file of ['package.json', 'bench/gpu.mjs', 'bench/package.json', 'LICENSE'])
   cpSync(join(repository, file), join(app, file));
@@ -68,7 +89,14 @@ rmSync(join(app, 'examples/digits/converted'), { recursive: true, force: true })
 
 console.error(EXTRAS.join(', '));
 writeFileSync(join(work, 'package.json'), '{"private":true}');
-run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--silent', ...EXTRAS.map((name) => `${name}@${versionOf(name)}`)]);
+run('npm', [
+  'install',
+  '--ignore-scripts',
+  '--no-audit',
+  '--no-fund',
+  '--silent',
+  ...EXTRAS.map((name) => `${name}@${versionOf(name)}`),
+]);
 for (const name of readdirSync(join(work, 'node_modules')))
   if (!name.startsWith('.')) copy(join(work, 'node_modules', name), join(app, 'node_modules', name));
 

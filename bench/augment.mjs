@@ -5,16 +5,16 @@
  *     npm run build && node bench/augment.mjs FOLDER [--limit 40]
  */
 import { parseArgs } from 'node:util';
+import { rotate, shearX } from '../dist/src/data/augment/affine.js';
+import { augmentImage } from '../dist/src/data/augment/augmentImage.js';
+import { randomResizedCrop } from '../dist/src/data/augment/crop.js';
+import { brightness, color, contrast, sharpness } from '../dist/src/data/augment/enhance.js';
+import { autoContrast, equalize, invert } from '../dist/src/data/augment/pointOps.js';
+import { parseRandAugment, randAugment } from '../dist/src/data/augment/randAugment.js';
+import { randomErasing } from '../dist/src/data/augment/randomErasing.js';
+import { randomFor } from '../dist/src/data/augment/seeds.js';
 import { DEFAULT_CONFIG, preprocessingFor } from '../dist/src/index.js';
-import { openPictureSet } from '../dist/src/node/pictureSets.js';
-import { rotate, shearX } from '../dist/src/train/augment/affine.js';
-import { augmentPicture } from '../dist/src/train/augment/augmentPicture.js';
-import { randomResizedCrop } from '../dist/src/train/augment/crop.js';
-import { brightness, color, contrast, sharpness } from '../dist/src/train/augment/enhance.js';
-import { autoContrast, equalize, invert } from '../dist/src/train/augment/levels.js';
-import { parseRandAugment, randAugment } from '../dist/src/train/augment/randAugment.js';
-import { randomErasing } from '../dist/src/train/augment/randomErasing.js';
-import { randomFor } from '../dist/src/train/augment/seeds.js';
+import { openDataset } from '../dist/src/node/data/openDataset.js';
 
 const { values, positionals } = parseArgs({
   options: { limit: { type: 'string', default: '40' } },
@@ -38,7 +38,7 @@ function report(name, milliseconds) {
 }
 
 const data = { format: 'folder', path: positionals[0], split: 'train', limit: Number(values.limit) };
-const set = await openPictureSet(data);
+const set = await openDataset(data);
 const pictures = [];
 const begin = processorTime();
 for (let i = 0; i < set.length; i++) pictures.push(await set.read(i));
@@ -69,5 +69,5 @@ measure('randAugment', (i) => randAugment(crops[i], operations, preprocessing.me
 const pixels = new Float32Array(size[0] * size[1] * 3);
 measure('randomErasing, p = 1', (i) => randomErasing(pixels, size, 1, randomFor(1, i)));
 measure('the whole recipe', (i) => {
-  augmentPicture(pictures[i], augment, preprocessing, { seed: 1, epoch: 0, place: i }, pixels);
+  augmentImage(pictures[i], augment, preprocessing, { seed: 1, epoch: 0, place: i }, pixels);
 });

@@ -18,10 +18,11 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { scoreBatches } from '../dist/src/evaluate/index.js';
+import { predictBatches } from '../dist/src/evaluate/index.js';
+import { fileDataset } from '../dist/src/node/data/fileDataset.js';
+import { openImageFolder } from '../dist/src/node/data/imageFolder.js';
+import { loadDataset } from '../dist/src/node/data/loaders.js';
 import { load, openModel } from '../dist/src/node/index.js';
-import { preparePictures } from '../dist/src/node/picturePipeline.js';
-import { openValFolder } from '../dist/src/node/valFolder.js';
 import { describeMachine } from './lib/machine.mjs';
 import { writeLayers } from './lib/modelFiles.mjs';
 import { makePictures } from './lib/models.mjs';
@@ -64,11 +65,8 @@ const name =
 const { source, close } = await openModel(modelPath);
 const { config, labels, preprocessing } = source;
 await close();
-const folder = await openValFolder(valDir, { numClasses: config.numClasses, labels });
-const filesOf = (count) =>
-  Array.from({ length: count }, (_, i) =>
-    join(folder.root, folder.pictures[i % folder.pictures.length].file),
-  );
+const folder = await openImageFolder(valDir, { numClasses: config.numClasses, labels });
+const filesOf = (count) => Array.from({ length: count }, (_, i) => folder.describe(i % folder.length));
 
 /**
  * Runs a sequence of batches to its end.
@@ -91,8 +89,21 @@ async function timed(makeBatches, skip) {
 }
 
 const model = await load(modelPath, { backend: native ? backend : 'wasm', quantize, threads });
-const score = (files) =>
-  scoreBatches(model, preparePictures(files, { preprocessing, batchSize, workers: threads }));
+
+/** Decodes files and nothing more; the threads end with the iteration. */
+async function* prepare(files) {
+  const loader = loadDataset(
+    fileDataset('', files, new Int32Array(files.length), []),
+    preprocessing,
+    threads,
+  );
+  try {
+    yield* loader.batches(batchSize);
+  } finally {
+    await loader.close();
+  }
+}
+const predict = (files) => predictBatches(model, prepare(files));
 
 /** The model alone, on as many threads. */
 async function startModels() {
@@ -143,10 +154,9 @@ async function measureParts() {
   const count = Number(options.pictures);
   const files = filesOf(count);
   const parts = {
-    'decoding alone': () =>
-      timed(() => preparePictures(files, { preprocessing, batchSize, workers: threads }), 2),
+    'decoding alone': () => timed(() => prepare(files), 2),
     'model alone': () => timedModel(Math.ceil(count / batchSize)),
-    'deit eval': () => timed(() => score(files), native ? 1 : threads),
+    'deit eval': () => timed(() => predict(files), native ? 1 : threads),
     ...(options.python && { 'PyTorch, DataLoader of as many processes': () => timedPyTorch(files) }),
   };
   const results = Object.keys(parts).map(() => []);
@@ -171,7 +181,7 @@ async function measureParts() {
   const slower = Math.max(decoding.wall, alone.wall);
   const against = (value, bound) => (value / bound).toFixed(2);
   return [
-    `${describeMachine()}; ${count} pictures of ${folder.pictures.length} files, batches of ${batchSize}, ${threads} threads; medians of ${options.rounds} interleaved rounds, start-up (${(middle(2, 'startUp') / 1000).toFixed(1)} s) left out.`,
+    `${describeMachine()}; ${count} pictures of ${folder.length} files, batches of ${batchSize}, ${threads} threads; medians of ${options.rounds} interleaved rounds, start-up (${(middle(2, 'startUp') / 1000).toFixed(1)} s) left out.`,
     table(['', 'ms a picture', 'pictures/s', 'processor, ms a picture'], rows),
     `The whole against the slower of its parts: **${against(all.wall, slower)}** by the clock, **${against(all.processor, Math.max(decoding.processor, alone.processor))}** by the processor's time, in which other programs do not count; against their sum, which is what the cores have to compute: ${against(all.wall, decoding.wall + alone.wall)} and ${against(all.processor, decoding.processor + alone.processor)}.`,
     ...(pyTorch
@@ -193,7 +203,7 @@ function slope(samples) {
 async function measureMemory(count) {
   const samples = [];
   let done = 0;
-  for await (const { indices } of score(filesOf(count))) {
+  for await (const { indices } of predict(filesOf(count))) {
     done += indices.length;
     samples.push([done, process.memoryUsage.rss() / 2 ** 20]);
   }

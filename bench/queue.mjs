@@ -11,9 +11,10 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker as Thread, workerData } from 'node:worker_threads';
 import { Worker } from 'bullmq';
 import { preprocessingFor } from '../dist/src/image/index.js';
+import { fileSource } from '../dist/src/node/data/fileDataset.js';
 import { parseRedisUrl } from '../dist/src/node/queue/connection.js';
 import { queueName } from '../dist/src/node/queue/names.js';
-import { scoreOnQueue } from '../dist/src/node/queue/scoreOnQueue.js';
+import { predictOnQueue } from '../dist/src/node/queue/predictOnQueue.js';
 import { encodeResult, requireShard } from '../dist/src/node/queue/shard.js';
 import { RedisServer } from '../dist/test/reliability/redis.js';
 
@@ -48,10 +49,10 @@ async function main() {
     { length: count },
     (_, i) => `n01440764/ILSVRC2012_val_${String(i).padStart(8, '0')}.JPEG`,
   );
+  // No such files: what reading and hashing them costs is the disk's, not the queue's.
+  const root = tmpdir();
   const options = {
     address: parseRedisUrl(redis.url),
-    // No such files: what reading and hashing them costs is the disk's, not the queue's.
-    root: tmpdir(),
     fingerprint: FINGERPRINT,
     classes,
     preprocessing: preprocessingFor('deit', [224, 224]),
@@ -62,7 +63,7 @@ async function main() {
   const before = { redis: cpuSeconds(redis.pid), own: process.cpuUsage() };
   const begin = performance.now();
   let seen = 0;
-  for await (const { indices } of scoreOnQueue(files, options)) seen += indices.length;
+  for await (const { indices } of predictOnQueue(fileSource(root, files), options)) seen += indices.length;
   const seconds = (performance.now() - begin) / 1000;
   const redisSeconds = cpuSeconds(redis.pid) - before.redis;
   const { user, system } = process.cpuUsage(before.own);

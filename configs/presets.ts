@@ -1,5 +1,5 @@
 /**
- * How each code base prepares ImageNet's pictures for evaluation. The same weights give other numbers under
+ * How each code base prepares ImageNet's images for evaluation. The same weights give other numbers under
  * another preset, so published accuracies belong to one of these.
  */
 
@@ -12,7 +12,7 @@ export interface PresetRule {
    * crop mode `center`, which is `short` for square inputs and covers the others.
    */
   readonly mode: 'short' | 'squash' | 'timm';
-  /** Input size divided by the size that the picture is scaled to; that size is truncated to whole pixels. */
+  /** Input size divided by the size that the image is scaled to; that size is truncated to whole pixels. */
   readonly cropRatio: number;
 }
 

@@ -1,4 +1,4 @@
-import { modelCards } from '../configs/models/index.js';
+import { modelEntries } from '../configs/models/index.js';
 import { UserError } from '../src/errors.js';
 import {
   checkConfig,
@@ -8,6 +8,7 @@ import {
   patchText,
   type VitConfig,
 } from '../src/families/vit/config.js';
+import { sizeOf } from '../src/shape.js';
 import { likelyHeads } from './conventions.js';
 import type { Assumption, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
@@ -52,7 +53,7 @@ function partShape({ naming }: FoundModel, ours: string, { tensor, thirds, stack
   const shape = stacked === undefined ? [...tensor.shape] : tensor.shape.slice(1);
   if (thirds) shape[0] = (shape[0] / 3) * (thirds[1] - thirds[0]);
   if (naming.layout !== 'flax') return shape;
-  const all = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
+  const all = (sizes: readonly number[]) => sizeOf(sizes);
   if (ours === 'patch_embed.kernel') {
     // big_vision's NaFlex has a matrix of whole patches; a square one is what its own code takes it for.
     return shape.length === 4 ? [shape[3], shape[2], shape[0], shape[1]] : shape;
@@ -588,7 +589,7 @@ function sizeInBetween(
 
 /** A published model of this width, depth and patch. */
 function knownShape(shape: Pick<VitConfig, 'embedDim' | 'depth' | 'patchSize'>): VitConfig | undefined {
-  return modelCards
+  return modelEntries
     .map((card) => card.config)
     .find(
       (known) =>
@@ -613,7 +614,7 @@ function nearestName(
   if (name) return { name, imgSize };
   // Others' ViTs have the shapes of DeiTs, and other weights.
   const isDeit = ['facebook', 'timm', 'mmpretrain'].includes(naming.library) || /(^|\.)deit\.$/.test(prefix);
-  const known = modelCards
+  const known = modelEntries
     .map((card) => card.config)
     .find((card) => isDeit && differingField(card, config) === undefined && sameGrid(card.imgSize));
   if (known) {

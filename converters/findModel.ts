@@ -33,7 +33,7 @@ export interface FoundModel {
   /** Names of tensors outside of the model: optimizer state, an average of the weights, another model … */
   readonly leftOver: readonly string[];
   /** Of weights that come in parts, of which some are there: the names of the parts that are not. */
-  readonly absent: ReadonlySet<string>;
+  readonly missingKeys: ReadonlySet<string>;
   readonly numBlocks: number;
   /** Tensors beside the body that may lie on the way from it to the logits. */
   readonly besideBody: readonly CheckpointTensor[];
@@ -414,7 +414,7 @@ function found(
     weights,
     dropped: candidate.dropped.map(({ name }) => name),
     leftOver: [...checkpoint.tensors.values()].filter((tensor) => !known.has(tensor)).map(({ name }) => name),
-    absent: candidate.absent,
+    missingKeys: candidate.missingKeys,
     numBlocks: candidate.numBlocks,
     besideBody: unexplainedBeside(names, candidate, others),
     models,
@@ -448,13 +448,13 @@ const MAX_SOURCES = 12;
 
 /** The name that a tensor, by our name for it, has or should have in the checkpoint. */
 export function nameInCheckpoint(
-  { naming, shownPrefix: prefix, weights, absent }: FoundModel,
+  { naming, shownPrefix: prefix, weights, missingKeys }: FoundModel,
   ours: string,
 ): string {
   const found = weights.get(ours);
   if (found) return found.map(({ tensor }) => tensor.name).join(' + ');
   for (let source = 0; source < MAX_SOURCES; source++) {
-    const part = expectedNames(naming, ours, source).find((name) => absent.has(name));
+    const part = expectedNames(naming, ours, source).find((name) => missingKeys.has(name));
     if (part) return prefix + part;
   }
   // A bias stands beside the matrix that is there.

@@ -97,7 +97,7 @@ export interface Matched {
   /** Tensors of the body that the naming does not have. */
   readonly unknown: CheckpointTensor[];
   /** Of weights that come in parts, of which some are there: the names there of the parts that are not. */
-  readonly absent: Set<string>;
+  readonly missingKeys: Set<string>;
   readonly numBlocks: number;
   /** Whether there is a tensor that no other naming has. */
   readonly tells: boolean;
@@ -195,9 +195,9 @@ function settle(
   naming: Naming,
   places: ReadonlyMap<string, (Located | undefined)[][]>,
   unknown: CheckpointTensor[],
-): Pick<Matched, 'weights' | 'unknown' | 'absent'> {
+): Pick<Matched, 'weights' | 'unknown' | 'missingKeys'> {
   const weights = new Map<string, readonly Located[]>();
-  const absent = new Set<string>();
+  const missingKeys = new Set<string>();
   const used = new Set<CheckpointTensor>();
   const spare = new Set<CheckpointTensor>();
   for (const [ours, sources] of places) {
@@ -214,10 +214,11 @@ function settle(
       }
       // Of query, key and value some are there: it is the others that are missing, not these that are too many.
       for (const part of parts) if (part) used.add(part.tensor);
-      for (const [i, part] of parts.entries()) if (!part) absent.add(expectedNames(naming, ours, source)[i]);
+      for (const [i, part] of parts.entries())
+        if (!part) missingKeys.add(expectedNames(naming, ours, source)[i]);
     });
   }
-  return { weights, absent, unknown: [...unknown, ...[...spare].filter((tensor) => !used.has(tensor))] };
+  return { weights, missingKeys, unknown: [...unknown, ...[...spare].filter((tensor) => !used.has(tensor))] };
 }
 
 /** Our name with `*` for the numbers of blocks and branches, and the numbers. */

@@ -1,5 +1,5 @@
-import { modelCards } from '../configs/models/index.js';
 import type { VitConfig } from '../src/families/vit/config.js';
+import { findEntry } from './findEntry.js';
 import type { NamedModel } from './namedFacts.js';
 
 /**
@@ -18,8 +18,8 @@ export interface ModelTables {
 /** The tables of DeiT alone. */
 export const ownTables: ModelTables = {
   namedModel: (name) => {
-    const card = modelCards.find(({ config, aliases }) => config.name === name || aliases.includes(name));
-    return card && { name: card.config.name, config: card.config, preset: card.preset, imagenet: true };
+    const entry = findEntry(name);
+    return entry && { name: entry.config.name, config: entry.config, preset: entry.preset, imagenet: true };
   },
   otherConventions: () => '',
   timmPreset: () => undefined,

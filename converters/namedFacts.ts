@@ -1,12 +1,13 @@
 /** What the name of a model tells of it: names of DeiT, of timm with tags, of the hub, and of files that authors publish. */
 import { imagenetLabels } from '../configs/imagenet.js';
-import { modelCards } from '../configs/models/index.js';
+import { modelEntries } from '../configs/models/index.js';
 import { timmHubModels, vitModels } from '../configs/models/vit.js';
-import type { KnownModel, ModelCard } from '../src/families/card.js';
+import type { KnownModel, ModelEntry } from '../src/families/modelEntry.js';
 import { compactConfig, VIT_DEFAULTS, type VitConfig } from '../src/families/vit/config.js';
 import { preprocessingFor } from '../src/image/presets.js';
 import type { Preprocessing } from '../src/image/types.js';
 import type { Fact, Facts, Library } from './facts.js';
+import { findEntry } from './findEntry.js';
 import { timmArchitecture, timmPreprocessingOf, timmPretrained } from './timmModels.js';
 
 /** A model that a name means. */
@@ -44,7 +45,7 @@ export function knownConfig(model: KnownModel): VitConfig {
   });
 }
 
-function ofCard(card: ModelCard): NamedModel {
+function ofEntry(card: ModelEntry): NamedModel {
   return { name: card.config.name, config: card.config, preset: card.preset, imagenet: true };
 }
 
@@ -68,8 +69,8 @@ function ofTimm(name: string): NamedModel | undefined {
  */
 export function namedModel(name: string): NamedModel | undefined {
   const wanted = name.replace(/^hf:/, '').replace(/@[^/]*$/, '');
-  const card = modelCards.find(({ config, aliases }) => config.name === wanted || aliases.includes(wanted));
-  if (card) return ofCard(card);
+  const entry = findEntry(wanted);
+  if (entry) return ofEntry(entry);
   const known = vitModels.find((model) => knownName(model) === wanted);
   return known ? ofKnown(known) : ofTimm(wanted);
 }
@@ -79,8 +80,8 @@ export function modelOfFile(path: string): NamedModel | undefined {
   const file = path.split(/[\\/]/).at(-1)!;
   const has = ({ checkpoint }: { readonly checkpoint?: string }) =>
     checkpoint !== undefined && lastPart(checkpoint) === file;
-  const card = modelCards.find(has);
-  if (card) return ofCard(card);
+  const entry = modelEntries.find(has);
+  if (entry) return ofEntry(entry);
   const known = vitModels.find(has);
   if (known) return ofKnown(known);
   // timm's names have a tag: without one it could be anybody's file.
@@ -91,7 +92,7 @@ export function modelOfFile(path: string): NamedModel | undefined {
 /** The names of all models with a name, nearest tables first, for messages. */
 export function knownNames(): readonly string[] {
   return [
-    ...modelCards.map(({ config }) => config.name),
+    ...modelEntries.map(({ config }) => config.name),
     ...vitModels.map(knownName),
     ...timmHubModels.map(([name]) => name),
   ];

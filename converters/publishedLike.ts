@@ -1,4 +1,4 @@
-import { modelCards } from '../configs/models/index.js';
+import { modelEntries } from '../configs/models/index.js';
 import { vitModels } from '../configs/models/vit.js';
 import type { VitConfig } from '../src/families/vit/config.js';
 import { knownConfig, knownName } from './namedFacts.js';
@@ -21,7 +21,7 @@ export function publishedLike(config: Shape): readonly PublishedModel[] {
     other.depth === config.depth &&
     String(other.patchSize) === String(config.patchSize) &&
     (other.distilled ?? false) === (config.distilled ?? false);
-  const cards = modelCards
+  const cards = modelEntries
     .filter((card) => same(card.config))
     .map(({ config: { name, numHeads }, preset }) => ({ name, heads: numHeads, preset }));
   const known = vitModels

@@ -1,14 +1,4 @@
-/** Tensors one below the other: row-major values of equal row length are put behind each other. */
-export function concatenate(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0];
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
-}
+import { concatFloats } from '../src/concat.js';
 
 /** Rows and columns moved at a time, so that both sides of the transposition stay in the cache. */
 const TILE = 32;
@@ -44,7 +34,7 @@ function transposeEach(values: Float32Array, rows: number, columns: number): Flo
   const matrices = Array.from({ length: values.length / size }, (_, i) =>
     transpose(values.subarray(i * size, (i + 1) * size), rows, columns),
   );
-  return concatenate(matrices);
+  return concatFloats(matrices);
 }
 
 /** The way back from toTfjsLayout: `shape` is PyTorch's, [out, in] or [D, C, p, p]. */

@@ -1,6 +1,7 @@
+import { concatFloats } from '../src/concat.js';
 import type { CheckpointTensor } from './formats/types.js';
 import type { Located } from './matchNames.js';
-import { concatenate, torchShape, toTfjsLayout, transpose } from './tensorLayout.js';
+import { torchShape, toTfjsLayout, transpose } from './tensorLayout.js';
 
 /** Stacks of all blocks' weights are read once and kept, for each block takes its part. */
 const stacks = new WeakMap<CheckpointTensor, Promise<Float32Array>>();
@@ -18,13 +19,13 @@ export async function weightValues(
   shape: readonly number[],
 ): Promise<Float32Array> {
   const values = await Promise.all(parts.map(partValues));
-  if (!name.endsWith('.kernel')) return concatenate(values);
-  if (layout !== 'flax') return toTfjsLayout(concatenate(values), torchShape(shape));
+  if (!name.endsWith('.kernel')) return concatFloats(values);
+  if (layout !== 'flax') return toTfjsLayout(concatFloats(values), torchShape(shape));
   if (shape.length === 4) return values[0];
   const [rows] = shape;
   if (values.length === 1) return values[0];
   // Matrices [in, out] side by side: one below the other as [out, in], and back.
-  const below = concatenate(values.map((part) => transpose(part, rows, part.length / rows)));
+  const below = concatFloats(values.map((part) => transpose(part, rows, part.length / rows)));
   return transpose(below, below.length / rows, rows);
 }
 

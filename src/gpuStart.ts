@@ -1,9 +1,10 @@
 /** How a GPU backend starts, in browsers and in Node: what runs on the CPU is refused, the rest must compute rightly. */
 import * as tf from '@tensorflow/tfjs-core';
 import { activate } from './backend.js';
-import { isLost, watchBackend, withTimeout } from './backendLoss.js';
 import { type BoundBackend, onBackend } from './boundBackend.js';
+import { isLost, watchBackend } from './deviceLost.js';
 import { UserError } from './errors.js';
+import { withTimeLimit } from './timeLimit.js';
 
 /** A GPU that does not finish a small product in this time, shader compilation included, is of no use. */
 const PROBE_TIMEOUT_MS = 15_000;
@@ -32,9 +33,11 @@ export async function startGpu(name: string, cpuForwardFlag: string): Promise<Bo
     await checkProduct(started);
     return started;
   };
-  const late = () => new UserError(`no answer from the GPU within ${PROBE_TIMEOUT_MS / 1000} s`);
+  const late = (): never => {
+    throw new UserError(`no answer from the GPU within ${PROBE_TIMEOUT_MS / 1000} s`);
+  };
   try {
-    return await withTimeout(probe(), PROBE_TIMEOUT_MS, late);
+    return await withTimeLimit(probe(), PROBE_TIMEOUT_MS, late);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`the ${name} backend does not work here: ${(error as Error).message}`, {

@@ -16,6 +16,7 @@ export type { WeightDtype } from '../converters/write/encodeWeight.js';
 export { writeLayersModel } from '../converters/write/layersModel.js';
 export type { OutputSink } from '../converters/write/sink.js';
 export { type BackendChoice, backendNames, useBackend } from './backend.js';
+export * from './data/index.js';
 export { UserError } from './errors.js';
 export * from './evaluate/index.js';
 export * from './explain/index.js';

@@ -1,8 +1,8 @@
 /** Models on the WebGPU engine, in browsers and in Node: on the device, and with the weights, of tfjs' backend. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { whileThere } from './backendLoss.js';
 import { runningBackend } from './boundBackend.js';
+import { whileThere } from './deviceLost.js';
 import { WebgpuEngine, type WebgpuEngineOptions } from './engines/webgpu/engine.js';
 import { forward, headLogits } from './families/vit/forward.js';
 import { weightSpecs } from './families/vit/weights.js';

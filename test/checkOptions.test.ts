@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { checkOptions, describeValue, nearestName } from '../src/checkOptions.js';
+import { checkOptions, describeValue } from '../src/checkOptions.js';
 
 const KNOWN = ['backend', 'onProgress', 'quantize'];
 
@@ -19,18 +19,12 @@ test.each([
   expect(() => checkOptions('load', options, KNOWN)).toThrow(message);
 });
 
-test('the nearest name is the one of fewest edits', () => {
-  expect(nearestName('wsm', ['webgl', 'wasm', 'webgpu'])).toBe('wasm');
-  expect(nearestName('webgpx', ['webgl', 'wasm', 'webgpu'])).toBe('webgpu');
-  expect(nearestName('numbers', ['wasm'])).toBeUndefined();
-});
-
 test.each<[unknown, string]>([
   [42, 'the number 42'],
   [Number.NaN, 'the number NaN'],
   [true, 'true'],
   ['x'.repeat(100), `the text "${'x'.repeat(60)}…"`],
-  ['a\n\u001b[0m', 'the text "a��[0m"'],
+  ['a\n\u001b[0m', 'the text "a\\n\\u001b[0m"'],
   [() => 1, 'a function'],
   [Symbol('a'), 'a symbol'],
   [[1, 2], 'an array of 2'],

@@ -38,4 +38,6 @@ test('the nearest names', () => {
   expect(nearest('bakend', names)).toEqual(['backend']);
   expect(nearest('wokrers', names)).toEqual(['workers']);
   expect(nearest('frobnicate', names)).toEqual([]);
+  expect(nearest('wsm', ['webgl', 'wasm', 'webgpu'])).toEqual(['wasm']);
+  expect(nearest('webgpx', ['webgl', 'wasm', 'webgpu'])[0]).toBe('webgpu');
 });

@@ -1,4 +1,4 @@
-import type { ModelCard } from '../../src/families/card.js';
+import type { ModelEntry } from '../../src/families/modelEntry.js';
 
 /*
  * DeiT (arXiv 2012.12877) and DeiT III (arXiv 2204.07118), one model a row.
@@ -38,7 +38,7 @@ const third = { ...plain, layerScale: 1e-4, posEmbedPrefix: false } as const;
 
 const FILES = 'https://dl.fbaipublicfiles.com/deit';
 
-export const deitModels: readonly ModelCard[] = [
+export const deitModels: readonly ModelEntry[] = [
   // DeiT: trained at 224 pixels, the last two fine-tuned at 384.
   {
     config: { name: 'deit_tiny_patch16_224', ...at224, ...patch16, ...tiny, ...plain },

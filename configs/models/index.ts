@@ -1,5 +1,5 @@
-import type { ModelCard } from '../../src/families/card.js';
+import type { ModelEntry } from '../../src/families/modelEntry.js';
 import { deitModels } from './deit.js';
 
 /** Every model with a configuration of its own here, in the order in which `deit models` lists them. */
-export const modelCards: readonly ModelCard[] = deitModels;
+export const modelEntries: readonly ModelEntry[] = deitModels;

@@ -1,4 +1,4 @@
-import type { KnownModel, TimmHubModel } from '../../src/families/card.js';
+import type { KnownModel, TimmHubModel } from '../../src/families/modelEntry.js';
 
 /*
  * Well-known ViTs beside DeiT, one a row: where they are, the shape as timm names it, the preset with which their

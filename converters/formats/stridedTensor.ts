@@ -1,4 +1,5 @@
 import { UserError } from '../../src/errors.js';
+import { sizeOf } from '../../src/shape.js';
 import { bytesToFloat32, ITEM_BYTES, swapByteOrder } from './dtypes.js';
 import { quote } from './quote.js';
 import type { CheckpointTensor, TensorDtype } from './types.js';
@@ -17,7 +18,7 @@ export interface StridedView {
 
 /** Number of elements; 0 if a dimension is 0, however large the others. */
 export function elementCount(shape: readonly number[]): number {
-  return shape.includes(0) ? 0 : shape.reduce((count, size) => count * size, 1);
+  return shape.includes(0) ? 0 : sizeOf(shape);
 }
 
 /** Elements of storage from the first to the last that the view uses, both counted. */

@@ -4,6 +4,7 @@ import type { VitConfig } from '../../src/families/vit/config.js';
 import { topology } from '../../src/families/vit/topology.js';
 import { savedWeightName, weightSpecs } from '../../src/families/vit/weights.js';
 import type { Preprocessing } from '../../src/image/types.js';
+import { sizeOf } from '../../src/shape.js';
 import { bytesPerValue, encodeWeight, type Quantization, type WeightDtype } from './encodeWeight.js';
 import type { OutputSink } from './sink.js';
 
@@ -37,9 +38,7 @@ export async function writeLayersModel(
   const dtype = options.dtype ?? 'float32';
   const specs = weightSpecs(model.config);
   const stored = (codes?: boolean) => (codes ? 'codes' : dtype);
-  const sizes = specs.map(({ shape, codes }) =>
-    shape.reduce((a, b) => a * b, bytesPerValue(stored(codes), shape.length)),
-  );
+  const sizes = specs.map(({ shape, codes }) => bytesPerValue(stored(codes), shape.length) * sizeOf(shape));
   const total = sizes.reduce((a, b) => a + b, 0);
   const shards = Math.ceil(total / SHARD_BYTES);
   const manifest: ManifestWeight[] = [];

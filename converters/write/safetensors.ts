@@ -1,4 +1,5 @@
 /** A tensor to be written; its values are asked for when its turn comes. */
+import { sizeOf } from '../../src/shape.js';
 export interface WritableTensor {
   readonly name: string;
   readonly shape: readonly number[];
@@ -36,5 +37,5 @@ export async function* safetensorsChunks(
 }
 
 function elements(shape: readonly number[]): number {
-  return shape.reduce((a, b) => a * b, 1);
+  return sizeOf(shape);
 }

@@ -68,7 +68,7 @@ export function baseUrl(): string {
 /**
  * The bytes of a WASM binary.
  *
- * @throws UserError if they cannot be had, which says how to make them so
+ * @throws UserError if they cannot be read; the message says how to serve them
  */
 export async function readWasmFile(file: WasmFile): Promise<Uint8Array<ArrayBuffer>> {
   const inlined = folder === undefined && source.inlined?.wasm[file];

@@ -51,6 +51,7 @@ const ON_DEMAND = new RegExp(
     '@noble/|/browser/hub/|/src/hub/',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
+    '/engines/webgpu/|/webgpuRuntime\\.js$',
   ].join('|'),
 );
 

@@ -1,14 +1,14 @@
-/** Pictures as a page has them → the pixels that Pillow reads from the same file, as far as the browser gives them. */
+/** Images as a page has them → the pixels that Pillow reads from the same file, as far as the browser gives them. */
 import { UserError } from '../errors.js';
 import { DamagedImage } from '../image/formats/damaged.js';
-import { describeOther, FORMAT_NAMES, jpegExif, pictureFormat, pictureSize } from '../image/pictureFormat.js';
+import { describeOther, FORMAT_NAMES, imageFormat, imageSize, jpegExif } from '../image/imageFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { inflate } from './inflate.js';
 import { readFrame } from './readFrame.js';
 import { readBitmap, TransparentImage } from './readPixels.js';
 
-/** Kinds of picture that classify takes in a browser, beside pixels and tensors. */
-export type BrowserPicture =
+/** Kinds of image that classify takes in a browser, beside pixels and tensors. */
+export type BrowserImageSource =
   | Blob
   | ImageBitmap
   | OffscreenCanvas
@@ -17,7 +17,7 @@ export type BrowserPicture =
   | HTMLVideoElement;
 
 /**
- * Pixels of the largest picture that is decoded. The browser's own copy takes 4 bytes a pixel and the result 3, so
+ * Pixels of the largest image that is decoded. The browser's own copy takes 4 bytes a pixel and the result 3, so
  * that the largest costs 0.5 GB; a tab is not given much more.
  */
 export const MAX_PIXELS = 2 ** 26;
@@ -36,18 +36,18 @@ const AS_STORED: ImageBitmapOptions = {
 const HEADER_BYTES = 2 ** 20;
 
 /**
- * The pixels that a model sees of a picture.
+ * The pixels that a model sees of an image.
  *
  * @throws UserError if it cannot be read, or is larger than MAX_PIXELS
  */
-export async function decodePicture(picture: BrowserPicture): Promise<RgbImage> {
-  const decoded = decodeBrowserPicture(picture);
+export async function decodeImage(image: BrowserImageSource): Promise<RgbImage> {
+  const decoded = decodeImageSource(image);
   if (decoded) return decoded;
   throw new UserError('expected a Blob, an ImageBitmap, an <img>, a <canvas> or a <video>');
 }
 
-/** The decoder that src/browser adds to classify: undefined for what is no picture of the browser's. */
-export function decodeBrowserPicture(input: unknown): Promise<RgbImage> | undefined {
+/** The decoder that src/browser adds to classify: undefined for what is no image of the browser's. */
+export function decodeImageSource(input: unknown): Promise<RgbImage> | undefined {
   if (input instanceof Blob) return decodeBlob(input);
   if (isA(input, 'ImageBitmap') || isA(input, 'OffscreenCanvas') || isA(input, 'HTMLCanvasElement')) {
     return decodeDrawable(input as ImageBitmap);
@@ -57,8 +57,8 @@ export function decodeBrowserPicture(input: unknown): Promise<RgbImage> | undefi
   return undefined;
 }
 
-/** A picture that only a page can read (an element, a canvas) as a bitmap to be sent to a worker; undefined for others. */
-export async function sendablePicture(input: unknown): Promise<ImageBitmap | undefined> {
+/** An image that only a page can read (an element, a canvas) as a bitmap to be sent to a worker; undefined for others. */
+export async function sendableElement(input: unknown): Promise<ImageBitmap | undefined> {
   if (isA(input, 'HTMLImageElement')) return bitmapOfElement(input as HTMLImageElement);
   if (isA(input, 'HTMLVideoElement')) return bitmapOfVideo(input as HTMLVideoElement);
   if (!isA(input, 'OffscreenCanvas') && !isA(input, 'HTMLCanvasElement')) return undefined;
@@ -74,7 +74,7 @@ function isA(value: unknown, className: string): boolean {
 }
 
 /**
- * The picture in a file's bytes, with Pillow's pixels: of PNG, GIF, BMP, PNM and most TIFFs by own readers, of JPEG and
+ * The image in a file's bytes, with Pillow's pixels: of PNG, GIF, BMP, PNM and most TIFFs by own readers, of JPEG and
  * WebP by the browser, whose CMYK is off by at most one level. What else the browser reads (AVIF) gives its pixels.
  */
 async function decodeBlob(blob: Blob): Promise<RgbImage> {
@@ -97,9 +97,9 @@ async function decodeBlob(blob: Blob): Promise<RgbImage> {
 /** By the readers that Node has too; undefined for what the browser decodes. */
 async function decodeOwn(blob: Blob, name: string): Promise<RgbImage | undefined> {
   const head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
-  const format = pictureFormat(head);
+  const format = imageFormat(head);
   if (!format || format === 'WebP') return undefined;
-  const size = pictureSize(head);
+  const size = imageSize(head);
   if (size) checkSize(size.width, size.height, name);
   const bytes = blob.size <= head.length ? head : new Uint8Array(await blob.arrayBuffer());
   // A page that takes images from a camera or a canvas alone does not fetch the readers.
@@ -113,12 +113,12 @@ async function decodeOwn(blob: Blob, name: string): Promise<RgbImage | undefined
 }
 
 /**
- * The picture in a file's bytes as a bitmap, as the model will see it: not turned by EXIF, without its colour profile and
+ * The image in a file's bytes as a bitmap, as the model will see it: not turned by EXIF, without its colour profile and
  * its alpha.
  *
- * @throws UserError if it is no picture, damaged, or has more than MAX_PIXELS
+ * @throws UserError if it is no image, damaged, or has more than MAX_PIXELS
  */
-export async function pictureBitmap(blob: Blob): Promise<ImageBitmap> {
+export async function imageBitmap(blob: Blob): Promise<ImageBitmap> {
   const image = await decodeOwn(blob, nameOfBlob(blob));
   return image ? createImageBitmap(opaque(image)) : browserBitmap(blob);
 }
@@ -138,7 +138,7 @@ function opaque({ data, width, height }: RgbImage): ImageData {
 async function browserBitmap(blob: Blob): Promise<ImageBitmap> {
   const name = nameOfBlob(blob);
   const head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
-  const size = pictureSize(head);
+  const size = imageSize(head);
   if (size) checkSize(size.width, size.height, name);
   const file = withoutExif(blob, head);
   let bitmap: ImageBitmap;
@@ -153,21 +153,21 @@ async function browserBitmap(blob: Blob): Promise<ImageBitmap> {
 }
 
 function nameOfBlob(blob: Blob): string {
-  return blob instanceof File ? blob.name : 'picture';
+  return blob instanceof File ? blob.name : 'image';
 }
 
 /** A JPEG without EXIF, by which some browsers turn it whatever they are told. */
 function withoutExif(blob: Blob, head: Uint8Array): Blob {
-  if (pictureFormat(head) !== 'JPEG') return blob;
+  if (imageFormat(head) !== 'JPEG') return blob;
   return jpegExif(head).reduce((file, at) => new Blob([file.slice(0, at), 'none', file.slice(at + 4)]), blob);
 }
 
 function unreadable(head: Uint8Array): string {
-  const format = pictureFormat(head);
+  const format = imageFormat(head);
   if (format === 'TIFF')
     return 'a TIFF with JPEG or fax compression, which browsers do not read; save it as PNG';
   if (format) return `a ${format} that cannot be decoded: the file is damaged or cut short`;
-  return `not a picture that this browser reads: expected ${FORMAT_NAMES}, found ${describeOther(head)}`;
+  return `not an image that this browser reads: expected ${FORMAT_NAMES}, found ${describeOther(head)}`;
 }
 
 async function decodeElement(image: HTMLImageElement): Promise<RgbImage> {
@@ -176,7 +176,7 @@ async function decodeElement(image: HTMLImageElement): Promise<RgbImage> {
 
 function nameOf({ currentSrc, src }: HTMLImageElement): string {
   const address = currentSrc || src;
-  return address === '' || /^(data|blob):/.test(address) ? 'picture' : address;
+  return address === '' || /^(data|blob):/.test(address) ? 'image' : address;
 }
 
 async function bitmapOfElement(image: HTMLImageElement): Promise<ImageBitmap> {
@@ -184,7 +184,7 @@ async function bitmapOfElement(image: HTMLImageElement): Promise<ImageBitmap> {
   try {
     await image.decode();
   } catch (error) {
-    throw new UserError(`${name}: the <img> has no picture that could be loaded`, { cause: error });
+    throw new UserError(`${name}: the <img> has no image that could be loaded`, { cause: error });
   }
   checkSize(image.naturalWidth, image.naturalHeight, name);
   return createImageBitmap(image, AS_STORED);
@@ -204,14 +204,14 @@ async function bitmapOfVideo(video: HTMLVideoElement): Promise<ImageBitmap> {
 
 async function decodeDrawable(source: ImageBitmap | HTMLCanvasElement | OffscreenCanvas): Promise<RgbImage> {
   checkDrawable(source);
-  return readBitmap(source, 'picture');
+  return readBitmap(source, 'image');
 }
 
 function checkDrawable({ width, height }: { width: number; height: number }): void {
   if (width === 0 || height === 0) {
-    throw new UserError(`the picture has ${width} × ${height} pixels; expected at least one`);
+    throw new UserError(`the image has ${width} × ${height} pixels; expected at least one`);
   }
-  checkSize(width, height, 'picture');
+  checkSize(width, height, 'image');
 }
 
 async function readAndClose(bitmap: ImageBitmap, name: string): Promise<RgbImage> {
@@ -227,6 +227,6 @@ function checkSize(width: number, height: number, name: string): void {
   if (width * height <= MAX_PIXELS) return;
   const megapixels = (pixels: number) => `${Math.round(pixels / 1e6)} megapixels`;
   throw new UserError(
-    `${name}: ${width} × ${height} is ${megapixels(width * height)}; at most ${megapixels(MAX_PIXELS)} are read in a browser; scale the picture down`,
+    `${name}: ${width} × ${height} is ${megapixels(width * height)}; at most ${megapixels(MAX_PIXELS)} are read in a browser; scale the image down`,
   );
 }

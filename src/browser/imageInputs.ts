@@ -3,14 +3,21 @@ import { UserError } from '../errors.js';
 import type { RgbImage } from '../image/types.js';
 import { bytesOfDataUrl, isDataUrl } from '../models/dataUrl.js';
 import { fetchFile, MAX_UNDECLARED } from '../models/fetchFile.js';
-import { type BrowserPicture, decodeBrowserPicture, sendablePicture } from './decode.js';
+import { type BrowserImageSource, decodeImageSource, sendableElement } from './decode.js';
 
 /**
  * What classify takes in a browser, beside pixels and tensors: an address (as text or URL; relative to the page), the
  * bytes of an image file (Uint8Array, ArrayBuffer, Blob, File, a Response), an element, a canvas, an ImageBitmap, a
  * VideoFrame.
  */
-export type BrowserImage = BrowserPicture | string | URL | Uint8Array | ArrayBuffer | Response | VideoFrame;
+export type BrowserImage =
+  | BrowserImageSource
+  | string
+  | URL
+  | Uint8Array
+  | ArrayBuffer
+  | Response
+  | VideoFrame;
 
 declare module '../models/classify.js' {
   interface PlatformImages {
@@ -24,16 +31,16 @@ export const BROWSER_KINDS =
 /** The decoder that src/browser adds to classify: undefined for what is none of BrowserImage. */
 export function decodeBrowserImage(input: unknown): Promise<RgbImage> | undefined {
   const blob = blobOf(input);
-  if (blob) return blob.then((file) => decodeBrowserPicture(file)!);
+  if (blob) return blob.then((file) => decodeImageSource(file)!);
   if (isVideoFrame(input)) return decodeFrame(input);
-  return decodeBrowserPicture(input);
+  return decodeImageSource(input);
 }
 
 /** An image that only this thread can read, or must be fetched, as one that can be sent to a worker. */
 export async function sendableImage(input: unknown): Promise<ImageBitmap | Blob | undefined> {
   const blob = await blobOf(input);
   if (blob) return blob;
-  return isVideoFrame(input) ? bitmapOfFrame(input) : sendablePicture(input);
+  return isVideoFrame(input) ? bitmapOfFrame(input) : sendableElement(input);
 }
 
 /** What is the file's bytes, or says where they are, as a Blob; undefined for others, Blobs themselves among them. */
@@ -72,7 +79,7 @@ function bitmapOfFrame(frame: VideoFrame): Promise<ImageBitmap> {
 async function decodeFrame(frame: VideoFrame): Promise<RgbImage> {
   const bitmap = await bitmapOfFrame(frame);
   try {
-    return await decodeBrowserPicture(bitmap)!;
+    return await decodeImageSource(bitmap)!;
   } finally {
     bitmap.close();
   }

@@ -8,7 +8,7 @@ export * as tf from '@tensorflow/tfjs-core';
 export * from '../index.js';
 export { setAssetFolder } from './assets.js';
 export { cachedFetch, clearCache } from './cache.js';
-export { type BrowserPicture, decodePicture, MAX_PIXELS, pictureBitmap } from './decode.js';
+export { type BrowserImageSource, decodeImage, imageBitmap, MAX_PIXELS } from './decode.js';
 export { type BrowserHubOptions, clearHubCache, listCachedFiles, openHub } from './hub.js';
 export type { BrowserImage } from './imageInputs.js';
 export { type BrowserLoadOptions, type BrowserModelSource, load } from './load.js';

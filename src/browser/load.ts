@@ -1,6 +1,7 @@
 import { UserError } from '../errors.js';
 import { isHubName } from '../hub/hubName.js';
 import { type FetchFile, fetchFile } from '../models/fetchFile.js';
+import { openLayersModelFolder, type StoredModel } from '../models/layersModelFolder.js';
 import {
   checkLoadOptions,
   conversionOptions,
@@ -8,7 +9,6 @@ import {
   loadFrom,
   load as loadIsomorphic,
 } from '../models/load.js';
-import { openSavedModel, type SavedModel } from '../models/savedModel.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { setAssetFolder } from './assets.js';
 import { cachedFetch } from './cache.js';
@@ -83,7 +83,7 @@ function isFileList(source: BrowserModelSource): source is readonly File[] {
 }
 
 /** Opens a converted folder by its files, which lie beside its model.json. */
-function openDropped(files: readonly File[]): Promise<SavedModel> {
+function openDropped(files: readonly File[]): Promise<StoredModel> {
   const byName = new Map(files.map((file) => [file.name, file]));
   const read = async (path: string, maxBytes: number) => {
     const file = byName.get(path);
@@ -92,5 +92,5 @@ function openDropped(files: readonly File[]): Promise<SavedModel> {
       throw new UserError(`${path}: has ${file.size} bytes, at most ${maxBytes} are expected`);
     return new Uint8Array(await file.arrayBuffer());
   };
-  return openSavedModel({ name: 'the folder', read });
+  return openLayersModelFolder({ name: 'the folder', read });
 }

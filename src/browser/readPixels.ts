@@ -4,17 +4,17 @@ import type { RgbImage } from '../image/types.js';
 
 type Drawable = ImageBitmap | HTMLCanvasElement | OffscreenCanvas;
 
-/** Rows are read in bands of about this many pixels, so that there is never a second copy of a large picture. */
+/** Rows are read in bands of about this many pixels, so that there is never a second copy of a large image. */
 const BAND_PIXELS = 2 ** 20;
 
-/** What is said of a picture whose colours cannot be had as they are. */
+/** The message about an image whose colours cannot be read unchanged. */
 const NO_TEXTURE =
-  'the picture has transparent pixels, whose colours this browser gives exactly only through WebGL 2, which it lacks or whose textures are too small; save it as PNG, or without transparency';
+  'the image has transparent pixels, whose colours this browser gives exactly only through WebGL 2, which it lacks or whose textures are too small; save it as PNG, or without transparency';
 
-/** The error of a bitmap whose colours cannot be had as they are. */
+/** The error of a bitmap whose colours cannot be read unchanged. */
 export class TransparentImage extends UserError {}
 
-/** What lies on a canvas has lost the colours already, whoever reads it. */
+/** Pixels on a canvas have already lost their colours, however they are read. */
 function isBitmap(source: Drawable): boolean {
   return typeof ImageBitmap !== 'undefined' && source instanceof ImageBitmap;
 }
@@ -38,7 +38,7 @@ export function readBitmap(source: Drawable, name: string): RgbImage {
   } catch (error) {
     if ((error as Error).name !== 'SecurityError') throw error;
     throw new UserError(
-      `${name}: the page may not read this picture, which comes from another site; serve it with CORS and load it with crossorigin="anonymous"`,
+      `${name}: the page may not read this image, which comes from another site; serve it with CORS and load it with crossorigin="anonymous"`,
       { cause: error },
     );
   }
@@ -75,7 +75,7 @@ function canvasReader(source: Drawable): BandReader {
   };
 }
 
-/** Undefined where there is no WebGL 2, or the picture is larger than a texture may be. */
+/** Undefined where there is no WebGL 2, or the image is larger than a texture may be. */
 function webglReader(source: Drawable): BandReader | undefined {
   const gl = new OffscreenCanvas(1, 1).getContext('webgl2');
   if (!gl) return undefined;

@@ -8,9 +8,9 @@ import * as threadedModule from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-bac
 // @ts-expect-error tfjs gives it no types
 import * as threadModule from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.worker.js';
 import * as tf from '@tensorflow/tfjs-core';
-import { withTimeout } from '../backendLoss.js';
 import { runningBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
+import { withTimeLimit } from '../timeLimit.js';
 import { readWasmFile, type WasmFile } from './assets.js';
 import { blobWorkersImport, blobWorkersStart, requireWebAssembly, scriptUrl } from './policy.js';
 
@@ -90,7 +90,9 @@ async function startThreads(): Promise<EmscriptenModule | undefined> {
   const mainScriptUrlOrBlob = new Blob([`var WasmBackendModuleThreadedSimd = ${factory}`], {
     type: 'text/javascript',
   });
-  const late = () => new UserError(`its threads do not start within ${THREADS_START_MS / 1000} s`);
+  const late = (): never => {
+    throw new UserError(`its threads do not start within ${THREADS_START_MS / 1000} s`);
+  };
   const module: Partial<EmscriptenModule> = {
     mainScriptUrlOrBlob,
     // A line break in the text stands within a string there.
@@ -98,7 +100,7 @@ async function startThreads(): Promise<EmscriptenModule | undefined> {
     printErr: () => {},
   };
   try {
-    const started = await withTimeout(instantiate(factory, compiled, module), THREADS_START_MS, late);
+    const started = await withTimeLimit(instantiate(factory, compiled, module), THREADS_START_MS, late);
     delete started.printErr;
     return started;
   } catch (error) {

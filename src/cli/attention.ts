@@ -6,12 +6,12 @@ import {
   attentionMap,
   attentionStack,
   type HeadFusion,
+  modelCrop,
   overlay,
   type PatchMap,
   type PrefixToken,
   relevance,
   rollout,
-  seenPart,
 } from '../explain/index.js';
 import { preprocess, type RgbImage } from '../image/index.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -39,7 +39,7 @@ interface Args extends ConversionArgs {
   backend: string;
 }
 
-/** `deit attention`: a picture of what the model looks at. */
+/** `deit attention`: an image of what the model looks at. */
 export const attentionCommand: Command = {
   command: 'attention <model> <image>',
   describe: 'Draw what the model looks at',
@@ -91,7 +91,7 @@ export const attentionCommand: Command = {
       .option('opacity', {
         type: 'number',
         default: 0.6,
-        describe: 'of the colours over the picture, 0 to 1',
+        describe: 'of the colours over the image, 0 to 1',
       })
       .option('backend', {
         type: 'string',
@@ -132,7 +132,7 @@ const LEAST_TILE = 128;
 
 async function draw(model: VisionTransformer, image: RgbImage, args: Args): Promise<RgbImage> {
   const { token, opacity } = args;
-  const seen = seenPart(image, model.preprocessing);
+  const seen = modelCrop(image, model.preprocessing);
   const [height, width] = model.preprocessing.crop;
   const x = tf.tensor4d(preprocess(image, model.preprocessing), [1, height, width, 3]);
   try {

@@ -8,7 +8,7 @@ import { UserError } from '../errors.js';
 import { modelMetadata } from '../families/metadata.js';
 import { countParameters } from '../families/vit/flops.js';
 import { quantize } from '../families/vit/quantize.js';
-import { CONVERSION_FILE } from '../models/savedModel.js';
+import { CONVERSION_FILE } from '../models/layersModelFolder.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/readLines.js';
@@ -82,7 +82,7 @@ export const convertCommand: Command = {
       .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
       .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], ...CONVERSION_NUMBERS }))
       .example('$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model')
-      .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger pictures, half the size'),
+      .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger images, half the size'),
   handler: async (raw) => {
     const args = raw as unknown as Args;
     const imgSize = args.imgSize === undefined ? undefined : parseImgSize(args.imgSize);

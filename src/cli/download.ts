@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.js';
-import { modelCard } from '../models/create.js';
+import { modelEntry } from '../models/create.js';
 import { type Downloaded, downloadFile } from '../node/download.js';
 import { describeCheck } from '../node/hash.js';
 import { megabytes } from '../node/partialFile.js';
@@ -53,7 +53,7 @@ export const downloadCommand: Command = {
 };
 
 function urlOf({ model, from }: Args): string {
-  const { config, checkpoint } = modelCard(model);
+  const { config, checkpoint } = modelEntry(model);
   if (!checkpoint) {
     throw new UserError(
       `${config.name}: no URL of an official checkpoint is known; give deit-convert a file of your own`,
@@ -90,7 +90,7 @@ async function withProgress<T>(
 }
 
 function show(result: Downloaded, url: string, { model, json }: Args): void {
-  if (json) return void printJson({ model: modelCard(model).config.name, url, ...result });
+  if (json) return void printJson({ model: modelEntry(model).config.name, url, ...result });
   const hash = `SHA-256 ${result.sha256}; ${describeCheck(result.hashDigits)}`;
   const already = result.existed ? 'was there already, ' : '';
   print(`${result.path} (${already}${megabytes(result.bytes)} MB, ${hash})`);

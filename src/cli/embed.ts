@@ -2,8 +2,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
+import { type FileSource, fileSource } from '../node/data/fileDataset.js';
+import { listImages } from '../node/data/imageFiles.js';
 import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
-import { listImages } from '../node/imageFiles.js';
 import { load } from '../node/index.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
@@ -121,7 +122,7 @@ async function featuresOf(
     const { preprocessing } = model;
     const { batchSize, workers } = args;
     const options = { preprocessing, pool, batchSize, workers };
-    return { features: await embedWithProgress('embed', model, files, options), pool };
+    return { features: await embedWithProgress('embed', model, fileSource('', files), options), pool };
   } finally {
     model.dispose();
   }
@@ -131,12 +132,12 @@ async function featuresOf(
 export async function embedWithProgress(
   label: string,
   model: Parameters<typeof embedFiles>[0],
-  files: readonly string[],
+  images: FileSource,
   options: EmbedFilesOptions,
 ): Promise<FileFeatures> {
-  const progress: Progress = startProgress({ label, total: files.length, unit: 'images' });
+  const progress: Progress = startProgress({ label, total: images.length, unit: 'images' });
   try {
-    return await embedFiles(model, files, {
+    return await embedFiles(model, images, {
       onProgress: (done) => progress.update(done),
       onFailure: (message) => say(`not read: ${message}`),
       ...options,

@@ -8,11 +8,11 @@ import type { Preprocessing } from '../image/types.js';
 import { type FamilySource, loadAny, requireVit } from '../models/families.js';
 import type { ImageModel } from '../models/imageModel.js';
 import { backendFor, loadFrom } from '../models/load.js';
-import { evaluateFolder, type Scorer } from '../node/evaluateFolder.js';
+import { type ImageFolder, openImageFolder } from '../node/data/imageFolder.js';
+import { evaluateFolder, type Predictor } from '../node/evaluateFolder.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
-import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import {
   CONVERSION_NUMBERS,
@@ -139,10 +139,10 @@ async function runEvaluation(args: Args): Promise<Summary> {
     sayAssumptions(opened.source);
     announce(folder, preprocessing);
     const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
-    const local = interruption ? undefined : await localScorer(opened.source, [...backends][0], args);
-    const scorer = local ?? (await queueScorer(opened.source, args, backends, interruption!));
+    const local = interruption ? undefined : await localPredictor(opened.source, [...backends][0], args);
+    const predictor = local ?? (await queuePredictor(opened.source, args, backends, interruption!));
     try {
-      const result = await evaluateWithProgress(scorer, folder, preprocessing, args, report?.record);
+      const result = await evaluateWithProgress(predictor, folder, preprocessing, args, report?.record);
       const summary = {
         ...result,
         preset: preprocessing.preset,
@@ -161,24 +161,24 @@ async function runEvaluation(args: Args): Promise<Summary> {
 }
 
 /** The images of the val folder with their classes. */
-function openLabelled(args: Args, classes: Classes): Promise<ValFolder> {
+function openLabelled(args: Args, classes: Classes): Promise<ImageFolder> {
   if (classes.numClasses === 0) {
     throw new UserError(`${args.model}: has no head that classifies, so it has no accuracy`);
   }
-  return openValFolder(args.valDir, classes, { labelsFile: args.labels, byOrder: args.classesByOrder });
+  return openImageFolder(args.valDir, classes, { labelsFile: args.labels, byOrder: args.classesByOrder });
 }
 
-function announce({ pictures, matched, notes }: ValFolder, { preset }: Preprocessing): void {
+function announce({ length, matched, notes }: ImageFolder, { preset }: Preprocessing): void {
   for (const note of notes) say(note);
-  say(`${pictures.length} images, ${matched}; preset ${preset}`);
+  say(`${length} images, ${matched}; preset ${preset}`);
 }
 
-async function queueScorer(
+async function queuePredictor(
   source: FamilySource,
   args: Args,
   backends: Set<string>,
   { signal }: Interruption,
-): Promise<Scorer> {
+): Promise<Predictor> {
   return {
     queue: {
       address: await redisAddress(args),
@@ -196,13 +196,13 @@ async function startReport(path: string) {
   return (await import('../node/report.js')).startReport(path);
 }
 
-interface LocalScorer {
+interface LocalPredictor {
   readonly model: ImageModel;
   readonly decodeThreads: number;
 }
 
 /** The model in this process; on WASM its own threads compute, as many as decode. */
-async function localScorer(source: FamilySource, backend: string, args: Args): Promise<LocalScorer> {
+async function localPredictor(source: FamilySource, backend: string, args: Args): Promise<LocalPredictor> {
   const threads = Math.max(1, args.workers);
   const { quantize } = args;
   const model = await loadAny(source, { backend, quantize, threads, onBackend: sayBackend });
@@ -226,15 +226,15 @@ async function writeReport(
 }
 
 async function evaluateWithProgress(
-  scorer: Scorer,
-  folder: ValFolder,
+  predictor: Predictor,
+  folder: ImageFolder,
   preprocessing: Preprocessing,
   args: Args,
   report: EvaluationRecord | undefined,
 ): Promise<EvaluationResult> {
   let progress: Progress | undefined;
   try {
-    return await evaluateFolder(scorer, folder, {
+    return await evaluateFolder(predictor, folder, {
       preprocessing,
       batchSize: args.batchSize,
       predictions: args.predictions,
@@ -242,7 +242,7 @@ async function evaluateWithProgress(
       report,
       strict: args.strict,
       onStart: (from) => {
-        progress = startProgress({ label: 'eval', total: folder.pictures.length, unit: 'images', from });
+        progress = startProgress({ label: 'eval', total: folder.length, unit: 'images', from });
       },
       onProgress: (done) => progress?.update(done),
       onFailure: (message) => say(`not read: ${message}`),

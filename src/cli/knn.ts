@@ -85,7 +85,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   const folders = await openKnnFolders(args.knn, args.valDir);
   const { train, val } = folders;
   say(
-    `${val.files.length} images, ${val.names.length} classes; ${train.files.length} to train, ${train.names.length} classes`,
+    `${val.length} images, ${val.classNames.length} classes; ${train.length} to train, ${train.classNames.length} classes`,
   );
   const model = await load(args.model, { backend, quantize, ...loadArgs(args) });
   try {
@@ -112,7 +112,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
     const result = await evaluateKnn(model, folders, {
       k,
       temperature,
-      embed: (label, files) => embedWithProgress(label, model, files, options),
+      embed: (label, images) => embedWithProgress(label, model, images, options),
       onProgress: (fraction) => {
         progress.current ??= startProgress({ label: 'k-NN', total: 100, unit: '%' });
         progress.current.update(Math.round(100 * fraction));

@@ -95,7 +95,7 @@ function checkGivenOnce(args: Record<string, unknown>, lists: ReadonlySet<string
   return true;
 }
 
-/** A complaint about a name that nobody knows, with the names that are nearest to it. */
+/** The message about an unknown name, with the nearest known names. */
 function withNearest(message: string, cli: Argv, commands: readonly Command[]): string {
   const [, list] = /^Unknown (?:arguments?|commands?): (.*)$/s.exec(message) ?? [];
   if (list === undefined) return message;

@@ -1,5 +1,5 @@
-import { modelCards } from '../../configs/models/index.js';
-import type { Accuracy } from '../families/card.js';
+import { modelEntries } from '../../configs/models/index.js';
+import type { PublishedAccuracy } from '../families/modelEntry.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
 import { knownModels } from '../models/knownModels.js';
 import type { Command } from './main.js';
@@ -9,7 +9,7 @@ import { formatTable, terminalColumns, wrap } from './table.js';
 const percent = (value: number | null | undefined) =>
   value == null ? '–' : value.toFixed(value < 1 ? 3 : 2);
 const giga = (value: number) => (value / 1e9).toFixed(2);
-const both = (accuracy: Accuracy | undefined) => [percent(accuracy?.top1), percent(accuracy?.top5)];
+const both = (accuracy: PublishedAccuracy | undefined) => [percent(accuracy?.top1), percent(accuracy?.top5)];
 
 const NOTES = [
   "GMACs: multiply-adds without the attention products, as in mmpretrain's table; fvcore: with them, as fvcore counts.",
@@ -29,7 +29,7 @@ export const modelsCommand: Command = {
       .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
       .example('$0 models', 'the table'),
   handler: ({ json }) => {
-    const models = modelCards.map(({ config, aliases, preset, published }) => ({
+    const models = modelEntries.map(({ config, aliases, preset, published }) => ({
       name: config.name,
       aliases,
       parameters: countParameters(config),

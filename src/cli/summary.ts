@@ -1,9 +1,11 @@
+import { findEntry } from '../../converters/findEntry.js';
 import { gridSize, type VitConfig } from '../families/vit/config.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
 import { layerNodes } from '../families/vit/topology.js';
 import { weightSpecs } from '../families/vit/weights.js';
-import { findModel, resolveConfig } from '../models/create.js';
+import { resolveConfig } from '../models/create.js';
 import { openModel } from '../node/openModel.js';
+import { sizeOf } from '../shape.js';
 import type { Command } from './main.js';
 import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
@@ -38,13 +40,13 @@ export const summaryCommand: Command = {
     print(formatTable(['layer', 'type', 'output', 'parameters', 'reads'], rows));
     print(
       `\n${totals.parameters.toLocaleString('en-US')} parameters, ` +
-        `${(totals.flops.fvcore / 1e9).toFixed(3)} GMACs a picture (fvcore's count)`,
+        `${(totals.flops.fvcore / 1e9).toFixed(3)} GMACs an image (fvcore's count)`,
     );
   },
 };
 
 async function configOf(model: string): Promise<VitConfig> {
-  if (findModel(model)) return resolveConfig(model);
+  if (findEntry(model)) return resolveConfig(model);
   const opened = await openModel(model);
   await opened.close();
   return opened.source.config;
@@ -61,7 +63,7 @@ function summarize(config: VitConfig) {
   };
   const sizes = weightSpecs(config).map(({ name, shape }) => ({
     name,
-    size: shape.reduce((a, b) => a * b, 1),
+    size: sizeOf(shape),
   }));
   const owns = (layer: string, weight: string) =>
     layer === 'tokens' ? !weight.includes('.') : weight.startsWith(`${layer}.`);

@@ -10,7 +10,7 @@ export async function chooseBackend(name: string): Promise<string> {
   return choice.backend;
 }
 
-/** Makes a backend the current one and says on stderr which came before it; the model says what computes. */
+/** Makes a backend the current one and says on stderr which came before it; the model names the backend. */
 export async function firstBackend(name: string): Promise<BackendChoice> {
   const choice = await useBackend(name);
   for (const line of choice.passedOver) say(`backend passed over: ${line}`);

@@ -3,15 +3,19 @@ import { UserError } from '../errors.js';
 import { readTrainConfig } from '../node/train/readConfig.js';
 import { type RunResult, runTraining } from '../node/train/run.js';
 import { storedConfig } from '../node/train/runFolder.js';
+import { type Field, fieldsOf, nullableGroups, valueAt } from '../schema.js';
 import { shorten } from '../text.js';
-import { GROUPS } from '../train/config.js';
-import { FIELDS, type Field } from '../train/configFields.js';
-import { expected, resolveTrainConfig } from '../train/resolveConfig.js';
+import { DEFAULT_CONFIG, trainSchema } from '../train/config.js';
+import { resolveTrainConfig } from '../train/resolveConfig.js';
 import { type Command, UsageError } from './main.js';
 import { print, printJson } from './print.js';
 import { catchInterrupt } from './signals.js';
 import { chooseBackend } from './threads.js';
 import { startTrainProgress } from './trainProgress.js';
+
+/** Every field, and the groups that can be left out, by path: the command line has an option for each. */
+const FIELDS = fieldsOf(trainSchema);
+const GROUPS = nullableGroups(trainSchema);
 
 interface Args {
   config?: string;
@@ -65,13 +69,13 @@ function fieldOptions(): Record<string, Options> {
   const group = 'Fields of the configuration:';
   const ofField = ([path, { describe }]: [string, Field]): [string, Options] => [
     path,
-    { type: 'string', requiresArg: true, group, describe },
+    { type: 'string', requiresArg: true, group, describe: describe + defaultOf(path) },
   ];
   const ofGroup = (path: string): [string, Options] => [
     path,
     { choices: ['none'], group, describe: 'leave it out' },
   ];
-  return Object.fromEntries([...Object.entries(FIELDS).map(ofField), ...Object.keys(GROUPS).map(ofGroup)]);
+  return Object.fromEntries([...Object.entries(FIELDS).map(ofField), ...GROUPS.map(ofGroup)]);
 }
 
 async function configOf(args: Args) {
@@ -79,7 +83,7 @@ async function configOf(args: Args) {
   for (const [path, field] of Object.entries(FIELDS)) {
     if (args[path] !== undefined) fields[path] = parseField(path, field, args[path]);
   }
-  for (const group of Object.keys(GROUPS)) if (args[group] !== undefined) fields[group] = null;
+  for (const group of GROUPS) if (args[group] !== undefined) fields[group] = null;
   if (args.config !== undefined) {
     const { given, name } = await readTrainConfig(args.config);
     return resolveTrainConfig(given, fields, name);
@@ -90,9 +94,14 @@ async function configOf(args: Args) {
   return resolveTrainConfig(await storedConfig(fields.output), fields, fields.output);
 }
 
+function defaultOf(path: string): string {
+  const value = valueAt(DEFAULT_CONFIG, path) ?? 'none';
+  return value === '' ? '' : ` [${value}]`;
+}
+
 /** A field's value from the command line; what is of the wrong kind is wrong usage, what is out of range is found later. */
 export function parseField(path: string, field: Field, given: unknown): unknown {
-  const wrong = () => new UsageError(`--${path} should be ${expected(field)}, got ${shorten(String(given))}`);
+  const wrong = () => new UsageError(`--${path} should be ${field.expected}, got ${shorten(String(given))}`);
   if (Array.isArray(given)) throw new UsageError(`--${path} is given ${given.length} times`);
   const text = String(given);
   if (field.nullable && (text === 'none' || text === 'null')) return null;

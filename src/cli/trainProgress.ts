@@ -9,14 +9,14 @@ const LINE_INTERVAL_MS = 10_000;
 const NEWEST = 0.05;
 
 /**
- * Shows a training run on stderr: step, loss, learning rate, pictures a second and time left; a bar on a terminal,
+ * Shows a training run on stderr: step, loss, learning rate, images a second and time left; a bar on a terminal,
  * plain lines elsewhere; a line for every epoch.
  */
 export function startTrainProgress(): RunHooks & { stop(): void } {
   const terminal = process.stderr.isTTY === true;
   let bar: TerminalBar | undefined;
   let parts: Parameters<typeof fitLine>[2] = [];
-  let run = { steps: 0, done: 0, picturesPerStep: 0 };
+  let run = { steps: 0, done: 0, imagesPerStep: 0 };
   let last = performance.now();
   let lastLine = last;
   let secondsPerStep: number | undefined;
@@ -49,7 +49,7 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
         { text: `epoch ${record.epoch + 1}`, keep: 2 },
         { text: `loss ${loss.toFixed(4)}`, keep: 4 },
         { text: `lr ${record.learningRate.toExponential(2)}`, keep: 1 },
-        { text: `${(run.picturesPerStep / secondsPerStep).toFixed(0)} images/s`, keep: 5 },
+        { text: `${(run.imagesPerStep / secondsPerStep).toFixed(0)} images/s`, keep: 5 },
         { text: `${duration((run.steps - record.step) * secondsPerStep)} left`, keep: 6 },
       ];
       step = record.step;

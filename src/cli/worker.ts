@@ -1,7 +1,7 @@
 import { loadAny } from '../models/families.js';
-import { batchScorer } from '../node/batchScorer.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
+import { shardClassifier } from '../node/shardClassifier.js';
 import { sayAssumptions } from './assumptions.js';
 import { type Command, checkNumbers, MAX_WORKERS } from './main.js';
 import { print, printJson, say } from './print.js';
@@ -45,6 +45,7 @@ async function work(args: Args): Promise<void> {
   const fingerprint = await modelFingerprint(opened.source);
   const model = await loadAny(opened.source, { backend, threads: args.workers, onBackend: sayBackend });
   await opened.close();
+  const classifier = shardClassifier(model, args.workers);
   const interruption = catchInterrupt(
     'ending: the shards in work are finished first; once more ends at once, and other workers do them',
   );
@@ -55,7 +56,7 @@ async function work(args: Args): Promise<void> {
       address,
       fingerprint,
       dataFolder: args.data,
-      score: batchScorer(model, args.workers),
+      classify: classifier.classify,
       backend,
       imgSize: config.imgSize,
       // A shard is some batches: another is decoded while one is computed and answers are sent.
@@ -68,6 +69,7 @@ async function work(args: Args): Promise<void> {
     else print(`${result.images} images in ${result.shards} shards, ${result.failed} not read; ${backend}`);
   } finally {
     interruption.release();
+    await classifier.close();
     model.dispose();
   }
 }

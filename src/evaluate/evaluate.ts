@@ -1,125 +1,130 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { EvalLoader, ImageBatch, ImageFailure } from '../data/loader.js';
 import type { ImageModel } from '../models/imageModel.js';
-import { type PicturePrediction, predictionOf } from './metrics.js';
-import { type Accuracy, Scores } from './scores.js';
+import { type Accuracy, Metrics } from './metrics.js';
+import { type ImagePrediction, predictionOf } from './prediction.js';
 
-/** A batch of pictures ready for a model; those that could not be read are named beside it. */
-export interface PreparedBatch {
-  /** float32 [files.length, H, W, 3], normalised. */
-  readonly data: Float32Array;
-  /** Index (into the list of all pictures) of each picture in `data`. */
-  readonly indices: readonly number[];
-  readonly failures: readonly { readonly index: number; readonly message: string }[];
-}
-
-/** A batch that a model has seen. */
-export interface ScoredBatch {
+/** A batch that a model has classified. */
+export interface PredictedBatch {
   /** float32 [indices.length, classes]. */
   readonly logits: Float32Array;
   /** The logits of the class head and of the distillation head, where they were asked for and there are two. */
   readonly heads?: readonly Float32Array[];
-  /** Index (into the list of all pictures) of each row of `logits`. */
-  readonly indices: readonly number[];
-  readonly failures: PreparedBatch['failures'];
-}
-
-/** A picture with its class. */
-export interface LabelledPicture {
-  /** Path below the val folder, with forward slashes. */
-  readonly file: string;
-  /** Class index of the truth. */
-  readonly label: number;
+  /** Index (in the data set) of each row of `logits`. */
+  readonly indices: ArrayLike<number>;
+  /** Images of the batch that could not be read. */
+  readonly failures: readonly ImageFailure[];
 }
 
 export interface EvaluationResult extends Accuracy {
-  /** Number of pictures that could not be read. */
+  /** Number of images that could not be read. */
   failed: number;
-  /** Pictures classified in a second by this run, reading included. */
+  /** Images classified in a second by this run, reading included. */
   imagesPerSecond: number;
 }
 
+/** All are awaited before the next batch is taken. */
 export interface EvaluateHooks {
-  /** Called for each picture that was not scored before, before the next batch is taken. */
+  /** Called for each image before it is counted. */
   onPrediction?: (
-    prediction: PicturePrediction,
+    index: number,
+    prediction: ImagePrediction,
     logits: Float32Array,
     heads: readonly Float32Array[],
   ) => void | Promise<void>;
-  onFailure?: (file: string, message: string) => void | Promise<void>;
+  /** Called instead for an image that was counted before. */
+  onRepeated?: (index: number, prediction: ImagePrediction) => void | Promise<void>;
+  onFailure?: (index: number, message: string) => void | Promise<void>;
+  /** Called after each batch; false ends the evaluation. */
+  onBatch?: () => boolean;
 }
 
 /** What evaluation needs of a model. */
-export type PictureModel = Pick<
+export type Classifier = Pick<
   ImageModel,
   'predict' | 'predictPixels' | 'headPixels' | 'predictHeads' | 'hasRuntime' | 'onBackend'
 > & { readonly config: Pick<ImageModel['config'], 'imgSize'> };
 
+/** Classifies the images of a loader and measures accuracy: predictBatches, then measure. */
+export function evaluate(
+  model: Classifier,
+  loader: EvalLoader,
+  { batchSize, ...hooks }: EvaluateHooks & { readonly batchSize: number },
+): Promise<EvaluationResult> {
+  return measure(predictBatches(model, loader.batches(batchSize)), loader, hooks);
+}
+
 /**
- * Runs a model over prepared batches, one after another; `heads` asks for both heads' logits of a distilled model, which
- * are given where the model runs layer by layer.
+ * Runs a model over batches, one after another; `heads` asks for both heads' logits of a distilled model, which are given
+ * where the model runs layer by layer.
  */
-export async function* scoreBatches(
-  model: PictureModel,
-  batches: AsyncIterable<PreparedBatch>,
+export async function* predictBatches(
+  model: Classifier,
+  batches: AsyncIterable<ImageBatch>,
   { heads = false } = {},
-): AsyncGenerator<ScoredBatch, void, undefined> {
+): AsyncGenerator<PredictedBatch, void, undefined> {
   for await (const batch of batches) {
-    const { indices, failures } = batch;
+    const { indices, failures = [] } = batch;
     yield { ...(await logitsOf(model, batch, heads)), indices, failures };
   }
 }
 
 /**
- * Measures accuracy (top-1, top-5, mean cross-entropy) from what a model said of each picture.
+ * Measures accuracy (top-1, top-5, mean cross-entropy) from what a model said of each image.
  *
- * @param scores what is known already, e.g. from a run that was cut off; new pictures are added to it
+ * @param metrics what is known already, e.g. from a run that was cut off; new images are added to it
+ * @throws UserError if a logit is NaN or infinite
  */
-export async function evaluate(
-  pictures: readonly LabelledPicture[],
-  batches: AsyncIterable<ScoredBatch>,
+export async function measure(
+  batches: AsyncIterable<PredictedBatch>,
+  { length, labels, describe }: Pick<EvalLoader, 'length' | 'labels' | 'describe'>,
   hooks: EvaluateHooks = {},
-  scores: Scores = new Scores(pictures.length),
+  metrics: Metrics = new Metrics(length),
 ): Promise<EvaluationResult> {
   let failed = 0;
-  let scored = 0;
+  let classified = 0;
   const start = performance.now();
   for await (const { indices, logits, heads = [], failures } of batches) {
     for (const { index, message } of failures) {
       failed++;
-      await hooks.onFailure?.(pictures[index].file, message);
+      await hooks.onFailure?.(index, message);
     }
     const classes = logits.length / Math.max(1, indices.length);
-    for (const [row, index] of indices.entries()) {
-      if (scores.has(index)) continue;
-      const { file, label } = pictures[index];
+    for (const [row, index] of Array.from(indices).entries()) {
       const rowOf = (all: Float32Array) => all.subarray(row * classes, (row + 1) * classes);
       const values = rowOf(logits);
-      const prediction = predictionOf(file, label, values);
-      // The record first: a picture counts only once it is written.
-      await hooks.onPrediction?.(prediction, values, heads.map(rowOf));
-      scores.add(index, prediction);
-      scored++;
+      const prediction = predictionOf(describe(index), labels[index]!, values);
+      if (metrics.has(index)) {
+        await hooks.onRepeated?.(index, prediction);
+        continue;
+      }
+      // The record first: an image counts only once it is written.
+      await hooks.onPrediction?.(index, prediction, values, heads.map(rowOf));
+      metrics.add(index, prediction);
+      classified++;
     }
+    if (hooks.onBatch?.() === false) break;
   }
   const seconds = (performance.now() - start) / 1000;
-  return { ...scores.accuracy(), failed, imagesPerSecond: seconds > 0 ? scored / seconds : 0 };
+  return { ...metrics.accuracy(), failed, imagesPerSecond: seconds > 0 ? classified / seconds : 0 };
 }
 
 async function logitsOf(
-  model: PictureModel,
-  batch: PreparedBatch,
+  model: Classifier,
+  { pixels, indices }: ImageBatch,
   heads: boolean,
-): Promise<Pick<ScoredBatch, 'logits' | 'heads'>> {
-  if (batch.indices.length === 0) return { logits: new Float32Array() };
-  const pairs = heads ? await model.headPixels?.(batch.data, batch.indices.length) : undefined;
-  if (pairs) return splitHeads(pairs, batch.indices.length);
+): Promise<Pick<PredictedBatch, 'logits' | 'heads'>> {
+  const count = indices.length;
+  if (count === 0) return { logits: new Float32Array() };
+  const pairs = heads ? await model.headPixels?.(pixels, count) : undefined;
+  if (pairs) return splitHeads(pairs, count);
   const both = heads && !model.hasRuntime ? model.predictHeads?.bind(model) : undefined;
   if (model.predictPixels && !both) {
-    return { logits: await model.predictPixels(batch.data, batch.indices.length) };
+    return { logits: await model.predictPixels(pixels, count) };
   }
   const [height, width] = model.config.imgSize;
   const compute = () => {
-    const x = tf.tensor4d(batch.data, [batch.indices.length, height, width, 3]);
+    const x = tf.tensor4d(pixels, [count, height, width, 3]);
     if (!both) return [model.predict(x)];
     const logits = both(x);
     return [meanOf(logits), ...logits];
@@ -134,7 +139,7 @@ async function logitsOf(
 }
 
 /** Rows of both heads' logits side by side as the mean and each head's. */
-function splitHeads(pairs: Float32Array, images: number): Pick<ScoredBatch, 'logits' | 'heads'> {
+function splitHeads(pairs: Float32Array, images: number): Pick<PredictedBatch, 'logits' | 'heads'> {
   const classes = pairs.length / images / 2;
   const each = [0, 1].map((head) => {
     const logits = new Float32Array(images * classes);

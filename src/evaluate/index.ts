@@ -6,14 +6,13 @@ export {
   matchClasses,
 } from './classIndices.js';
 export {
+  type Classifier,
   type EvaluateHooks,
   type EvaluationResult,
   evaluate,
-  type LabelledPicture,
-  type PictureModel,
-  type PreparedBatch,
-  type ScoredBatch,
-  scoreBatches,
+  measure,
+  type PredictedBatch,
+  predictBatches,
 } from './evaluate.js';
-export { crossEntropy, type PicturePrediction, predictionOf } from './metrics.js';
-export { type Accuracy, Scores } from './scores.js';
+export { type Accuracy, Metrics } from './metrics.js';
+export { crossEntropy, type ImagePrediction, predictionOf } from './prediction.js';

@@ -2,7 +2,7 @@
  * Classification by the nearest training images in the space of a backbone's features: the protocol of DINO
  * (arXiv 2104.14294, section 4.1; facebookresearch/dino, eval_knn.py).
  */
-import type { Accuracy } from './scores.js';
+import type { Accuracy } from './metrics.js';
 
 /** Features of labelled images. */
 export interface LabelledFeatures {

@@ -1,55 +1,55 @@
-import { UserError } from '../errors.js';
-import { topIndices } from '../models/classify.js';
+import type { ImagePrediction } from './prediction.js';
 
-/** What the model said of one picture; a line of the predictions file. */
-export interface PicturePrediction {
-  /** Path below the val folder, with forward slashes. */
-  file: string;
-  /** Class index of the truth. */
-  label: number;
-  /** The five most probable classes, most probable first (fewer for a model with fewer classes). */
-  top5: number[];
-  /** Their logits. */
-  logits: number[];
-  /** Cross-entropy in nats. */
-  loss: number;
-}
-
-/** Cross-entropy of one picture's logits [classes] in nats, with the class of the truth. */
-export function crossEntropy(logits: ArrayLike<number>, label: number): number {
-  let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]);
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] - max);
-  return Math.log(sum) + max - logits[label];
+/** Accuracy over the images that were classified; null where there are none. */
+export interface Accuracy {
+  /** Number of images that were classified. */
+  images: number;
+  /** Percent of them whose most probable class is the truth. */
+  top1: number | null;
+  /** Percent of them with the truth among the five most probable classes. */
+  top5: number | null;
+  /** Mean cross-entropy in nats. */
+  loss: number | null;
 }
 
 /**
- * What a model said of a picture.
- *
- * @param file names the picture in errors
- * @param label class index of the truth
- * @param logits [classes]
- * @throws UserError if a logit is NaN or infinite: no class is the most probable one then
+ * Counts how many images were classified correctly. Images may come in any order and the sums are still the same to the
+ * last digit: they are taken in the data set's order.
  */
-export function predictionOf(file: string, label: number, logits: ArrayLike<number>): PicturePrediction {
-  requireFinite(file, logits);
-  const top5 = topIndices(logits, 5);
-  return {
-    file,
-    label,
-    top5,
-    logits: top5.map((index) => logits[index]),
-    loss: crossEntropy(logits, label),
-  };
-}
+export class Metrics {
+  private readonly losses: Float64Array;
+  /** 0: not counted; 1: wrong; 2: among the five; 3: first. */
+  private readonly ranks: Uint8Array;
 
-function requireFinite(file: string, logits: ArrayLike<number>): void {
-  for (let i = 0; i < logits.length; i++) {
-    if (Number.isFinite(logits[i])) continue;
-    throw new UserError(
-      `${file}: the model's logit for class ${i} is ${logits[i]}; a weight or the preprocessing is not finite, or values ` +
-        'overflow: convert the checkpoint again, or try another --backend',
-    );
+  constructor(count: number) {
+    this.losses = new Float64Array(count);
+    this.ranks = new Uint8Array(count);
+  }
+
+  has(index: number): boolean {
+    return this.ranks[index] !== 0;
+  }
+
+  /** Counts an image, once: the first one stays. */
+  add(index: number, { label, top5, loss }: ImagePrediction): void {
+    if (this.has(index)) return;
+    this.ranks[index] = top5[0] === label ? 3 : top5.includes(label) ? 2 : 1;
+    this.losses[index] = loss;
+  }
+
+  accuracy(): Accuracy {
+    let images = 0;
+    let correct1 = 0;
+    let correct5 = 0;
+    let lossSum = 0;
+    for (const [index, rank] of this.ranks.entries()) {
+      if (rank === 0) continue;
+      images++;
+      if (rank === 3) correct1++;
+      if (rank >= 2) correct5++;
+      lossSum += this.losses[index];
+    }
+    const mean = (sum: number) => (images > 0 ? sum / images : null);
+    return { images, top1: mean(100 * correct1), top5: mean(100 * correct5), loss: mean(lossSum) };
   }
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { readValues } from '../backendLoss.js';
+import { readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import { gridSize, numPrefixTokens, type VitConfig } from '../families/vit/config.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';

@@ -4,13 +4,13 @@ import { heatColormap } from './colormap.js';
 import type { PatchMap } from './types.js';
 
 export interface OverlayOptions {
-  /** How much of the picture the colours cover, 0…1; 0.6 by default. */
+  /** How much of the image the colours cover, 0…1; 0.6 by default. */
   opacity?: number;
 }
 
 /**
- * Lays a map over a picture: scaled to its size by bicubic interpolation, from the lowest value (dark) to the highest
- * (bright; see mapToGrey), and blended with the picture.
+ * Lays a map over an image: scaled to its size by bicubic interpolation, from the lowest value (dark) to the highest
+ * (bright; see mapToGrey), and blended with the image.
  */
 export function overlay(image: RgbImage, map: PatchMap, options: OverlayOptions = {}): RgbImage {
   const { opacity = 0.6 } = options;
@@ -31,7 +31,7 @@ export function overlay(image: RgbImage, map: PatchMap, options: OverlayOptions 
  */
 const BRIGHTEST_FROM = 0.98;
 
-/** A map as a grey picture of one pixel a patch, its lowest value 0 and its highest, the top 2 % alike, 255; a flat map is black. */
+/** A map as a grey image of one pixel a patch, its lowest value 0 and its highest, the top 2 % alike, 255; a flat map is black. */
 export function mapToGrey({ data, rows, cols }: PatchMap): RgbImage {
   const sorted = data.toSorted();
   const min = sorted[0]!;

@@ -1,4 +1,4 @@
-/** Pictures of patch features [patches, D], as the viewers of DINO show them. */
+/** Images of patch features [patches, D], as the viewers of DINO show them. */
 import type { PatchMap } from './types.js';
 
 /**

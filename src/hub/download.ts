@@ -1,4 +1,5 @@
 import { quote } from '../../converters/formats/quote.js';
+import { concatBytes } from '../concat.js';
 import { UserError } from '../errors.js';
 import { type Answer, type Connection, LostConnection, request } from './connection.js';
 import { isLfsPointer } from './folderFiles.js';
@@ -278,7 +279,7 @@ async function readUpTo(answer: Answer, limit: number): Promise<Uint8Array> {
     parts.push(bytes);
     length += bytes.length;
   }
-  return joined(parts, length);
+  return concatBytes(parts);
 }
 
 /** A whole answer as text. */
@@ -296,18 +297,8 @@ async function readAll(connection: Connection, answer: Answer, url: string): Pro
         );
       }
     }
-    return new TextDecoder().decode(joined(parts, length));
+    return new TextDecoder().decode(concatBytes(parts));
   } finally {
     await answer.close();
   }
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

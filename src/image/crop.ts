@@ -1,6 +1,6 @@
 import type { Preprocessing, RgbImage } from './types.js';
 
-/** A rectangle of a picture, in pixels. */
+/** A rectangle of an image, in pixels. */
 export interface Window {
   readonly left: number;
   readonly top: number;
@@ -25,8 +25,8 @@ function centerOnAxis(size: number, crop: number, rounding: 'even' | 'down') {
 }
 
 /**
- * The part of a width × height picture that a centre crop to [height, width] keeps, and the rows and columns of
- * padding before it where the picture is smaller: torchvision's CenterCrop, or with `down` the center_crop of Hugging
+ * The part of a width × height image that a centre crop to [height, width] keeps, and the rows and columns of
+ * padding before it where the image is smaller: torchvision's CenterCrop, or with `down` the center_crop of Hugging
  * Face's image_transforms.py.
  */
 export function centerCropWindow(
@@ -41,12 +41,12 @@ export function centerCropWindow(
   return { window, padTop: y.pad, padLeft: x.pad };
 }
 
-/** The rectangle `window` of the picture, as a copy. Throws a RangeError if it reaches outside. */
+/** The rectangle `window` of the image, as a copy. Throws a RangeError if it reaches outside. */
 export function crop(image: RgbImage, window: Window): RgbImage {
   const { left, top, width, height } = window;
   if (left < 0 || top < 0 || left + width > image.width || top + height > image.height) {
     const wanted = `${width} × ${height} at (${left}, ${top})`;
-    throw new RangeError(`crop of ${wanted} reaches outside a picture of ${image.width} × ${image.height}`);
+    throw new RangeError(`crop of ${wanted} reaches outside an image of ${image.width} × ${image.height}`);
   }
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
@@ -56,7 +56,7 @@ export function crop(image: RgbImage, window: Window): RgbImage {
   return { data, width, height };
 }
 
-/** The picture on a ground (black by default) of [height, width] pixels, `padTop` rows and `padLeft` columns from its corner. */
+/** The image on a ground (black by default) of [height, width] pixels, `padTop` rows and `padLeft` columns from its corner. */
 export function padTo(
   image: RgbImage,
   size: readonly [number, number],
@@ -76,7 +76,7 @@ export function padTo(
   return { data, width, height };
 }
 
-/** The centre of the picture, [height, width] pixels, padded with zeros where it is smaller than that. */
+/** The centre of the image, [height, width] pixels, padded with zeros where it is smaller than that. */
 export function centerCrop(image: RgbImage, size: readonly [number, number]): RgbImage {
   const { window, padTop, padLeft } = centerCropWindow(image.width, image.height, size);
   return padTo(crop(image, window), size, padTop, padLeft);

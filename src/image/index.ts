@@ -1,4 +1,4 @@
-/** Pictures to model inputs, with the pixels of Pillow and torchvision. Runs in Node and in the browser. */
+/** Images to model inputs, with the pixels of Pillow and torchvision. Runs in Node and in the browser. */
 
 export { checkPreprocessing } from './checkPreprocessing.js';
 export { customPreprocessing, type PreprocessingSettings } from './custom.js';

@@ -27,7 +27,7 @@ export interface Rows {
 }
 
 /**
- * Both passes. `firstColumn` and `firstRow` are the column and row of the picture that `source` begins with; the output
+ * Both passes. `firstColumn` and `firstRow` are the column and row of the image that `source` begins with; the output
  * lies without gaps.
  */
 export interface Passes {
@@ -37,7 +37,7 @@ export interface Passes {
 
 export const plainPasses: Passes = { horizontal: horizontalPass, vertical: verticalPass };
 
-/** Resamples `height` rows along x. `firstColumn` is the column of the picture that `source` begins with. */
+/** Resamples `height` rows along x. `firstColumn` is the column of the image that `source` begins with. */
 function horizontalPass(source: Rows, firstColumn: number, height: number, taps: Taps): Rows {
   const { first, count, weights, stride } = taps;
   const { data } = source;
@@ -70,7 +70,7 @@ function horizontalPass(source: Rows, firstColumn: number, height: number, taps:
   return { data: out, offset: 0, rowBytes: width * 3 };
 }
 
-/** Resamples rows of `width` pixels along y. `firstRow` is the row of the picture that `source` begins with. */
+/** Resamples rows of `width` pixels along y. `firstRow` is the row of the image that `source` begins with. */
 function verticalPass(source: Rows, firstRow: number, width: number, taps: Taps): Rows {
   const { first, count, weights, stride } = taps;
   const { data, rowBytes } = source;

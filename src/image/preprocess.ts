@@ -5,10 +5,10 @@ import { resizeAndCrop } from './resize.js';
 import type { Preprocessing, Resize, RgbImage } from './types.js';
 
 /**
- * Size [width, height] of a picture after the resize. With `short`, the long side is truncated as torchvision
+ * Size [width, height] of an image after the resize. With `short`, the long side is truncated as torchvision
  * and mmpretrain truncate it: int(size · long / short).
  *
- * @throws UserError if the picture is so thin that nothing of a side would be left
+ * @throws UserError if the image is so thin that nothing of a side would be left
  */
 export function resizedSize(width: number, height: number, resize: Resize): [width: number, height: number] {
   const size = sizeBy(width, height, resize);
@@ -50,14 +50,14 @@ function bounded(width: number, height: number, size: number, longest: number): 
   return short === rounded ? [width, height] : shortSide(width, height, rounded, exact);
 }
 
-/** The part of a picture that a model sees, with as many pixels as it sees: resized and cropped, not normalised. */
+/** The part of an image that a model sees, with as many pixels as it sees: resized and cropped, not normalised. */
 export function resizeToInput(image: RgbImage, preprocessing: Preprocessing): RgbImage {
   const [width, height] = resizedSize(image.width, image.height, preprocessing.resize);
   return resizeAndCrop(image, width, height, preprocessing.crop, preprocessing);
 }
 
 /**
- * A picture as a model's input: resized, cropped at the centre, normalised. Gives float32 [H, W, 3] for the crop's
+ * An image as a model's input: resized, cropped at the centre, normalised. Gives float32 [H, W, 3] for the crop's
  * H × W, in `out` if given.
  */
 export function preprocess(

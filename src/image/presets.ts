@@ -9,10 +9,10 @@ export const presetNames: readonly string[] = Object.keys(presets);
 /**
  * The preprocessing of a preset for an input of `imgSize` [height, width] pixels.
  *
- * A preset's published sizes (224 and 384) follow from a crop ratio, and other sizes by the same ratio: the picture
+ * A preset's published sizes (224 and 384) follow from a crop ratio, and other sizes by the same ratio: the image
  * is scaled to trunc(size / ratio). For an input that is not square, `short` takes the longer side as the size, so
- * that the crop never reaches outside the picture, `squash` scales height and width each by its own, and timm's presets
- * scale the picture so that it just covers both.
+ * that the crop never reaches outside the image, `squash` scales height and width each by its own, and timm's presets
+ * scale the image so that it just covers both.
  *
  * Throws a UserError for an unknown name.
  */

@@ -5,7 +5,7 @@ import type { Interpolation, Preprocessing, RgbImage } from './types.js';
 import { wasmPasses } from './wasm/passes.js';
 
 /**
- * Pillow's resize of 8-bit pictures, equal to it byte for byte (the arithmetic of its
+ * Pillow's resize of 8-bit images, equal to it byte for byte (the arithmetic of its
  * src/libImaging/Resample.c): antialiased, two passes with fixed-point weights, and rounding to 8 bits between
  * them. A pass is skipped where the size does not change.
  */
@@ -55,7 +55,7 @@ function requireSize(width: number, height: number): void {
 /**
  * Whether the vertical pass runs first. The order shows in the bytes, by a level here and there. Pillow 13 takes it
  * from the pixels that each side loses; Pillow 12 and before run the horizontal pass first always, which differs
- * only for pictures more than about twice as high as wide.
+ * only for images more than about twice as high as wide.
  */
 function verticalFirst(image: RgbImage, width: number, height: number): boolean {
   const lostRows = image.height - height;
@@ -71,7 +71,7 @@ function inputRange({ first, count }: Taps): [begin: number, end: number] {
 /** With SIMD where the engine has it. */
 const passes = wasmPasses() ?? plainPasses;
 
-/** Part `window` of the picture resized to width × height; nothing outside the window is computed. */
+/** Part `window` of the image resized to width × height; nothing outside the window is computed. */
 function resizeWindow(
   image: RgbImage,
   width: number,
@@ -158,7 +158,7 @@ function packed(rows: Rows, width: number, height: number): Uint8Array {
 }
 
 /**
- * The picture resized to `width` × `height` pixels, equal to Pillow's `Image.resize((width, height), FILTER)` in RGB
+ * The image resized to `width` × `height` pixels, equal to Pillow's `Image.resize((width, height), FILTER)` in RGB
  * mode (Pillow 13).
  */
 export function resize(
@@ -175,7 +175,7 @@ export type CropOptions = Pick<Preprocessing, 'interpolation' | 'cropRounding' |
 
 /**
  * `centerCrop(resize(image, width, height), crop)`, bit for bit, without computing what the crop throws away: a
- * long thin picture costs no more than the crop. `crop` is [height, width] in pixels.
+ * long thin image costs no more than the crop. `crop` is [height, width] in pixels.
  */
 export function resizeAndCrop(
   image: RgbImage,

@@ -1,4 +1,4 @@
-/** An 8-bit RGB picture: `data` is interleaved R, G, B, row by row, `3 * width * height` bytes long. */
+/** An 8-bit RGB image: `data` is interleaved R, G, B, row by row, `3 * width * height` bytes long. */
 export interface RgbImage {
   readonly data: Uint8Array;
   readonly width: number;
@@ -23,7 +23,7 @@ export type Resize =
   | { readonly mode: 'none' };
 
 /**
- * How a picture becomes a model's input. Plain data: it is stored in a converted model's metadata. What has its default
+ * How an image becomes a model's input. Plain data: it is stored in a converted model's metadata. What has its default
  * is left out there, so that metadata written before the field was known says the same.
  */
 export interface Preprocessing {

@@ -1,10 +1,12 @@
 /** Checks what a model.json says, before anything is built or read by it: it may be anybody's. */
-import { describeValue, printable } from '../checkOptions.js';
+import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import type { ModelMetadata } from '../families/metadata.js';
 import { checkConfig, type VitConfig, vitFields } from '../families/vit/config.js';
 import { savedWeightName, weightSpecs } from '../families/vit/weights.js';
 import type { Interpolation, Preprocessing } from '../image/types.js';
+import { sizeOf } from '../shape.js';
+import { oneLine } from '../text.js';
 
 /** A model.json whose fields have been checked. */
 export interface ModelJson {
@@ -79,7 +81,7 @@ const isWhole = (value: unknown, least: number, most = Number.MAX_SAFE_INTEGER) 
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
 const isText = (value: unknown) => typeof value === 'string' && value.length <= MAX_TEXT;
 /** A text that stands in messages and tables as it is. */
-const isName = (value: unknown) => isText(value) && printable(value as string) === value;
+const isName = (value: unknown) => isText(value) && oneLine(value as string) === value;
 const isNumber = (value: unknown) => Number.isFinite(value);
 
 function isList(value: unknown, length: number, each: (item: unknown) => boolean): boolean {
@@ -124,7 +126,7 @@ function checkFields(what: string, value: Fields, known: readonly string[], fail
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   fail(
-    `${what} has the field "${printable(unknown.slice(0, 60))}", which this release does not know; update it`,
+    `${what} has the field "${oneLine(unknown.slice(0, 60))}", which this release does not know; update it`,
   );
 }
 
@@ -227,7 +229,7 @@ function checkStoredSpec(value: unknown, at: string, fail: Fail): void {
   expect(isName(spec.name), `${at}.name`, 'a text of one line', spec.name, fail);
   const sides = Array.isArray(spec.shape) && spec.shape.length <= 8 && spec.shape.every((n) => isWhole(n, 0));
   expect(sides, `shape of ${spec.name}`, 'a list of whole numbers', spec.shape, fail);
-  const size = (spec.shape as number[]).reduce((a, b) => a * b, 4);
+  const size = 4 * sizeOf(spec.shape as number[]);
   expect(Number.isSafeInteger(size), `shape of ${spec.name}`, 'that of a tensor in memory', spec.shape, fail);
   expect(spec.dtype === 'float32', `dtype of ${spec.name}`, 'float32', spec.dtype, fail);
   if (spec.quantization === undefined) return;

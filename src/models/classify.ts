@@ -142,7 +142,7 @@ export function checkTopK(topK: number): number {
   throw new UserError(`topK is a whole number of at least 1, got ${describeValue(topK)}`);
 }
 
-/** The `topK` largest of a picture's logits [classes] with their softmax; ties go to the lower index. */
+/** The `topK` largest of an image's logits [classes] with their softmax; ties go to the lower index. */
 export function topPredictions(
   logits: ArrayLike<number>,
   topK: number,

@@ -1,10 +1,9 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { modelCards } from '../../configs/models/index.js';
-import { nearestName } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import '../families/layers/index.js';
-import type { ModelCard } from '../families/card.js';
+import { findEntry } from '../../converters/findEntry.js';
+import type { ModelEntry } from '../families/modelEntry.js';
 import {
   checkConfig,
   compactConfig,
@@ -17,6 +16,7 @@ import { initialWeight } from '../families/vit/initialWeights.js';
 import { topology } from '../families/vit/topology.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { Random } from '../random.js';
+import { nearest } from '../text.js';
 import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
 import { defaultPreprocessing } from './preprocessing.js';
 import { type EngineRuntime, type ModelExtras, VisionTransformer } from './visionTransformer.js';
@@ -29,15 +29,10 @@ export type ModelOverrides = Partial<Omit<VitConfig, 'imgSize'>> & {
   seed?: number;
 };
 
-/** The named model, by timm's or mmpretrain's name, or undefined. */
-export function findModel(name: string): ModelCard | undefined {
-  return modelCards.find((card) => card.config.name === name || card.aliases.includes(name));
-}
-
-/** As findModel, but an unknown name is a UserError that lists near ones. */
-export function modelCard(name: string): ModelCard {
-  const card = findModel(name);
-  if (card) return card;
+/** The entry of a named model, by timm's or mmpretrain's name. Throws a UserError for an unknown name. */
+export function modelEntry(name: string): ModelEntry {
+  const entry = findEntry(name);
+  if (entry) return entry;
   throw new UserError(`no model is named "${name}"; \`deit models\` lists those that are there`);
 }
 
@@ -45,7 +40,7 @@ export function modelCard(name: string): ModelCard {
 export function resolveConfig(model: string | Partial<VitConfig>, overrides: ModelOverrides = {}): VitConfig {
   // A field that is undefined is no field: tfjs takes only JSON for a model's metadata.
   const base =
-    typeof model === 'string' ? modelCard(model).config : { ...VIT_DEFAULTS, ...definedFields(model) };
+    typeof model === 'string' ? modelEntry(model).config : { ...VIT_DEFAULTS, ...definedFields(model) };
   const { imgSize, seed: _, ...rest } = overrides;
   const config: VitConfig = {
     ...base,
@@ -55,7 +50,7 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
   const fields = vitFields();
   for (const field of Object.keys(config)) {
     if (fields.includes(field)) continue;
-    const near = nearestName(field, fields);
+    const [near] = nearest(field, fields);
     throw new UserError(
       `a model has no field "${field}"; ${near ? `did you mean ${near}?` : `it has ${fields.join(', ')}`}`,
     );

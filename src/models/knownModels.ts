@@ -1,6 +1,6 @@
 import { TIMM_RESULTS, timmHubModels, vitModels } from '../../configs/models/vit.js';
 import { knownConfig, knownName, namedModel } from '../../converters/namedFacts.js';
-import type { KnownModel } from '../families/card.js';
+import type { KnownModel } from '../families/modelEntry.js';
 import type { VitConfig } from '../families/vit/config.js';
 
 /** A well-known ViT, as `deit models` lists it. */

@@ -15,7 +15,7 @@ import { buildModel, engineModel } from './create.js';
 import { bytesOfDataUrl, isDataUrl } from './dataUrl.js';
 import { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './fetchFile.js';
 import { finiteWeights } from './finiteWeights.js';
-import { openSavedModel, refuseConversion, type SavedModel } from './savedModel.js';
+import { openLayersModelFolder, refuseConversion, type StoredModel } from './layersModelFolder.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { assignWeights } from './weights.js';
 
@@ -116,7 +116,7 @@ function isConversion(source: ModelSource): source is Conversion {
 }
 
 /** What a model can be built from: a converted folder that was opened, or a checkpoint that was mapped. */
-export type ModelSource = SavedModel | Conversion;
+export type ModelSource = StoredModel | Conversion;
 
 /**
  * Loads a model.
@@ -251,11 +251,11 @@ export function backendFor({
 export type OpenUrlOptions = Omit<FetchOptions, 'maxBytes'> & Pick<LoadOptions, 'fetchFile'>;
 
 /** Opens a converted folder behind a URL, which may name its model.json. */
-export async function openUrl(url: string, options: OpenUrlOptions = {}): Promise<SavedModel> {
+export async function openUrl(url: string, options: OpenUrlOptions = {}): Promise<StoredModel> {
   const { fetchFile: fetchFrom = fetchFile, signal, onBytes, redirects } = options;
   const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(url)!;
   const folder = path.replace(/(^|\/)model\.json$/, '$1').replace(/\/?$/, '/');
-  return openSavedModel({
+  return openLayersModelFolder({
     name: url,
     read: (file, maxBytes) =>
       fetchFrom(folder + file + query, {

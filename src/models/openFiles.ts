@@ -3,7 +3,7 @@ import { convertRead, factOptions } from '../../converters/convertWithFacts.js';
 import { readFolder } from '../../converters/folders/readFolder.js';
 import { UserError } from '../errors.js';
 import type { FolderFiles } from '../hub/folderFiles.js';
-import { openSavedModel, refuseConversion, type SavedModel } from './savedModel.js';
+import { openLayersModelFolder, refuseConversion, type StoredModel } from './layersModelFolder.js';
 
 /**
  * Opens a model by its files, wherever they are: a converted folder, or one of Hugging Face or timm. The files stay open,
@@ -12,7 +12,7 @@ import { openSavedModel, refuseConversion, type SavedModel } from './savedModel.
 export async function openFiles(
   files: FolderFiles,
   options: ConvertOptions = {},
-): Promise<SavedModel | Conversion> {
+): Promise<StoredModel | Conversion> {
   if (!(await files.list()).includes('model.json')) return convertFiles(files, options);
   refuseConversion(files.name, options);
   return openConverted(files);
@@ -23,7 +23,7 @@ export async function convertFiles(files: FolderFiles, options: ConvertOptions =
   return convertRead(await readFolder(files, factOptions(options)), options);
 }
 
-async function openConverted(files: FolderFiles): Promise<SavedModel> {
+async function openConverted(files: FolderFiles): Promise<StoredModel> {
   const names = await files.list();
   const read = async (path: string, maxBytes: number) => {
     const source = await files.open(path);
@@ -32,5 +32,5 @@ async function openConverted(files: FolderFiles): Promise<SavedModel> {
   };
   const readIfThere = async (path: string, maxBytes: number) =>
     names.includes(path) ? read(path, maxBytes) : undefined;
-  return openSavedModel({ name: files.name, read, readIfThere });
+  return openLayersModelFolder({ name: files.name, read, readIfThere });
 }

@@ -9,7 +9,7 @@ import { bindLayers } from './boundLayers.js';
 import type { ImageModel } from './imageModel.js';
 import { assignWeights } from './weights.js';
 
-/** A RegNet, DeiT's convolutional teacher (arXiv 2012.12877, section 5.1). It takes pictures of any size. */
+/** A RegNet, DeiT's convolutional teacher (arXiv 2012.12877, section 5.1). It takes images of any size. */
 export interface Regnet extends ImageModel {
   readonly config: RegnetConfig;
   readonly layersModel: tfl.LayersModel;

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { Assumption } from '../../converters/facts.js';
-import { checkBackend, readValues } from '../backendLoss.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
+import { concatFloats } from '../concat.js';
+import { checkBackend, readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import type { CallOptions } from '../families/layers/types.js';
 import { modelMetadata } from '../families/metadata.js';
@@ -12,6 +13,7 @@ import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { Preprocessing } from '../image/types.js';
 import type { WeightTensors } from '../ops/index.js';
+import { sizeOf } from '../shape.js';
 import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
 import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
@@ -25,7 +27,7 @@ export type { Embedding } from './embedding.js';
 export interface ModelExtras {
   /** Names of the classes, in the order of the logits. */
   labels?: readonly string[];
-  /** How pictures become its input; by default the `deit` preset at the model's input size. */
+  /** How images become its input; by default the `deit` preset at the model's input size. */
   preprocessing: Preprocessing;
   /** What was taken for likely when the model was converted. */
   assumptions?: readonly Assumption[];
@@ -375,7 +377,7 @@ export class VisionTransformer implements ImageModel {
     options: RunOptions,
   ): Promise<Float32Array> {
     const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
-    if (images.length !== shape.reduce((a, b) => a * b, 1)) {
+    if (images.length !== sizeOf(shape)) {
       throw new UserError(
         `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,
       );
@@ -406,7 +408,7 @@ export class VisionTransformer implements ImageModel {
         .slice(start, start + size)
         .map((image, i) => this.pixelsOf(image, isList(given) ? start + i : undefined, signal));
       const pixels = await unlessAborted(Promise.all(prepared), signal);
-      const all = await compute(joined(pixels), pixels.length);
+      const all = await compute(concatFloats(pixels), pixels.length);
       this.checkFinite(all);
       for (const i of pixels.keys()) rows.push(rowOf(all, i, pixels.length));
     }
@@ -460,14 +462,6 @@ function isFreed(weight: tfl.LayerVariable): boolean {
 }
 
 /** Arrays of one length, one behind the other. */
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const one = parts[0]?.length ?? 0;
-  const all = new Float32Array(parts.length * one);
-  for (const [i, part] of parts.entries()) all.set(part, i * one);
-  return all;
-}
-
 function isList(images: ClassifyInput | readonly ClassifyInput[]): images is readonly ClassifyInput[] {
   return Array.isArray(images);
 }

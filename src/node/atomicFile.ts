@@ -1,6 +1,7 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { asUserError } from './fileErrors.js';
+import { writeAll } from './writeAll.js';
 
 /** Writes a file beside its place, makes sure that it is on the disk and renames it: it is there whole, or as it was. */
 export async function writeFileAtomically(
@@ -26,10 +27,7 @@ export async function writeSynced(
   await mkdir(dirname(path), { recursive: true });
   const file = await open(path, flags);
   try {
-    for await (const chunk of chunks) {
-      let done = 0;
-      while (done < chunk.length) done += (await file.write(chunk, done)).bytesWritten;
-    }
+    for await (const chunk of chunks) await writeAll(file, chunk);
     await file.sync();
   } finally {
     await file.close();

@@ -1,3 +1,5 @@
+import { withTimeLimit } from '../timeLimit.js';
+
 /** Pieces of work in this process that were given up and have not ended. */
 let unfinished = 0;
 
@@ -7,20 +9,15 @@ export function hasUnfinishedWork(): boolean {
 }
 
 /**
- * What `work` gives, or rejects with `late()` if that takes longer than `ms` milliseconds. The work itself goes on: a
- * read from a file system that does not answer cannot be called off.
+ * As withTimeLimit, for work that cannot be called off, e.g. a read from a file system that does not answer: what was
+ * given up is counted until it ends.
+ *
+ * @param late makes the error
  */
 export function withDeadline<T>(work: Promise<T>, ms: number, late: () => Error): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let givenUp = false;
-    const timer = setTimeout(() => {
-      givenUp = true;
-      unfinished++;
-      reject(late());
-    }, ms);
-    work.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      if (givenUp) unfinished--;
-    });
+  return withTimeLimit(work, ms, () => {
+    unfinished++;
+    work.catch(() => {}).finally(() => unfinished--);
+    throw late();
   });
 }

@@ -1,29 +1,30 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Sharp } from 'sharp';
 import { UserError } from '../errors.js';
+import { dropAlphaBytes } from '../image/dropAlpha.js';
 import { decodeHere, rgbFromCmyk } from '../image/formats/index.js';
 import {
   describeOther,
   FORMAT_NAMES,
+  imageFormat,
   jpegComponents,
-  pictureFormat,
   SIGNATURE_BYTES,
-} from '../image/pictureFormat.js';
+} from '../image/imageFormat.js';
 import type { RgbImage } from '../image/types.js';
 import { withDeadline } from './deadline.js';
 
 import { inflate } from './inflate.js';
 import { loadSharp } from './sharp.js';
-import { rgbFrom8Bit, rgbFrom16Bit, rgbFromGrey16 } from './toRgb.js';
+import { rgbFrom16Bit, rgbFromGrey16 } from './toRgb.js';
 
 /**
- * Pixels of the largest picture that is decoded: the size from which Pillow raises DecompressionBombError, twice
+ * Pixels of the largest image that is decoded: the size from which Pillow raises DecompressionBombError, twice
  * its MAX_IMAGE_PIXELS, so that what evaluates there evaluates here and a bomb costs at most 0.5 GB (3 bytes a
  * pixel).
  */
 export const MAX_PIXELS = 178_956_970;
 
-const TOO_MANY_PIXELS = `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the picture down`;
+const TOO_MANY_PIXELS = `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the image down`;
 
 /** Longest side that is decoded, in pixels. No camera comes near; it bounds the resampler's tables of weights. */
 export const MAX_SIDE = 1_000_000;
@@ -57,7 +58,7 @@ async function decoder(bytes: Uint8Array): Promise<Sharp> {
 
 /** The kind of samples in the file. Throws a UserError for a kind that has no conversion here. */
 async function pixelKind(bytes: Uint8Array, name: string): Promise<PixelKind> {
-  const components = pictureFormat(bytes) === 'JPEG' ? jpegComponents(bytes) : undefined;
+  const components = imageFormat(bytes) === 'JPEG' ? jpegComponents(bytes) : undefined;
   if (components === 1 || components === 3) return 'rgb8';
   const { space, depth, width, height } = await (await decoder(bytes)).metadata();
   requireSize(width, height, name);
@@ -67,7 +68,7 @@ async function pixelKind(bytes: Uint8Array, name: string): Promise<PixelKind> {
   if (space === 'grey16' && depth === 'ushort') return 'grey16';
   const wanted = 'expected grey, RGB or CMYK of 8 bits, or grey or RGB of 16';
   throw new UserError(
-    `${name}: pixels of kind ${space} (${depth}) are not read; ${wanted}; convert the picture`,
+    `${name}: pixels of kind ${space} (${depth}) are not read; ${wanted}; convert the image`,
   );
 }
 
@@ -82,7 +83,7 @@ function requireSize(width: number, height: number, name: string): void {
 async function decodePixels(bytes: Uint8Array, kind: PixelKind): Promise<RgbImage> {
   let pipeline = await decoder(bytes);
   // Pillow turns TIFFs by their orientation, and them alone.
-  if (pictureFormat(bytes) === 'TIFF') pipeline = pipeline.autoOrient();
+  if (imageFormat(bytes) === 'TIFF') pipeline = pipeline.autoOrient();
   if (kind === 'cmyk') pipeline = pipeline.pipelineColourspace('cmyk').toColourspace('cmyk');
   if (kind === 'rgb16' || kind === 'grey16') pipeline = pipeline.toColourspace(kind);
   const depth = kind === 'rgb16' || kind === 'grey16' ? 'ushort' : 'uchar';
@@ -94,25 +95,25 @@ async function decodePixels(bytes: Uint8Array, kind: PixelKind): Promise<RgbImag
 function toRgb(raw: Buffer, channels: number, kind: PixelKind): Uint8Array {
   const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.length);
   if (kind === 'cmyk') return rgbFromCmyk(bytes);
-  if (kind === 'rgb8') return rgbFrom8Bit(bytes, channels);
+  if (kind === 'rgb8') return dropAlphaBytes(bytes, channels);
   const samples = new Uint16Array(raw.buffer, raw.byteOffset, raw.length / 2);
   return kind === 'rgb16' ? rgbFrom16Bit(samples, channels) : rgbFromGrey16(samples, channels);
 }
 
-function requirePicture(head: Uint8Array, name: string): void {
-  if (pictureFormat(head)) return;
+function requireImage(head: Uint8Array, name: string): void {
+  if (imageFormat(head)) return;
   const found = describeOther(head);
-  throw new UserError(`${name}: not a picture that can be read: expected ${FORMAT_NAMES}, found ${found}`);
+  throw new UserError(`${name}: not an image that can be read: expected ${FORMAT_NAMES}, found ${found}`);
 }
 
-/** The file's bytes. What is no regular file or too large is refused before it is read, what is large and no picture too. */
-async function readPicture(path: string): Promise<Uint8Array> {
+/** The file's bytes. What is no regular file or too large is refused before it is read, what is large and no image too. */
+async function readImage(path: string): Promise<Uint8Array> {
   const { size } = await regularFile(path);
   if (size > MAX_FILE_BYTES) {
-    throw new UserError(`${path}: ${size} bytes; pictures of at most ${MAX_FILE_BYTES} bytes are read`);
+    throw new UserError(`${path}: ${size} bytes; images of at most ${MAX_FILE_BYTES} bytes are read`);
   }
-  if (size > LARGE_FILE_BYTES) requirePicture(await readHead(path), path);
-  // In one call: each step of a file handle costs a tenth of a millisecond, and a small picture two to decode.
+  if (size > LARGE_FILE_BYTES) requireImage(await readHead(path), path);
+  // In one call: each step of a file handle costs a tenth of a millisecond, and a small image two to decode.
   return readFile(path);
 }
 
@@ -130,8 +131,8 @@ async function readHead(path: string): Promise<Uint8Array> {
 /** Opening a pipe or a device would wait for a writer, or read without end. */
 async function regularFile(path: string): Promise<{ size: number }> {
   const found = await stat(path);
-  if (found.isDirectory()) throw new UserError(`${path}: is a folder, expected a picture`);
-  if (!found.isFile()) throw new UserError(`${path}: is not a regular file, expected a picture`);
+  if (found.isDirectory()) throw new UserError(`${path}: is a folder, expected an image`);
+  if (!found.isFile()) throw new UserError(`${path}: is not a regular file, expected an image`);
   return found;
 }
 
@@ -168,7 +169,7 @@ async function decodeBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promis
 }
 
 /**
- * The picture in a file (a path) or in a file's bytes, as RGB, with the pixels of Pillow's
+ * The image in a file (a path) or in a file's bytes, as RGB, with the pixels of Pillow's
  * `Image.open(f).convert('RGB')`: colour profiles and EXIF orientation are ignored (a TIFF is turned, though), alpha
  * is dropped, 16-bit samples lose their low byte (grey ones are clipped at 255), CMYK is converted without a profile,
  * and of an animation the first frame is taken. Reads JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM, PPM and PFM, told by
@@ -177,14 +178,14 @@ async function decodeBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promis
  * Every failure is a UserError of one line that begins with the path, or with `name` for bytes.
  */
 export async function decodeImage(input: string | Uint8Array, name?: string): Promise<RgbImage> {
-  const label = name ?? (typeof input === 'string' ? input : 'picture');
+  const label = name ?? (typeof input === 'string' ? input : 'image');
   const late = () =>
     new UserError(
       `${label}: not read within ${READ_MS / 1000} s; check the disk or the file server that it is on`,
     );
   try {
-    const read = typeof input === 'string' ? await withDeadline(readPicture(input), READ_MS, late) : input;
-    requirePicture(read, label);
+    const read = typeof input === 'string' ? await withDeadline(readImage(input), READ_MS, late) : input;
+    requireImage(read, label);
     return await decodeBytes(read as Uint8Array<ArrayBuffer>, label);
   } catch (error) {
     if (error instanceof UserError) throw error;

@@ -221,14 +221,14 @@ function planFor(
   if (status === 416 && asked) return size === partial.size ? 'whole' : 'restart';
   const answer = `the server answered ${status} ${response.statusText}`.trimEnd();
   if (status >= 500 || status === 408 || status === 429) throw new LostConnection(answer, true);
-  throw new UserError(`${response.url}: ${answer}; the file is not there, or may not be had`);
+  throw new UserError(`${response.url}: ${answer}; the file is not there, or access is denied`);
 }
 
 function versionOf({ headers }: Response): FileVersion {
   const etag = headers.get('etag');
   const strong = etag?.startsWith('W/') ? null : etag;
   const length = headers.get('content-length');
-  // A body that was packed in spite of our asking has another length than the file.
+  // A body that was compressed anyway has another length than the file.
   const total = length !== null && !headers.has('content-encoding') ? Number(length) : null;
   return { validator: strong ?? headers.get('last-modified'), total };
 }

@@ -1,27 +1,17 @@
 /** k-NN evaluation of a backbone on two folders of class folders. */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { readValues } from '../backendLoss.js';
+import { readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import { accuracyOf, knnVotes, type LabelledFeatures, type Products } from '../evaluate/knn.js';
-import type { Accuracy } from '../evaluate/scores.js';
+import type { Accuracy } from '../evaluate/metrics.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
+import type { FileDataset, FileSource } from './data/fileDataset.js';
+import { openClassFolders } from './data/imageFolder.js';
 import type { FileFeatures } from './embedFiles.js';
-import { IMAGE_ENDINGS, listFolder, listImages } from './imageFiles.js';
-
-/** The images of a folder of class folders. */
-export interface ClassFolders {
-  /** Names of the folders, in code-point order. */
-  readonly names: readonly string[];
-  readonly files: readonly string[];
-  /** Of each file the name of its folder. */
-  readonly classes: readonly string[];
-}
 
 export interface KnnFolders {
-  readonly train: ClassFolders;
-  readonly val: ClassFolders;
+  readonly train: FileDataset;
+  readonly val: FileDataset;
 }
 
 /**
@@ -31,9 +21,9 @@ export interface KnnFolders {
  *   folder that the training folder does not have
  */
 export async function openKnnFolders(trainDir: string, valDir: string): Promise<KnnFolders> {
-  const [train, val] = [await classFolders(trainDir), await classFolders(valDir)];
-  const known = new Set(train.names);
-  const unknown = val.names.filter((name) => !known.has(name));
+  const [train, val] = [await openClassFolders(trainDir), await openClassFolders(valDir)];
+  const known = new Set(train.classNames);
+  const unknown = val.classNames.filter((name) => !known.has(name));
   if (unknown.length > 0) {
     const more = unknown.length > 1 ? ` and ${unknown.length - 1} more` : '';
     throw new UserError(
@@ -43,34 +33,11 @@ export async function openKnnFolders(trainDir: string, valDir: string): Promise<
   return { train, val };
 }
 
-async function classFolders(root: string): Promise<ClassFolders> {
-  const info = await stat(root).catch(() => undefined);
-  if (!info?.isDirectory()) throw new UserError(`${root}: no such folder; give a folder of class folders`);
-  const { folders } = await listFolder(root);
-  if (folders.length === 0)
-    throw new UserError(`${root}: it has no class folders, by which k-NN knows the classes`);
-  const names: string[] = [];
-  const files: string[] = [];
-  const classes: string[] = [];
-  for (const name of folders) {
-    const images = await listImages(join(root, name));
-    // A folder without images (of notes, of results) is no class.
-    if (images.length === 0) continue;
-    names.push(name);
-    for (const image of images) {
-      files.push(join(root, name, image));
-      classes.push(name);
-    }
-  }
-  if (files.length > 0) return { names, files, classes };
-  throw new UserError(`${root}: no images in it (looked for ${IMAGE_ENDINGS.join(', ')})`);
-}
-
 export interface EvaluateKnnOptions {
   readonly k: number;
   readonly temperature: number;
   /** Computes the features of files. */
-  readonly embed: (label: 'train' | 'val', files: readonly string[]) => Promise<FileFeatures>;
+  readonly embed: (label: 'train' | 'val', images: FileSource) => Promise<FileFeatures>;
   /** Called with the fraction of the similarities that are computed, 0…1. */
   readonly onProgress?: (fraction: number) => void;
 }
@@ -92,16 +59,17 @@ export async function evaluateKnn(
   { train, val }: KnnFolders,
   { k, temperature, embed, onProgress }: EvaluateKnnOptions,
 ): Promise<KnnResult> {
-  const numClasses = train.names.length;
-  const classOf = new Map(train.names.map((name, index) => [name, index]));
+  const numClasses = train.classNames.length;
+  const classOf = new Map(train.classNames.map((name, index) => [name, index]));
   let failed = 0;
-  const featuresOf = async (label: 'train' | 'val', folders: ClassFolders): Promise<LabelledFeatures> => {
-    const { indices, values, width, failed: unread } = await embed(label, folders.files);
+  const featuresOf = async (label: 'train' | 'val', images: FileDataset): Promise<LabelledFeatures> => {
+    const { indices, values, width, failed: unread } = await embed(label, images);
     failed += unread;
     if (indices.length === 0) {
       throw new UserError(`none of the ${unread} ${label} images could be read`);
     }
-    return { values, width, labels: indices.map((index) => classOf.get(folders.classes[index]!)!) };
+    const labelOf = (index: number) => classOf.get(images.classNames[images.labels[index]!]!)!;
+    return { values, width, labels: indices.map(labelOf) };
   };
   const known = await featuresOf('train', train);
   const asked = await featuresOf('val', val);

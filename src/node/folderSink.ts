@@ -1,9 +1,10 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
 import { writeSynced } from './atomicFile.js';
 import { asUserError } from './fileErrors.js';
+import { replaceFolder } from './replaceFolder.js';
 
 /** A sink for one folder, which appears whole when `write` has done its work, or not at all. */
 export async function writeFolder(target: string, write: (sink: OutputSink) => Promise<void>): Promise<void> {
@@ -16,7 +17,7 @@ export async function writeFolder(target: string, write: (sink: OutputSink) => P
     await rm(beside, { recursive: true, force: true });
     await mkdir(beside);
     await write({ write: (path, chunks) => writeSynced(join(beside, path), chunks, 'wx') });
-    await swap(beside, folder);
+    await replaceFolder(beside, folder);
   } catch (error) {
     await rm(beside, { recursive: true, force: true });
     throw asUserError(error, target);
@@ -40,21 +41,4 @@ async function checkReplaceable(folder: string): Promise<void> {
       `${folder}: holds files that are no converted model; choose a new or empty output folder`,
     );
   }
-}
-
-/** The old folder steps aside first: there is no moment with half of either in its place. */
-async function swap(fresh: string, folder: string): Promise<void> {
-  const old = `${fresh}-old`;
-  let hadOld = true;
-  await rename(folder, old).catch((error) => {
-    if (error.code !== 'ENOENT') throw error;
-    hadOld = false;
-  });
-  try {
-    await rename(fresh, folder);
-  } catch (error) {
-    if (hadOld) await rename(old, folder);
-    throw error;
-  }
-  if (hadOld) await rm(old, { recursive: true, force: true });
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { modelCards } from '../../configs/models/index.js';
+import { modelEntries } from '../../configs/models/index.js';
 import { UserError } from '../errors.js';
 
 /** Hexadecimal digits of a whole SHA-256. */
@@ -38,7 +38,7 @@ export async function sha256File(path: string): Promise<string> {
  */
 export function officialHash(
   path: string,
-  files: readonly OfficialFile[] = modelCards,
+  files: readonly OfficialFile[] = modelEntries,
 ): KnownHash | undefined {
   const name = basename(path);
   const others = OTHER_OFFICIAL.map((checkpoint): OfficialFile => ({ checkpoint }));

@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url';
 import type { Sharp } from 'sharp';
 import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
+import { dropAlphaBytes } from '../image/dropAlpha.js';
 import type { RgbImage } from '../image/types.js';
 import { bytesOfDataUrl, isDataUrl } from '../models/dataUrl.js';
 import { fetchFile, MAX_UNDECLARED } from '../models/fetchFile.js';
 import { decodeImage, MAX_FILE_BYTES } from './decode.js';
-import { rgbFrom8Bit } from './toRgb.js';
 
 /**
  * What classify takes in Node, beside pixels and tensors:
@@ -173,7 +173,7 @@ async function decodeSharp(pipeline: Sharp): Promise<RgbImage> {
 }
 
 function rgbFromChannels(data: Uint8Array, channels: number): Uint8Array {
-  if (channels >= 3) return rgbFrom8Bit(data, channels);
+  if (channels >= 3) return dropAlphaBytes(data, channels);
   const rgb = new Uint8Array((data.length / channels) * 3);
   for (let i = 0; i < rgb.length / 3; i++) rgb.fill(data[i * channels]!, 3 * i, 3 * i + 3);
   return rgb;

@@ -2,7 +2,6 @@
 import { availableParallelism } from 'node:os';
 import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
-import type { Prepared } from './preparePicture.js';
 import { loadSharp } from './sharp.js';
 import { startWorkerPool, type WorkerPool } from './workerPool.js';
 
@@ -12,6 +11,9 @@ export type ImageWork =
   | { readonly bytes: Uint8Array; readonly label?: string }
   | { readonly pixels: Uint8Array; readonly width: number; readonly height: number }
   | { readonly levels: Float32Array | Int32Array; readonly width: number; readonly height: number };
+
+/** An image as a model's input, float32 [H, W, 3], or one line that says why it is none. */
+export type PreparedImage = { readonly data: Float32Array<ArrayBuffer> } | { readonly message: string };
 
 /** What a thread is sent. */
 export interface ImageJob {
@@ -26,7 +28,7 @@ const A_THREAD = 2;
 /** Threads without work end after this time, in ms. */
 const IDLE_MS = 30_000;
 
-let pool: WorkerPool<ImageJob, Prepared> | undefined;
+let pool: WorkerPool<ImageJob, PreparedImage> | undefined;
 /** Set once threads do not start here: what cannot be sent away is prepared in the calling thread. */
 let unusable = false;
 let idle: NodeJS.Timeout | undefined;
@@ -72,11 +74,11 @@ async function turn(): Promise<void> {
 }
 
 /** Undefined if no thread starts here. */
-async function answerTo(job: ImageJob): Promise<Prepared | undefined> {
+async function answerTo(job: ImageJob): Promise<PreparedImage | undefined> {
   if (unusable) return undefined;
   // sharp must be loaded in the main thread before any worker loads it. Where it cannot be, the worker says so.
   await loadSharp().catch(() => {});
-  pool ??= startWorkerPool<ImageJob, Prepared>({
+  pool ??= startWorkerPool<ImageJob, PreparedImage>({
     workers: THREADS,
     lazy: true,
     url: new URL('./imageWorker.js', import.meta.url),

@@ -5,8 +5,7 @@ import type { RgbImage } from '../image/types.js';
 import { levelsToRgb } from '../models/levelsToRgb.js';
 import { dropAlpha } from '../models/pixels.js';
 import { decodeImage } from './decode.js';
-import type { ImageJob, ImageWork } from './imageThreads.js';
-import type { Prepared } from './preparePicture.js';
+import type { ImageJob, ImageWork, PreparedImage } from './imageThreads.js';
 
 /** A thread of classify: prepares the images that it is sent, and answers in the order in which they came. */
 
@@ -21,7 +20,7 @@ async function decode(work: ImageWork): Promise<RgbImage> {
   return dropAlpha({ data: work.pixels, width: work.width, height: work.height });
 }
 
-async function prepare({ work, preprocessing }: ImageJob): Promise<Prepared> {
+async function prepare({ work, preprocessing }: ImageJob): Promise<PreparedImage> {
   try {
     return { data: preprocess(await decode(work), preprocessing) };
   } catch (error) {

@@ -20,6 +20,7 @@ import { fileHandler } from './saveLayersModel.js';
 export * as tf from '@tensorflow/tfjs-core';
 export { convertByTables as convert } from '../../converters/allTables.js';
 export * from '../index.js';
+export { openEvalData, openTrainData } from './data/loaders.js';
 export { decodeImage } from './decode.js';
 export { openFileSource } from './fileSource.js';
 export { writeFolder } from './folderSink.js';
@@ -30,7 +31,6 @@ export { type OpenedModel, openCheckpoint, openModel } from './openModel.js';
 export { saveLayersModel, saveModel } from './saveLayersModel.js';
 export { openTeacher } from './train/openTeacher.js';
 export { type RunHooks, type RunResult, runTraining } from './train/run.js';
-export { openEvalData, openTrainData } from './trainData.js';
 
 addImageDecoder(decodeNodeImage, NODE_KINDS);
 setImagePreparer(prepareImage);

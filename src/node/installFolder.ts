@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
 import { asUserError } from './fileErrors.js';
+import { isAlive } from './processes.js';
+import { replaceFolder } from './replaceFolder.js';
 
 /**
  * Makes a folder of installed files, whole or not at all: `build` fills a new folder beside it, which takes its place
@@ -25,7 +27,7 @@ export async function installFolder<T>(
   try {
     await mkdir(fresh, { recursive: true });
     const result = await build(fresh);
-    await takePlace(fresh, folder);
+    await replaceFolder(fresh, folder);
     return result;
   } catch (error) {
     await rm(fresh, { recursive: true, force: true });
@@ -47,29 +49,7 @@ async function requireReplaceable(folder: string, manifest: string, variable: st
 async function removeLeftovers(folder: string): Promise<void> {
   const prefix = basename(partialFolder(folder, ''));
   for (const name of await readdir(dirname(folder)).catch(() => [])) {
-    if (!name.startsWith(prefix) || isRunning(Number(name.slice(prefix.length)))) continue;
+    if (!name.startsWith(prefix) || isAlive(Number(name.slice(prefix.length)))) continue;
     await rm(join(dirname(folder), name), { recursive: true, force: true });
   }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** The old folder steps aside first, and comes back if the new one cannot take its place. */
-async function takePlace(fresh: string, folder: string): Promise<void> {
-  const old = `${fresh}-old`;
-  const hadOld = existsSync(folder);
-  if (hadOld) await rename(folder, old);
-  try {
-    await rename(fresh, folder);
-  } catch (error) {
-    if (hadOld) await rename(old, folder);
-    throw error;
-  }
-  await rm(old, { recursive: true, force: true });
 }

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../errors.js';
 import { asUserError } from './fileErrors.js';
+import { writeAll } from './writeAll.js';
 
 /** Longest line that is read, in bytes: far more than a prediction, far less than memory. */
 const MAX_LINE_BYTES = 2 ** 20;
@@ -42,8 +43,7 @@ export class JsonLinesWriter {
   async write(value: unknown): Promise<void> {
     const bytes = new TextEncoder().encode(`${JSON.stringify(value)}\n`);
     try {
-      let done = 0;
-      while (done < bytes.length) done += (await this.file.write(bytes, done)).bytesWritten;
+      await writeAll(this.file, bytes);
       this.length += bytes.length;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;

@@ -9,16 +9,16 @@ import { isHubName } from '../hub/hubName.js';
 import { addressKind } from '../models/address.js';
 import { convertAny, type FamilySource, requireVit } from '../models/families.js';
 import { fetchFile } from '../models/fetchFile.js';
+import { openLayersModelFolder, refuseConversion, type StoredModel } from '../models/layersModelFolder.js';
 import { openUrl } from '../models/load.js';
 import { openFiles } from '../models/openFiles.js';
-import { openSavedModel, refuseConversion, type SavedModel } from '../models/savedModel.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
 import { openHub } from './hub/openHub.js';
 import { convertFolder, describesFile, isForeignFolder, openedFrom } from './openFolder.js';
 
 /** A model to be loaded; close it when its weights have been read. */
-export interface OpenedModel<Source = SavedModel | Conversion> {
+export interface OpenedModel<Source = StoredModel | Conversion> {
   readonly source: Source;
   close(): Promise<void>;
 }
@@ -48,7 +48,7 @@ export async function openAnyModel(
   const size = async (path: string) => (await fileInfo(folder, path)).size;
   const readIfThere = (path: string, maxBytes: number) =>
     existsSync(join(folder, path)) ? read(path, maxBytes) : Promise.resolve(undefined);
-  const source = await openSavedModel({ name: model, read, size, readIfThere });
+  const source = await openLayersModelFolder({ name: model, read, size, readIfThere });
   refuseConversion(model, options);
   return { source, close: nothingToClose };
 }

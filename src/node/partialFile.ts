@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../errors.js';
+import { writeAll } from './writeAll.js';
 
 /** Which version of a file on a server a partial file is of. */
 export interface FileVersion {
@@ -56,12 +57,12 @@ export class PartialFile {
   async append(bytes: Uint8Array): Promise<void> {
     await this.inWords(async () => {
       this.file ??= await open(this.path, 'r+');
-      let done = 0;
-      while (done < bytes.length) {
-        const { bytesWritten } = await this.file.write(bytes, done, bytes.length - done, this.size);
-        done += bytesWritten;
-        this.size += bytesWritten;
-      }
+      await writeAll(this.file, bytes, {
+        position: this.size,
+        onWritten: (count) => {
+          this.size += count;
+        },
+      });
     });
   }
 

@@ -1,10 +1,17 @@
 import { UserError } from '../errors.js';
-import { type LabelledPicture, type PicturePrediction, Scores } from '../evaluate/index.js';
+import { type ImagePrediction, Metrics } from '../evaluate/index.js';
+import type { FileDataset } from './data/fileDataset.js';
 import { type JsonDamage, readJsonLines } from './jsonLines.js';
+
+/** A line of a predictions file. */
+export interface PredictionLine extends ImagePrediction {
+  /** Path below the val folder, with forward slashes. */
+  file: string;
+}
 
 /** What a predictions file says of a run that was cut off. */
 export interface PredictionRecord {
-  readonly scores: Scores;
+  readonly metrics: Metrics;
   /** Bytes of whole lines. */
   readonly length: number;
   /** Number of predictions in it. */
@@ -12,19 +19,19 @@ export interface PredictionRecord {
   /** What a power cut did to the file, in one line. */
   readonly damage?: string;
   /** The last one, if any: with it the model is checked to be the same. */
-  readonly last?: { readonly index: number; readonly prediction: PicturePrediction };
+  readonly last?: { readonly index: number; readonly prediction: PredictionLine };
 }
 
 /**
- * Reads the predictions of a run that was cut off. Throws a UserError for lines that do not belong to these pictures:
+ * Reads the predictions of a run that was cut off. Throws a UserError for lines that do not belong to these images:
  * the folder is another one or has changed.
  */
 export async function readPredictionRecord(
   path: string,
-  pictures: readonly LabelledPicture[],
+  { files, labels, length: images }: FileDataset,
 ): Promise<PredictionRecord> {
-  const places = new Map(pictures.map(({ file }, index) => [file, index]));
-  const scores = new Scores(pictures.length);
+  const places = new Map(files.map((file, index) => [file, index]));
+  const metrics = new Metrics(images);
   let length = 0;
   let count = 0;
   let last: PredictionRecord['last'];
@@ -36,24 +43,24 @@ export async function readPredictionRecord(
     const place = `${path}:${number}`;
     const prediction = requirePrediction(value, place);
     const index = places.get(prediction.file);
-    if (index === undefined || pictures[index].label !== prediction.label) {
+    if (index === undefined || labels[index] !== prediction.label) {
       throw new UserError(
         `${place}: ${prediction.file} with class ${prediction.label} is not in the folder, which is another one or ` +
           'has changed; run without --resume to begin anew',
       );
     }
-    if (scores.has(index))
+    if (metrics.has(index))
       throw new UserError(`${place}: ${prediction.file} is there twice; run without --resume`);
-    scores.add(index, prediction);
+    metrics.add(index, prediction);
     last = { index, prediction };
     length = end;
     count++;
   }
-  return { scores, length, count, last, damage };
+  return { metrics, length, count, last, damage };
 }
 
-function requirePrediction(value: unknown, place: string): PicturePrediction {
-  const { file, label, top5, logits, loss } = (value ?? {}) as Partial<PicturePrediction>;
+function requirePrediction(value: unknown, place: string): PredictionLine {
+  const { file, label, top5, logits, loss } = (value ?? {}) as Partial<PredictionLine>;
   const numbers = (list: unknown) => Array.isArray(list) && list.length > 0 && list.every(Number.isFinite);
   const whole =
     typeof file === 'string' &&
@@ -63,21 +70,17 @@ function requirePrediction(value: unknown, place: string): PicturePrediction {
     numbers(logits) &&
     logits!.length === top5!.length &&
     Number.isFinite(loss);
-  if (whole) return value as PicturePrediction;
+  if (whole) return value as PredictionLine;
   throw new UserError(
     `${place}: expected {file, label, top5, logits, loss}; the file was not written by deit eval, or is damaged`,
   );
 }
 
-/** Differences between two logits of the same picture that kernels for different processors can make, relative. */
+/** Differences between two logits of the same image that kernels for different processors can make, relative. */
 const SAME_MODEL = 1e-3;
 
-/** Throws a UserError if a picture's prediction is not what the record has of it. */
-export function requireSamePrediction(
-  path: string,
-  recorded: PicturePrediction,
-  found: PicturePrediction,
-): void {
+/** Throws a UserError if an image's prediction is not what the record has of it. */
+export function requireSamePrediction(path: string, recorded: PredictionLine, found: ImagePrediction): void {
   const scale = Math.max(...recorded.logits.map(Math.abs));
   const off = Math.max(
     Math.abs(recorded.loss - found.loss),
@@ -85,7 +88,7 @@ export function requireSamePrediction(
   );
   if (off <= SAME_MODEL * Math.max(1, scale)) return;
   throw new UserError(
-    `${path}: says of ${found.file} logit ${recorded.logits[0]} for its first class, this run ${found.logits[0]}; ` +
+    `${path}: says of ${recorded.file} logit ${recorded.logits[0]} for its first class, this run ${found.logits[0]}; ` +
       'it was made with another model or preset: run without --resume to begin anew',
   );
 }

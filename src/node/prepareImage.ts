@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import { pictureFormat, pictureSize } from '../image/pictureFormat.js';
+import { imageFormat, imageSize } from '../image/imageFormat.js';
 import { preprocess } from '../image/preprocess.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
 import { checkPixels, tensorLevels } from '../models/classify.js';
@@ -98,7 +98,7 @@ function here(
   return prepared;
 }
 
-/** Whether an image file is read, decoded and resized in a few milliseconds; a failure is told by whoever reads it next. */
+/** Whether an image file is read, decoded and resized in a few milliseconds; whoever reads it next reports a failure. */
 async function isSmallFile(path: string): Promise<boolean> {
   const look = async () => {
     const info = await stat(path);
@@ -111,9 +111,9 @@ async function isSmallFile(path: string): Promise<boolean> {
 
 function isSmall(bytes: Uint8Array): boolean {
   if (bytes.length > FEW_BYTES) return false;
-  const format = pictureFormat(bytes);
+  const format = imageFormat(bytes);
   if (format === undefined) return true; // refused by its first bytes
-  const size = pictureSize(bytes);
+  const size = imageSize(bytes);
   if (!size) return false;
   const asynchronous = format === 'JPEG' || format === 'WebP';
   return size.width * size.height <= (asynchronous ? FEW_PIXELS : FEW_DECODED);

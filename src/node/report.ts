@@ -11,26 +11,26 @@ import {
   reportPage,
   type Stage,
 } from '../evaluate/report/index.js';
-import { attentionMap, attentionStack, overlay, seenPart } from '../explain/index.js';
+import { attentionMap, attentionStack, modelCrop, overlay } from '../explain/index.js';
 import { preprocess } from '../image/index.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { writeFileAtomically } from './atomicFile.js';
+import type { FileDataset } from './data/fileDataset.js';
 import { decodeImage } from './decode.js';
 import { asUserError } from './fileErrors.js';
 import { loadSharp } from './sharp.js';
-import type { ValFolder } from './valFolder.js';
 import { packageVersion } from './version.js';
 
 /** Side of a thumbnail in pixels: twice that on the page, for dense screens. */
 const THUMBNAIL_SIDE = 224;
 
-/** Pictures that the stages are timed on. */
-const TIMED_PICTURES = 15;
+/** Images that the stages are timed on. */
+const TIMED_IMAGES = 15;
 
 /** An evaluation of which there will be a report. */
 export interface EvaluationReport {
-  /** What the report tells; the evaluation adds each picture to it. */
+  /** What the report tells; the evaluation adds each image to it. */
   readonly record: EvaluationRecord;
   /** Writes the page, whole or not at all. Throws a UserError if it cannot be written. */
   write(evaluated: Evaluated): Promise<void>;
@@ -42,7 +42,7 @@ export interface Evaluated {
   readonly name: string;
   /** Times its stages; the evaluation may have been run by others like it. */
   readonly model: VisionTransformer;
-  readonly folder: ValFolder;
+  readonly folder: FileDataset;
   readonly preprocessing: Preprocessing;
   readonly summary: EvaluationResult & { readonly backend: string };
 }
@@ -70,7 +70,7 @@ export async function startReport(path: string): Promise<EvaluationReport> {
 async function pageOf(record: EvaluationRecord, evaluated: Evaluated): Promise<string> {
   const { name, model, folder, preprocessing, summary } = evaluated;
   await addVotes(record, model, folder, preprocessing);
-  const times = await timePictures(model, folder, preprocessing);
+  const times = await timeImages(model, folder, preprocessing);
   const contents: ReportContents = {
     model: basename(name),
     architecture: model.config.name,
@@ -93,7 +93,7 @@ async function pageOf(record: EvaluationRecord, evaluated: Evaluated): Promise<s
 async function addVotes(
   record: EvaluationRecord,
   model: VisionTransformer,
-  { root }: ValFolder,
+  { root }: FileDataset,
   preprocessing: Preprocessing,
 ): Promise<void> {
   const predictHeads = model.predictHeads?.bind(model);
@@ -113,11 +113,11 @@ function asBatch(pixels: Float32Array, { crop: [height, width] }: Preprocessing)
 
 type MistakeImages = Pick<ReportContents, 'thumbnails' | 'attention' | 'attentionOf'>;
 
-/** The pictures of mistakes, and what the model looked at in each. */
+/** The images of mistakes, and what the model looked at in each. */
 async function imagesOf(
   mistakes: readonly Mistake[],
   model: VisionTransformer,
-  folder: ValFolder,
+  folder: FileDataset,
   preprocessing: Preprocessing,
 ): Promise<MistakeImages> {
   const thumbnails = new Map<string, string>();
@@ -125,7 +125,7 @@ async function imagesOf(
   const token = model.config.classToken === false ? 'mean' : 'cls';
   for (const { file } of mistakes) {
     const image = await decodeImage(join(folder.root, file));
-    const seen = seenPart(image, preprocessing);
+    const seen = modelCrop(image, preprocessing);
     thumbnails.set(file, await jpegUrl(seen));
     const x = asBatch(preprocess(image, preprocessing), preprocessing);
     try {
@@ -161,22 +161,22 @@ async function enlarged({ data, width, height }: RgbImage): Promise<RgbImage> {
   return { data: scaled.data, width: scaled.info.width, height: scaled.info.height };
 }
 
-/** Milliseconds of one picture in each of STAGES. */
-type PictureTimes = readonly number[];
+/** Milliseconds of one image in each of STAGES. */
+type ImageTimes = readonly number[];
 
 const STAGES = ['read and decode', 'resize, crop, normalise', 'model'];
 
-/** Times pictures spread evenly over the folder, one after another; those that cannot be read are left out. */
-async function timePictures(
+/** Times images spread evenly over the folder, one after another; those that cannot be read are left out. */
+async function timeImages(
   model: VisionTransformer,
-  { root, pictures }: ValFolder,
+  { length, describe }: FileDataset,
   preprocessing: Preprocessing,
-): Promise<PictureTimes[]> {
-  const count = Math.min(TIMED_PICTURES, pictures.length);
-  const times: PictureTimes[] = [];
+): Promise<ImageTimes[]> {
+  const count = Math.min(TIMED_IMAGES, length);
+  const times: ImageTimes[] = [];
   for (let i = 0; i < count; i++) {
-    const { file } = pictures[Math.floor((i * pictures.length) / count)]!;
-    const time = () => timePicture(model, join(root, file), preprocessing);
+    const path = describe(Math.floor((i * length) / count));
+    const time = () => timeImage(model, path, preprocessing);
     try {
       if (times.length === 0) await time(); // the first run prepares the weights
       times.push(await time());
@@ -187,11 +187,11 @@ async function timePictures(
   return times;
 }
 
-async function timePicture(
+async function timeImage(
   model: VisionTransformer,
   path: string,
   preprocessing: Preprocessing,
-): Promise<PictureTimes> {
+): Promise<ImageTimes> {
   const start = performance.now();
   const image = await decodeImage(path);
   const decoded = performance.now();
@@ -203,7 +203,7 @@ async function timePicture(
   return [decoded - start, prepared - decoded, performance.now() - prepared];
 }
 
-function medians(times: readonly PictureTimes[]): Stage[] {
+function medians(times: readonly ImageTimes[]): Stage[] {
   if (times.length === 0) return [];
   return STAGES.map((name, stage) => {
     const sorted = times.map((time) => time[stage]!).sort((a, b) => a - b);

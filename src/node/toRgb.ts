@@ -3,19 +3,6 @@
  * give three bytes a pixel.
  */
 
-/** RGB or RGBA of 8 bits; alpha is dropped, not blended. */
-export function rgbFrom8Bit(data: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return data;
-  const pixels = data.length / channels;
-  const rgb = new Uint8Array(pixels * 3);
-  for (let i = 0, o = 0, p = 0; i < pixels; i++, o += 3, p += channels) {
-    rgb[o] = data[p]!;
-    rgb[o + 1] = data[p + 1]!;
-    rgb[o + 2] = data[p + 2]!;
-  }
-  return rgb;
-}
-
 /** RGB or RGBA of 16 bits: the high byte is kept. */
 export function rgbFrom16Bit(data: Uint16Array, channels: number): Uint8Array {
   const pixels = data.length / channels;

@@ -7,7 +7,7 @@ const MAX_ATTEMPTS = 2;
 
 /**
  * Memory for a thread's young objects, in MB. Pixels lie outside of it: with the default, 48 or more, a thread gathers
- * thousands of pictures' worth of small garbage, and memory grows by hundreds of MB before it is swept.
+ * thousands of images' worth of small garbage, and memory grows by hundreds of MB before it is swept.
  */
 const YOUNG_MEGABYTES = 8;
 
@@ -33,7 +33,7 @@ export interface WorkerPoolOptions<Job, Result> {
    */
   readonly url: URL;
   readonly workerData: unknown;
-  /** What the threads do, for error messages, e.g. `decode pictures`. */
+  /** What the threads do, for error messages, e.g. `decode images`. */
   readonly purpose: string;
   /** What a worker is sent for a job; called again when the job is tried again. */
   readonly pack: (job: Job) => { message: unknown; transfer: Transferable[] };
@@ -75,46 +75,70 @@ interface Member<Job, Result> {
 export function startWorkerPool<Job, Result>(
   options: WorkerPoolOptions<Job, Result>,
 ): WorkerPool<Job, Result> {
-  let closed = false;
-  let broken: Error | undefined;
+  const pool = new ThreadPool(options);
+  return { run: (job) => pool.run(job), close: () => pool.close() };
+}
 
-  function send(task: Task<Job, Result>): void {
-    if (broken) {
-      task.reject(broken);
-      return;
-    }
-    const member = memberFor();
-    member.tasks.push(task);
-    if (options.lazy) member.worker.ref();
-    if (member.ready) post(member, task);
+class ThreadPool<Job, Result> {
+  private readonly members: Member<Job, Result>[];
+  private closed = false;
+  private broken: Error | undefined;
+
+  constructor(private readonly options: WorkerPoolOptions<Job, Result>) {
+    this.members = options.lazy ? [] : Array.from({ length: options.workers }, () => this.start());
   }
 
-  function post({ worker }: Member<Job, Result>, { job }: Task<Job, Result>): void {
-    const { message, transfer } = options.pack(job);
+  run(job: Job): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.send({ job, attempts: 0, resolve, reject });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const ended = this.members.map(({ worker }) =>
+      withDeadline(worker.terminate(), CLOSE_MS, () => new Error('does not end')),
+    );
+    await Promise.allSettled(ended);
+  }
+
+  private send(task: Task<Job, Result>): void {
+    if (this.broken) {
+      task.reject(this.broken);
+      return;
+    }
+    const member = this.memberFor();
+    member.tasks.push(task);
+    if (this.options.lazy) member.worker.ref();
+    if (member.ready) this.post(member, task);
+  }
+
+  private post({ worker }: Member<Job, Result>, { job }: Task<Job, Result>): void {
+    const { message, transfer } = this.options.pack(job);
     worker.postMessage(message, transfer);
   }
 
   /** Sends what has waited: Deno drops messages that come before the worker listens, where Node keeps them. */
-  function makeReady(member: Member<Job, Result>): void {
+  private makeReady(member: Member<Job, Result>): void {
     member.ready = true;
-    for (const task of member.tasks) post(member, task);
+    for (const task of member.tasks) this.post(member, task);
   }
 
   /** The member with the least to do. */
-  function memberFor(): Member<Job, Result> {
-    const [first, ...others] = members;
+  private memberFor(): Member<Job, Result> {
+    const [first, ...others] = this.members;
     const least = others.reduce(
       (least, other) => (least && least.tasks.length <= other.tasks.length ? least : other),
       first,
     );
-    if (least && (least.tasks.length === 0 || members.length >= options.workers)) return least;
-    const member = start();
-    members.push(member);
+    if (least && (least.tasks.length === 0 || this.members.length >= this.options.workers)) return least;
+    const member = this.start();
+    this.members.push(member);
     return member;
   }
 
-  function start(): Member<Job, Result> {
-    const { url, workerData, startMs = START_MS } = options;
+  private start(): Member<Job, Result> {
+    const { url, workerData, startMs = START_MS } = this.options;
     const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MEGABYTES };
     const member: Member<Job, Result> = {
       worker: new Worker(url, { workerData, resourceLimits }),
@@ -122,7 +146,7 @@ export function startWorkerPool<Job, Result>(
       ready: false,
     };
     const late = setTimeout(() => {
-      replace(
+      this.replace(
         member,
         `no answer within ${startMs / 1000} s; the machine may be overloaded, use fewer threads`,
       );
@@ -130,57 +154,49 @@ export function startWorkerPool<Job, Result>(
     }, startMs);
     member.worker.on('message', (message: 'starting' | 'ready' | Result) => {
       clearTimeout(late);
-      if (message === 'starting') return;
-      if (message === 'ready') makeReady(member);
-      else member.tasks.shift()!.resolve(message);
-      if (options.lazy && member.tasks.length === 0) member.worker.unref();
+      this.take(member, message);
     });
     member.worker.on('error', (error) => {
       member.error = error as Error;
     });
     member.worker.on('exit', (code) => {
       clearTimeout(late);
-      replace(member, member.error?.message ?? `exit code ${code}`);
+      this.replace(member, member.error?.message ?? `exit code ${code}`);
     });
     return member;
   }
 
-  function replace(dead: Member<Job, Result>, reason: string): void {
-    if (closed) return;
+  private take(member: Member<Job, Result>, message: 'starting' | 'ready' | Result): void {
+    if (message === 'starting') return;
+    if (message === 'ready') this.makeReady(member);
+    else member.tasks.shift()!.resolve(message);
+    if (this.options.lazy && member.tasks.length === 0) member.worker.unref();
+  }
+
+  private replace(dead: Member<Job, Result>, reason: string): void {
+    if (this.closed) return;
     const [current, ...queued] = dead.tasks;
     if (!dead.ready) {
       // A worker that cannot start would die again: nothing is gained by trying with every job.
-      broken ??= new UserError(`the threads that ${options.purpose} do not start: ${reason}`);
-      for (const task of dead.tasks.splice(0)) task.reject(broken);
+      this.broken ??= new UserError(`the threads that ${this.options.purpose} do not start: ${reason}`);
+      for (const task of dead.tasks.splice(0)) task.reject(this.broken);
       return;
     }
-    members[members.indexOf(dead)] = start();
-    for (const task of queued) send(task);
-    if (!current) return;
-    current.attempts++;
-    if (current.attempts < MAX_ATTEMPTS) {
-      send(current);
+    this.members[this.members.indexOf(dead)] = this.start();
+    for (const task of queued) this.send(task);
+    if (current) this.retry(current, reason);
+  }
+
+  private retry(task: Task<Job, Result>, reason: string): void {
+    task.attempts++;
+    if (task.attempts < MAX_ATTEMPTS) {
+      this.send(task);
       return;
     }
     try {
-      current.resolve(options.giveUp(current.job, reason));
+      task.resolve(this.options.giveUp(task.job, reason));
     } catch (error) {
-      current.reject(error);
+      task.reject(error);
     }
   }
-
-  const members = options.lazy ? [] : Array.from({ length: options.workers }, start);
-  return {
-    run: (job) =>
-      new Promise((resolve, reject) => {
-        send({ job, attempts: 0, resolve, reject });
-      }),
-    close: async () => {
-      closed = true;
-      const ended = members.map(({ worker }) =>
-        withDeadline(worker.terminate(), CLOSE_MS, () => new Error('does not end')),
-      );
-      await Promise.allSettled(ended);
-    },
-  };
 }

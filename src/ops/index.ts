@@ -15,5 +15,5 @@ export { layerNorm } from './layerNorm.js';
 export { type LinearOptions, linear } from './linear.js';
 export { patchEmbed } from './patchEmbed.js';
 export { hasQuantizedBlock, quantizedBlock } from './quantizedBlock.js';
-export { type QuantizedMatrix, quantizedLinear, rotationSize } from './quantizedLinear.js';
+export { hadamardSize, type QuantizedMatrix, quantizedLinear } from './quantizedLinear.js';
 export { TfjsOps, type TrainingOptions, type WeightTensors } from './tfjsOps.js';

@@ -20,21 +20,21 @@ export function quantizedLinear<T extends tf.Tensor>(
   { codes, scale }: QuantizedMatrix,
   options: LinearOptions,
 ): T {
-  return tf.tidy(() => linear(rotate(x), tf.mul(codes, scale) as tf.Tensor2D, options));
+  return tf.tidy(() => linear(hadamard(x), tf.mul(codes, scale) as tf.Tensor2D, options));
 }
 
 /** Points of the rotation of K values: the largest power of 4 up to 64 that divides K. */
-export function rotationSize(k: number): number {
+export function hadamardSize(k: number): number {
   return [64, 16, 4].find((size) => k % size === 0) ?? 1;
 }
 
 /**
- * x H for float32 [..., K]: values K / n apart are combined by the Hadamard matrix of n = rotationSize(K) points, not
+ * x H for float32 [..., K]: values K / n apart are combined by the Hadamard matrix of n = hadamardSize(K) points, not
  * normalised.
  */
-export function rotate<T extends tf.Tensor>(x: T): T {
+export function hadamard<T extends tf.Tensor>(x: T): T {
   const k = x.shape.at(-1)!;
-  const size = rotationSize(k);
+  const size = hadamardSize(k);
   if (size === 1) return x;
   return tf.tidy(() => {
     const columns = tf.reshape(x, [-1, size, k / size]);

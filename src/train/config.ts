@@ -1,147 +1,109 @@
-import type { VitConfig } from '../families/vit/config.js';
-import type { AugmentConfig, DataConfig, MixConfig } from './data/types.js';
-import type { Distillation } from './loss.js';
-import type { Schedule } from './schedule.js';
+import { augmentSchema, dataSchema, mixSchema } from '../data/config.js';
+import { presetNames } from '../image/index.js';
+import {
+  changeable,
+  choice,
+  field,
+  flag,
+  group,
+  number,
+  orNone,
+  type Partially,
+  parseConfig,
+  positive,
+  probability,
+  text,
+  type Whole,
+  whole,
+} from '../schema.js';
 
-/** The shape of the student: a named model's, with the fields that are not null put in its place. */
-export type StudentConfig = { readonly name: string | null } & {
-  readonly [Field in
-    | 'patchSize'
-    | 'embedDim'
-    | 'depth'
-    | 'numHeads'
-    | 'mlpRatio'
-    | 'layerScale'
-    | 'distilled'
-    | 'dropPathRate']: VitConfig[Field] | null;
-} & {
-  /** Side of the square input in pixels. */
-  readonly imgSize: number | null;
-};
+/** A field of the student's shape: null leaves it as the named model has it. */
+const shape = <S extends Parameters<typeof orNone>[0]>(schema: S) => field(orNone(schema), null);
+
+/** Every field of a configuration. The defaults are facebookresearch/deit's recipe (arXiv 2012.12877, table 9). */
+const makeSchema = () =>
+  group({
+    /** The shape of the student: a named model's, with the fields that are not null put in its place. */
+    model: group({
+      name: shape(text('named model that the student has the shape of')),
+      imgSize: shape(whole('side of the square input in pixels', 1, 4096)),
+      patchSize: shape(whole('side of a patch in pixels', 1, 4096)),
+      embedDim: shape(whole('width of a token', 1, 16_384)),
+      depth: shape(whole('transformer blocks', 1, 1000)),
+      numHeads: shape(whole('attention heads in a block', 1, 1024)),
+      mlpRatio: shape(positive('width of the MLP over that of a token', 64)),
+      layerScale: shape(positive("LayerScale's first value")),
+      distilled: shape(flag('distillation token with a head of its own')),
+      dropPathRate: field(orNone(probability('drop path of the last block')), 0.1),
+    }),
+    init: group({
+      /** Its shape takes the place of `model.name`. */
+      from: field(orNone(changeable(text('model to start from: folder, URL or checkpoint'))), null),
+      /** Normal with deviation 0.02 (DeiT), or Xavier uniform, which narrow models learn faster from. */
+      scheme: field(choice('initial values of fresh matrices', ['deit', 'xavier']), 'deit'),
+    }),
+    train: group({
+      frozenBlocks: field(
+        whole('first blocks that stay as they are, with the embeddings before them', 0, 1000),
+        0,
+      ),
+      attentionOnly: field(flag('train attention and heads only'), false),
+    }),
+    data: dataSchema('training', 'train'),
+    val: dataSchema('validation', 'test'),
+    preset: field(
+      choice('preprocessing of the evaluation, whose mean and deviation training takes too', presetNames),
+      'deit',
+    ),
+    augment: augmentSchema(),
+    mix: mixSchema(),
+    labelSmoothing: field(probability('label smoothing'), 0.1),
+    distillation: group({
+      type: field(
+        choice("the teacher's distribution (soft) or its choice (hard)", ['none', 'soft', 'hard']),
+        'none',
+      ),
+      alpha: field(probability("weight of the teacher's part of the loss"), 0.5),
+      tau: field(positive('temperature of soft distillation'), 1),
+      /** One of our models, a tf.LayersModel or a GraphModel. */
+      teacher: field(orNone(changeable(text('folder, URL or checkpoint of the teacher'))), null),
+    }),
+    optimizer: group({
+      /** Scaled linearly from lrBatch to the batch. */
+      lr: field(positive('learning rate after the warm-up'), 5e-4),
+      lrBatch: field(orNone(whole('batch for which lr is stated; none: any', 1)), 512),
+      weightDecay: field(number('decoupled weight decay'), 0.05),
+      beta1: field(probability("decay of Adam's mean"), 0.9),
+      beta2: field(probability("decay of Adam's square"), 0.999),
+      eps: field(positive("Adam's epsilon"), 1e-8),
+      clipGrad: field(orNone(positive("largest global norm of a step's gradients")), null),
+    }),
+    schedule: group({
+      epochs: field(whole('times through the data', 1, 1_000_000), 300),
+      minLr: field(number('learning rate at the end'), 1e-5),
+      warmupEpochs: field(number('epochs of linear warm-up'), 5),
+      warmupLr: field(number('learning rate at the start'), 1e-6),
+      /** From epoch to epoch, as in facebookresearch/deit, or from step to step. */
+      per: field(choice('when the learning rate changes', ['epoch', 'step']), 'epoch'),
+    }),
+    batchSize: field(whole('images in a forward pass', 1, 65_536), 64),
+    accumulate: field(whole('batches whose gradients are averaged for a step', 1, 65_536), 1),
+    emaDecay: field(orNone(probability("decay of the weights' running mean a step; none: off")), 0.99996),
+    evalBatchSize: field(changeable(whole('images in a batch of evaluation', 1, 65_536)), 64),
+    /** There is always one at an epoch's end. */
+    saveEverySteps: field(orNone(changeable(whole('steps between checkpoints in an epoch', 1))), null),
+    seed: field(whole('seed of all random choices', 0), 0),
+    workers: field(changeable(whole('threads that read and augment', 0, 512)), 2),
+    backend: field(changeable(text('backend: auto, wasm, tensorflow …')), 'auto'),
+    output: field(changeable(text('folder for all results')), ''),
+  });
+
+export const trainSchema = /* @__PURE__ */ makeSchema();
 
 /** All that a training run is given. Plain data: it is stored beside the run's results. */
-export interface TrainConfig {
-  readonly model: StudentConfig;
-  readonly init: {
-    /** Folder, URL or checkpoint to start from: its shape takes the place of `model.name`. */
-    readonly from: string | null;
-    /** Fresh matrices: normal, deviation 0.02 (DeiT), or Xavier uniform, which narrow models learn faster from. */
-    readonly scheme: 'deit' | 'xavier';
-  };
-  readonly train: {
-    /** Blocks from the first that stay as they are, with the embeddings before them. */
-    readonly frozenBlocks: number;
-    readonly attentionOnly: boolean;
-  };
-  readonly data: DataConfig;
-  readonly val: DataConfig;
-  /** Preset of the evaluation's preprocessing, whose mean and deviation training takes too. */
-  readonly preset: string;
-  readonly augment: AugmentConfig;
-  readonly mix: MixConfig;
-  readonly labelSmoothing: number;
-  readonly distillation: Distillation & {
-    /** Folder, URL or checkpoint of one of our models, of a tf.LayersModel or of a GraphModel. */
-    readonly teacher: string | null;
-  };
-  readonly optimizer: {
-    /** Learning rate for batches of `lrBatch` pictures, scaled linearly to the batch; as it is if that is null. */
-    readonly lr: number;
-    readonly lrBatch: number | null;
-    readonly weightDecay: number;
-    readonly beta1: number;
-    readonly beta2: number;
-    readonly eps: number;
-    /** Largest global norm of the gradients, or null. */
-    readonly clipGrad: number | null;
-  };
-  readonly schedule: Omit<Schedule, 'duration' | 'lr' | 'warmup'> & {
-    readonly epochs: number;
-    readonly warmupEpochs: number;
-    /** Whether the rate changes from epoch to epoch, as in facebookresearch/deit, or from step to step. */
-    readonly per: 'epoch' | 'step';
-  };
-  /** Pictures in a forward pass. */
-  readonly batchSize: number;
-  /** Batches whose gradients are averaged for a step. */
-  readonly accumulate: number;
-  /** Decay of the running mean of the weights a step, or null for none. */
-  readonly emaDecay: number | null;
-  readonly evalBatchSize: number;
-  /** Steps between checkpoints within an epoch (there is always one at its end), or null. */
-  readonly saveEverySteps: number | null;
-  readonly seed: number;
-  /** Threads that read and augment pictures. */
-  readonly workers: number;
-  readonly backend: string;
-  /** Folder for all results. */
-  readonly output: string;
-}
-
-const AUGMENT: AugmentConfig = {
-  randomResizedCrop: { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] },
-  affine: null,
-  hflip: 0.5,
-  colorJitter: 0.3,
-  randAugment: 'rand-m9-mstd0.5-inc1',
-  randomErasing: 0.25,
-  repeats: 3,
-};
-
-/** facebookresearch/deit's recipe (DeiT, arXiv 2012.12877, table 9), for whatever a configuration does not say. */
-export const DEFAULT_CONFIG: TrainConfig = {
-  model: {
-    name: null,
-    imgSize: null,
-    patchSize: null,
-    embedDim: null,
-    depth: null,
-    numHeads: null,
-    mlpRatio: null,
-    layerScale: null,
-    distilled: null,
-    dropPathRate: 0.1,
-  },
-  init: { from: null, scheme: 'deit' },
-  train: { frozenBlocks: 0, attentionOnly: false },
-  data: { format: 'folder', path: '', split: 'train', limit: null },
-  val: { format: 'folder', path: '', split: 'test', limit: null },
-  preset: 'deit',
-  augment: AUGMENT,
-  mix: { mixup: 0.8, cutmix: 1, prob: 1, switchProb: 0.5 },
-  labelSmoothing: 0.1,
-  distillation: { type: 'none', alpha: 0.5, tau: 1, teacher: null },
-  optimizer: {
-    lr: 5e-4,
-    lrBatch: 512,
-    weightDecay: 0.05,
-    beta1: 0.9,
-    beta2: 0.999,
-    eps: 1e-8,
-    clipGrad: null,
-  },
-  schedule: { epochs: 300, minLr: 1e-5, warmupEpochs: 5, warmupLr: 1e-6, per: 'epoch' },
-  batchSize: 64,
-  accumulate: 1,
-  emaDecay: 0.99996,
-  evalBatchSize: 64,
-  saveEverySteps: null,
-  seed: 0,
-  workers: 2,
-  backend: 'auto',
-  output: '',
-};
-
-/** What stands for a group that is null by default when one of its fields is given. */
-export const GROUPS: Record<string, object> = {
-  'augment.randomResizedCrop': AUGMENT.randomResizedCrop!,
-  'augment.affine': { degrees: 0, translate: 0, scale: [1, 1] },
-};
+export type TrainConfig = Whole<typeof trainSchema>;
 
 /** A configuration of which only what differs from the defaults is said. */
-export type PartialConfig = DeepPartial<TrainConfig>;
-type DeepPartial<T> = T extends readonly unknown[]
-  ? T
-  : T extends object
-    ? { readonly [K in keyof T]?: DeepPartial<T[K]> }
-    : T;
+export type PartialConfig = Partially<typeof trainSchema>;
+
+export const DEFAULT_CONFIG: TrainConfig = /* @__PURE__ */ parseConfig(trainSchema, {}, {}, 'default');

@@ -1,16 +1,5 @@
 /** Training a student, under a teacher or without one. Runs in Node and in the browser. */
 export { DEFAULT_CONFIG, type PartialConfig, type TrainConfig } from './config.js';
-export { evalData, inThisThread, trainData } from './data/batches.js';
-export { cifar10Set, mnistSet, type NamedBytes } from './data/levelSets.js';
-export type {
-  AugmentConfig,
-  DataConfig,
-  EvalData,
-  MixConfig,
-  PictureBatch,
-  PictureSet,
-  TrainData,
-} from './data/types.js';
 export { type Distillation, distillationLoss, softTargetCrossEntropy } from './loss.js';
 export { resolveTrainConfig } from './resolveConfig.js';
 export type { Best, Position, Snapshot } from './snapshot.js';
@@ -25,7 +14,7 @@ export {
   teacherOfModel,
 } from './teacher.js';
 export {
-  type Accuracy as TrainAccuracy,
+  type EpochAccuracy,
   type EpochRecord,
   type StepRecord,
   type TrainEnd,

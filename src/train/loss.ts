@@ -28,7 +28,7 @@ export interface LossParts {
  * The training loss as facebookresearch/deit's DistillationLoss (losses.py) has it.
  *
  * @param targets float32 [B, classes], each row a distribution (labels, smoothed or mixed)
- * @param teacherLogits float32 [B, classes], for the same pictures; needed unless type is `none`
+ * @param teacherLogits float32 [B, classes], for the same images; needed unless type is `none`
  */
 export function distillationLoss(
   student: StudentLogits,

@@ -1,4 +1,4 @@
-import { randomFor } from './augment/seeds.js';
+import { randomFor } from '../data/augment/seeds.js';
 
 /** What random choices of the trainer are for; each has numbers of its own, so that one more here shifts none there. */
 export const STREAMS = { mix: 0x6d6978, dropPath: 0x64726f70 } as const;

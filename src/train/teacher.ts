@@ -15,7 +15,7 @@ export interface Teacher {
   readonly imgSize: readonly [number, number] | null;
   /** Names of its classes, if it has any. */
   readonly labels: readonly string[] | undefined;
-  /** How its pictures were normalised, if that is known. */
+  /** How its images were normalised, if that is known. */
   readonly normalization: Pick<Preprocessing, 'mean' | 'std'> | undefined;
   /** @returns logits, float32 [B, classes] */
   predict(x: tf.Tensor4D): tf.Tensor2D;
@@ -95,7 +95,7 @@ export interface TaughtStudent {
 
 /**
  * Checks that a teacher can teach this student, by a forward pass of nothing where its shapes do not tell, and gives
- * its pictures the normalisation that it was made for, where that is known to differ from the student's.
+ * its images the normalisation that it was made for, where that is known to differ from the student's.
  */
 export function fitTeacher(teacher: Teacher, student: TaughtStudent): Teacher {
   const { imgSize, classNames, preprocessing } = student;
@@ -104,7 +104,7 @@ export function fitTeacher(teacher: Teacher, student: TaughtStudent): Teacher {
   };
   if (teacher.imgSize && String(teacher.imgSize) !== String(imgSize)) {
     fail(
-      `takes pictures of ${teacher.imgSize.join('×')}, the student's are ${imgSize.join('×')}; both see the same batch`,
+      `takes images of ${teacher.imgSize.join('×')}, the student's are ${imgSize.join('×')}; both see the same batch`,
     );
   }
   const classes = teacher.numClasses ?? classesByForwardPass(teacher, imgSize, fail);
@@ -136,7 +136,7 @@ function classesByForwardPass(
       logits = teacher.predict(tf.zeros([1, ...imgSize, 3]));
     } catch (error) {
       return fail(
-        `cannot run on a picture of ${imgSize.join('×')} (${(error as Error).message.split('\n')[0]})`,
+        `cannot run on an image of ${imgSize.join('×')} (${(error as Error).message.split('\n')[0]})`,
       );
     }
     if (!(logits instanceof tf.Tensor) || logits.rank !== 2) {

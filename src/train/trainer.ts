@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { mixBatch } from '../data/augment/mix.js';
+import type { EvalLoader, TrainBatch, TrainLoader } from '../data/loader.js';
 import { UserError } from '../errors.js';
-import { predictionOf } from '../evaluate/metrics.js';
-import { Scores } from '../evaluate/scores.js';
-import { mixBatch } from './augment/mix.js';
+import { evaluate } from '../evaluate/evaluate.js';
 import type { TrainConfig } from './config.js';
-import type { EvalData, PictureBatch, TrainData } from './data/types.js';
 import { initialEma, updateEma, withEma } from './ema.js';
 import {
   adamW,
@@ -41,8 +40,8 @@ export interface TrainSetup {
   readonly imgSize: readonly [number, number];
   /** Checked by fitTeacher; needed unless distillation is `none`. */
   readonly teacher?: Teacher;
-  readonly data: TrainData;
-  readonly val: EvalData;
+  readonly data: TrainLoader;
+  readonly val: EvalLoader;
 }
 
 /** What a step did. */
@@ -57,11 +56,11 @@ export interface StepRecord {
   readonly learningRate: number;
   /** Norm of the gradients before clipping. */
   readonly gradNorm: number;
-  readonly pictures: number;
+  readonly images: number;
 }
 
-/** Accuracy on the validation pictures: percent, percent, nats. */
-export interface Accuracy {
+/** Accuracy on the validation images: percent, percent, nats. */
+export interface EpochAccuracy {
   readonly top1: number;
   readonly top5: number;
   readonly loss: number;
@@ -74,9 +73,9 @@ export interface EpochRecord {
   /** Mean training loss of its steps. */
   readonly trainLoss: number;
   readonly learningRate: number;
-  readonly val: Accuracy;
+  readonly val: EpochAccuracy;
   /** Of the weights' running mean, if there is one. */
-  readonly ema: Accuracy | undefined;
+  readonly ema: EpochAccuracy | undefined;
   /** Whether this is the best epoch so far by top-1, of the weights or of their mean. */
   readonly best: boolean;
 }
@@ -84,7 +83,7 @@ export interface EpochRecord {
 /** What the surroundings do. All are awaited. */
 export interface TrainHooks {
   onStep?(record: StepRecord): void | Promise<void>;
-  /** Called in evaluation with the number of pictures done. */
+  /** Called in evaluation with the number of images done. */
   onEvaluate?(done: number, total: number): void;
   onEpoch?(record: EpochRecord): void | Promise<void>;
   /** The student's weights, or their mean, are the best so far: called with them in place. */
@@ -130,7 +129,7 @@ export class Trainer {
     this.stepsPerEpoch = Math.floor(batches / config.accumulate);
     if (this.stepsPerEpoch < 1) {
       throw new UserError(
-        `${data.name}: ${data.length} pictures are fewer than the ${config.batchSize * config.accumulate} of one step; ` +
+        `${data.name}: ${data.length} images are fewer than the ${config.batchSize * config.accumulate} of one step; ` +
           'lower batchSize or accumulate',
       );
     }
@@ -215,11 +214,11 @@ export class Trainer {
     return true;
   }
 
-  private async step(batches: AsyncIterator<PictureBatch>): Promise<StepRecord> {
+  private async step(batches: AsyncIterator<TrainBatch>): Promise<StepRecord> {
     const { config, student, data } = this.setup;
     const { epoch, batch: first, step, lossSum } = this.position;
     const learningRate = learningRateAt(config, this.position, this.stepsPerEpoch);
-    const sums = { loss: 0, base: 0, teacher: 0, pictures: 0 };
+    const sums = { loss: 0, base: 0, teacher: 0, images: 0 };
     let gradients: ByWeight | undefined;
     for (let i = 0; i < config.accumulate; i++) {
       const next = await batches.next();
@@ -230,7 +229,7 @@ export class Trainer {
       sums.loss += part.loss / config.accumulate;
       sums.base += part.base / config.accumulate;
       sums.teacher += (part.teacher ?? 0) / config.accumulate;
-      sums.pictures += next.value.indices.length;
+      sums.images += next.value.indices.length;
     }
     const mean = student.onBackend(() => averaged(gradients!, config.accumulate));
     const norm = student.onBackend(() => globalNorm(mean));
@@ -252,19 +251,19 @@ export class Trainer {
     if (this.ema) this.ema = updateEma(this.ema, student, config.emaDecay!);
     const batch = first + config.accumulate;
     this.position = { epoch, batch, step: step + 1, lossSum: lossSum + sums.loss };
-    const { loss, base, pictures } = sums;
+    const { loss, base, images } = sums;
     const teacher = config.distillation.type === 'none' ? undefined : sums.teacher;
-    return { step: step + 1, epoch, batch, loss, base, teacher, learningRate, gradNorm, pictures };
+    return { step: step + 1, epoch, batch, loss, base, teacher, learningRate, gradNorm, images };
   }
 
   /** Gradients of one batch; its losses are read, and must be finite. */
-  private async forwardAndBack(pictures: PictureBatch, batch: number) {
+  private async forwardAndBack(samples: TrainBatch, batch: number) {
     const { config, student, imgSize, teacher, data } = this.setup;
     const { epoch, step } = this.position;
     const numClasses = data.classNames.length;
-    const count = pictures.labels.length;
+    const count = samples.labels.length;
     const mixing = { ...config.mix, numClasses, smoothing: config.labelSmoothing };
-    const mixed = mixBatch(pictures, imgSize, mixing, seedFrom(config.seed, STREAMS.mix, epoch, batch));
+    const mixed = mixBatch(samples, imgSize, mixing, seedFrom(config.seed, STREAMS.mix, epoch, batch));
     const taughtBy = config.distillation.type === 'none' ? undefined : teacher;
     const { images, targets, teacherLogits } = student.onBackend(() => {
       const images = tf.tensor4d(mixed.pixels, [count, ...imgSize, 3]);
@@ -285,8 +284,8 @@ export class Trainer {
       tf.dispose(byWeight);
       throw new UserError(
         `step ${step} (epoch ${epoch}, batch ${batch}): the loss is ${loss} (labels ${base}` +
-          `${taught === undefined ? '' : `, teacher ${taught}`}); pictures of the batch: ` +
-          `${described(data, pictures.indices)}; ${ADVICE}`,
+          `${taught === undefined ? '' : `, teacher ${taught}`}); images of the batch: ` +
+          `${described(data, samples.indices)}; ${ADVICE}`,
       );
     }
     return { loss: loss!, base: base!, teacher: taught, gradients: byWeight };
@@ -319,27 +318,24 @@ export class Trainer {
     return !hooks.shouldStop?.() || epoch + 1 === config.schedule.epochs;
   }
 
-  /** Accuracy on the validation pictures, or undefined if the run is to stop. */
-  private async evaluate(hooks: TrainHooks): Promise<Accuracy | undefined> {
+  /** Accuracy on the validation images, or undefined if the run is to stop. */
+  private async evaluate(hooks: TrainHooks): Promise<EpochAccuracy | undefined> {
     const { student, val, imgSize, config } = this.setup;
-    const scores = new Scores(val.length);
     let done = 0;
-    for await (const { pixels, labels, indices } of val.batches(config.evalBatchSize)) {
-      const predict = () => student.predict(tf.tensor4d(pixels, [labels.length, ...imgSize, 3]));
-      const logits = student.onBackend(() => tf.tidy(predict));
-      const values = await logits.data();
-      const classes = logits.shape[1];
-      logits.dispose();
-      for (const [row, label] of labels.entries()) {
-        const own = values.subarray(row * classes, (row + 1) * classes);
-        scores.add(indices[row], predictionOf(`${val.name}, image ${indices[row]}`, label, own));
-      }
-      done += labels.length;
-      hooks.onEvaluate?.(done, val.length);
-      if (hooks.shouldStop?.()) return undefined;
-    }
-    const { top1, top5, loss } = scores.accuracy();
-    return { top1: top1!, top5: top5!, loss: loss! };
+    let stopped = false;
+    const { top1, top5, loss } = await evaluate({ ...student, config: { imgSize } }, val, {
+      batchSize: config.evalBatchSize,
+      onPrediction: () => void done++,
+      onFailure: (_index, message) => {
+        throw new UserError(message);
+      },
+      onBatch: () => {
+        hooks.onEvaluate?.(done, val.length);
+        stopped = hooks.shouldStop?.() ?? false;
+        return !stopped;
+      },
+    });
+    return stopped ? undefined : { top1: top1!, top5: top5!, loss: loss! };
   }
 }
 
@@ -365,10 +361,10 @@ function averaged(sum: ByWeight, count: number): ByWeight {
   return mean;
 }
 
-/** How many pictures an error names. */
+/** How many images an error names. */
 const NAMED = 4;
 
-function described(data: TrainData, indices: Int32Array): string {
+function described(data: TrainLoader, indices: Int32Array): string {
   const names = [...indices.subarray(0, NAMED)].map((index) => data.describe(index));
   return names.join(', ') + (indices.length > NAMED ? ` and ${indices.length - NAMED} more` : '');
 }

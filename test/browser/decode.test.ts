@@ -23,7 +23,7 @@ async function decodeAll(files: string[]) {
   for (const file of files) {
     const bytes = await (await fetch(`/fixtures/images/${file}`)).arrayBuffer();
     try {
-      const { data, width, height } = await globalThis.deit.decodePicture(new File([bytes], file));
+      const { data, width, height } = await globalThis.deit.decodeImage(new File([bytes], file));
       const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', data as BufferSource));
       const hex = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
       results[file] = `${width}×${height} ${hex}`;
@@ -93,7 +93,7 @@ describeInBrowser('pictures in a page', () => {
       await without.evaluate(() => Reflect.deleteProperty(globalThis, 'ImageDecoder'));
       const { 'lossy-alpha.webp': refused } = await without.evaluate(decodeAll, ['lossy-alpha.webp']);
       expect(refused).toMatch(
-        /^UserError: lossy-alpha.webp: the picture has transparent pixels, whose colours/,
+        /^UserError: lossy-alpha.webp: the image has transparent pixels, whose colours/,
       );
     } finally {
       await without.close();
@@ -106,8 +106,8 @@ describeInBrowser('pictures in a page', () => {
       for (const file of ['rgba.png', 'turned.png', 'rgb.bmp', 'rgb.tif', 'rgb.jpg']) {
         const blob = await (await fetch(`/fixtures/images/${file}`)).blob();
         const { deit } = globalThis;
-        const bitmap = await deit.decodePicture(await deit.pictureBitmap(blob));
-        results.push(String(bitmap.data) === String((await deit.decodePicture(blob)).data));
+        const bitmap = await deit.decodeImage(await deit.imageBitmap(blob));
+        results.push(String(bitmap.data) === String((await deit.decodeImage(blob)).data));
       }
       return results;
     });
@@ -117,7 +117,7 @@ describeInBrowser('pictures in a page', () => {
   test('CMYK is off by at most one level', async () => {
     const found = await page.evaluate(async (files) => {
       const decode = async (file: string) =>
-        globalThis.deit.decodePicture(await (await fetch(`/fixtures/images/${file}`)).blob());
+        globalThis.deit.decodeImage(await (await fetch(`/fixtures/images/${file}`)).blob());
       return Promise.all(files.map(async (file) => [...(await decode(file)).data]));
     }, CMYK);
     for (const [i, file] of CMYK.entries()) {
@@ -132,7 +132,7 @@ describeInBrowser('pictures in a page', () => {
       const { deit } = globalThis;
       // A PNG without a profile: a page that draws a JPEG on a canvas may get the GPU's conversion of its colours.
       const blob = await (await fetch('/fixtures/images/rgb.png')).blob();
-      const expected = await deit.decodePicture(blob);
+      const expected = await deit.decodeImage(blob);
       const image = new Image();
       image.src = URL.createObjectURL(blob);
       await image.decode();
@@ -143,7 +143,7 @@ describeInBrowser('pictures in a page', () => {
       offscreen.getContext('2d')!.drawImage(image, 0, 0);
       const results: Record<string, boolean> = {};
       for (const picture of [image, canvas, offscreen, await createImageBitmap(blob)]) {
-        const found = await deit.decodePicture(picture);
+        const found = await deit.decodeImage(picture);
         results[picture.constructor.name] =
           found.width === width && found.height === height && String(found.data) === String(expected.data);
       }
@@ -169,11 +169,11 @@ describeInBrowser('pictures in a page', () => {
       paint();
       const video = document.createElement('video');
       video.muted = true;
-      const early = await deit.decodePicture(video).catch((error: Error) => error.message);
+      const early = await deit.decodeImage(video).catch((error: Error) => error.message);
       video.srcObject = canvas.captureStream(30);
       const timer = setInterval(paint, 20);
       await video.play();
-      const { data, width, height } = await deit.decodePicture(video);
+      const { data, width, height } = await deit.decodeImage(video);
       clearInterval(timer);
       return { early, width, height, pixel: [...data.subarray(0, 3)] };
     });
@@ -188,7 +188,7 @@ describeInBrowser('pictures in a page', () => {
     const errors = await page.evaluate(async () => {
       const { deit } = globalThis;
       const told = (picture: Blob | HTMLImageElement | HTMLCanvasElement) =>
-        deit.decodePicture(picture).then(
+        deit.decodeImage(picture).then(
           () => 'decoded',
           ({ name, message }: Error) => `${name}: ${message}`,
         );
@@ -215,17 +215,17 @@ describeInBrowser('pictures in a page', () => {
       };
     });
     expect(errors).toEqual({
-      text: 'UserError: notes.txt: not a picture that this browser reads: expected JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM, found a file that begins with the bytes 68656c6c',
+      text: 'UserError: notes.txt: not an image that this browser reads: expected JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM, found a file that begins with the bytes 68656c6c',
       empty:
-        'UserError: empty.png: not a picture that this browser reads: expected JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM, found an empty file',
-      html: 'UserError: cat.jpg: not a picture that this browser reads: expected JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM, found an HTML or XML document',
+        'UserError: empty.png: not an image that this browser reads: expected JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM, found an empty file',
+      html: 'UserError: cat.jpg: not an image that this browser reads: expected JPEG, PNG, WebP, GIF, TIFF, BMP, PBM, PGM or PPM, found an HTML or XML document',
       tiff: 'UserError: scan.tif: a TIFF with JPEG or fax compression, which browsers do not read; save it as PNG',
       large:
-        'UserError: large.png: 12000 × 9000 is 108 megapixels; at most 67 megapixels are read in a browser; scale the picture down',
+        'UserError: large.png: 12000 × 9000 is 108 megapixels; at most 67 megapixels are read in a browser; scale the image down',
       missing: expect.stringMatching(
-        /^UserError: .*no-such.png: the <img> has no picture that could be loaded$/,
+        /^UserError: .*no-such.png: the <img> has no image that could be loaded$/,
       ),
-      canvas: 'UserError: the picture has 0 × 150 pixels; expected at least one',
+      canvas: 'UserError: the image has 0 × 150 pixels; expected at least one',
     });
   });
 });

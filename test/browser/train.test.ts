@@ -13,25 +13,26 @@ async function train(deit: typeof inNode, backend: string) {
   const shape = { imgSize: [side, side] as const, patchSize: 4, embedDim: 16, depth: 2, numHeads: 2 };
   const model = deit.createModel({ ...shape, numClasses: 3, distilled: true }, { seed: 1 });
   const teaching = deit.createModel({ ...shape, numClasses: 3 }, { seed: 2 });
-  const pictures = (from: number, size: number) => ({
+  const images = (from: number, size: number) => ({
     pixels: Float32Array.from({ length: size * side * side * 3 }, (_, i) => Math.sin(i + 1000 * from)),
     labels: Int32Array.from({ length: size }, (_, i) => (from + i) % 3),
     indices: Int32Array.from({ length: size }, (_, i) => from + i),
   });
   const classNames = ['a', 'b', 'c'];
-  const common = { name: 'waves', length: count, classNames, close: async () => {} };
+  const describe = (index: number) => `wave ${index}`;
+  const common = { name: 'waves', length: count, classNames, describe, close: async () => {} };
   const data = {
     ...common,
-    describe: (index: number) => `wave ${index}`,
     batchesPerEpoch: (size: number) => Math.floor(count / size),
     async *batches(_epoch: number, { batchSize, start }: { batchSize: number; start: number }) {
-      for (let at = start * batchSize; at < count; at += batchSize) yield pictures(at, batchSize);
+      for (let at = start * batchSize; at < count; at += batchSize) yield images(at, batchSize);
     },
   };
   const val = {
     ...common,
+    labels: Array.from({ length: count }, (_, i) => i % 3),
     async *batches(size: number) {
-      for (let at = 0; at < count; at += size) yield pictures(at, size);
+      for (let at = 0; at < count; at += size) yield images(at, size);
     },
   };
   const config = deit.resolveTrainConfig({

@@ -321,7 +321,7 @@ describeInBrowser('the page', () => {
     afterAll(() => page.close());
 
     test.each([
-      ['words.txt', /words\.txt cannot be shown\s+words\.txt: not a picture that this browser reads/],
+      ['words.txt', /words\.txt cannot be shown\s+words\.txt: not an image that this browser reads/],
       ['huge.png', /huge\.png: 12000 × 10000 is 120 megapixels; at most 67 megapixels/],
       ['words.pth', /words\.pth could not be loaded\s+.*(neither|not a|expected)/],
       [

@@ -209,7 +209,7 @@ describeInBrowser('a visitor of the page', () => {
     ];
     await visit.drop([...good.slice(0, 3), ...broken, ...good.slice(3)]);
     await visit.told(
-      /2 of \d+ files cannot be shown\s+.*words.png: not a picture.*cut.jpg|2 of \d+ files cannot be shown\s+.*cut.jpg.*words.png/,
+      /2 of \d+ files cannot be shown\s+.*words.png: not an image.*cut.jpg|2 of \d+ files cannot be shown\s+.*cut.jpg.*words.png/,
     );
     await visit.answered('good 0.png');
     expect(await page.locator('#strip button').count()).toBe(58);

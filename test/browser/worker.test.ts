@@ -157,7 +157,7 @@ describeInBrowser('a model in a worker', () => {
       return { ...results, waiting: await waiting, later: await told(model.classify(pixels)) };
     });
     expect(result).toEqual({
-      notAPicture: expect.stringMatching(/^UserError: a.txt: not a picture that this browser reads/),
+      notAPicture: expect.stringMatching(/^UserError: a.txt: not an image that this browser reads/),
       wrongShape: expect.stringMatching(/^UserError: .*predict takes a float32 tensor/),
       aborted: expect.stringMatching(/^AbortError/),
       stillWorks: 'done',

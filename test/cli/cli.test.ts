@@ -203,15 +203,15 @@ describe('deit eval', () => {
       run('deit', 'eval', converted, at('none'), '--json'),
     ]);
     expect(JSON.parse(lenient.stdout)).toMatchObject({ images: 1, failed: 1, top1: 100 });
-    expect(lenient.stderr).toMatch(/not read: .*b\.png: not a picture that can be read/);
-    expect(strict).toMatch(/b\.png: not a picture .*; --strict stops here/);
+    expect(lenient.stderr).toMatch(/not read: .*b\.png: not an image that can be read/);
+    expect(strict).toMatch(/b\.png: not an image .*; --strict stops here/);
     expect(none).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/none of its 1 images could be read/),
     });
   });
 
-  test('flat pictures by a labels file, and folders that do not fit', async () => {
+  test('flat images by a labels file, and folders that do not fit', async () => {
     mkdirSync(at('flat'));
     copyFileSync(join(val, '3/00018.png'), at('flat/my three.png'));
     writeFileSync(at('flat.txt'), 'my three.png 3\n');
@@ -236,7 +236,7 @@ describe('deit eval', () => {
     );
     expect(byOrder).toMatch(/there are 11 class folders, the model has 10 classes/);
     expect(empty).toMatch(/no images in it/);
-    expect(without).toMatch(/images that lie flat need a file with their classes: --labels FILE/);
+    expect(without).toMatch(/images in a flat folder need a file with their classes: --labels FILE/);
   });
 });
 

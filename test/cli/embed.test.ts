@@ -84,7 +84,7 @@ describe('deit embed', () => {
     const args = ['embed', MODEL, at('images'), at('nowhere.png'), '--out', at('both.safetensors')];
     const { code, stdout, stderr } = await run(...args, '--pool', 'both', '--json');
     expect(code).toBe(1);
-    expect(stderr).toMatch(/not read: .*b\.png: not a picture/);
+    expect(stderr).toMatch(/not read: .*b\.png: not an image/);
     expect(stderr).toMatch(/not read: .*nowhere\.png: no such file/);
     expect(stderr).toMatch(/2 of 4 images could not be read and are left out\n$/);
     expect(JSON.parse(stdout)).toEqual({

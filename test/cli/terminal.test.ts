@@ -7,7 +7,7 @@ describe('a progress bar', () => {
     { text: 'epoch 12', keep: 2 },
     { text: 'loss 1.2345', keep: 4 },
     { text: 'lr 1.00e-3', keep: 1 },
-    { text: '1234 pictures/s', keep: 5 },
+    { text: '1234 images/s', keep: 5 },
     { text: '1:23:45 left', keep: 6 },
   ];
 
@@ -15,7 +15,7 @@ describe('a progress bar', () => {
     const line = fitLine('train', 0.5, parts, columns);
     expect(line.length).toBeLessThan(columns);
     expect(line).toContain('50%');
-    expect(line).toContain('1234 pictures/s');
+    expect(line).toContain('1234 images/s');
     expect(line).toContain('1:23:45 left');
   });
 

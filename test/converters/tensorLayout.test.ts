@@ -1,11 +1,5 @@
 import { expect, test } from '@jest/globals';
-import {
-  concatenate,
-  torchShape,
-  toTfjsLayout,
-  toTorchLayout,
-  transpose,
-} from '../../converters/tensorLayout.js';
+import { torchShape, toTfjsLayout, toTorchLayout, transpose } from '../../converters/tensorLayout.js';
 
 const counting = (length: number) => Float32Array.from({ length }, (_, i) => i);
 
@@ -44,10 +38,4 @@ test('a convolution [D, C, p, q] becomes [p, q, C, D], and comes back', () => {
   }
   expect(toTorchLayout(turned, [dim, channels, p, q])).toEqual(values);
   expect(torchShape([p, q, channels, dim])).toEqual([dim, channels, p, q]);
-});
-
-test('tensors one below the other', () => {
-  const [a, b, c] = [Float32Array.of(1, 2), Float32Array.of(3), Float32Array.of(4, 5, 6)];
-  expect([...concatenate([a, b, c])]).toEqual([1, 2, 3, 4, 5, 6]);
-  expect(concatenate([a])).toBe(a);
 });

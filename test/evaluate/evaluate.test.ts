@@ -1,15 +1,16 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import type { ImageBatch } from '../../src/data/loader.js';
 import {
+  type Classifier,
   evaluate,
-  type PictureModel,
-  type PreparedBatch,
-  type ScoredBatch,
-  scoreBatches,
+  measure,
+  type PredictedBatch,
+  predictBatches,
 } from '../../src/evaluate/evaluate.js';
-import { crossEntropy, predictionOf } from '../../src/evaluate/metrics.js';
-import { Scores } from '../../src/evaluate/scores.js';
+import { Metrics } from '../../src/evaluate/metrics.js';
+import { crossEntropy, predictionOf } from '../../src/evaluate/prediction.js';
 import { createModel } from '../../src/models/create.js';
 
 beforeAll(() => tf.setBackend('cpu'));
@@ -36,7 +37,6 @@ test('a prediction holds the five largest logits, largest first', () => {
   const logits = [0.5, 3, -1, 2, 4, 1];
   const prediction = predictionOf('a.png', 3, logits);
   expect(prediction).toEqual({
-    file: 'a.png',
     label: 3,
     top5: [4, 1, 3, 5, 0],
     logits: [4, 3, 2, 1, 0.5],
@@ -53,9 +53,10 @@ test.each([
   expect(() => predictionOf('a.png', 0, [1, 2, bad])).toThrow(/a\.png: the model's logit for class 2/);
 });
 
-describe('evaluate', () => {
-  const pictures = ['a', 'b', 'c', 'd'].map((file, i) => ({ file, label: i % 2 }));
-  const batches = (): ScoredBatch[] => [
+describe('measure', () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const data = { length: 4, labels: [0, 1, 0, 1], describe: (index: number) => names[index]! };
+  const batches = (): PredictedBatch[] => [
     { logits: Float32Array.of(2, 1, 2, 1), indices: [1, 0], failures: [{ index: 3, message: 'broken' }] },
     { logits: Float32Array.of(), indices: [], failures: [] },
     {
@@ -66,13 +67,13 @@ describe('evaluate', () => {
     },
   ];
 
-  test('gives each picture its row of the logits, in whatever order they come', async () => {
+  test('gives each image its row of the logits, in whatever order they come', async () => {
     const seen: unknown[] = [];
     const failed: unknown[] = [];
-    const result = await evaluate(pictures, of(...batches()), {
-      onPrediction: ({ file, label, top5 }, logits, heads) =>
-        void seen.push([file, label, top5[0], [...logits], heads.map((head) => [...head])]),
-      onFailure: (file, message) => void failed.push([file, message]),
+    const result = await measure(of(...batches()), data, {
+      onPrediction: (index, { label, top5 }, logits, heads) =>
+        void seen.push([names[index], label, top5[0], [...logits], heads.map((head) => [...head])]),
+      onFailure: (index, message) => void failed.push([names[index], message]),
     });
     expect(seen).toEqual([
       ['b', 1, 0, [2, 1], []],
@@ -95,41 +96,42 @@ describe('evaluate', () => {
     expect(result.imagesPerSecond).toBeGreaterThan(0);
   });
 
-  test('leaves out what is scored already, and counts no picture that could not be written down', async () => {
-    const scores = new Scores(4);
-    scores.add(1, { file: 'b', label: 1, top5: [1], logits: [0], loss: 0 });
-    const files: string[] = [];
-    const run = evaluate(
-      pictures,
+  test('leaves out what is counted already, and counts no image that could not be written down', async () => {
+    const metrics = new Metrics(4);
+    metrics.add(1, { label: 1, top5: [1], logits: [0], loss: 0 });
+    const [counted, repeated]: number[][] = [[], []];
+    const run = measure(
       of(...batches()),
+      data,
       {
-        onPrediction: ({ file }) => {
-          files.push(file);
-          if (file === 'c') throw new Error('disk full');
+        onPrediction: (index) => {
+          counted!.push(index);
+          if (index === 2) throw new Error('disk full');
         },
+        onRepeated: (index) => void repeated!.push(index),
       },
-      scores,
+      metrics,
     );
     await expect(run).rejects.toThrow('disk full');
-    expect(files).toEqual(['a', 'c']);
-    expect(scores.accuracy()).toMatchObject({ images: 2, top1: 100 });
+    expect([counted, repeated]).toEqual([[0, 2], [1]]);
+    expect(metrics.accuracy()).toMatchObject({ images: 2, top1: 100 });
   });
 });
 
-describe('scoreBatches', () => {
-  /** Its logits are the mean of each picture's pixels, and 1. */
-  const model: PictureModel = {
+describe('predictBatches', () => {
+  /** Its logits are the mean of each image's pixels, and 1. */
+  const model: Classifier = {
     config: { imgSize: [1, 2] },
     onBackend: (run) => run(),
     predict: (x) => tf.concat2d([tf.reshape(tf.mean(x, [1, 2, 3]), [-1, 1]), tf.ones([x.shape[0], 1])], 1),
   };
   const data = Float32Array.from({ length: 12 }, (_, i) => i);
-  const batch: PreparedBatch = { data, indices: [5, 7], failures: [{ index: 6, message: 'broken' }] };
+  const batch: ImageBatch = { pixels: data, indices: [5, 7], failures: [{ index: 6, message: 'broken' }] };
 
   test('gives logits, indices and failures of each batch, and leaves no tensor', async () => {
     const before = tf.memory().numTensors;
-    const empty = { data: new Float32Array(), indices: [], failures: [] };
-    const [first, second] = await all(scoreBatches(model, of(batch, empty)));
+    const empty = { pixels: new Float32Array(), indices: [] };
+    const [first, second] = await all(predictBatches(model, of(batch, empty)));
     expect([...first.logits]).toEqual([2.5, 1, 8.5, 1]);
     expect(first).toMatchObject({ indices: [5, 7], failures: [{ index: 6, message: 'broken' }] });
     expect(first.heads).toBeUndefined();
@@ -144,7 +146,7 @@ describe('scoreBatches', () => {
       asked++;
       return run();
     };
-    const [scored] = await all(scoreBatches({ ...model, onBackend }, of(batch)));
+    const [scored] = await all(predictBatches({ ...model, onBackend }, of(batch)));
     expect([...scored.logits]).toEqual([2.5, 1, 8.5, 1]);
     expect(asked).toBe(1);
   });
@@ -160,16 +162,16 @@ describe('scoreBatches', () => {
     } as const;
     const distilled = createModel({ ...shape, distilled: true }, { seed: 2 });
     const plain = createModel(shape, { seed: 2 });
-    const pixels = { data: new Float32Array(2 * 48).fill(0.5), indices: [0, 1], failures: [] };
-    const [{ logits, heads }] = await all(scoreBatches(distilled, of(pixels), { heads: true }));
+    const pixels = { pixels: new Float32Array(2 * 48).fill(0.5), indices: [0, 1], failures: [] };
+    const [{ logits, heads }] = await all(predictBatches(distilled, of(pixels), { heads: true }));
     const [one, other] = heads!;
     expect(one).not.toEqual(other);
     expect(one).toHaveLength(6);
     for (const [i, value] of logits.entries()) expect(value).toBeCloseTo((one[i] + other[i]) / 2, 6);
-    const [unasked] = await all(scoreBatches(distilled, of(pixels)));
+    const [unasked] = await all(predictBatches(distilled, of(pixels)));
     for (const [i, value] of unasked.logits.entries()) expect(value).toBeCloseTo(logits[i], 6);
     expect(unasked.heads).toBeUndefined();
-    const [single] = await all(scoreBatches(plain, of(pixels), { heads: true }));
+    const [single] = await all(predictBatches(plain, of(pixels), { heads: true }));
     expect(single.heads).toBeUndefined();
     expect(single.logits).toHaveLength(6);
     distilled.dispose();
@@ -182,8 +184,41 @@ describe('scoreBatches', () => {
       asked.push([images, count]);
       return Float32Array.of(1, 2, 3, 4);
     };
-    const [scored] = await all(scoreBatches({ ...model, predictPixels }, of(batch)));
+    const [scored] = await all(predictBatches({ ...model, predictPixels }, of(batch)));
     expect(asked).toEqual([[data, 2]]);
     expect([...scored.logits]).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('evaluate', () => {
+  test('runs a model over a loader, and ends where a hook says so', async () => {
+    const model: Classifier = {
+      config: { imgSize: [1, 1] },
+      onBackend: (run) => run(),
+      // The second class wins where the first channel is positive.
+      predict: (x) =>
+        tf.concat2d([tf.zeros([x.shape[0], 1]), tf.reshape(tf.slice(x, 0, [-1, 1, 1, 1]), [-1, 1])], 1),
+    };
+    const sizes: number[] = [];
+    const loader = {
+      name: 'signs',
+      length: 6,
+      classNames: ['−', '+'],
+      labels: [0, 1, 0, 1, 0, 0],
+      describe: (index: number) => `sign ${index}`,
+      async *batches(batchSize: number) {
+        sizes.push(batchSize);
+        for (let i = 0; i < 6; i += batchSize) {
+          const indices = Array.from({ length: batchSize }, (_, k) => i + k);
+          yield { indices, pixels: Float32Array.from(indices.flatMap((k) => Array(3).fill(k % 2 ? 1 : -1))) };
+        }
+      },
+      close: async () => {},
+    };
+    expect(await evaluate(model, loader, { batchSize: 3 })).toMatchObject({ images: 6, top1: (100 * 5) / 6 });
+    expect(await evaluate(model, loader, { batchSize: 2, onBatch: () => false })).toMatchObject({
+      images: 2,
+    });
+    expect(sizes).toEqual([3, 2]);
   });
 });

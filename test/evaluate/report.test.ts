@@ -229,7 +229,7 @@ test('a model that is less sure than right is not drawn as a perfect one', () =>
 
 test('where a class has one picture there is a table and no chart of its accuracy', () => {
   const one = section(pageOf({ record: rightRecord(0.9, [0, 1]) }), 'Accuracy by class');
-  expect(one.textContent).toContain('too few pictures to a class');
+  expect(one.textContent).toContain('too few images to a class');
   expect(one.querySelectorAll('figure').length).toBe(1); // the confusion matrix
   expect(one.querySelectorAll('tbody tr').length).toBe(2);
 });

@@ -5,8 +5,8 @@ import {
   attentionMap,
   heatColormap,
   mapToGrey,
+  modelCrop,
   overlay,
-  seenPart,
 } from '../../src/explain/index.js';
 import { crop } from '../../src/image/crop.js';
 import { preprocessingFor } from '../../src/image/index.js';
@@ -100,9 +100,9 @@ test('the part of a picture that the model sees', () => {
     height,
   });
   const deit = preprocessingFor('deit', [224, 224]);
-  const wide = seenPart(picture(200, 100), deit);
+  const wide = modelCrop(picture(200, 100), deit);
   // 512×256 cropped to 224 in the middle is 87.5 pixels of the original, from column 56.25 and row 6.25 on.
   expect([wide.width, wide.height, wide.data[0]]).toEqual([88, 88, 56]);
-  const squashed = seenPart(picture(40, 80), preprocessingFor('mmpretrain', [384, 384]));
+  const squashed = modelCrop(picture(40, 80), preprocessingFor('mmpretrain', [384, 384]));
   expect([squashed.width, squashed.height]).toEqual([40, 80]);
 });

@@ -4,9 +4,9 @@ import { useBackend } from '../../src/backend.js';
 import { savedWeightName, weightSpecs } from '../../src/families/vit/weights.js';
 import { checkModelJson } from '../../src/models/checkMetadata.js';
 import { resolveConfig } from '../../src/models/create.js';
+import { openLayersModelFolder } from '../../src/models/layersModelFolder.js';
 import { loadFrom } from '../../src/models/load.js';
 import { defaultPreprocessing } from '../../src/models/preprocessing.js';
-import { openSavedModel } from '../../src/models/savedModel.js';
 
 const config = resolveConfig(
   { embedDim: 8, depth: 1, numHeads: 2, numClasses: 3, patchSize: 8, name: 'tiny' },
@@ -37,7 +37,7 @@ function modelJson(): Json {
 const bytes = weightSpecs(config).reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
 
 const open = (json: unknown, weights = new Uint8Array(bytes)) =>
-  openSavedModel({
+  openLayersModelFolder({
     name: 'folder',
     read: async (path) => (path === 'model.json' ? new TextEncoder().encode(JSON.stringify(json)) : weights),
   });
@@ -134,7 +134,7 @@ const changes: Record<
   ],
   'a name that acts on terminals': [
     ({ architecture }) => (architecture.name = 'a\u001b[2J\nb'),
-    /name must be a text of one line, got the text "a�\[2J�b"$/,
+    /name must be a text of one line, got the text "a\\u001b\[2J\\nb"$/,
   ],
   'another quantization': [
     ({ architecture }) => (architecture.quantization = 'int4'),
@@ -321,7 +321,7 @@ test.each([
   ['a text', '"a"'],
 ])('%s for JSON', async (_, text) => {
   const read = async () => new TextEncoder().encode(text);
-  await expect(openSavedModel({ name: 'folder', read })).rejects.toMatchObject({ name: 'UserError' });
+  await expect(openLayersModelFolder({ name: 'folder', read })).rejects.toMatchObject({ name: 'UserError' });
 });
 
 describe('values that are not finite', () => {

@@ -2,14 +2,14 @@ import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { modelCards } from '../../configs/models/index.js';
+import { modelEntries } from '../../configs/models/index.js';
 import { topology } from '../../src/families/vit/topology.js';
 import { weightSpecs } from '../../src/families/vit/weights.js';
 import { buildModel, createModel, resolveConfig } from '../../src/models/create.js';
 import { DistilledVisionTransformer } from '../../src/models/distilledVisionTransformer.js';
+import { openLayersModelFolder } from '../../src/models/layersModelFolder.js';
 import { loadFrom } from '../../src/models/load.js';
 import { defaultPreprocessing } from '../../src/models/preprocessing.js';
-import { openSavedModel } from '../../src/models/savedModel.js';
 import { namedWeights } from '../../src/models/weights.js';
 
 const small = {
@@ -46,9 +46,9 @@ describe('named models', () => {
   });
 
   test('every name and alias is unique and resolves to its model', () => {
-    const names = modelCards.flatMap((card) => [card.config.name, ...card.aliases]);
+    const names = modelEntries.flatMap((card) => [card.config.name, ...card.aliases]);
     expect(new Set(names).size).toBe(names.length);
-    for (const card of modelCards) {
+    for (const card of modelEntries) {
       for (const name of [card.config.name, ...card.aliases]) {
         expect(resolveConfig(name).name).toBe(card.config.name);
       }
@@ -184,7 +184,7 @@ test('layersModel.save keeps all that load needs; saving, loading and saving giv
   const first = await saved(model);
   const read = async (path: string) =>
     path === 'w.bin' ? first.bytes : new TextEncoder().encode(first.json);
-  const again = await loadFrom(await openSavedModel({ name: 'saved', read }), { backend: 'wasm' });
+  const again = await loadFrom(await openLayersModelFolder({ name: 'saved', read }), { backend: 'wasm' });
   expect(again.config).toEqual(model.config);
   expect(again.preprocessing).toEqual(model.preprocessing);
   expect(await saved(again)).toEqual(first);

@@ -17,8 +17,8 @@ import {
 } from '../../src/kernels/wasm/index.js';
 import { memoryOf, type WasmBackend } from '../../src/kernels/wasm/wasmBackend.js';
 import { createModel } from '../../src/models/create.js';
+import { openLayersModelFolder } from '../../src/models/layersModelFolder.js';
 import { loadFrom } from '../../src/models/load.js';
-import { openSavedModel } from '../../src/models/savedModel.js';
 import type { VisionTransformer } from '../../src/models/visionTransformer.js';
 import { namedWeights } from '../../src/models/weights.js';
 import { randomNormals, relativeError } from '../kernels/wasm/reference.js';
@@ -83,7 +83,7 @@ test('stored and read again, by us and by tf.loadLayersModel: the same logits to
   const loaded = await loadFrom(source, { quantize: 'int8' });
   const expected = logits(loaded);
   const read = async (path: string) => files.get(path) as Uint8Array;
-  const ours = await loadFrom(await openSavedModel({ name: 'folder', read }));
+  const ours = await loadFrom(await openLayersModelFolder({ name: 'folder', read }));
   expect(logits(ours)).toEqual(expected);
 
   const json = JSON.parse(new TextDecoder().decode(files.get('model.json')));

@@ -40,9 +40,7 @@ async function failure(input: string | Uint8Array, name?: string): Promise<strin
     (reason: Error) => reason,
   );
   expect(error).toBeInstanceOf(UserError);
-  expect(error!.message.startsWith(`${name ?? (typeof input === 'string' ? input : 'picture')}: `)).toBe(
-    true,
-  );
+  expect(error!.message.startsWith(`${name ?? (typeof input === 'string' ? input : 'image')}: `)).toBe(true);
   expect(error!.message).not.toContain('\n');
   return error!.message;
 }
@@ -140,5 +138,5 @@ test('folders, pipes, absent and oversized files are refused without being read'
   const large = join(folder, 'large.jpg');
   writeFileSync(large, readFileSync(pathOf('rgb.jpg')));
   truncateSync(large, MAX_FILE_BYTES + 1); // sparse: takes no room on the disk
-  expect(await failure(large)).toMatch(/pictures of at most \d+ bytes are read/);
+  expect(await failure(large)).toMatch(/images of at most \d+ bytes are read/);
 });

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { modelCards } from '../../configs/models/index.js';
+import { modelEntries } from '../../configs/models/index.js';
 import { UserError } from '../../src/errors.js';
 import { downloadFile } from '../../src/node/download.js';
 
@@ -323,7 +323,7 @@ test('a file larger than the disk is refused before it comes', async () => {
 });
 
 test('official files: the eight of the table by their hashes, and those of DeiT III', () => {
-  const names = modelCards.map(({ checkpoint }) => checkpoint?.split('/').at(-1));
+  const names = modelEntries.map(({ checkpoint }) => checkpoint?.split('/').at(-1));
   expect(names.filter((name) => name && /-[0-9a-f]{8}\.pth$/.test(name))).toEqual([
     'deit_tiny_patch16_224-a1311bcf.pth',
     'deit_tiny_distilled_patch16_224-b40b3cf7.pth',

@@ -28,7 +28,7 @@ beforeAll(async () => {
     await cp(`examples/digits/val/${digit}/${file}`, join(val, digit, file!));
   }
   await cp('examples/digits/val/0/00003.png', join(val, '8', 'wrong.png'));
-  await writeFile(join(val, '1', 'none.png'), 'not a picture');
+  await writeFile(join(val, '1', 'none.png'), 'not an image');
 });
 
 afterAll(() => rm(folder, { recursive: true }));

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend.js';
-import type { PictureModel } from '../../src/evaluate/index.js';
+import type { Classifier } from '../../src/evaluate/index.js';
 import { preprocessingFor } from '../../src/image/index.js';
+import { type ImageFolder, openImageFolder } from '../../src/node/data/imageFolder.js';
 import { type EvaluateFolderOptions, evaluateFolder } from '../../src/node/evaluateFolder.js';
-import { openValFolder, type ValFolder } from '../../src/node/valFolder.js';
 
-/** A model of the digits' pictures: logit k is the mean of the input, times k; what `change` makes of it. */
-function modelOf(change: (logits: number[], batch: number) => void = () => {}): PictureModel {
+/** A model of the digits' images: logit k is the mean of the input, times k; what `change` makes of it. */
+function modelOf(change: (logits: number[], batch: number) => void = () => {}): Classifier {
   let batch = 0;
   return {
     config: { imgSize: [28, 28] },
@@ -30,18 +30,18 @@ function modelOf(change: (logits: number[], batch: number) => void = () => {}): 
 
 let folder: string;
 let path: string;
-let val: ValFolder;
+let val: ImageFolder;
 beforeAll(async () => {
   await useBackend('wasm');
   folder = await mkdtemp(join(tmpdir(), 'deit-evaluate-'));
-  val = await openValFolder('examples/digits/val', { numClasses: 10 });
+  val = await openImageFolder('examples/digits/val', { numClasses: 10 });
 });
 afterAll(() => rm(folder, { recursive: true }));
 beforeEach(() => {
   path = join(folder, `${Math.floor(performance.now())}.jsonl`);
 });
 
-const run = (model: PictureModel, options: Partial<EvaluateFolderOptions> = {}) =>
+const run = (model: Classifier, options: Partial<EvaluateFolderOptions> = {}) =>
   evaluateFolder({ model, decodeThreads: 0 }, val, {
     preprocessing: preprocessingFor('deit', [28, 28]),
     batchSize: 8,
@@ -62,13 +62,11 @@ describe('logits that are not finite', () => {
     await expect(run(broken)).rejects.toMatchObject({
       name: 'UserError',
       message: expect.stringMatching(
-        new RegExp(`^${val.pictures[16]!.file}: the model's logit for class 4 is ${value};`),
+        new RegExp(`^${val.describe(16)}: the model's logit for class 4 is ${value};`),
       ),
     });
     const lines = (await readFile(path, 'utf8')).trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line).file)).toEqual(
-      val.pictures.slice(0, 16).map(({ file }) => file),
-    );
+    expect(lines.map((line) => JSON.parse(line).file)).toEqual(val.files.slice(0, 16));
     expect(lines.join()).not.toContain('null');
     // What it leaves can be gone on with.
     expect(await run(modelOf(), { resume: true })).toMatchObject({ images: 400, failed: 0 });

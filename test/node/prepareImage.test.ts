@@ -118,7 +118,7 @@ describe('what is wrong is told as decodeImage tells it', () => {
 
   test('a missing file, a folder, a large tensor of normalised values', async () => {
     await expect(model.classify(join(folder, 'none.png'))).rejects.toThrow(/none\.png: no such file$/);
-    await expect(model.classify(folder)).rejects.toThrow(/is a folder, expected a picture$/);
+    await expect(model.classify(folder)).rejects.toThrow(/is a folder, expected an image$/);
     await expect(model.classify(tf.fill([900, 900, 3], 0.5) as deit.tf.Tensor3D)).rejects.toThrow(
       /look normalised/,
     );

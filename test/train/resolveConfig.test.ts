@@ -1,27 +1,52 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { trainConfigs } from '../../configs/train/index.js';
-import { DEFAULT_CONFIG } from '../../src/train/config.js';
-import { FIELDS } from '../../src/train/configFields.js';
+import { fieldsOf, nullableGroups, valueAt } from '../../src/schema.js';
+import { DEFAULT_CONFIG, trainSchema } from '../../src/train/config.js';
 import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
 
 const NEEDED = { data: { path: 'a' }, val: { path: 'b' }, output: 'c' };
+
+/** Fields of a training configuration: one that is added adds one here. */
+const FIELD_COUNT = 63;
+
 const resolve = (given: object, fields = {}) =>
   resolveTrainConfig({ ...NEEDED, ...given }, fields, 'my.json');
 
-/** Paths of a tree's leaves. */
-function paths(tree: object, prefix = ''): string[] {
-  return Object.entries(tree).flatMap(([key, value]) =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? paths(value, `${prefix}${key}.`)
-      : [`${prefix}${key}`],
-  );
-}
+test('every field has a meaning, and every group that can be left out is null by its path', () => {
+  const fields = fieldsOf(trainSchema);
+  expect(Object.keys(fields)).toHaveLength(FIELD_COUNT);
+  for (const { describe } of Object.values(fields)) expect(describe).not.toBe('');
+  expect(nullableGroups(trainSchema)).toEqual(['augment.randomResizedCrop', 'augment.affine']);
+  const changeable = Object.keys(fields).filter((path) => fields[path]!.mayChange);
+  expect(changeable.sort()).toEqual([
+    'backend',
+    'data.path',
+    'distillation.teacher',
+    'evalBatchSize',
+    'init.from',
+    'output',
+    'saveEverySteps',
+    'val.path',
+    'workers',
+  ]);
+});
 
-test('every field has a description and every description a field', () => {
-  const fields = Object.keys(FIELDS).filter((path) => !path.startsWith('augment.affine.'));
-  expect(paths({ ...DEFAULT_CONFIG, augment: { ...DEFAULT_CONFIG.augment, affine: {} } }).sort()).toEqual(
-    fields.sort(),
+test('docs/training-fields.md has a row for every field', () => {
+  const shown = (value: unknown) => (value === '' ? '' : `\`${JSON.stringify(value ?? null)}\``);
+  const rows = Object.entries(fieldsOf(trainSchema)).map(
+    ([path, { describe, expected }]) =>
+      `| \`${path}\` | ${describe} | ${expected} | ${shown(valueAt(DEFAULT_CONFIG, path))} |`,
   );
+  const [, table = ''] = readFileSync('docs/training-fields.md', 'utf8').split('| --- | --- | --- | --- |\n');
+  expect(table.trim().split('\n')).toEqual(rows);
+});
+
+test('two configurations do not share what the defaults give them', () => {
+  const [first, second] = [resolve({}), resolve({})];
+  expect(first).toEqual(second);
+  expect(first.augment.randomResizedCrop!.scale).not.toBe(second.augment.randomResizedCrop!.scale);
+  expect(first.optimizer).not.toBe(DEFAULT_CONFIG.optimizer);
 });
 
 test('the defaults are the recipe of facebookresearch/deit', () => {
@@ -55,6 +80,18 @@ test('the defaults are the recipe of facebookresearch/deit', () => {
 test.each([
   ['{"toString": 1}', /there is no field toString/],
   ['{"__proto__": {"x": 1}}', /there is no field __proto__/],
+  ['{"data": {"__proto__": {"path": "x"}}}', /there is no field data\.__proto__/],
+  ['{"augment": {"affine": {"prototype": 1}}}', /there is no field augment\.affine\.prototype/],
+  [
+    '{"augment": {"affine": {"scale": [1, null]}}}',
+    /augment\.affine\.scale should be two numbers .*, is \[1,null\]/,
+  ],
+  ['{"augment": {"affine": {"scale": [1, 2, 3]}}}', /augment\.affine\.scale should be two numbers/],
+  ['{"augment": {"affine": []}}', /augment\.affine should be an object of fields, is \[\]/],
+  ['{"optimizer": null}', /optimizer should be an object of fields, is null/],
+  ['{"schedule": {"epochs": -3}}', /schedule\.epochs should be a whole number of at least 1/],
+  ['{"optimizer": {"lr": 1e999}}', /optimizer\.lr should be a number above 0/],
+  ['{"data": {"format": "toString"}}', /data\.format should be one of folder, mnist, cifar10, is "toString"/],
   ['{"constructor": null}', /there is no field constructor/],
   ['{"model": {"hasOwnProperty": 1}}', /there is no field model\.hasOwnProperty/],
   ['{"optimiser": {"lr": 1}}', /there is no field optimiser/],

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend.js';
+import type { EvalLoader, TrainLoader } from '../../src/data/loader.js';
 import { createModel } from '../../src/models/create.js';
 import type { VisionTransformer } from '../../src/models/visionTransformer.js';
-import type { EvalData, TrainData } from '../../src/train/data/types.js';
 import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
 import { studentOf } from '../../src/train/student.js';
 import { teacherOfModel } from '../../src/train/teacher.js';
@@ -23,10 +23,15 @@ function batchOf(indices: number[]) {
   return { pixels, labels, indices: Int32Array.from(indices) };
 }
 
-const common = { name: 'greys', length: 16, classNames: CLASSES, close: async () => {} };
-const data: TrainData = {
+const common = {
+  name: 'greys',
+  length: 16,
+  classNames: CLASSES,
+  describe: (index: number) => `grey ${index}`,
+  close: async () => {},
+};
+const data: TrainLoader = {
   ...common,
-  describe: (index) => `grey ${index}`,
   batchesPerEpoch: (size) => Math.floor(16 / size),
   async *batches(_epoch, { batchSize, start }) {
     for (let at = start * batchSize; at + batchSize <= 16; at += batchSize) {
@@ -34,8 +39,9 @@ const data: TrainData = {
     }
   },
 };
-const val: EvalData = {
+const val: EvalLoader = {
   ...common,
+  labels: Array.from({ length: 16 }, (_, i) => i % 2),
   async *batches(batchSize) {
     yield* data.batches(0, { batchSize, start: 0 });
   },

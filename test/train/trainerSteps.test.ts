@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import type { TrainLoader } from '../../src/data/loader.js';
 import { createModel } from '../../src/models/create.js';
-import type { TrainData } from '../../src/train/data/types.js';
 import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
 import { studentOf } from '../../src/train/student.js';
 import { learningRateAt, Trainer } from '../../src/train/trainer.js';
@@ -19,7 +19,7 @@ function batchOf(indices: number[]) {
   return { pixels, labels: Int32Array.from(indices, (i) => i % 2), indices: Int32Array.from(indices) };
 }
 
-const data: TrainData = {
+const data: TrainLoader = {
   name: 'waves',
   length: LENGTH,
   classNames: ['even', 'odd'],
@@ -34,6 +34,7 @@ const data: TrainData = {
 };
 const val = {
   ...data,
+  labels: Array.from({ length: LENGTH }, (_, i) => i % 2),
   async *batches(batchSize: number) {
     yield* data.batches(0, { batchSize, start: 0 });
   },

@@ -55,7 +55,7 @@ async function open(source: ModelSource, asked = chosenBackend()): Promise<void>
     worker.end();
     const replaced = loading !== undefined && loading.signal !== signal;
     endLoading(signal);
-    if (replaced) return; // what is loaded now has the word
+    if (replaced) return; // what is loaded now is current
     chooseBackend(state.session?.asked ?? 'auto');
     if (isAbort(error)) announce(`${title}: cancelled`);
     else tellLoad(source, asked, error);

@@ -1,6 +1,8 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { concatBytes } from '../../../src/concat.js';
 import { UserError } from '../../../src/errors.js';
+import { sizeOf } from '../../../src/shape.js';
 import type { GraphNode, Weight } from './graphBuilder.js';
 import { tensorShape } from './graphBuilder.js';
 import {
@@ -42,7 +44,7 @@ export async function* encodeSavedModel(
   graph.push({ bytes: field(4, versions) }); // GraphDef.versions
   const graphBytes = graph.reduce((sum, piece) => sum + pieceBytes(piece), 0);
   const graphField = field(2, EMPTY, graphBytes); // MetaGraphDef.graph_def
-  const head = field(2, concat(toBinary(MetaGraphDefSchema, metaGraph), graphField), graphBytes); // SavedModel.meta_graphs
+  const head = field(2, concatBytes([toBinary(MetaGraphDefSchema, metaGraph), graphField]), graphBytes); // SavedModel.meta_graphs
   const schema = toBinary(SavedModelSchema, create(SavedModelSchema, { savedModelSchemaVersion: 1n }));
   if (schema.length + head.length + graphBytes > MAX_MESSAGE_BYTES) {
     throw new UserError(
@@ -70,27 +72,20 @@ function encodeNode({ def, weight }: GraphNode): Piece {
     create(TensorProtoSchema, { dtype: DataType.DT_FLOAT, tensorShape: tensorShape(weight.shape) }),
   );
   const content = field(4, EMPTY, values); // TensorProto.tensor_content
-  const attrValue = field(8, concat(tensor, content), values); // AttrValue.tensor
+  const attrValue = field(8, concatBytes([tensor, content]), values); // AttrValue.tensor
   const key = field(1, new TextEncoder().encode('value'));
-  const entry = field(5, concat(key, field(2, attrValue, values)), values); // NodeDef.attr
-  return { bytes: field(1, concat(node, entry), values), weight }; // GraphDef.node
+  const entry = field(5, concatBytes([key, field(2, attrValue, values)]), values); // NodeDef.attr
+  return { bytes: field(1, concatBytes([node, entry]), values), weight }; // GraphDef.node
 }
 
 /** A length-delimited field: `head`, to be followed by `following` bytes that belong to it as well. */
 function field(number: number, head: Uint8Array, following = 0): Uint8Array {
   const writer = new BinaryWriter().tag(number, WireType.LengthDelimited).uint32(head.length + following);
-  return concat(writer.finish(), head);
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
-  return joined;
+  return concatBytes([writer.finish(), head]);
 }
 
 function weightBytes(weight: Weight): number {
-  return 4 * weight.shape.reduce((product, size) => product * size, 1);
+  return 4 * sizeOf(weight.shape);
 }
 
 function pieceBytes({ bytes, weight }: Piece): number {

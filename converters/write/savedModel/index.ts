@@ -3,6 +3,7 @@ import { UserError } from '../../../src/errors.js';
 import type { WeightReader } from '../../../src/families/types.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
 import { weightSpecs } from '../../../src/families/vit/weights.js';
+import { sizeOf } from '../../../src/shape.js';
 import type { OutputSink } from '../sink.js';
 import { encodeSavedModel } from './encode.js';
 import { type Assignment, GraphBuilder, tensorShape, type Weight } from './graphBuilder.js';
@@ -120,7 +121,7 @@ function checkSizes(config: VitConfig, readWeight: WeightReader): WeightReader {
   return async (name) => {
     const values = await readWeight(name);
     const shape = shapes.get(name)!;
-    const size = shape.reduce((product, side) => product * side, 1);
+    const size = sizeOf(shape);
     if (values.length === size) return values;
     throw new UserError(
       `${config.name}: ${name} should have ${size} values, [${shape}], but has ${values.length}`,

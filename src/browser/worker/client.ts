@@ -18,7 +18,7 @@ import type {
   ModelDescription,
   PlainFeatures,
   PlainTensor,
-  SentPicture,
+  SentImage,
   ToWorker,
   WorkerMethods,
 } from './protocol.js';
@@ -91,23 +91,23 @@ export class WorkerModel {
   ): Promise<Prediction[] | Prediction[][]> {
     checkOptions('classify', options, ['topK', 'signal']);
     const { signal, topK } = options;
-    const one = (image: ClassifyInput) => this.onPicture('classify', image, [{ topK }], signal);
+    const one = (image: ClassifyInput) => this.onImage('classify', image, [{ topK }], signal);
     return Array.isArray(input) ? Promise.all(input.map(one)) : one(input as ClassifyInput);
   }
 
-  /** The logits of a picture, of a distilled model those of its two heads too. */
+  /** The logits of an image, of a distilled model those of its two heads too. */
   async logits(input: ClassifyInput, options: CallOptions = {}): Promise<HeadLogits> {
-    return this.onPicture('logits', input, [], options.signal);
+    return this.onImage('logits', input, [], options.signal);
   }
 
   /** As VisionTransformer.embed, of one image. */
   async embed(input: ClassifyInput, options: CallOptions = {}): Promise<Embedding> {
-    return this.onPicture('embed', input, [], options.signal);
+    return this.onImage('embed', input, [], options.signal);
   }
 
-  /** The attention weights of every block for a picture, for attentionMap and rollout. */
+  /** The attention weights of every block for an image, for attentionMap and rollout. */
   async attention(input: ClassifyInput, options: CallOptions = {}): Promise<AttentionStack> {
-    return this.onPicture('attention', input, [], options.signal);
+    return this.onImage('attention', input, [], options.signal);
   }
 
   /** As VisionTransformer.predict. */
@@ -128,15 +128,15 @@ export class WorkerModel {
     this.calls.end();
   }
 
-  private async onPicture<Name extends 'classify' | 'logits' | 'embed' | 'attention'>(
+  private async onImage<Name extends 'classify' | 'logits' | 'embed' | 'attention'>(
     method: Name,
     input: ClassifyInput,
     rest: unknown[],
     signal: AbortSignal | undefined,
   ): Promise<ReturnType<WorkerMethods[Name]>> {
     signal?.throwIfAborted();
-    const { picture, transfer } = await sendable(input);
-    return this.calls.call(method, [picture, ...rest], { signal, transfer });
+    const { image, transfer } = await sendable(input);
+    return this.calls.call(method, [image, ...rest], { signal, transfer });
   }
 }
 
@@ -145,15 +145,15 @@ async function toPlain(x: PlainTensor | tf.Tensor4D): Promise<PlainTensor> {
 }
 
 /** What only a page has (elements, tensors) as something that can be sent. */
-async function sendable(input: ClassifyInput): Promise<{ picture: SentPicture; transfer: Transferable[] }> {
+async function sendable(input: ClassifyInput): Promise<{ image: SentImage; transfer: Transferable[] }> {
   if (input instanceof tf.Tensor) {
-    return { picture: await tensorToRgb(input), transfer: [] };
+    return { image: await tensorToRgb(input), transfer: [] };
   }
   const sent = await sendableImage(input);
-  if (sent) return { picture: sent, transfer: sent instanceof ImageBitmap ? [sent] : [] };
-  if (input instanceof Blob || input instanceof ImageBitmap) return { picture: input, transfer: [] };
+  if (sent) return { image: sent, transfer: sent instanceof ImageBitmap ? [sent] : [] };
+  if (input instanceof Blob || input instanceof ImageBitmap) return { image: input, transfer: [] };
   const { data, width, height } = checkPixels(input);
-  return { picture: { data, width, height }, transfer: [] };
+  return { image: { data, width, height }, transfer: [] };
 }
 
 interface Pending {

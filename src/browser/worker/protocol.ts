@@ -15,8 +15,8 @@ export interface PlainTensor {
   readonly shape: readonly number[];
 }
 
-/** A picture as it travels. */
-export type SentPicture = Blob | ImageBitmap | PixelData | RgbImage;
+/** An image as it travels. */
+export type SentImage = Blob | ImageBitmap | PixelData | RgbImage;
 
 /** What a model is, beside its weights. */
 export interface ModelDescription {
@@ -26,7 +26,7 @@ export interface ModelDescription {
   readonly backend: BackendChoice;
 }
 
-/** Milliseconds that a picture took in each stage. */
+/** Milliseconds that an image took in each stage. */
 export interface StageTimes {
   readonly decode: number;
   /** Resize, crop, normalise. */
@@ -35,7 +35,7 @@ export interface StageTimes {
   readonly model: number;
 }
 
-/** The logits of a picture, and of a distilled model's two heads, whose mean they are. */
+/** The logits of an image, and of a distilled model's two heads, whose mean they are. */
 export interface HeadLogits {
   readonly logits: Float32Array;
   readonly head?: Float32Array;
@@ -60,10 +60,10 @@ export interface LoadRequest {
 /** What a worker does; each is a call and its answer. */
 export interface WorkerMethods {
   load(request: LoadRequest): ModelDescription;
-  classify(picture: SentPicture, options: { topK?: number }): Prediction[];
-  logits(picture: SentPicture): HeadLogits;
-  embed(picture: SentPicture): Embedding;
-  attention(picture: SentPicture): AttentionStack;
+  classify(image: SentImage, options: { topK?: number }): Prediction[];
+  logits(image: SentImage): HeadLogits;
+  embed(image: SentImage): Embedding;
+  attention(image: SentImage): AttentionStack;
   predict(x: PlainTensor): PlainTensor;
   features(x: PlainTensor, options: FeatureOptions): PlainFeatures;
 }

@@ -1,7 +1,7 @@
 /** The worker's side: one model, called from a page. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
-import { readValues } from '../../backendLoss.js';
+import { readValues } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
 import { attentionStack } from '../../explain/index.js';
 import { preprocess } from '../../image/index.js';
@@ -14,7 +14,7 @@ import type {
   HeadLogits,
   LoadRequest,
   PlainTensor,
-  SentPicture,
+  SentImage,
   ToWorker,
   WorkerMethods,
 } from './protocol.js';
@@ -68,7 +68,7 @@ export function serveWorker(scope = globalThis as unknown as WorkerScope): void 
     }
     const abort = new AbortController();
     aborts.set(data.id, abort);
-    // One after the other: a picture that is decoded must not wait with its tensors among another's.
+    // One after the other: an image that is decoded must not wait with its tensors among another's.
     queue = queue.then(() => answer(data, abort.signal));
   });
 }
@@ -94,10 +94,10 @@ function methodsOf(model: VisionTransformer | undefined): Omit<Asynchronous, 'lo
     return model;
   };
   return {
-    classify: (picture, options) => loaded().classify(picture, options),
-    attention: (picture) => onPicture(loaded(), picture, (x) => attentionStack(loaded(), x)),
-    logits: (picture) => timedLogits(loaded(), picture),
-    embed: (picture) => loaded().embed(picture),
+    classify: (image, options) => loaded().classify(image, options),
+    attention: (image) => onImage(loaded(), image, (x) => attentionStack(loaded(), x)),
+    logits: (image) => timedLogits(loaded(), image),
+    embed: (image) => loaded().embed(image),
     predict: (x) => onTensor(loaded(), x, (tensor) => takePlain(loaded(), loaded().predict(tensor))),
     features: (x, options) =>
       onTensor(loaded(), x, async (tensor) => {
@@ -112,9 +112,9 @@ function methodsOf(model: VisionTransformer | undefined): Omit<Asynchronous, 'lo
   };
 }
 
-async function timedLogits(model: VisionTransformer, picture: SentPicture): Promise<HeadLogits> {
+async function timedLogits(model: VisionTransformer, input: SentImage): Promise<HeadLogits> {
   const start = performance.now();
-  const image = await toRgb(picture);
+  const image = await toRgb(input);
   const decoded = performance.now();
   const data = preprocess(image, model.preprocessing);
   const prepared = performance.now();
@@ -137,13 +137,13 @@ async function logitsOf(model: VisionTransformer, x: tf.Tensor4D): Promise<Omit<
   return { logits: logits!.data, head: head!.data, headDist: headDist!.data };
 }
 
-/** A picture as a batch of one, freed after use. */
-async function onPicture<T>(
+/** An image as a batch of one, freed after use. */
+async function onImage<T>(
   model: VisionTransformer,
-  picture: SentPicture,
+  image: SentImage,
   use: (x: tf.Tensor4D) => Promise<T>,
 ): Promise<T> {
-  const data = await toPixels(picture, model.preprocessing);
+  const data = await toPixels(image, model.preprocessing);
   return onTensor(model, { data, shape: [1, ...model.preprocessing.crop, 3] }, use);
 }
 

@@ -1,5 +1,6 @@
 /** Runs a small transformer block with two compilations of one module, and compares every bit of what they give. */
 import type { Ops } from '../../ops/interface.js';
+import { sizeOf } from '../../shape.js';
 import { layOut, type Program } from './layOut.js';
 import { createMemory } from './memory.js';
 import { type EngineExports, instantiate, tilesOf } from './module.js';
@@ -52,7 +53,7 @@ function runOn(module: WebAssembly.Module): Uint32Array {
   const program = layOut(record(forward, [20, 20, 3], 1, layout, tiles), tiles, layout.end, 1);
   memory.reserve(program.end + 1e5);
   for (const [i, { name, shape }] of TABLE.entries()) {
-    const size = shape.reduce((a, b) => a * b, 1);
+    const size = sizeOf(shape);
     fillWeights(
       layout,
       memory,

@@ -1,6 +1,7 @@
 /** A forward pass as a program on WebAssembly memory of its own, run by several threads. */
 import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
+import { sizeOf } from '../../shape.js';
 import { CONTROL, CONTROL_BYTES, MOST_THREADS } from './control.js';
 import { layOut, type Program } from './layOut.js';
 import { createMemory, MOST_BYTES } from './memory.js';
@@ -99,7 +100,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     const { steps } = record(each, inputShape, 1, layout, tiles);
     return Math.max(...steps.map(({ over }) => ('rows' in over ? over.rows : 1)));
   });
-  const imageSize = inputShape.reduce((a, b) => a * b, 1);
+  const imageSize = sizeOf(inputShape);
   const rows = Math.max(...rowsOf);
   const team = new Team({ module, memory, kernels, threads: threadsInUse, startWorker });
   let disposed: UserError | undefined;

@@ -116,31 +116,8 @@ export function layOut(
   for (const [i, life] of shared.entries()) life.offset = arena + offsets[i];
   const addressOf = (operand: Operand): number => operand.weight ?? lives.get(placeOf(operand))!.offset;
 
-  const words = new Int32Array((groupsAt - programStart) / 4 + groups.length * (GROUP_BYTES / 4));
-  let tasks = 0;
-  for (const [g, group] of groups.entries()) {
-    const before = tasks;
-    tasks += group.rowParts * group.columnParts;
-    const steps = programStart + group.first * STEP_BYTES;
-    const { tiles, rowParts, columnParts } = group;
-    const at = (groupsAt - programStart + g * GROUP_BYTES) / 4;
-    writeGroup(
-      { steps, count: group.steps.length, tiles, rowParts, columnParts, start: before, end: tasks },
-      words.subarray(at, at + GROUP_BYTES / 4),
-    );
-    for (const [i, step] of group.steps.entries()) {
-      const fields: Record<string, number> = { ...step.fields, op: OPS[step.op], panels: ownOf[g].panels[i] };
-      for (const [name, operand] of Object.entries({ ...step.reads, ...step.writes })) {
-        fields[name] = addressOf(operand);
-      }
-      const kind = (operand: Operand | undefined) => (operand ? (lives.get(operand)?.kind ?? 0) : 0);
-      fields.xKind = kind(step.reads.x);
-      fields.yKind = kind(step.writes.y);
-      if (step.op === 'attention') fields.p10 = rowParts / (step.over as { heads: number }).heads;
-      const word = ((group.first + i) * STEP_BYTES) / 4;
-      writeStep(fields, words.subarray(word, word + STEP_BYTES / 4));
-    }
-  }
+  const places = { groups, ownOf, lives, addressOf, programStart, groupsAt };
+  const { words, tasks } = writeProgram(places);
   const { output } = recording;
   return {
     words,
@@ -157,6 +134,60 @@ export function layOut(
     stride: output.operand.stride / 4,
     end: arena + bytes,
   };
+}
+
+/** Where everything of a program lies. */
+interface Places {
+  readonly groups: ReturnType<typeof makeGroups>;
+  readonly ownOf: readonly ReturnType<typeof layOutOwn>[];
+  readonly lives: ReturnType<typeof livesOf>;
+  readonly addressOf: (operand: Operand) => number;
+  /** Address of the first step. */
+  readonly programStart: number;
+  /** Address of the first group. */
+  readonly groupsAt: number;
+}
+
+/** The steps and behind them the groups, as the engine reads them, and the number of all tasks. */
+function writeProgram(places: Places): { words: Int32Array<ArrayBuffer>; tasks: number } {
+  const { groups, programStart, groupsAt } = places;
+  const words = new Int32Array((groupsAt - programStart) / 4 + groups.length * (GROUP_BYTES / 4));
+  let tasks = 0;
+  for (const [g, group] of groups.entries()) {
+    const before = tasks;
+    tasks += group.rowParts * group.columnParts;
+    const steps = programStart + group.first * STEP_BYTES;
+    const { tiles, rowParts, columnParts } = group;
+    const at = (groupsAt - programStart + g * GROUP_BYTES) / 4;
+    writeGroup(
+      { steps, count: group.steps.length, tiles, rowParts, columnParts, start: before, end: tasks },
+      words.subarray(at, at + GROUP_BYTES / 4),
+    );
+    for (const i of group.steps.keys()) {
+      const word = ((group.first + i) * STEP_BYTES) / 4;
+      writeStep(stepFields(places, g, i), words.subarray(word, word + STEP_BYTES / 4));
+    }
+  }
+  return { words, tasks };
+}
+
+/** The fields of step i of group g. */
+function stepFields(
+  { groups, ownOf, lives, addressOf }: Places,
+  g: number,
+  i: number,
+): Record<string, number> {
+  const group = groups[g]!;
+  const step = group.steps[i]!;
+  const fields: Record<string, number> = { ...step.fields, op: OPS[step.op], panels: ownOf[g]!.panels[i]! };
+  for (const [name, operand] of Object.entries({ ...step.reads, ...step.writes })) {
+    fields[name] = addressOf(operand);
+  }
+  const kind = (operand: Operand | undefined) => (operand ? (lives.get(operand)?.kind ?? 0) : 0);
+  fields.xKind = kind(step.reads.x);
+  fields.yKind = kind(step.writes.y);
+  if (step.op === 'attention') fields.p10 = group.rowParts / (step.over as { heads: number }).heads;
+  return fields;
 }
 
 /** Consecutive steps over the same rows go together, unless their columns are divided. */

@@ -1,4 +1,4 @@
-/** Weights out of the engine's memory again, for whoever needs them as tensors. */
+/** Reads weights back from the engine's memory, for callers that need them as tensors. */
 import { UserError } from '../../errors.js';
 import type { EngineMemory } from './memory.js';
 import type { Tiles } from './record.js';

@@ -8,6 +8,7 @@ import type {
   ResidualOptions,
   TokensSpec,
 } from '../../ops/interface.js';
+import { sizeOf } from '../../shape.js';
 import { paddedWidth, type WeightLayout } from './weightLayout.js';
 import type { OpName, StepFields } from './words.js';
 
@@ -160,7 +161,7 @@ class Recorder implements Ops<Value> {
     const parts: { name: string; from: number; to: number; count: number }[] = [];
     let rows = 0;
     for (const { name, position } of prefix) {
-      const tokens = this.weights.shape(name).reduce((a, b) => a * b, 1) / width;
+      const tokens = sizeOf(this.weights.shape(name)) / width;
       parts.push({ name, from: 0, to: rows, count: tokens });
       if (position !== null && posEmbed !== null) {
         parts.push({ name: posEmbed, from: position, to: rows, count: tokens });

@@ -1,5 +1,6 @@
 /** Where each weight lies in the engine's memory, and in what form. */
 import { UserError } from '../../errors.js';
+import { sizeOf } from '../../shape.js';
 import { aligned } from './allocate.js';
 import type { Tiles } from './record.js';
 
@@ -88,7 +89,7 @@ export class WeightLayout {
 
   private checkMatrix(name: string, k: number, n: number): void {
     const shape = this.shape(name);
-    if (shape.at(-1) !== n || shape.reduce((a, b) => a * b, 1) !== k * n) {
+    if (shape.at(-1) !== n || sizeOf(shape) !== k * n) {
       throw new UserError(`${name}: its shape is [${shape}], and its layer needs [${k}, ${n}]`);
     }
   }
@@ -96,7 +97,7 @@ export class WeightLayout {
   /** A vector [n], filled up with zeros. */
   vector(name: string, n: number): number {
     const shape = this.shape(name);
-    if (shape.reduce((a, b) => a * b, 1) !== n) {
+    if (sizeOf(shape) !== n) {
       throw new UserError(`${name}: its shape is [${shape}], and its layer needs [${n}]`);
     }
     return this.rows(`vector ${name}`, 1, n, [{ name, from: 0, to: 0, count: 1 }]);
@@ -125,7 +126,7 @@ export class WeightLayout {
     const address = this.place(key, count * stride);
     for (const { name, from, to, count: rows } of parts) {
       const shape = this.shape(name);
-      const size = shape.reduce((a, b) => a * b, 1);
+      const size = sizeOf(shape);
       if (size < (from + rows) * width || size % width !== 0) {
         throw new UserError(
           `${name}: its shape is [${shape}], too small for ${from + rows} rows of ${width}`,

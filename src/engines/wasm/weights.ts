@@ -1,5 +1,6 @@
 /** Writes weights into the engine's memory. */
 import { UserError } from '../../errors.js';
+import { sizeOf } from '../../shape.js';
 import type { EngineMemory } from './memory.js';
 import type { EngineExports } from './module.js';
 import type { Sink, WeightLayout } from './weightLayout.js';
@@ -15,7 +16,7 @@ export function fillWeights(
   name: string,
   values: Float32Array,
 ): void {
-  const size = layout.shape(name).reduce((a, b) => a * b, 1);
+  const size = sizeOf(layout.shape(name));
   if (values.length !== size) throw new UserError(`${name}: expected ${size} values, got ${values.length}`);
   for (const sink of layout.sinksOf(name)) fill(sink, layout.end, memory, kernels, values);
 }

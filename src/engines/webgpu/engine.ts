@@ -1,5 +1,6 @@
 import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
+import { sizeOf } from '../../shape.js';
 import { encodePlan, makePlan, type Pipelines, type Plan, USAGE } from './plan.js';
 import { type Numbers, type Recording, record, type Value, type WeightUse } from './record.js';
 import { castKernel, gridFor } from './rowKernels.js';
@@ -94,7 +95,7 @@ export class WebgpuEngine {
     });
     const encoder = this.device.createCommandEncoder();
     const { inputShape } = this.options;
-    const bytes = 4 * batch * inputShape.reduce((a, b) => a * b, 1);
+    const bytes = 4 * batch * sizeOf(inputShape);
     encoder.copyBufferToBuffer(images, 0, plan.input, 0, bytes);
     encodePlan(encoder, plan);
     this.device.queue.submit([encoder.finish()]);
@@ -203,7 +204,7 @@ export class WebgpuEngine {
     if (type === 'f32') return whole;
     const known = this.halves.get(name);
     if (known) return known;
-    const count = this.shapes.get(name)!.reduce((a, b) => a * b, 1);
+    const count = sizeOf(this.shapes.get(name)!);
     const half = this.cast(whole, count);
     this.halves.set(name, half);
     return half;

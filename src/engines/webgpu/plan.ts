@@ -1,4 +1,5 @@
 /** A recorded forward pass with its buffers, pipelines and bind groups: made once for a batch size. */
+import { sizeOf } from '../../shape.js';
 import type { Recording, Slot, WeightUse } from './record.js';
 
 /** Flags of GPUBufferUsage, which is a global of browsers and not of every host program. */
@@ -102,7 +103,7 @@ export function makePlan(
   return {
     input: buffers[places.get(recording.images)!]!,
     output: buffers[places.get(output.slot)!]!,
-    outputs: output.shape.reduce((a, b) => a * b, 1),
+    outputs: sizeOf(output.shape),
     dispatches,
     buffers: [...buffers, ...uniforms.values()],
   };

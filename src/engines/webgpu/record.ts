@@ -8,6 +8,7 @@ import type {
   ResidualOptions,
   TokensSpec,
 } from '../../ops/interface.js';
+import { sizeOf } from '../../shape.js';
 import { type AttentionShape, attentionKernel, headNormKernel, QUERIES } from './attentionKernel.js';
 import { type LinearShape, linearKernel, tileFor } from './linearKernel.js';
 import { matrixKernel, matrixTileFor } from './matrixKernel.js';
@@ -96,7 +97,7 @@ class Recorder implements Ops<Value> {
   }
 
   value(shape: readonly number[], type: Scalar): Value {
-    const bytes = shape.reduce((a, b) => a * b, 1) * (type === 'f16' ? 2 : 4);
+    const bytes = sizeOf(shape) * (type === 'f16' ? 2 : 4);
     return { slot: { bytes: Math.ceil(bytes / 16) * 16 }, shape, type };
   }
 
@@ -115,7 +116,7 @@ class Recorder implements Ops<Value> {
     const [batch, height, width] = images.shape;
     const grid = [Math.floor(height! / p!), Math.floor(width! / q!)] as const;
     const rows = this.value([batch!, grid[0] * grid[1], p! * q! * channels!], this.type);
-    const count = rows.shape.reduce((a, b) => a * b, 1);
+    const count = sizeOf(rows.shape);
     const shape = { patch: [p!, q!], channels: channels!, image: [height!, width!], grid } as const;
     this.step(patchesKernel(shape, this.type), [images.slot, rows.slot], [count], gridFor(count));
     const y = this.value([batch!, grid[0] * grid[1], dim!], 'f32');
@@ -125,7 +126,7 @@ class Recorder implements Ops<Value> {
 
   addTokens(patches: Value, { prefix, posEmbed, firstPatch }: TokensSpec): Value {
     const [batch, count, width] = patches.shape;
-    const lengths = prefix.map(({ name }) => this.shapeOf(name).reduce((a, b) => a * b, 1) / width!);
+    const lengths = prefix.map(({ name }) => sizeOf(this.shapeOf(name)) / width!);
     const before = lengths.reduce((a, b) => a + b, 0);
     const y = this.value([batch!, before + count!, width!], 'f32');
     const outputRows = before + count!;
@@ -362,7 +363,7 @@ class Recorder implements Ops<Value> {
     let sum = parts[0]!;
     for (const [i, x] of parts.slice(1).entries()) {
       const y = this.value(x.shape, 'f32');
-      const numbers = x.shape.reduce((a, b) => a * b, 1);
+      const numbers = sizeOf(x.shape);
       const factor = i === parts.length - 2 ? 1 / parts.length : 1;
       this.step(addKernel(factor), [sum.slot, x.slot, y.slot], [numbers], gridFor(numbers));
       sum = y;
@@ -376,7 +377,7 @@ function weight(name: string): WeightUse {
 }
 
 function rowsOf({ shape }: Value): number {
-  return shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  return sizeOf(shape.slice(0, -1));
 }
 
 function headSize(name: string, width: number, heads: number): number {

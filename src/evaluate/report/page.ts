@@ -15,7 +15,7 @@ import {
 import type { Counts, EvaluationRecord, Mistake, Vote } from './record.js';
 import { style } from './style.js';
 
-/** Time that a picture takes in one stage. */
+/** Time that an image takes in one stage. */
 export interface Stage {
   readonly name: string;
   readonly milliseconds: number;
@@ -33,14 +33,14 @@ export interface ReportContents {
   readonly labels: readonly string[] | undefined;
   readonly result: EvaluationResult;
   readonly record: EvaluationRecord;
-  /** Pictures of the record's mistakes as data: URLs, by file. */
+  /** Images of the record's mistakes as data: URLs, by file. */
   readonly thumbnails: ReadonlyMap<string, string>;
   /** The same with what the model looked at over them, by file; and what that is, in words. */
   readonly attention?: ReadonlyMap<string, string>;
   readonly attentionOf?: string;
-  /** Read one after another, one picture at a time. */
+  /** Read one after another, one image at a time. */
   readonly stages: readonly Stage[];
-  /** Pictures of which `stages` is the median. */
+  /** Images of which `stages` is the median. */
   readonly stagesOf: number;
   readonly made: Date;
   /** Release of this program. */
@@ -118,8 +118,8 @@ ${share('top-1', top1, counts?.correct1)}
 ${share('top-5', top5, counts?.correct5)}
 ${tile('loss', figure(loss, 4), 'nats')}
 ${tile('calibration error', figure(ece && 100 * ece, 2), '%')}
-${tile(failed > 0 ? `pictures, ${failed} not read` : 'pictures', images.toLocaleString('en'))}
-${tile('speed', figure(imagesPerSecond, 1), 'pictures/s')}
+${tile(failed > 0 ? `images, ${failed} not read` : 'images', images.toLocaleString('en'))}
+${tile('speed', figure(imagesPerSecond, 1), 'images/s')}
 </dl>
 <p class="soft">Below the accuracies: 95 % confidence intervals (Wilson).</p>`;
 }
@@ -129,7 +129,7 @@ function headsSection({ counts, headsAgree }: EvaluationRecord): Markup {
 <td class="n">${percent(count.correct1 / count.images, 2)}</td><td class="n">${percent(count.correct5 / count.images, 2)}</td>
 <td class="n">${figure(count.lossSum / count.images, 4)}</td><td class="n">${percent(expectedCalibrationError(count.bins), 2)}</td></tr>`;
   return html`<section><h2>The two heads</h2>
-<p class="soft">Both heads name the same class for ${percent(headsAgree / counts[0]!.images)} of the pictures. The
+<p class="soft">Both heads name the same class for ${percent(headsAgree / counts[0]!.images)} of the images. The
 model's answer is the mean of their logits.</p>
 <div class="card scroll" tabindex="0" role="region" aria-label="Both heads"><table><thead><tr><th></th><th class="n">top-1</th><th class="n">top-5</th><th class="n">loss</th>
 <th class="n">calibration error</th></tr></thead><tbody>${counts.map(row)}</tbody></table></div></section>`;
@@ -144,17 +144,17 @@ function calibrationSection({ counts }: EvaluationRecord, document: Document): M
 <p class="soft">The expected calibration error is ${percent(expectedCalibrationError(bins), 2)}: the mean distance
 between confidence and accuracy over ${bins.length} bins of equal width (Guo et al. 2017).</p>
 <div class="pair">
-<figure class="card"><figcaption>Accuracy of the pictures in each bin of confidence. Below the dashed line the model is
+<figure class="card"><figcaption>Accuracy of the images in each bin of confidence. Below the dashed line the model is
 surer than it is right, above it less sure.</figcaption>
 <p class="legend"><span><span class="key bar"></span>accuracy</span><span><span class="key line"></span>its 95 %
 interval</span><span><span class="key mark"></span>mean confidence, and the gap to it</span></p>${reliabilityDiagram(document, bins)}</figure>
-<figure class="card"><figcaption>How many pictures are in each bin.</figcaption>${confidenceHistogram(document, bins)}
-<details><summary>The bins as a table</summary><table><thead><tr><th>confidence</th><th class="n">pictures</th>
+<figure class="card"><figcaption>How many images are in each bin.</figcaption>${confidenceHistogram(document, bins)}
+<details><summary>The bins as a table</summary><table><thead><tr><th>confidence</th><th class="n">images</th>
 <th class="n">accuracy</th><th class="n">mean confidence</th></tr></thead><tbody>${bins.map(row)}</tbody></table></details></figure>
 </div></section>`;
 }
 
-/** With fewer pictures to a class than this its accuracy says nothing by itself: there is a table, and no chart. */
+/** With fewer images to a class than this its accuracy says nothing by itself: there is a table, and no chart. */
 const LEAST_PER_CLASS = 5;
 
 function classSection(record: EvaluationRecord, name: (index: number) => string, document: Document): Markup {
@@ -172,11 +172,11 @@ function classSection(record: EvaluationRecord, name: (index: number) => string,
   const enough = median(rows.map(({ images }) => images)) >= LEAST_PER_CLASS;
   const charts = enough
     ? html`${few ? undefined : histogram(rows, document)}${bars(byAccuracy, document)}`
-    : html`<p class="soft">There are too few pictures to a class for a chart of their accuracies.</p>`;
+    : html`<p class="soft">There are too few images to a class for a chart of their accuracies.</p>`;
   return html`<section><h2>Accuracy by class</h2>
 <div class="pair">${charts}${few ? matrix(record, name, document) : undefined}</div>
 <details><summary>All ${rows.length} classes as a table, hardest first</summary>${filterOf('classes', 'Class')}<div id="classes" class="scroll" tabindex="0" role="region" aria-label="Classes"><table><thead><tr><th>class</th>
-<th class="n">pictures</th><th class="n">top-1</th><th class="n">95 % interval</th><th class="n">top-5</th></tr></thead><tbody>${byAccuracy.map(row)}</tbody></table></div></details></section>`;
+<th class="n">images</th><th class="n">top-1</th><th class="n">95 % interval</th><th class="n">top-5</th></tr></thead><tbody>${byAccuracy.map(row)}</tbody></table></div></details></section>`;
 }
 
 function median(values: readonly number[]): number {
@@ -230,7 +230,7 @@ function confusionSection(record: EvaluationRecord, name: (index: number) => str
 <td class="n">${percent(count / record.classes.get(label)!.images)}</td></tr>`;
   return html`<section><h2>Most confused</h2>
 <p class="soft">${confusions.length} pairs of classes are confused${confusions.length > CONFUSIONS_TOLD ? `; the ${CONFUSIONS_TOLD} most frequent:` : ':'}</p>
-<div class="card scroll" tabindex="0" role="region" aria-label="Confused pairs"><table><thead><tr><th>truth</th><th>taken for</th><th class="n">pictures</th>
+<div class="card scroll" tabindex="0" role="region" aria-label="Confused pairs"><table><thead><tr><th>truth</th><th>taken for</th><th class="n">images</th>
 <th class="n">of the true class</th></tr></thead><tbody>${confusions.slice(0, CONFUSIONS_TOLD).map(row)}</tbody></table></div></section>`;
 }
 
@@ -248,7 +248,7 @@ function mistakeSection(
 <p class="file">${mistake.file}, loss ${figure(mistake.loss, 2)}</p>${votes(mistake, name)}</div></li>`;
   };
   return html`<section><h2>Worst mistakes</h2>
-<p class="soft">Wrong answers with the highest loss: where the model gave the truth the least probability. A picture is
+<p class="soft">Wrong answers with the highest loss: where the model gave the truth the least probability. An image is
 shown as the model sees it, cropped${attentionOf ? `; beside it, ${attentionOf}` : ''}.</p>
 ${filterOf('mistakes', 'File or class')}
 <ol id="mistakes" class="mistakes">${record.mistakes.map(item)}</ol></section>`;
@@ -277,8 +277,8 @@ function stageSection({ stages, stagesOf, result, backend }: ReportContents): Ma
   const row = ({ name, milliseconds }: Stage, i: number) =>
     html`<tr><th scope="row"><span class="swatch stage${i}"></span>${name}</th><td class="n">${figure(milliseconds, 1)} ms</td><td class="n">${percent(milliseconds / total, 0)}</td></tr>`;
   return html`<section><h2>Time per stage</h2>
-<p class="soft">One picture after another in one thread, nothing beside it; the median of ${stagesOf} pictures. The
-evaluation itself ran at ${figure(result.imagesPerSecond, 1)} pictures/s (${backend}).</p>
+<p class="soft">One image after another in one thread, nothing beside it; the median of ${stagesOf} images. The
+evaluation itself ran at ${figure(result.imagesPerSecond, 1)} images/s (${backend}).</p>
 <div class="card"><div class="stages" aria-hidden="true">${stages.map(({ milliseconds }, i) => html`<span class="stage${i}" style="flex:${milliseconds}"></span>`)}</div>
 <table><tbody>${stages.map(row)}</tbody></table></div></section>`;
 }
@@ -286,7 +286,7 @@ evaluation itself ran at ${figure(result.imagesPerSecond, 1)} pictures/s (${back
 function failureSection({ failures }: EvaluationRecord): Markup | undefined {
   if (failures.length === 0) return undefined;
   return html`<section><h2>Not read</h2>
-<p class="soft">These pictures are in no figure above.</p>
+<p class="soft">These images are in no figure above.</p>
 <ul>${failures.slice(0, FAILURES_TOLD).map((line) => html`<li>${line}</li>`)}</ul>
 ${failures.length > FAILURES_TOLD ? html`<p>and ${failures.length - FAILURES_TOLD} more</p>` : undefined}</section>`;
 }

@@ -11,7 +11,7 @@ function draw(document: Document, label: string, options: Plot.PlotOptions): Mar
     style: { background: 'none', fontSize: '12px', fontFamily: 'inherit' },
     ...options,
   });
-  // The picture has one name; its parts may have none.
+  // The image has one name; its parts may have none.
   for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
   svg.setAttribute('role', 'img');
   return new Markup(svg.outerHTML);
@@ -67,7 +67,7 @@ export function reliabilityDiagram(document: Document, bins: readonly Calibratio
   });
 }
 
-/** Share of pictures over their confidence, in the bins of the reliability diagram. */
+/** Share of images over their confidence, in the bins of the reliability diagram. */
 export function confidenceHistogram(document: Document, bins: readonly CalibrationBin[]): Markup {
   const images = bins.reduce((sum, bin) => sum + bin.images, 0);
   const shares = bins.map((bin) => ({ ...bin, share: (100 * bin.images) / images }));
@@ -77,7 +77,7 @@ export function confidenceHistogram(document: Document, bins: readonly Calibrati
     marginLeft: 48,
     marginBottom: 42,
     x: { domain: [0, 1], label: 'confidence', labelAnchor: 'center', labelArrow: 'none' },
-    y: { label: '% of pictures', grid: true, ticks: 4, labelArrow: 'none' },
+    y: { label: '% of images', grid: true, ticks: 4, labelArrow: 'none' },
     marks: [
       Plot.rectY(shares, {
         x1: 'from',
@@ -95,7 +95,7 @@ export function confidenceHistogram(document: Document, bins: readonly Calibrati
 function binTitle({ from, to, images, correct, confidenceSum }: CalibrationBin): string {
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   return (
-    `confidence ${percent(from)} to ${percent(to)}: ${images} pictures, ` +
+    `confidence ${percent(from)} to ${percent(to)}: ${images} images, ` +
     `accuracy ${percent(correct / images)}, mean confidence ${percent(confidenceSum / images)}`
   );
 }

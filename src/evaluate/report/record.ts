@@ -1,7 +1,7 @@
 import { topPredictions } from '../../models/classify.js';
 import { addToBins, type CalibrationBin, emptyBins } from './calibration.js';
 
-/** What a head, or the whole model, says of a picture. */
+/** What a head, or the whole model, says of an image. */
 export interface Vote {
   /** The most probable classes, most probable first. */
   readonly top: readonly { readonly index: number; readonly probability: number }[];
@@ -9,7 +9,7 @@ export interface Vote {
   readonly truth: number;
 }
 
-/** A picture whose most probable class is not the truth. */
+/** An image whose most probable class is not the truth. */
 export interface Mistake {
   readonly file: string;
   readonly label: number;
@@ -24,14 +24,14 @@ export interface ClassCount {
   correct5: number;
 }
 
-/** How often pictures of one class were taken for another. */
+/** How often images of one class were taken for another. */
 export interface Confusion {
   readonly label: number;
   readonly predicted: number;
   readonly count: number;
 }
 
-/** Counts of one classifier over all pictures. */
+/** Counts of one classifier over all images. */
 export interface Counts {
   images: number;
   correct1: number;
@@ -45,7 +45,7 @@ const MISTAKES_KEPT = 24;
 const CLASSES_TOLD = 3;
 
 /**
- * Gathers what a report shows, picture by picture. Its memory does not grow with the number of pictures, but with the
+ * Gathers what a report shows, image by image. Its memory does not grow with the number of images, but with the
  * classes and the pairs of classes that were confused.
  */
 export class EvaluationRecord {
@@ -53,16 +53,16 @@ export class EvaluationRecord {
   readonly counts: Counts[] = [];
   /** By class index. */
   readonly classes = new Map<number, ClassCount>();
-  /** Pictures of which both heads name the same class. */
+  /** Images of which both heads name the same class. */
   headsAgree = 0;
-  /** One line for each picture that could not be read. */
+  /** One line for each image that could not be read. */
   readonly failures: string[] = [];
   /** Highest loss first. */
   readonly mistakes: Mistake[] = [];
   private readonly confused = new Map<number, Map<number, number>>();
 
   /**
-   * Adds a picture.
+   * Adds an image.
    *
    * @param logits [classes], the whole model's
    * @param heads the two heads' logits [classes], or none
@@ -127,7 +127,7 @@ export class EvaluationRecord {
   }
 }
 
-/** One classifier's view of one picture. */
+/** One classifier's view of one image. */
 interface View {
   /** The class that it names: the most probable, of equal ones the first. */
   readonly index: number;

@@ -1,7 +1,8 @@
+import { sizeOf } from '../../shape.js';
 import type { WeightSpec } from '../vit/weights.js';
 import { hasDownsample, type RegnetBlockConfig, regnetBlockWeights } from './shape.js';
 
-/** Blocks of one width; the first of them halves the picture. */
+/** Blocks of one width; the first of them halves the image. */
 export interface RegnetStage {
   readonly depth: number;
   /** Channels of every block, and of its bottleneck. */
@@ -46,7 +47,7 @@ export function regnetWeightNames(config: RegnetConfig): string[] {
 /** Parameters of the network as PyTorch counts them, batch norm's scales and shifts included. */
 export function countRegnetParameters(config: RegnetConfig): number {
   const blocks = regnetBlocks(config);
-  const values = ({ shape }: Pick<WeightSpec, 'shape'>) => shape.reduce((product, side) => product * side, 1);
+  const values = ({ shape }: Pick<WeightSpec, 'shape'>) => sizeOf(shape);
   const inBlocks = blocks.flatMap(regnetBlockWeights).reduce((sum, spec) => sum + values(spec), 0);
   // A folded convolution has one bias a channel where batch norm has two numbers.
   const folded = blocks.reduce((sum, block) => sum + (hasDownsample(block) ? 4 : 3) * block.width, 0);

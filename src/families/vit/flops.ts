@@ -5,6 +5,7 @@ import type {
   ResidualOptions,
   TokensSpec,
 } from '../../ops/interface.js';
+import { sizeOf } from '../../shape.js';
 import { prefixLengths, type VitConfig } from './config.js';
 import { forward } from './forward.js';
 import { isHeadWeight, weightSpecs } from './weights.js';
@@ -37,15 +38,13 @@ export function countFlops(config: VitConfig): Flops {
 /** Number of parameters of a model; the scales of a quantized one are none. */
 export function countParameters(config: VitConfig): number {
   return weightSpecs({ ...config, quantization: undefined }).reduce(
-    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+    (sum, { shape }) => sum + sizeOf(shape),
     0,
   );
 }
 
 /** The shape of a value, without the batch. */
 type Shape = readonly number[];
-
-const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1);
 
 /** Follows shapes through the forward pass and adds up what each operation multiplies. */
 class CountingOps implements Ops<Shape> {
@@ -71,7 +70,7 @@ class CountingOps implements Ops<Shape> {
     const kernel = this.kernel(name);
     const [p, q, , dim] = kernel;
     const patches = Math.floor(height / p) * Math.floor(width / q);
-    this.projections += patches * size(kernel);
+    this.projections += patches * sizeOf(kernel);
     return [patches, dim];
   }
 
@@ -80,17 +79,17 @@ class CountingOps implements Ops<Shape> {
   }
 
   layerNorm(x: Shape): Shape {
-    this.norms += 5 * size(x);
+    this.norms += 5 * sizeOf(x);
     return x;
   }
 
   linear(x: Shape, name: string, { activation }: LinearOpOptions = {}): Shape {
     const [from, to] = this.kernel(name);
-    const count = (size(x) / from) * from * to;
+    const count = (sizeOf(x) / from) * from * to;
     if (isHeadWeight(`${name}.kernel`)) this.heads += count;
     else this.projections += count;
     const out = [...x.slice(0, -1), to];
-    if (activation) this.activations += size(out);
+    if (activation) this.activations += sizeOf(out);
     return out;
   }
 
@@ -100,14 +99,14 @@ class CountingOps implements Ops<Shape> {
 
   swiglu(x: Shape): Shape {
     const out = [...x.slice(0, -1), x.at(-1)! / 2];
-    this.activations += size(out);
+    this.activations += sizeOf(out);
     return out;
   }
 
   selfAttention(x: Shape, name: string, { queries, qkNorm }: AttentionOptions): Shape {
     const [tokens, dim] = x;
     this.linear(x, `${name}.qkv`);
-    if (qkNorm !== undefined) this.norms += 2 * 5 * size(x);
+    if (qkNorm !== undefined) this.norms += 2 * 5 * sizeOf(x);
     const rows = queries ?? tokens;
     this.attention += 2 * rows * tokens * dim;
     return [rows, dim];

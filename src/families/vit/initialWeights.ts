@@ -1,4 +1,5 @@
 import type { Random } from '../../random.js';
+import { sizeOf } from '../../shape.js';
 import type { WeightSpec } from './weights.js';
 
 /**
@@ -9,7 +10,7 @@ import type { WeightSpec } from './weights.js';
  * @returns float32 values in row-major order
  */
 export function initialWeight({ shape, initial }: WeightSpec, random: Random): Float32Array {
-  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  const values = new Float32Array(sizeOf(shape));
   switch (initial.kind) {
     case 'zeros':
       break;

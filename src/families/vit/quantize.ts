@@ -1,4 +1,4 @@
-import { rotationSize } from '../../ops/index.js';
+import { hadamardSize } from '../../ops/index.js';
 import type { WeightReader } from '../types.js';
 import { checkConfig, type VitConfig } from './config.js';
 import { type WeightSpec, weightSpecs } from './weights.js';
@@ -30,7 +30,7 @@ const LARGEST_SUM = Math.floor(32767 / LARGEST_ACTIVATION);
  * @param values float32 [k, n]
  */
 export function quantizeMatrix(values: Float32Array, k: number, n: number): MatrixCodes {
-  const rotated = rotateColumns(values, k, n);
+  const rotated = hadamardColumns(values, k, n);
   const scale = columnScales(rotated, k, n);
   const inverse = scale.map((step) => 1 / step);
   for (let row = 0; row < k; row++) {
@@ -43,8 +43,8 @@ export function quantizeMatrix(values: Float32Array, k: number, n: number): Matr
 }
 
 /** (H / n) W: its own inverse up to the factor n. */
-function rotateColumns(values: Float32Array, k: number, n: number): Float32Array {
-  const size = rotationSize(k);
+function hadamardColumns(values: Float32Array, k: number, n: number): Float32Array {
+  const size = hadamardSize(k);
   const rotated = values.map((value) => value / size);
   const distance = (k / size) * n;
   for (let half = 1; half < size; half *= 2) {
@@ -63,8 +63,8 @@ function rotateColumns(values: Float32Array, k: number, n: number): Float32Array
 
 /** The matrix that codes stand for: H · codes · diag(scale), float32 [k, n]. */
 export function dequantizeMatrix({ codes, scale }: MatrixCodes, k: number, n: number): Float32Array {
-  const size = rotationSize(k);
-  return rotateColumns(
+  const size = hadamardSize(k);
+  return hadamardColumns(
     codes.map((code, i) => code * scale[i % n] * size),
     k,
     n,

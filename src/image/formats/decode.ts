@@ -1,4 +1,4 @@
-import { pictureFormat } from '../pictureFormat.js';
+import { imageFormat } from '../imageFormat.js';
 import type { RgbImage } from '../types.js';
 import { decodeBmp } from './bmp.js';
 import type { CheckSize } from './damaged.js';
@@ -22,7 +22,7 @@ export async function decodeHere(
   checkSize: CheckSize,
   inflate: Inflate,
 ): Promise<RgbImage | undefined> {
-  switch (pictureFormat(bytes)) {
+  switch (imageFormat(bytes)) {
     case 'PNG':
       return decodePng(bytes, checkSize, inflate);
     case 'GIF':

@@ -4,6 +4,7 @@
  * a megabyte is refused; colour profiles, gamma, EXIF turns and alpha leave the pixels as they are; of an animation the
  * first image is taken.
  */
+import { concatBytes } from '../../concat.js';
 import type { RgbImage } from '../types.js';
 import { crc32 } from './crc32.js';
 import { type CheckSize, DamagedImage } from './damaged.js';
@@ -193,7 +194,7 @@ function readHeader(bytes: Uint8Array<ArrayBuffer>): { header: Header; first: Ch
 
 /** The pixels' stream: the data of the chunks from `first` on, one behind the other; and where the next chunk begins. */
 function pixelStream(bytes: Uint8Array<ArrayBuffer>, header: Header, first: Chunk) {
-  const parts: Uint8Array[] = [];
+  const parts: Uint8Array<ArrayBuffer>[] = [];
   let chunk: Chunk | undefined = first;
   let at = first.next;
   while (chunk && (chunk.name === first.name || chunk.name === 'DDAT')) {
@@ -205,7 +206,7 @@ function pixelStream(bytes: Uint8Array<ArrayBuffer>, header: Header, first: Chun
     at = chunk.next;
     chunk = chunk.cut ? undefined : readChunkOrEnd(bytes, at);
   }
-  return { stream: joined(parts), reads: readEnds(parts), next: at };
+  return { stream: concatBytes(parts), reads: readEnds(parts), next: at };
 }
 
 /** Bytes that Pillow reads at most at a time. */
@@ -229,16 +230,6 @@ function readChunkOrEnd(bytes: Uint8Array<ArrayBuffer>, at: number): Chunk | und
     if (error instanceof DamagedImage) return undefined;
     throw error;
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** Looks through the chunks behind the pixels, as Pillow's load_end does: no checksums, the file may end between two. */

@@ -1,7 +1,7 @@
 /**
  * The gradients of convolutions on the WASM backend: tfjs has none there for the filter, and one number at a time for
- * the picture. Without them no convnet is trained in a minute, and a student's teacher is one. Both are a matrix product
- * with the picture's patches as rows (im2col).
+ * the image. Without them no convnet is trained in a minute, and a student's teacher is one. Both are a matrix product
+ * with the image's patches as rows (im2col).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { matrixProduct } from '../../ops/matrixProduct.js';
@@ -75,26 +75,26 @@ const positions = (info: Info) => info.batchSize * info.outHeight * info.outWidt
 /** What the filter sees at each output position, a row each: [B · h · w, kh · kw · C]. */
 function patchRows(x: Float32Array, info: Info): Float32Array {
   const out = new Float32Array(patchSize(info) * positions(info));
-  eachRun(info, (patch, picture, length) => {
-    for (let i = 0; i < length; i++) out[patch + i] = x[picture + i];
+  eachRun(info, (patch, image, length) => {
+    for (let i = 0; i < length; i++) out[patch + i] = x[image + i];
   });
   return out;
 }
 
-/** Patches [B · h · w, kh · kw · C] put back where they lie in the picture, and added up: [B, H, W, C]. */
+/** Patches [B · h · w, kh · kw · C] put back where they lie in the image, and added up: [B, H, W, C]. */
 function sumOfPatches(patches: Float32Array, info: Info): Float32Array {
   const out = new Float32Array(info.batchSize * info.inHeight * info.inWidth * info.inChannels);
-  eachRun(info, (patch, picture, length) => {
-    for (let i = 0; i < length; i++) out[picture + i] += patches[patch + i];
+  eachRun(info, (patch, image, length) => {
+    for (let i = 0; i < length; i++) out[image + i] += patches[patch + i];
   });
   return out;
 }
 
 /**
- * Every run of numbers that lie side by side both in the patches and in the picture: what a row of the filter sees at
+ * Every run of numbers that lie side by side both in the patches and in the image: what a row of the filter sees at
  * an output position, without the border.
  */
-function eachRun(info: Info, visit: (patch: number, picture: number, length: number) => void): void {
+function eachRun(info: Info, visit: (patch: number, image: number, length: number) => void): void {
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, filterHeight, filterWidth } = info;
   const { top, left } = info.padInfo;
   let at = 0;

@@ -5,7 +5,7 @@ import type { PackedWeights } from './packedWeights.js';
 import { addressOf, type WasmBackend } from './wasmBackend.js';
 
 /** The kernels on the memory of one backend. */
-export interface Runtime {
+export interface KernelRuntime {
   backend: WasmBackend;
   kernels: KernelExports;
   weights: PackedWeights;
@@ -13,7 +13,7 @@ export interface Runtime {
 
 export type Inputs = Record<string, tf.TensorInfo>;
 
-export function makeOutput({ backend }: Runtime, shape: number[]): tf.TensorInfo {
+export function makeOutput({ backend }: KernelRuntime, shape: number[]): tf.TensorInfo {
   const bytes = tf.util.sizeFromShape(shape) * 4;
   const y = backend.makeOutput(shape, 'float32');
   if (bytes > 0 && addressOf(backend, y) === 0) {
@@ -23,7 +23,7 @@ export function makeOutput({ backend }: Runtime, shape: number[]): tf.TensorInfo
   return y;
 }
 
-export function sizeOf(tensor: tf.TensorInfo): number {
+export function valueCount(tensor: tf.TensorInfo): number {
   return tf.util.sizeFromShape(tensor.shape);
 }
 

@@ -9,11 +9,18 @@ import {
   PATCH_EMBED,
   QUANTIZED_BLOCK,
 } from '../../ops/kernelNames.js';
-import { check, checkFloats, type Inputs, makeOutput, type Runtime, sizeOf } from './kernelInputs.js';
+import {
+  check,
+  checkFloats,
+  type Inputs,
+  type KernelRuntime,
+  makeOutput,
+  valueCount,
+} from './kernelInputs.js';
 import { quantizedBlock } from './quantizedBlock.js';
 import { addressOf, withScratch } from './wasmBackend.js';
 
-type Kernel = (runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap) => tf.TensorInfo;
+type Kernel = (runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap) => tf.TensorInfo;
 
 export const KERNELS: Record<string, Kernel> = {
   [LINEAR]: linear,
@@ -25,7 +32,7 @@ export const KERNELS: Record<string, Kernel> = {
   [QUANTIZED_BLOCK]: quantizedBlock,
 };
 
-function linear(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+function linear(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels, weights } = runtime;
   const { x, kernel, bias, scale, residual } = checkFloats(LINEAR, inputs);
   const [k = 0, n = 0] = kernel.shape;
@@ -36,9 +43,9 @@ function linear(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.Te
     inputs,
   );
   for (const vector of [bias, scale])
-    check(LINEAR, !vector || sizeOf(vector) === n, 'bias and scale [N]', inputs);
-  const m = sizeOf(x) / k;
-  const residualRows = residual ? sizeOf(residual) / n : 1;
+    check(LINEAR, !vector || valueCount(vector) === n, 'bias and scale [N]', inputs);
+  const m = valueCount(x) / k;
+  const residualRows = residual ? valueCount(residual) / n : 1;
   check(LINEAR, m % residualRows === 0 || m * n === 0, 'a residual of the output’s shape', inputs);
 
   const y = makeOutput(runtime, [...x.shape.slice(0, -1), n]);
@@ -64,16 +71,21 @@ function linear(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.Te
   return y;
 }
 
-function layerNorm(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+function layerNorm(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
   const { x, gamma, beta } = checkFloats(LAYER_NORM, inputs);
   const d = x.shape.at(-1) ?? 0;
-  check(LAYER_NORM, sizeOf(gamma) === d && sizeOf(beta) === d, 'x [..., D], gamma and beta [D]', inputs);
+  check(
+    LAYER_NORM,
+    valueCount(gamma) === d && valueCount(beta) === d,
+    'x [..., D], gamma and beta [D]',
+    inputs,
+  );
   const y = makeOutput(runtime, x.shape);
-  if (sizeOf(x) === 0) return y;
+  if (valueCount(x) === 0) return y;
   kernels.layerNorm(
     addressOf(backend, x),
-    sizeOf(x) / d,
+    valueCount(x) / d,
     d,
     addressOf(backend, gamma),
     addressOf(backend, beta),
@@ -83,7 +95,7 @@ function layerNorm(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf
   return y;
 }
 
-function attention(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+function attention(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
   const { qkv } = checkFloats(ATTENTION, inputs);
   const numHeads = attrs.numHeads as number;
@@ -96,7 +108,7 @@ function attention(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf
   );
   const headSize = width / 3 / numHeads;
   const y = makeOutput(runtime, [batch, tokens, width / 3]);
-  if (sizeOf(y) === 0) return y;
+  if (valueCount(y) === 0) return y;
   withScratch(backend, kernels.attentionScratchBytes(tokens, headSize), (scratch) => {
     const from = addressOf(backend, qkv);
     kernels.attention(from, batch, tokens, numHeads, headSize, addressOf(backend, y), scratch);
@@ -104,15 +116,16 @@ function attention(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf
   return y;
 }
 
-function attentionGradient(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+function attentionGradient(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
   const { qkv, dy } = checkFloats(ATTENTION_GRADIENT, inputs);
   const numHeads = attrs.numHeads as number;
   const [batch = 0, tokens = 0, width = 0] = qkv.shape;
-  const fits = qkv.shape.length === 3 && width % (12 * numHeads) === 0 && sizeOf(dy) * 3 === sizeOf(qkv);
+  const fits =
+    qkv.shape.length === 3 && width % (12 * numHeads) === 0 && valueCount(dy) * 3 === valueCount(qkv);
   check(ATTENTION_GRADIENT, fits, `qkv [B, T, 3 · ${numHeads} · d], d a multiple of 4, dy [B, T, D]`, inputs);
   const gradient = makeOutput(runtime, qkv.shape);
-  if (sizeOf(gradient) === 0) return gradient;
+  if (valueCount(gradient) === 0) return gradient;
   withScratch(backend, kernels.attentionGradientScratchBytes(tokens), (scratch) => {
     kernels.attentionGradient(
       addressOf(backend, qkv),
@@ -128,30 +141,30 @@ function attentionGradient(runtime: Runtime, inputs: Inputs, attrs: tf.NamedAttr
   return gradient;
 }
 
-function geluGradient(runtime: Runtime, inputs: Inputs): tf.TensorInfo {
+function geluGradient(runtime: KernelRuntime, inputs: Inputs): tf.TensorInfo {
   const { backend, kernels } = runtime;
   const { x, dy } = checkFloats(GELU_GRADIENT, inputs);
-  check(GELU_GRADIENT, sizeOf(x) === sizeOf(dy), 'x and dy of one shape', inputs);
+  check(GELU_GRADIENT, valueCount(x) === valueCount(dy), 'x and dy of one shape', inputs);
   const dx = makeOutput(runtime, x.shape);
-  if (sizeOf(x) === 0) return dx;
+  if (valueCount(x) === 0) return dx;
   withScratch(backend, kernels.geluGradientScratchBytes(), (scratch) => {
     const from = addressOf(backend, x);
-    kernels.geluGradient(from, addressOf(backend, dy), sizeOf(x), addressOf(backend, dx), scratch);
+    kernels.geluGradient(from, addressOf(backend, dy), valueCount(x), addressOf(backend, dx), scratch);
   });
   return dx;
 }
 
-function patchEmbed(runtime: Runtime, inputs: Inputs): tf.TensorInfo {
+function patchEmbed(runtime: KernelRuntime, inputs: Inputs): tf.TensorInfo {
   const { backend, kernels, weights } = runtime;
   const { x, kernel, bias } = checkFloats(PATCH_EMBED, inputs);
   const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
   const [patch = 0, across = 0, depth = 0, n = 0] = kernel.shape;
-  const fits = patch > 0 && patch === across && depth > 0 && depth === channels && sizeOf(bias) === n;
+  const fits = patch > 0 && patch === across && depth > 0 && depth === channels && valueCount(bias) === n;
   check(PATCH_EMBED, x.shape.length === 4 && fits, 'x [B, H, W, C], kernel [p, p, C, D], bias [D]', inputs);
-  check(PATCH_EMBED, height % patch === 0 && width % patch === 0, 'a picture of whole patches', inputs);
+  check(PATCH_EMBED, height % patch === 0 && width % patch === 0, 'an image of whole patches', inputs);
   const tokens = (height / patch) * (width / patch);
   const y = makeOutput(runtime, [batch, tokens, n]);
-  if (sizeOf(y) === 0) return y;
+  if (valueCount(y) === 0) return y;
   const unit = patch * channels;
   const weight = weights.get(kernel.dataId, patch * unit, n);
   withScratch(backend, kernels.linearScratchBytes(batch * tokens, patch * unit, unit), (scratch) => {

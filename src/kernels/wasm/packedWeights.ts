@@ -3,14 +3,14 @@ import type { KernelExports } from './kernelModule.js';
 import { allocate, type WasmBackend } from './wasmBackend.js';
 
 /** A weight as a kernel takes it: the packed copy, or the tensor itself where there was no room for one. */
-export interface Weight {
+export interface PackedWeight {
   address: number;
   packed: boolean;
 }
 
 export interface PackedWeights {
   /** The [k, n] weight of a tensor, packed when first asked for. */
-  get(dataId: object, k: number, n: number): Weight;
+  get(dataId: object, k: number, n: number): PackedWeight;
   /**
    * The address of a quantized [k, n] weight, of the tensors with its codes and its scale, packed when first asked for;
    * freed with the codes.
@@ -18,7 +18,7 @@ export interface PackedWeights {
   getQuantized(codesId: object, scaleId: object, k: number, n: number): number;
   /** How many copies there are. */
   count(): number;
-  /** Frees every copy, and takes no more notice of tensors that are disposed. */
+  /** Frees every copy and stops watching for disposed tensors. */
   release(): void;
 }
 

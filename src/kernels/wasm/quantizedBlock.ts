@@ -1,13 +1,20 @@
 /** The kernel QUANTIZED_BLOCK: a transformer block in 8-bit arithmetic, in one call. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { QUANTIZED_BLOCK } from '../../ops/kernelNames.js';
-import { check, checkFloats, type Inputs, makeOutput, type Runtime, sizeOf } from './kernelInputs.js';
+import {
+  check,
+  checkFloats,
+  type Inputs,
+  type KernelRuntime,
+  makeOutput,
+  valueCount,
+} from './kernelInputs.js';
 import { addressOf, memoryOf, withScratch } from './wasmBackend.js';
 
 /** Bytes of the addresses that the kernel reads (BlockWeights in assembly/quantizedBlock.ts). */
 const ADDRESSES_BYTES = 64;
 
-export function quantizedBlock(runtime: Runtime, given: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
+export function quantizedBlock(runtime: KernelRuntime, given: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
   const inputs = checkFloats(QUANTIZED_BLOCK, given);
   const { x } = inputs;
@@ -18,7 +25,7 @@ export function quantizedBlock(runtime: Runtime, given: Inputs, attrs: tf.NamedA
   checkShapes(inputs, width, hidden);
   const prefix = Math.min(attrs.prefixTokens as number, tokens);
   const y = makeOutput(runtime, x.shape);
-  if (sizeOf(x) === 0) return y;
+  if (valueCount(x) === 0) return y;
   const bytes = kernels.quantizedBlockScratchBytes(tokens, width, heads, hidden, prefix) >>> 0;
   const addresses = weightAddresses(runtime, inputs, width, hidden);
   withScratch(backend, ADDRESSES_BYTES + bytes, (scratch) => {
@@ -42,7 +49,7 @@ export function quantizedBlock(runtime: Runtime, given: Inputs, attrs: tf.NamedA
 
 /** In the order of BlockWeights. */
 function weightAddresses(
-  { backend, weights }: Runtime,
+  { backend, weights }: KernelRuntime,
   inputs: Inputs,
   width: number,
   hidden: number,

@@ -1,7 +1,8 @@
-/** Puts the kernels at the service of the ops: registers them for the WASM backend, by the engine's abilities. */
+/** Registers the kernels that this engine supports for the WASM backend. */
 import * as tf from '@tensorflow/tfjs-core';
+import { withTimeLimit } from '../../timeLimit.js';
 import { probeSimd, type SimdSupport } from './featureProbe.js';
-import type { Runtime } from './kernelInputs.js';
+import type { KernelRuntime } from './kernelInputs.js';
 import { compileKernels, compileKernelsNow, instantiateKernels, isShared } from './kernelModule.js';
 import { KERNELS } from './kernels.js';
 import { packWeightsOf } from './packedWeights.js';
@@ -29,7 +30,7 @@ export interface WasmKernelOptions {
 let registered: Promise<WasmKernels> | undefined;
 /** Whether the kernels have been registered before, also if they were taken back since. */
 let wereRegistered = false;
-let runtimes = new Map<WasmBackend, OpenRuntime>();
+let runtimes = new Map<WasmBackend, OpenKernelRuntime>();
 
 /**
  * Registers the kernels of src/ops/kernelNames.ts for the backend `wasm`. To be called once the backend is ready
@@ -89,11 +90,11 @@ async function register(options: WasmKernelOptions): Promise<WasmKernels> {
   const open = (backend: WasmBackend) =>
     runtimeOf(backend, plain, shared, options.threads ?? defaultThreads());
   install(open);
-  const threads = backend ? await withinSeconds(WORKERS_START_SECONDS, open(backend).ready, 1) : 1;
+  const threads = backend ? await withTimeLimit(open(backend).ready, WORKERS_START_MS, () => 1) : 1;
   return { simd, threads };
 }
 
-function install(open: (backend: WasmBackend) => OpenRuntime): void {
+function install(open: (backend: WasmBackend) => OpenKernelRuntime): void {
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     tf.registerKernel({
       kernelName,
@@ -107,15 +108,7 @@ function install(open: (backend: WasmBackend) => OpenRuntime): void {
 const NO_SIMD = 'no WebAssembly SIMD';
 
 /** How long to wait for workers; those that start later help all the same. */
-const WORKERS_START_SECONDS = 5;
-
-function withinSeconds<T>(seconds: number, promise: Promise<T>, otherwise: T): Promise<T> {
-  let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<T>((resolve) => {
-    timer = setTimeout(resolve, seconds * 1000, otherwise);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
+const WORKERS_START_MS = 5_000;
 
 function lesser(a: SimdSupport, b: SimdSupport): SimdSupport {
   const order: SimdSupport[] = ['none', 'simd', 'relaxed'];
@@ -123,7 +116,7 @@ function lesser(a: SimdSupport, b: SimdSupport): SimdSupport {
 }
 
 /** The kernels on the memory of a backend, and what has to be ended with them. */
-interface OpenRuntime extends Runtime {
+interface OpenKernelRuntime extends KernelRuntime {
   /** Number of threads once all workers have started or failed to. */
   ready: Promise<number>;
   close(): void;
@@ -135,7 +128,7 @@ function runtimeOf(
   plain: WebAssembly.Module,
   shared: WebAssembly.Module | undefined,
   threads: number,
-): OpenRuntime {
+): OpenKernelRuntime {
   const known = runtimes.get(backend);
   if (known) return known;
   const memory = memoryOf(backend);
@@ -151,7 +144,7 @@ function runtimeOf(
   return runtime;
 }
 
-function openPlain(backend: WasmBackend, kernels: Runtime['kernels']): OpenRuntime {
+function openPlain(backend: WasmBackend, kernels: KernelRuntime['kernels']): OpenKernelRuntime {
   const weights = packWeightsOf(backend, kernels);
   return { backend, kernels, weights, ready: Promise.resolve(1), close: () => weights.release() };
 }
@@ -161,7 +154,7 @@ function openShared(
   memory: WebAssembly.Memory,
   module: WebAssembly.Module | undefined,
   threads: number,
-): OpenRuntime {
+): OpenKernelRuntime {
   if (!module)
     throw new Error('WASM kernels: registered for memory of one thread, the backend has shared memory');
   const control = allocate(backend, CONTROL_BYTES);

@@ -25,7 +25,7 @@ export function scoresProgram(shape: AttentionShape, qkv: Texture): Program {
     ${texelReader('qkv', qkv)}
     void main() {
       ivec3 place = getOutputCoords();
-      int picture = place.x / ${heads};
+      int imageIndex = place.x / ${heads};
       int query = (place.x % ${heads}) * ${texels};
       int key = query + ${heads * texels};
       vec4 scores = vec4(0.0);
@@ -34,8 +34,8 @@ export function scoresProgram(shape: AttentionShape, qkv: Texture): Program {
       ${unrolledLoop(
         texels,
         (i) => `
-        q = qkvAt(picture, place.y / 2, query + ${i});
-        k = qkvAt(picture, place.z / 2, key + ${i});
+        q = qkvAt(imageIndex, place.y / 2, query + ${i});
+        k = qkvAt(imageIndex, place.z / 2, key + ${i});
         scores += q.xxzz * k.xzxz + q.yyww * k.ywyw;`,
       )}
       setOutput(scores * float(${scale}));

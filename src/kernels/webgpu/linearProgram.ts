@@ -1,6 +1,6 @@
 import { type Program, repeat, rowReader, rowWriter, type Width } from './program.js';
 
-/** Where the rows of x come from: a matrix, or the patches of pictures (see PATCH_EMBED). */
+/** Where the rows of x come from: a matrix, or the patches of images (see PATCH_EMBED). */
 export type RowSource = 'matrix' | 'patches';
 
 export interface LinearShape {
@@ -84,10 +84,10 @@ function inRange(offset: number, width: Width): string {
   return width === 4 ? `4 * i + ${offset}` : `min(4 * i + ${offset}, uniforms.k - 1)`;
 }
 
-/** Numbers from the start of a picture's row, of a patch and of a patch's row to the next; patches down and across. */
+/** Numbers from the start of an image's row, of a patch and of a patch's row to the next; patches down and across. */
 const PATCH_UNIFORMS = ' rowStride : i32, patchStride : i32, patchSide : i32, down : i32, across : i32,';
 
-/** xAt for row = ((batch · down) + y) · across + x of the patch grid: p rows of p · C neighbours in the picture. */
+/** xAt for row = ((batch · down) + y) · across + x of the patch grid: p rows of p · C neighbours in the image. */
 function patchReader(width: Width): string {
   const start = `
       let column = row % uniforms.across;

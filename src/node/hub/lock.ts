@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { pause } from '../../hub/retry.js';
+import { isAlive } from '../processes.js';
 
 /** How often the holder of a lock shows that it is alive. */
 const BEAT_MS = 5000;
@@ -125,11 +126,3 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 }
 
 const readText = (path: string) => readFile(path, 'utf8').catch(() => '');
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { UserError } from '../../errors.js';
 import type { PartialContent } from '../../hub/store.js';
 import { megabytes } from '../partialFile.js';
+import { writeAll } from '../writeAll.js';
 import { inWords } from './writeErrors.js';
 
 export interface PartialBlob extends PartialContent {
@@ -47,14 +48,10 @@ export async function openPartialBlob(
     },
     async append(bytes) {
       await mayWrite();
-      await inWords(path, async () => {
-        let done = 0;
-        while (done < bytes.length) {
-          const { bytesWritten } = await file.write(bytes, done, bytes.length - done, size);
-          done += bytesWritten;
-          size += bytesWritten;
-        }
-      });
+      const onWritten = (count: number) => {
+        size += count;
+      };
+      await inWords(path, () => writeAll(file, bytes, { position: size, onWritten }));
     },
     content: () =>
       size === 0 ? nothing() : createReadStream(path, { end: size - 1, highWaterMark: 2 ** 20 }),

@@ -66,7 +66,7 @@ async function findTfjsNode(): Promise<FoundTfjsNode> {
   for (const { require, entry, name, version, from, cuda } of loaded ? [loaded] : candidates) {
     try {
       checkVersion(version);
-      return { tfjsNode: withoutChatter(() => require(entry) as TfjsNode), name, from, cuda };
+      return { tfjsNode: silenceWarnings(() => require(entry) as TfjsNode), name, from, cuda };
     } catch (error) {
       const [line] = (error as Error).message.split('\n');
       failures.push(`${name} in ${from} cannot be loaded (${line.trim()})`);
@@ -117,21 +117,21 @@ async function installedPackages(): Promise<Candidate[]> {
 }
 
 /** What tfjs says when a second copy of it sets the same platform and registers the same kernels again. */
-const CHATTER =
+const STARTUP_WARNINGS =
   /^Platform node has already been set|^The kernel .* is already registered|^\w+ backend was already registered/;
 
 /**
  * Imports tfjs-node. tfjs-node 4.22.0 calls two functions of node:util that Node 23 took away, and TensorFlow writes
  * what processor it found to stderr unless told otherwise (level 1: warnings and errors alone).
  */
-function withoutChatter<T>(load: () => T): T {
+function silenceWarnings<T>(load: () => T): T {
   const legacy = util as unknown as Record<string, unknown>;
   legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   legacy.isArray ??= Array.isArray;
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
   const { warn } = console;
   console.warn = (...args: unknown[]) => {
-    if (!CHATTER.test(String(args[0]))) warn(...args);
+    if (!STARTUP_WARNINGS.test(String(args[0]))) warn(...args);
   };
   try {
     return keepingCurrent(load); // its import makes its backend the current one

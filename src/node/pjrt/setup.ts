@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../errors.js';
 import { installFolder } from '../installFolder.js';
-import { type Command, run } from '../native/setup/commands.js';
+import { type ProgramCall, run } from '../native/setup/commands.js';
 import { findPip } from '../native/setup/tools.js';
 import { withWheel } from '../native/setup/wheels.js';
 import type { XlaCheck } from './check.js';
@@ -101,7 +101,7 @@ export async function removeXla(folder = xlaFolder()): Promise<boolean> {
 async function install(
   folder: string,
   plugin: Plugin,
-  pip: Command,
+  pip: ProgramCall,
   { log, signal, env = process.env }: XlaSetupOptions,
 ): Promise<XlaManifest> {
   const packages = join(folder, 'site-packages');

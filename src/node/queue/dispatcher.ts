@@ -3,15 +3,16 @@ import { type Job, Queue, QueueEvents } from 'bullmq';
 import { Redis } from 'ioredis';
 import { UserError } from '../../errors.js';
 import { shorten } from '../../text.js';
+import { withTimeLimit } from '../../timeLimit.js';
 import { outageLog, type RedisAddress, requireRedis } from './connection.js';
 import { ANNOUNCE_MS, GONE, OPEN_QUEUES, queueName, RUN_TTL_MS, runKey } from './names.js';
 import type { Shard } from './shard.js';
 
-/** How often a shard is tried at least before it is given up. */
+/** Fewest tries of a shard before it is given up. */
 const ATTEMPTS = 5;
 /** A shard is given up when so many workers failed with it, or all that there are. */
 const MAX_FAILED_WORKERS = 8;
-/** How often a shard is tried at most, whoever fails. */
+/** Most tries of a shard, by any workers. */
 const MAX_ATTEMPTS = 60;
 /** How long a shard that failed waits for another worker, in milliseconds: so often more as it failed. */
 const RETRY_MS = 1_000;
@@ -64,85 +65,151 @@ interface Outstanding {
 
 /** Connects to Redis and watches it. Throws a UserError if it cannot be reached. */
 export async function openDispatcher(options: DispatcherOptions): Promise<Dispatcher> {
-  const { address, log, signal } = options;
-  await requireRedis(address);
-  const name = queueName(options.fingerprint);
-  const run = randomUUID();
-  const outage = outageLog(address.shown, log);
-  const client = new Redis(address.options);
-  const queue = new Queue(name, {
-    connection: address.options,
-    streams: { events: { maxLen: options.window } },
-  });
-  const events = new QueueEvents(name, { connection: address.options });
-  client.on('error', outage.onError);
-  queue.on('error', outage.onError);
-  events.on('error', outage.onError);
-  client.on('ready', outage.onReady);
+  await requireRedis(options.address);
+  return new RedisDispatcher(options);
+}
 
-  const outstanding = new Map<string, Outstanding>();
-  const watch = watchWorkers(queue, name, log);
-  const announce = () =>
-    Promise.all([
-      client.zadd(OPEN_QUEUES, Date.now(), name),
-      client.set(runKey(run), Date.now(), 'PX', RUN_TTL_MS),
+class RedisDispatcher implements Dispatcher {
+  private readonly name: string;
+  /** Id of this evaluation. */
+  private readonly run = randomUUID();
+  private readonly outage: ReturnType<typeof outageLog>;
+  private readonly client: Redis;
+  private readonly queue: Queue;
+  private readonly events: QueueEvents;
+  private readonly workers: ReturnType<typeof watchWorkers>;
+  private readonly outstanding = new Map<string, Outstanding>();
+  private readonly timers: NodeJS.Timeout[];
+  private jobs = 0;
+
+  constructor(private readonly options: DispatcherOptions) {
+    const { address, fingerprint, window, log } = options;
+    this.name = queueName(fingerprint);
+    this.outage = outageLog(address.shown, log);
+    this.client = new Redis(address.options);
+    this.queue = new Queue(this.name, {
+      connection: address.options,
+      streams: { events: { maxLen: window } },
+    });
+    this.events = new QueueEvents(this.name, { connection: address.options });
+    this.workers = watchWorkers(this.queue, this.name, log);
+    this.listen();
+    this.timers = [
+      // A poll that finds the server away waits for it, and there must not be a crowd of them.
+      repeat(RECONCILE_MS, this.outage.onError, () => this.reconcile()),
+      repeat(ANNOUNCE_MS, this.outage.onError, () => this.announce()),
+    ];
+    this.announce().catch(this.outage.onError);
+  }
+
+  submit<T>(shard: Omit<Shard, 'run'>, decode: (answer: unknown) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const item: Outstanding = {
+        id: this.nextId(),
+        shard: { ...shard, run: this.run },
+        tries: 0,
+        failed: new Set(),
+        accept: (answer) => resolve(decode(answer)),
+        reject,
+      };
+      if (this.options.signal?.aborted) return this.interrupt();
+      this.outstanding.set(item.id, item);
+      this.send(item).catch(this.outage.onError); // reconcile sends it again
+    });
+  }
+
+  async close(): Promise<void> {
+    this.options.signal?.removeEventListener('abort', this.interrupt);
+    for (const timer of this.timers) clearInterval(timer);
+    for (const { timer } of this.outstanding.values()) clearTimeout(timer);
+    const ids = [...this.outstanding.keys()];
+    this.outstanding.clear();
+    const cleanup = Promise.all([
+      this.client.del(runKey(this.run)),
+      ...ids.map((id) => this.queue.remove(id)),
+    ])
+      .catch(() => {}) // workers drop what stays
+      .then(() => Promise.all([this.events.close(), this.queue.close()]));
+    await withTimeLimit<unknown>(cleanup, CLEANUP_MS, () => undefined);
+    this.client.disconnect();
+  }
+
+  private listen(): void {
+    this.client.on('error', this.outage.onError);
+    this.queue.on('error', this.outage.onError);
+    this.events.on('error', this.outage.onError);
+    this.client.on('ready', this.outage.onReady);
+    this.events.on('completed', ({ jobId, returnvalue }) => this.complete(jobId, returnvalue));
+    this.events.on('failed', ({ jobId, failedReason }) => this.fail(jobId, failedReason));
+    this.options.signal?.addEventListener('abort', this.interrupt);
+  }
+
+  /** Says that this evaluation is there and has work. */
+  private announce(): Promise<unknown> {
+    return Promise.all([
+      this.client.zadd(OPEN_QUEUES, Date.now(), this.name),
+      this.client.set(runKey(this.run), Date.now(), 'PX', RUN_TTL_MS),
     ]);
-  let jobs = 0;
+  }
 
-  async function send(item: Outstanding): Promise<void> {
+  private nextId(): string {
+    return `${this.run}-${this.jobs++}`;
+  }
+
+  private async send(item: Outstanding): Promise<void> {
     // Before the job: a worker drops those of runs that are gone, and Redis may have lost all that it had.
-    await announce();
-    await queue.add('shard', item.shard, {
+    await this.announce();
+    await this.queue.add('shard', item.shard, {
       jobId: item.id,
       removeOnComplete: { age: KEEP_SECONDS },
       removeOnFail: { age: KEEP_SECONDS },
     });
   }
-  const nextId = () => `${run}-${jobs++}`;
 
-  /** The shard of a job, no longer outstanding under that id; undefined if told twice, or another run's. */
-  function take(id: string): Outstanding | undefined {
-    const item = outstanding.get(id);
-    outstanding.delete(id);
-    if (item) void queue.remove(id).catch(() => {}); // what stays is removed by its age
-    return item;
-  }
-
-  function sendAgain(item: Outstanding, delay: number): void {
-    item.id = nextId();
-    outstanding.set(item.id, item);
+  private sendAgain(item: Outstanding, delay: number): void {
+    item.id = this.nextId();
+    this.outstanding.set(item.id, item);
     item.timer = setTimeout(() => {
       item.timer = undefined;
-      send(item).catch(outage.onError); // reconcile sends it again
+      this.send(item).catch(this.outage.onError); // reconcile sends it again
     }, delay);
   }
 
-  function complete(id: string, answer: unknown): void {
-    const item = take(id);
+  /** The shard of a job, no longer outstanding under that id; undefined if told twice, or another run's. */
+  private take(id: string): Outstanding | undefined {
+    const item = this.outstanding.get(id);
+    this.outstanding.delete(id);
+    if (item) void this.queue.remove(id).catch(() => {}); // what stays is removed by its age
+    return item;
+  }
+
+  private complete(id: string, answer: unknown): void {
+    const item = this.take(id);
     if (!item) return;
     try {
       item.accept(answer);
     } catch (error) {
-      failed(item, workerOf(answer), (error as Error).message);
+      this.retry(item, workerOf(answer), (error as Error).message);
     }
   }
 
-  function fail(id: string, reason: string): void {
-    const item = take(id);
+  private fail(id: string, reason: string): void {
+    const item = this.take(id);
     if (!item) return;
     const [, worker = 'a worker', why = reason] = /^(\S{1,300}:\d{1,10}): (.*)$/s.exec(reason) ?? [];
     // A worker took it while this evaluation could not say that it is there.
-    if (why === GONE) sendAgain(item, 0);
-    else failed(item, worker, why);
+    if (why === GONE) this.sendAgain(item, 0);
+    else this.retry(item, worker, why);
   }
 
-  function failed(item: Outstanding, worker: string, reason: string): void {
+  /** Sends a shard again that failed, or gives it up. */
+  private retry(item: Outstanding, worker: string, reason: string): void {
     item.tries++;
     item.failed.add(worker);
-    watch.failed(worker, reason);
-    const enough = item.failed.size >= Math.min(MAX_FAILED_WORKERS, Math.max(1, watch.count()));
+    this.workers.failed(worker, reason);
+    const enough = item.failed.size >= Math.min(MAX_FAILED_WORKERS, Math.max(1, this.workers.count()));
     if ((item.tries < ATTEMPTS || !enough) && item.tries < MAX_ATTEMPTS) {
-      sendAgain(item, Math.min(MAX_RETRY_MS, RETRY_MS * item.tries));
+      this.sendAgain(item, Math.min(MAX_RETRY_MS, RETRY_MS * item.tries));
       return;
     }
     const { files } = item.shard;
@@ -154,66 +221,30 @@ export async function openDispatcher(options: DispatcherOptions): Promise<Dispat
     );
   }
 
-  events.on('completed', ({ jobId, returnvalue }) => complete(jobId, returnvalue));
-  events.on('failed', ({ jobId, failedReason }) => fail(jobId, failedReason));
-
-  const interrupt = () => {
-    for (const { reject } of outstanding.values()) {
+  private readonly interrupt = (): void => {
+    for (const { reject } of this.outstanding.values()) {
       reject(
         new UserError('interrupted; the same command with --predictions and --resume goes on from here'),
       );
     }
   };
-  signal?.addEventListener('abort', interrupt);
 
-  async function look(item: Outstanding): Promise<void> {
+  /** Asks for the state of what is outstanding, in case events were lost. */
+  private async reconcile(): Promise<void> {
+    await Promise.all([...this.outstanding.values()].map((item) => this.poll(item)));
+    await this.workers.poll();
+  }
+
+  private async poll(item: Outstanding): Promise<void> {
     if (item.timer) return;
     const { id } = item;
-    const job: Job | undefined = await queue.getJob(id);
-    if (!outstanding.has(id)) return;
-    if (!job) return send(item); // Redis was restarted without what it had
+    const job: Job | undefined = await this.queue.getJob(id);
+    if (!this.outstanding.has(id)) return;
+    if (!job) return this.send(item); // Redis was restarted without what it had
     if (job.finishedOn === undefined) return;
-    if (await job.isCompleted()) complete(id, job.returnvalue);
-    else if (await job.isFailed()) fail(id, job.failedReason);
+    if (await job.isCompleted()) this.complete(id, job.returnvalue);
+    else if (await job.isFailed()) this.fail(id, job.failedReason);
   }
-  // A look that finds the server away waits for it, and there must not be a crowd of them.
-  const looks = repeat(RECONCILE_MS, outage.onError, async () => {
-    await Promise.all([...outstanding.values()].map(look));
-    await watch.look();
-  });
-  const announcing = repeat(ANNOUNCE_MS, outage.onError, announce);
-  announce().catch(outage.onError);
-
-  return {
-    submit(shard, decode) {
-      return new Promise((resolve, reject) => {
-        const item: Outstanding = {
-          id: nextId(),
-          shard: { ...shard, run },
-          tries: 0,
-          failed: new Set(),
-          accept: (answer) => resolve(decode(answer)),
-          reject,
-        };
-        if (signal?.aborted) return interrupt();
-        outstanding.set(item.id, item);
-        send(item).catch(outage.onError); // reconcile sends it again
-      });
-    },
-    async close() {
-      signal?.removeEventListener('abort', interrupt);
-      clearInterval(looks);
-      clearInterval(announcing);
-      for (const { timer } of outstanding.values()) clearTimeout(timer);
-      const ids = [...outstanding.keys()];
-      outstanding.clear();
-      const goodbye = Promise.all([client.del(runKey(run)), ...ids.map((id) => queue.remove(id))])
-        .catch(() => {}) // workers drop what stays
-        .then(() => Promise.all([events.close(), queue.close()]));
-      await Promise.race([goodbye, new Promise((done) => setTimeout(done, CLEANUP_MS).unref())]);
-      client.disconnect();
-    },
-  };
 }
 
 /** The worker that an answer names, for messages. */
@@ -252,7 +283,7 @@ function watchWorkers(queue: Queue, name: string, log: (line: string) => void) {
       told.add(worker);
       log(`${worker}: ${shorten(reason)}; its shards go to other workers`);
     },
-    async look(): Promise<void> {
+    async poll(): Promise<void> {
       workers = await queue.getWorkersCount();
       if (workers === 0 && !alone) {
         log(

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../../errors.js';
-import type { ScoredBatch } from '../../evaluate/index.js';
+import type { PredictedBatch } from '../../evaluate/index.js';
 import type { Preprocessing } from '../../image/types.js';
 import { oneLine, shorten, show } from '../../text.js';
 import { fileContents } from './fileContents.js';
@@ -11,7 +11,7 @@ import { fileContents } from './fileContents.js';
  * take out of it before they act on it.
  */
 
-/** Some pictures to be classified: the payload of a job. */
+/** Some images to be classified: the payload of a job. */
 export interface Shard {
   readonly version: typeof SHARD_VERSION;
   /** Id of the evaluation: its shards are dropped once it is gone. */
@@ -19,7 +19,7 @@ export interface Shard {
   /** modelFingerprint of the model that is evaluated. */
   readonly model: string;
   readonly preprocessing: Preprocessing;
-  /** Pictures to a batch: it decides the last bits of the logits, so every worker takes the same. */
+  /** Images to a batch: it decides the last bits of the logits, so every worker takes the same. */
   readonly batchSize: number;
   /** Whether a distilled model gives both heads' logits too. */
   readonly heads: boolean;
@@ -36,13 +36,13 @@ export interface ShardResult {
   readonly worker: string;
   /** The tfjs backend that computed it. */
   readonly backend: string;
-  /** Places in `files` of the pictures that were read. */
+  /** Places in `files` of the images that were read. */
   readonly indices: readonly number[];
   /** float32 [indices.length, classes], little-endian, as base64. */
   readonly logits: string;
   /** The same of each head, where the shard asks for them and the model has two; otherwise none. */
   readonly heads: readonly string[];
-  readonly failures: ScoredBatch['failures'];
+  readonly failures: PredictedBatch['failures'];
 }
 
 export const SHARD_VERSION = 3;
@@ -68,7 +68,7 @@ const MAX_PATH = 4096;
 /** Checks a payload. Throws a UserError that says what is wrong with it. */
 export function requireShard(value: unknown): Shard {
   const shard = (value ?? {}) as Partial<Shard>;
-  const wrong = (what: string) => new UserError(`a job that is no shard of pictures: ${what}`);
+  const wrong = (what: string) => new UserError(`a job that is no shard of images: ${what}`);
   if (shard.version !== SHARD_VERSION)
     throw wrong(`version ${show(shard.version)}, expected ${SHARD_VERSION}`);
   if (typeof shard.model !== 'string') throw wrong('no model');
@@ -191,15 +191,19 @@ async function requireContents(path: string, expected: string | null): Promise<v
 }
 
 /** A worker's batches as an answer. The batches follow one another; their indices are places in the shard. */
-export function encodeResult(batches: readonly ScoredBatch[], backend: string, worker: string): ShardResult {
-  // A batch of which no picture could be read has no heads either.
+export function encodeResult(
+  batches: readonly PredictedBatch[],
+  backend: string,
+  worker: string,
+): ShardResult {
+  // A batch of which no image could be read has no heads either.
   const read = batches.filter(({ indices }) => indices.length > 0);
   const headCount = read[0]?.heads?.length ?? 0;
   return {
     version: SHARD_VERSION,
     worker,
     backend,
-    indices: batches.flatMap(({ indices }) => indices),
+    indices: batches.flatMap(({ indices }) => Array.from(indices)),
     logits: toBase64(batches.map(({ logits }) => logits)),
     heads: Array.from({ length: headCount }, (_, head) => toBase64(read.map(({ heads }) => heads![head]!))),
     failures: batches.flatMap(({ failures }) => failures),
@@ -216,16 +220,21 @@ function toBase64(parts: readonly Float32Array[]): string {
 const MAX_MESSAGE = 1000;
 
 /**
- * An answer as one batch, its indices moved by `start`. Throws a UserError unless every file of the shard is there
- * exactly once, with finite logits or a failure.
+ * An answer as one batch. Throws a UserError unless every file of the shard is there exactly once, with finite logits or a
+ * failure.
  *
- * @param files the shard's files
+ * @param expected the shard's files, and the index of each in the data set
  */
 export function decodeResult(
   value: unknown,
-  { start, files, classes }: { start: number; files: readonly string[]; classes: number },
-): ScoredBatch & { backend: string } {
+  expected: {
+    readonly indices: ArrayLike<number>;
+    readonly files: readonly string[];
+    readonly classes: number;
+  },
+): PredictedBatch & { backend: string } {
   const { version, backend, indices, logits, heads, failures } = (value ?? {}) as Partial<ShardResult>;
+  const { files, classes } = expected;
   const wrong = (what: string) => new UserError(`a worker's answer is not usable: ${what}`);
   if (version !== SHARD_VERSION) {
     throw wrong(`version ${show(version)}, expected ${SHARD_VERSION}; run the same deit-tfjs everywhere`);
@@ -238,7 +247,7 @@ export function decodeResult(
   const places = [...indices, ...failures.map((failure) => failure?.index)];
   const all = new Set(places.filter((place) => Number.isInteger(place) && place >= 0 && place < count));
   if (places.length !== count || all.size !== count)
-    throw wrong(`it is not about each of ${count} pictures once`);
+    throw wrong(`it is not about each of ${count} images once`);
   const decode = (text: unknown) => {
     const values = fromBase64(text);
     if (values?.length !== classes * indices.length) {
@@ -252,10 +261,10 @@ export function decodeResult(
     backend,
     logits: decode(logits),
     ...(heads.length > 0 ? { heads: heads.map(decode) } : {}),
-    indices: indices.map((index) => start + index),
+    indices: indices.map((place) => expected.indices[place]!),
     failures: failures.map(({ index, message }) => {
       if (typeof message !== 'string') throw wrong(`no reason why ${files[index]} was not read`);
-      return { index: start + index, message: shorten(message, MAX_MESSAGE) };
+      return { index: expected.indices[index]!, message: shorten(message, MAX_MESSAGE) };
     }),
   };
 }

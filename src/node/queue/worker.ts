@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { UserError } from '../../errors.js';
-import type { ScoredBatch } from '../../evaluate/index.js';
+import type { PredictedBatch } from '../../evaluate/index.js';
 import { shorten } from '../../text.js';
-import type { ScoreJob } from '../batchScorer.js';
+import { withTimeLimit } from '../../timeLimit.js';
+import type { ClassifyJob } from '../shardClassifier.js';
 import { outageLog, type RedisAddress, requireRedis } from './connection.js';
 import { ANNOUNCE_MS, GONE, OPEN_QUEUES, queueName, runKey } from './names.js';
 import { encodeResult, locateFiles, requireShard, type Shard, type ShardResult } from './shard.js';
@@ -17,9 +18,9 @@ export interface QueueWorkerOptions {
   readonly fingerprint: string;
   /** Folder that the files of a shard lie below. */
   readonly dataFolder: string;
-  /** Classifies a batch of pictures. */
-  readonly score: (job: ScoreJob) => Promise<ScoredBatch>;
-  /** The tfjs backend that `score` runs on. */
+  /** Classifies files; the batches' indices are places in the list. */
+  readonly classify: (job: ClassifyJob) => Promise<PredictedBatch[]>;
+  /** The tfjs backend that `classify` runs on. */
   readonly backend: string;
   /** Side lengths of the model's input in pixels, [height, width]. */
   readonly imgSize: readonly [number, number];
@@ -60,90 +61,109 @@ class JobError extends UserError {}
  * enough. Throws a UserError if Redis or the data folder cannot be used.
  */
 export async function runQueueWorker(options: QueueWorkerOptions): Promise<QueueWorkerResult> {
-  const { address, fingerprint, log, signal, lockMs = LOCK_MS } = options;
-  const { idleSeconds = Number.POSITIVE_INFINITY } = options;
-  await requireRedis(address);
+  await requireRedis(options.address);
   const root = await realpath(options.dataFolder).catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`${options.dataFolder}: no such folder of pictures (${error.code})`);
+    throw new UserError(`${options.dataFolder}: no such folder of images (${error.code})`);
   });
-  const name = queueName(fingerprint);
-  const where = `${hostname()}:${process.pid}`;
-  const outage = outageLog(address.shown, log);
-  const client = new Redis(address.options);
-  const told = onceEach(log);
-  const done = { shards: 0, images: 0, failed: 0 };
-  let inWork = 0;
-  let scoring = 0;
-  let lastWork = performance.now();
+  return new QueueWorker(root, options).run();
+}
 
-  const worker = new Worker(
-    name,
-    async (job) => {
-      inWork++;
-      try {
-        const shard = payloadOf(job.data, fingerprint, options.imgSize);
-        if ((await client.exists(runKey(shard.run))) === 0) throw new JobError(GONE);
-        scoring++;
-        const result = await scoreShard(shard, root, options, where).finally(() => {
-          scoring--;
-        });
-        done.shards++;
-        done.images += result.indices.length;
-        done.failed += result.failures.length;
-        lastWork = performance.now();
-        pause.reset();
-        return result;
-      } catch (error) {
-        const { message } = error as Error;
-        if (message === GONE) told('dropped: shards of an evaluation that is gone');
-        else log(`a shard failed here: ${message}`);
-        // A worker that cannot do its work must not take it from those that can.
-        if (!(error instanceof JobError)) pause.start();
-        throw new Error(`${where}: ${message}`);
-      } finally {
-        inWork--;
-      }
-    },
-    {
+class QueueWorker {
+  private readonly name: string;
+  /** Who this worker is, for messages. */
+  private readonly where = `${hostname()}:${process.pid}`;
+  private readonly outage: ReturnType<typeof outageLog>;
+  private readonly client: Redis;
+  private readonly worker: Worker;
+  private readonly pause: ReturnType<typeof pausing>;
+  private readonly told: (line: string) => void;
+  private readonly done = { shards: 0, images: 0, failed: 0 };
+  private inWork = 0;
+  private classifying = 0;
+  private lastWork = performance.now();
+
+  /** @param root the real path of the data folder */
+  constructor(
+    private readonly root: string,
+    private readonly options: QueueWorkerOptions,
+  ) {
+    const { address, fingerprint, concurrency, log, lockMs = LOCK_MS } = options;
+    this.name = queueName(fingerprint);
+    this.outage = outageLog(address.shown, log);
+    this.client = new Redis(address.options);
+    this.told = onceEach(log);
+    this.worker = new Worker(this.name, (job) => this.process(job.data), {
       connection: address.options,
-      name: where,
-      concurrency: options.concurrency,
+      name: this.where,
+      concurrency,
       lockDuration: lockMs,
       stalledInterval: lockMs,
       maxStalledCount: MAX_STALLED,
-    },
-  );
-  const pause = pausing(worker);
-  worker.on('error', outage.onError);
-  client.on('error', outage.onError);
-  client.on('ready', outage.onReady);
+    });
+    this.pause = pausing(this.worker);
+    this.worker.on('error', this.outage.onError);
+    this.client.on('error', this.outage.onError);
+    this.client.on('ready', this.outage.onReady);
+  }
 
-  async function lookForOthers(): Promise<void> {
-    const open = await client.zrangebyscore(OPEN_QUEUES, Date.now() - 4 * ANNOUNCE_MS, '+inf');
-    for (const other of open.filter((queue) => queue !== name)) {
-      told(
-        `refused: an evaluation waits for the model of ${shorten(other, 60)}, this worker has that of ${name}`,
-      );
+  async run(): Promise<QueueWorkerResult> {
+    const { address, log, signal, idleSeconds = Number.POSITIVE_INFINITY } = this.options;
+    const poll = () => void this.tellOfOthers().catch(this.outage.onError);
+    const polls = setInterval(poll, ANNOUNCE_MS);
+    poll();
+    try {
+      // Redis may be gone already: then this waits for it, and a signal ends the wait.
+      const ready = this.worker
+        .waitUntilReady()
+        .then(() => log(`waiting for shards of ${this.name} on ${address.shown}`));
+      ready.catch(() => {}); // worker.on('error') tells
+      const isIdle = () => this.inWork === 0 && performance.now() - this.lastWork > 1000 * idleSeconds;
+      await ended(signal, isIdle);
+      this.pause.stop();
+      await close(this.worker, () => this.classifying, log);
+      return this.done;
+    } finally {
+      this.pause.stop();
+      clearInterval(polls);
+      this.client.disconnect();
     }
   }
-  const look = () => void lookForOthers().catch(outage.onError);
-  const looks = setInterval(look, ANNOUNCE_MS);
-  look();
 
-  try {
-    // Redis may be gone already: then this waits for it, and a signal ends the wait.
-    const ready = worker
-      .waitUntilReady()
-      .then(() => log(`waiting for shards of ${name} on ${address.shown}`));
-    ready.catch(() => {}); // worker.on('error') tells
-    await ended(signal, () => inWork === 0 && performance.now() - lastWork > 1000 * idleSeconds);
-    pause.stop();
-    await close(worker, () => scoring, log);
-    return done;
-  } finally {
-    pause.stop();
-    clearInterval(looks);
-    client.disconnect();
+  private async process(data: unknown): Promise<ShardResult> {
+    this.inWork++;
+    try {
+      const shard = payloadOf(data, this.options.fingerprint, this.options.imgSize);
+      if ((await this.client.exists(runKey(shard.run))) === 0) throw new JobError(GONE);
+      this.classifying++;
+      const result = await classifyShard(shard, this.root, this.options, this.where).finally(() => {
+        this.classifying--;
+      });
+      this.done.shards++;
+      this.done.images += result.indices.length;
+      this.done.failed += result.failures.length;
+      this.lastWork = performance.now();
+      this.pause.reset();
+      return result;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message === GONE) this.told('dropped: shards of an evaluation that is gone');
+      else this.options.log(`a shard failed here: ${message}`);
+      // A worker that cannot do its work must not take it from those that can.
+      if (!(error instanceof JobError)) this.pause.start();
+      throw new Error(`${this.where}: ${message}`);
+    } finally {
+      this.inWork--;
+    }
+  }
+
+  /** Says which evaluations wait for other models. */
+  private async tellOfOthers(): Promise<void> {
+    const open = await this.client.zrangebyscore(OPEN_QUEUES, Date.now() - 4 * ANNOUNCE_MS, '+inf');
+    for (const other of open.filter((queue) => queue !== this.name)) {
+      this.told(
+        `refused: an evaluation waits for the model of ${shorten(other, 60)}, this worker has that of ${this.name}`,
+      );
+    }
   }
 }
 
@@ -162,30 +182,26 @@ function payloadOf(data: unknown, fingerprint: string, imgSize: readonly [number
   }
   const { crop } = shard.preprocessing;
   if (String(crop) !== String(imgSize)) {
-    throw new JobError(`a job with pictures of [${crop}], the model takes [${imgSize}]`);
+    throw new JobError(`a job with images of [${crop}], the model takes [${imgSize}]`);
   }
   return shard;
 }
 
-async function scoreShard(
+async function classifyShard(
   { files: names, contents, preprocessing, batchSize, heads }: Shard,
   root: string,
-  { score, backend }: QueueWorkerOptions,
+  { classify, backend }: QueueWorkerOptions,
   worker: string,
 ): Promise<ShardResult> {
   const files = await locateFiles(root, names, contents);
-  const batches: Promise<ScoredBatch>[] = [];
-  for (let start = 0; start < files.length; start += batchSize) {
-    batches.push(score({ start, files: files.slice(start, start + batchSize), preprocessing, heads }));
-  }
-  const scored = await Promise.all(batches);
-  for (const { logits, indices } of scored) {
+  const batches = await classify({ files, preprocessing, batchSize, heads });
+  for (const { logits, indices } of batches) {
     const bad = logits.findIndex((logit) => !Number.isFinite(logit));
     if (bad < 0) continue;
     const index = indices[Math.floor((bad * indices.length) / logits.length)]!;
     throw new UserError(`${names[index]}: the model's logit is ${logits[bad]} on ${backend}`);
   }
-  return encodeResult(scored, backend, worker);
+  return encodeResult(batches, backend, worker);
 }
 
 /** Lets a worker take no shards for a while, longer with each failure; a success ends it. */
@@ -227,12 +243,12 @@ function onceEach(log: (line: string) => void): (line: string) => void {
 }
 
 /** Ends a worker after the shards in work. If Redis does not take their answers in time, other workers do them again. */
-async function close(worker: Worker, scoring: () => number, log: (line: string) => void): Promise<void> {
+async function close(worker: Worker, classifying: () => number, log: (line: string) => void): Promise<void> {
   const closed = worker.close().then(() => true);
   closed.catch(() => {});
   // Work in hand ends by itself; what may not end is waiting for Redis.
-  while (scoring() > 0) await sleep(50);
-  if (await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })])) return;
+  while (classifying() > 0) await sleep(50);
+  if (await withTimeLimit(closed, CLOSE_MS, () => false)) return;
   log('Redis does not answer: what it was not told of is done by other workers');
 }
 

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { asUserError } from '../fileErrors.js';
+import { writeAll } from '../writeAll.js';
 import { maskedCrc32c } from './crc32c.js';
 
 /** Field numbers of tensorflow/core/util/event.proto and framework/summary.proto. */
@@ -55,9 +56,7 @@ export class EventFile {
 
   private async append(event: Uint8Array): Promise<void> {
     try {
-      const record = tfRecord(event);
-      let done = 0;
-      while (done < record.length) done += (await this.file.write(record, done)).bytesWritten;
+      await writeAll(this.file, tfRecord(event));
     } catch (error) {
       throw asUserError(error, this.path);
     }

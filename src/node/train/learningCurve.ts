@@ -49,7 +49,7 @@ interface Panel {
   readonly points: readonly PanelPoint[];
 }
 
-/** Learning curves as an SVG picture over the epochs: losses, validation top-1, learning rate; the best epoch is marked. */
+/** Learning curves as an SVG image over the epochs: losses, validation top-1, learning rate; the best epoch is marked. */
 export function learningCurve(points: readonly CurvePoint[], title: string): string {
   const panels = panelsOf(points).filter((panel) => panel.points.length > 0);
   const best = points.filter((point) => point.best).at(-1);
@@ -140,7 +140,7 @@ function draw({ points, label, height }: Panel, best: CurvePoint | undefined, is
       ),
     ],
   });
-  // Plot puts its styles into the picture, for a class that all panels would share; nothing here needs them.
+  // Plot puts its styles into the image, for a class that all panels would share; nothing here needs them.
   return plot.outerHTML.replace(/<style>[\s\S]*?<\/style>/g, '');
 }
 

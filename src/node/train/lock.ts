@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { UserError } from '../../errors.js';
 import { asUserError } from '../fileErrors.js';
+import { isAlive } from '../processes.js';
 
 interface Owner {
   readonly pid: number;
@@ -34,7 +35,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
       };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        // Made, but not written: it says of nobody that he has the folder.
+        // Created but not yet written.
         await rm(path, { force: true });
         throw asUserError(error, path);
       }
@@ -74,14 +75,5 @@ function parse(text: string): Owner | undefined {
     return Number.isInteger(owner.pid) ? owner : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import type * as tf from '@tensorflow/tfjs-core';
+import type { EvalLoader, TrainLoader } from '../../data/loader.js';
 import { UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import { countParameters } from '../../families/vit/flops.js';
@@ -10,13 +11,12 @@ import { buildModel, resolveConfig } from '../../models/create.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { assignWeights } from '../../models/weights.js';
 import type { TrainConfig } from '../../train/config.js';
-import type { EvalData, TrainData } from '../../train/data/types.js';
 import { freshWeights, startFrom } from '../../train/startModel.js';
 import { studentOf } from '../../train/student.js';
 import { fitTeacher, type Teacher } from '../../train/teacher.js';
 import type { TrainSetup } from '../../train/trainer.js';
+import { openEvalData, openTrainData } from '../data/loaders.js';
 import { type OpenedModel, openModel } from '../openModel.js';
-import { openEvalData, openTrainData } from '../trainData.js';
 import { openTeacher } from './openTeacher.js';
 
 /** Everything that a run works on, open. */
@@ -57,7 +57,7 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
       `student ${student.name}: ${model.layersModel.countParams().toLocaleString('en')} weights, ` +
         `input ${student.imgSize.join('×')}, ${classNames.length} classes`,
       ...changes,
-      `training: ${data.length} pictures, ${data.name}; validation: ${val.length}, ${val.name}`,
+      `training: ${data.length} images, ${data.name}; validation: ${val.length}, ${val.name}`,
       ...(joint ? ['no teacher: both heads learn from the labels, by the mean of their logits'] : []),
       ...(teacher ? [`teacher ${teacher.name}, ${config.distillation.type} distillation`] : []),
     ];
@@ -105,7 +105,7 @@ async function openData(
   config: TrainConfig,
   preprocessing: Preprocessing,
   open: (() => Promise<void> | void)[],
-): Promise<{ data: TrainData; val: EvalData }> {
+): Promise<{ data: TrainLoader; val: EvalLoader }> {
   const { augment, seed, workers } = config;
   const data = await openTrainData({ data: config.data, augment, preprocessing, seed, workers });
   open.push(() => data.close());
@@ -118,7 +118,7 @@ async function openData(
   if (String(val.classNames) !== String(data.classNames)) {
     throw new UserError(
       `${val.name}: has ${val.classNames.length} of the ${data.classNames.length} classes of ${data.name}; ` +
-        'give every class its folder with pictures',
+        'give every class its folder with images',
     );
   }
   return { data, val };

@@ -3,6 +3,7 @@ import { type WritableModel, writeLayersModel } from '../../../converters/write/
 import { stateDictChunks } from '../../../converters/write/stateDict.js';
 import { UserError } from '../../errors.js';
 import { countParameters } from '../../families/vit/flops.js';
+import { sizeOf } from '../../shape.js';
 import type { TrainConfig } from '../../train/config.js';
 import type { Best, Position } from '../../train/snapshot.js';
 import {
@@ -25,7 +26,7 @@ import { checkRoom, openRunFolder, type RunFolder } from './runFolder.js';
 export interface RunHooks {
   onNote?(line: string): void;
   /** Called once before the first step. */
-  onStart?(run: { steps: number; done: number; picturesPerStep: number }): void;
+  onStart?(run: { steps: number; done: number; imagesPerStep: number }): void;
   onStep?(record: StepRecord): void;
   onEvaluate?(done: number, total: number): void;
   onEpoch?(record: EpochRecord): void;
@@ -77,8 +78,8 @@ async function trainInto(
   });
   try {
     const total = trainer.stepsPerEpoch * config.schedule.epochs;
-    const picturesPerStep = config.batchSize * config.accumulate;
-    hooks.onStart?.({ steps: total, done: trainer.at.step, picturesPerStep });
+    const imagesPerStep = config.batchSize * config.accumulate;
+    hooks.onStart?.({ steps: total, done: trainer.at.step, imagesPerStep });
     const end = await trainer.run(trainHooks(folder, prepared, logs, hooks));
     if (end === 'done') await writeModel(folder.file('last'), writable(prepared));
     await writeCurve(folder, prepared);
@@ -95,7 +96,7 @@ function bytesWritten({ model, student }: Prepared, config: TrainConfig): number
   const weights = 4 * countParameters(model.config);
   const trained = student.trainable.reduce((sum, name) => {
     const shape = student.weights.get(name)!.shape as number[];
-    return sum + 4 * shape.reduce((a, b) => a * b, 1);
+    return sum + 4 * sizeOf(shape);
   }, 0);
   const checkpoint = weights + (config.emaDecay === null ? 2 : 3) * trained;
   return 2 * checkpoint + 6 * weights;

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rm, rmdir, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.js';
-import type { TrainConfig } from '../../train/config.js';
-import { FIELDS } from '../../train/configFields.js';
+import { fieldsOf, valueAt } from '../../schema.js';
+import { type TrainConfig, trainSchema } from '../../train/config.js';
 import { writeFileAtomically } from '../atomicFile.js';
 import { asUserError } from '../fileErrors.js';
 import { lockFolder } from './lock.js';
@@ -19,10 +19,6 @@ export const FILES = {
   best: 'best',
   last: 'last',
 } as const;
-
-/** Fields that may change between a run and its continuation. */
-const MAY_CHANGE =
-  /^(output|workers|backend|evalBatchSize|saveEverySteps|data\.path|val\.path|distillation\.teacher|init\.from)$/;
 
 /** An output folder that is this process' own. */
 export interface RunFolder {
@@ -129,21 +125,15 @@ async function removeLeftovers(folder: string, names: string[]): Promise<void> {
 }
 
 function checkSameRun(stored: unknown, config: TrainConfig, folder: string): void {
-  for (const field of Object.keys(FIELDS)) {
-    if (MAY_CHANGE.test(field)) continue;
-    const [before, now] = [stored, config].map((tree) => JSON.stringify(valueAt(tree, field)));
+  for (const [field, { mayChange }] of Object.entries(fieldsOf(trainSchema))) {
+    if (mayChange) continue;
+    const [before, now] = [stored, config].map((tree) => JSON.stringify(valueAt(tree, field) ?? null));
     if (before === now) continue;
     throw new UserError(
       `${folder}: the run there has ${field} ${before}, not ${now}; --resume goes on with the same run: ` +
         'leave the field as it was, or choose another output folder',
     );
   }
-}
-
-function valueAt(tree: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce((node, key) => (node as Record<string, unknown> | null | undefined)?.[key] ?? null, tree);
 }
 
 /** Throws a UserError if a disk has not the room for what a run writes. */

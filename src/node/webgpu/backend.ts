@@ -1,6 +1,6 @@
 import { activate, addBackend } from '../../backend.js';
-import { isLost } from '../../backendLoss.js';
 import { runningBackend } from '../../boundBackend.js';
+import { isLost } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchWebgpu } from '../../gpuStart.js';
 import { loadTfjsNode } from '../native/tfjsNode.js';

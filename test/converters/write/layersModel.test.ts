@@ -8,8 +8,8 @@ import { encodeWeight } from '../../../converters/write/encodeWeight.js';
 import { modelTopology, writeLayersModel } from '../../../converters/write/layersModel.js';
 import { useBackend } from '../../../src/backend.js';
 import { createModel } from '../../../src/models/create.js';
+import { openLayersModelFolder } from '../../../src/models/layersModelFolder.js';
 import { loadFrom } from '../../../src/models/load.js';
-import { openSavedModel } from '../../../src/models/savedModel.js';
 import { namedWeights } from '../../../src/models/weights.js';
 
 type Files = Map<string, Uint8Array>;
@@ -50,7 +50,7 @@ async function loadByTfjs(files: Files): Promise<tfl.LayersModel> {
 }
 
 const openFiles = (files: Files) =>
-  openSavedModel({ name: 'folder', read: async (path) => files.get(path) as Uint8Array });
+  openLayersModelFolder({ name: 'folder', read: async (path) => files.get(path) as Uint8Array });
 
 describe.each(['float32', 'float16', 'uint8'] as const)('%s', (dtype) => {
   test('tfjs’ own loader and ours give the same weights, near the checkpoint’s', async () => {

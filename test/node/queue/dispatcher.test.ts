@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Worker } from 'bullmq';
 import { preprocessingFor } from '../../../src/image/index.js';
+import { fileSource } from '../../../src/node/data/fileDataset.js';
 import { parseRedisUrl } from '../../../src/node/queue/connection.js';
 import { queueName } from '../../../src/node/queue/names.js';
-import { scoreOnQueue } from '../../../src/node/queue/scoreOnQueue.js';
+import { predictOnQueue } from '../../../src/node/queue/predictOnQueue.js';
 import { encodeResult, type Shard, type ShardResult } from '../../../src/node/queue/shard.js';
 import { hasRedis, RedisServer } from '../../reliability/redis.js';
 
@@ -58,9 +59,8 @@ if (!hasRedis) console.warn('no redis-server: the queue is not tested; apt-get i
 
   async function evaluate() {
     const all: number[] = [];
-    const batches = scoreOnQueue(files, {
+    const batches = predictOnQueue(fileSource(root, files), {
       address: parseRedisUrl(redis.url),
-      root,
       fingerprint: FINGERPRINT,
       classes: CLASSES,
       preprocessing: preprocessingFor('deit', [224, 224]),
@@ -69,7 +69,7 @@ if (!hasRedis) console.warn('no redis-server: the queue is not tested; apt-get i
       log: (line) => void logged.push(line),
     });
     for await (const { indices, logits } of batches) {
-      for (const [row, index] of indices.entries()) all[index] = logits[CLASSES * row]!;
+      for (const [row, index] of Array.from(indices).entries()) all[index] = logits[CLASSES * row]!;
     }
     return all;
   }

@@ -3,9 +3,10 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Queue } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { parseRedisUrl } from '../../../src/node/queue/connection.js';
+import { SHARD_VERSION, type Shard } from '../../../src/node/queue/shard.js';
 import { deitJson, type Running, startDeit } from '../../reliability/deit.js';
 import { hasRedis, RedisServer } from '../../reliability/redis.js';
 import { until } from '../../reliability/until.js';
@@ -132,7 +133,7 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
       contents: Array(4096).fill(null),
     });
     await until(() => large.isFailed(), steady.err);
-    expect(steady.err()).toMatch(/a job that is no shard of pictures: expected 1 to 64 files/);
+    expect(steady.err()).toMatch(/a job that is no shard of images: expected 1 to 64 files/);
     await queue.close();
     expect(await evaluate('after.jsonl', '--queue', redis.url)).toMatchObject({
       code: 0,
@@ -184,6 +185,34 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
     expect(await queue.getWaitingCount()).toBe(0);
     await queue.close();
     client.disconnect();
+  }, 240_000);
+
+  test('shows nothing of an answer that could act on the terminal', async () => {
+    const evaluation = startDeit('eval', model, val, '--queue', redis.url);
+    running.push(evaluation);
+    const queue = await queueOf(evaluation);
+    const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b1Ano\u202eimage\r\nforged line';
+    const forger = new Worker(
+      queue.name,
+      async ({ data }: { data: Shard }) => ({
+        version: SHARD_VERSION,
+        worker: hostile,
+        backend: 'wasm',
+        indices: [],
+        logits: '',
+        heads: [],
+        failures: data.files.map((_, index) => ({ index, message: hostile })),
+      }),
+      { connection: parseRedisUrl(redis.url).options },
+    );
+    const { code, err } = await evaluation.ended;
+    await forger.close(true);
+    await queue.close();
+    expect(code).toBe(1);
+    expect(err.match(/^not read: noimage forged line$/gm)).toHaveLength(400);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(err).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    expect(err).toMatch(/none of its 400 images could be read/);
   }, 240_000);
 
   /** The queue that an evaluation waits on, by what it says. */

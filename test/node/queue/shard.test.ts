@@ -90,7 +90,7 @@ describe('what a worker takes from the queue', () => {
     [{ ...shard, preprocessing: { ...shard.preprocessing, preset: '\u001b[2J' } }],
     [{ ...shard, preprocessing: { ...shard.preprocessing, resize: { mode: 'short', size: 900 } } }],
   ])('refuses a payload that is no shard (%#)', (value) => {
-    expect(() => requireShard(value)).toThrow(/no shard of pictures/);
+    expect(() => requireShard(value)).toThrow(/no shard of images/);
   });
 
   describe('files', () => {
@@ -174,7 +174,7 @@ describe('what comes back', () => {
 
   test('is the same to the bit, with its places in the list', () => {
     const answer = JSON.parse(JSON.stringify(encodeResult(batches, 'wasm', 'host:1')));
-    expect(decodeResult(answer, { start: 100, files, classes: 2 })).toEqual({
+    expect(decodeResult(answer, { indices: files.map((_, i) => 100 + i), files, classes: 2 })).toEqual({
       backend: 'wasm',
       logits: Float32Array.of(1, 2, 3, 4, 5, 0.1),
       indices: [100, 102, 103],
@@ -188,7 +188,7 @@ describe('what comes back', () => {
       heads: [batch.logits.map((x) => x + 1), batch.logits.map((x) => x - 1)],
     }));
     const answer = JSON.parse(JSON.stringify(encodeResult(both, 'wasm', 'host:1')));
-    expect(decodeResult(answer, { start: 0, files, classes: 2 }).heads).toEqual([
+    expect(decodeResult(answer, { indices: files.map((_, i) => i), files, classes: 2 }).heads).toEqual([
       Float32Array.of(2, 3, 4, 5, 6, Math.fround(0.1) + 1),
       Float32Array.of(0, 1, 2, 3, 4, Math.fround(0.1) - 1),
     ]);
@@ -210,7 +210,7 @@ describe('what comes back', () => {
     const answer = JSON.parse(
       JSON.stringify(encodeResult([unread, read(1), last, read(3)], 'wasm', 'host:1')),
     );
-    expect(decodeResult(answer, { start: 0, files, classes: 2 }).heads).toEqual([
+    expect(decodeResult(answer, { indices: files.map((_, i) => i), files, classes: 2 }).heads).toEqual([
       Float32Array.of(3, 4, 3, 4),
       Float32Array.of(5, 6, 5, 6),
     ]);
@@ -220,9 +220,9 @@ describe('what comes back', () => {
     ['a head short', { heads: [''] }],
     ['three heads', { heads: ['', '', ''] }],
     ['no heads at all', { heads: undefined }],
-    ['a picture twice', { indices: [0, 0, 3] }],
-    ['a picture that was not asked for', { indices: [0, 2, 4] }],
-    ['a picture short', { indices: [0, 2] }],
+    ['an image twice', { indices: [0, 0, 3] }],
+    ['an image that was not asked for', { indices: [0, 2, 4] }],
+    ['an image short', { indices: [0, 2] }],
     ['logits short', { logits: '' }],
     ['another version', { version: 9 }],
     ['no indices', { indices: undefined }],
@@ -237,7 +237,7 @@ describe('what comes back', () => {
     ['a backend that is an object', { backend: { toString: 1 } }],
   ])('is refused with %s', (_what, change) => {
     const answer = { ...encodeResult(batches, 'wasm', 'host:1'), ...change };
-    expect(() => decodeResult(answer, { start: 0, files, classes: 2 })).toThrow(
+    expect(() => decodeResult(answer, { indices: files.map((_, i) => i), files, classes: 2 })).toThrow(
       /worker's answer is not usable/,
     );
   });
@@ -245,10 +245,12 @@ describe('what comes back', () => {
   test('names the image of a logit that is not finite, and keeps reasons short', () => {
     const answer = encodeResult(batches, 'wasm', 'host:1');
     const nan = { ...answer, logits: base64(1, 2, Number.NaN, 4, 5, 6) };
-    expect(() => decodeResult(nan, { start: 0, files, classes: 2 })).toThrow(/c\.png has the logit NaN/);
-    const long = { ...answer, failures: [{ index: 1, message: 'x'.repeat(1e6) }] };
-    expect(decodeResult(long, { start: 0, files, classes: 2 }).failures[0]!.message.length).toBeLessThan(
-      1200,
+    expect(() => decodeResult(nan, { indices: files.map((_, i) => i), files, classes: 2 })).toThrow(
+      /c\.png has the logit NaN/,
     );
+    const long = { ...answer, failures: [{ index: 1, message: 'x'.repeat(1e6) }] };
+    expect(
+      decodeResult(long, { indices: files.map((_, i) => i), files, classes: 2 }).failures[0]!.message.length,
+    ).toBeLessThan(1200);
   });
 });

@@ -5,14 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import type { ScoredBatch } from '../../../src/evaluate/index.js';
+import type { PredictedBatch } from '../../../src/evaluate/index.js';
 import { preprocessingFor } from '../../../src/image/index.js';
-import type { ScoreJob } from '../../../src/node/batchScorer.js';
 import { parseRedisUrl } from '../../../src/node/queue/connection.js';
 import { fileContents } from '../../../src/node/queue/fileContents.js';
 import { queueName, runKey } from '../../../src/node/queue/names.js';
 import { SHARD_VERSION, type Shard } from '../../../src/node/queue/shard.js';
 import { runQueueWorker } from '../../../src/node/queue/worker.js';
+import type { ClassifyJob } from '../../../src/node/shardClassifier.js';
 import { hasRedis, RedisServer } from '../../reliability/redis.js';
 import { until } from '../../reliability/until.js';
 
@@ -50,7 +50,7 @@ if (!hasRedis) console.warn('no redis-server: the worker is not tested; apt-get 
   /** Puts ten shards into a queue and has a worker do them until `enough`; tells how many failed and what it did. */
   async function run(
     fingerprint: string,
-    score: (job: ScoreJob) => Promise<ScoredBatch>,
+    classify: (job: ClassifyJob) => Promise<PredictedBatch[]>,
     enough: (queue: Queue) => Promise<unknown>,
   ) {
     const { options: connection } = parseRedisUrl(redis.url);
@@ -62,7 +62,7 @@ if (!hasRedis) console.warn('no redis-server: the worker is not tested; apt-get 
       address: parseRedisUrl(redis.url),
       fingerprint,
       dataFolder: root,
-      score,
+      classify,
       backend: 'wasm',
       imgSize: [224, 224],
       concurrency: 1,
@@ -88,7 +88,7 @@ if (!hasRedis) console.warn('no redis-server: the worker is not tested; apt-get 
   }, 60_000);
 
   test('does not answer with logits that are not finite, and names the image', async () => {
-    const nan = async () => ({ logits: Float32Array.of(1, Number.NaN), indices: [0], failures: [] });
+    const nan = async () => [{ logits: Float32Array.of(1, Number.NaN), indices: [0], failures: [] }];
     const someFailed = (queue: Queue) =>
       until(
         async () => (await queue.getFailedCount()) > 0,
@@ -99,7 +99,7 @@ if (!hasRedis) console.warn('no redis-server: the worker is not tested; apt-get 
   }, 60_000);
 
   test('that can, does them all', async () => {
-    const right = async () => ({ logits: Float32Array.of(1, 2), indices: [0], failures: [] });
+    const right = async () => [{ logits: Float32Array.of(1, 2), indices: [0], failures: [] }];
     const allDone = (queue: Queue) =>
       until(
         async () => (await queue.getCompletedCount()) === 10,

@@ -229,7 +229,7 @@ describe('found before the first step', () => {
     const output = join(around, 'runs', 'first');
     await fails({ output, 'data.path': '/nowhere' }, '/nowhere: no such folder');
     await fails({ output, 'model.embedDim': 9 }, 'embedDim 9 does not divide into 2 heads');
-    await fails({ output, batchSize: 100 }, /70 pictures are fewer than the 200 of one step/);
+    await fails({ output, batchSize: 100 }, /70 images are fewer than the 200 of one step/);
     expect(await readdir(around)).toEqual([]);
     const given = await config({ output });
     expect(await runTraining(given, stopAfter(1))).toMatchObject({ end: 'stopped', steps: 1 });
@@ -262,7 +262,7 @@ describe('found before the first step', () => {
 
   test('no data, and fewer pictures than a step', async () => {
     await fails({ 'data.path': '/nowhere' }, '/nowhere: no such folder');
-    await fails({ batchSize: 100 }, /70 pictures are fewer than the 200 of one step; lower batchSize/);
+    await fails({ batchSize: 100 }, /70 images are fewer than the 200 of one step; lower batchSize/);
   });
 
   test('a student that cannot be built, or cannot learn from a teacher', async () => {
@@ -290,7 +290,7 @@ describe('found before the first step', () => {
     const four = await save(28, 4);
     await fails(teach(four), `teacher ${four}: has 4 classes, the training data 10`);
     const large = await save(32, 10);
-    await fails(teach(large), `teacher ${large}: takes pictures of 32×32, the student's are 28×28`);
+    await fails(teach(large), `teacher ${large}: takes images of 32×32, the student's are 28×28`);
   });
 
   test('a checkpoint that does not fit', async () => {

@@ -16,26 +16,26 @@ export interface Decoded {
 
 /** Decodes a file as PIL has it, or as its EXIF turns it. A bitmap is given back as it is. */
 export async function decode(
-  { pictureBitmap }: Pick<Deit, 'pictureBitmap'>,
+  { imageBitmap }: Pick<Deit, 'imageBitmap'>,
   image: Blob | ImageBitmap,
   upright: boolean,
 ): Promise<Decoded> {
   if (image instanceof ImageBitmap) return { bitmap: image, orientation: 1 };
   const orientation = await exifOrientation(image);
-  const bitmap = await pictureBitmap(image);
+  const bitmap = await imageBitmap(image);
   return { bitmap: upright ? turnUpright(bitmap, orientation) : bitmap, orientation };
 }
 
 /** The part that the model sees, or without a model the whole. */
 export async function viewOf(
-  deit: Pick<Deit, 'seenWindow'> | undefined,
+  deit: Pick<Deit, 'modelCropWindow'> | undefined,
   { bitmap, orientation }: Decoded,
   preprocessing: Preprocessing | undefined,
 ): Promise<View> {
   const { width, height } = bitmap;
   const part =
     deit && preprocessing
-      ? deit.seenWindow(width, height, preprocessing)
+      ? deit.modelCropWindow(width, height, preprocessing)
       : { left: 0, top: 0, width, height };
   // A model that squashes images sees them in its own proportions.
   const [rows, columns] = preprocessing?.crop ?? [part.height, part.width];

@@ -1,5 +1,5 @@
 /** The gallery's worker: small images of files, and images while there is no model yet. It needs no model. */
-import { pictureBitmap } from '../../../src/browser/decode.js';
+import { imageBitmap } from '../../../src/browser/decode.js';
 import { decode, viewOf } from './decodeView.js';
 import type { View } from './protocol.js';
 
@@ -25,7 +25,7 @@ const scope = globalThis as unknown as Scope;
 
 scope.addEventListener('message', async ({ data: { id, file, side, upright } }) => {
   try {
-    const decoded = await decode({ pictureBitmap }, file, upright);
+    const decoded = await decode({ imageBitmap }, file, upright);
     if (side > 0) {
       const bitmap = await middle(decoded.bitmap, side);
       scope.postMessage({ id, bitmap }, [bitmap]);

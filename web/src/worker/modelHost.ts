@@ -70,7 +70,7 @@ export class ModelHost implements Asynchronous {
     };
   }
 
-  /** A backend that cannot be had is another fault than a file that cannot be read. */
+  /** A backend that is not available is another fault than a file that cannot be read. */
   private async checkBackend(name: string): Promise<void> {
     if (name === 'auto') return;
     try {
@@ -94,7 +94,7 @@ export class ModelHost implements Asynchronous {
     const start = performance.now();
     const decoded = await decode(deit, image, upright);
     try {
-      const rgb = await deit.decodePicture(decoded.bitmap);
+      const rgb = await deit.decodeImage(decoded.bitmap);
       const decodedAt = performance.now();
       const pixels = deit.preprocess(rgb, preprocessing);
       const preparedAt = performance.now();
@@ -167,7 +167,7 @@ export class ModelHost implements Asynchronous {
   }
 
   async scores(image: Blob, preset: string): Promise<Logits> {
-    const rgb = await this.deit.decodePicture(image);
+    const rgb = await this.deit.decodeImage(image);
     return this.logitsOf(this.deit.preprocess(rgb, this.preprocessingOf(preset)));
   }
 

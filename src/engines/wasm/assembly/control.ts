@@ -14,7 +14,7 @@ export const SLEEPERS: usize = 192;
 
 /** Loads of DONE before a thread goes to sleep: some 20 µs, about what waking up takes. */
 const SPINS: i32 = 20_000;
-/** A sleeping thread looks about every 50 ms, lest one that died in a task is waited for for ever. */
+/** A sleeping thread checks every 50 ms: a thread that died in a task must not be waited for without end. */
 const SLEEP_NS: i64 = 50_000_000;
 
 /** Waits until `count` tasks are done; false if the program was stopped. */

@@ -24,7 +24,7 @@ export function endsPlainly(step: Step): bool {
  * @param residual the tile's first row of the residual, from its first column on, or 0
  * @param y the tile's first row of the output likewise; where it is made of panels, the tile's panel
  */
-export function finishTile(tile: usize, step: Step, offset: usize, residual: usize, y: usize): void {
+export function applyEpilogue(tile: usize, step: Step, offset: usize, residual: usize, y: usize): void {
   activate(tile, step.activation);
   if (step.scale) scaleTile(tile, step.scale + offset);
   if (step.yKind == PANELS_OWN) packTile(tile, y + offset * ROWS);

@@ -4,7 +4,7 @@
  * The rows are packed into panels in the thread's own memory, where they stay in the second-level cache. Against them go
  * the panels of w, cut in depth, each piece held in the first-level cache while the rows' panels stream past it.
  */
-import { endsPlainly, finishTile } from './epilogue';
+import { endsPlainly, applyEpilogue } from './epilogue';
 import { COLS, COLS_BYTES, multiplyTile, ROWS, TILE_BYTES } from './micro';
 import { NORM_BYTES, normalizeRow } from './norm';
 import { packRows, packRowsAt } from './pack';
@@ -132,7 +132,7 @@ function multiply(
               ? step.residual + <usize>(tile * ROWS) * step.residualStride + offset
               : 0;
             multiplyTile(a, b, count, init, initStride, scratch, COLS_BYTES);
-            finishTile(scratch, step, offset, residual, y);
+            applyEpilogue(scratch, step, offset, residual, y);
           }
         }
         a += size;

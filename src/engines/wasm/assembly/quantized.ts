@@ -4,9 +4,9 @@
  * Those of a tile with prefix tokens, on which the logits depend, have 11 bits: code = 16 · high + low, and the low parts
  * are multiplied as a tile of their own.
  */
-import { rotateRow } from '../../../kernels/wasm/assembly/rotate';
+import { hadamardRow } from '../../../kernels/wasm/assembly/hadamard';
 import { multiplyCodes, UNIT } from './codes';
-import { finishTile } from './epilogue';
+import { applyEpilogue } from './epilogue';
 import { isPacked, padded, rowsOf } from './linear';
 import { COLS, COLS_BYTES, ROWS, ROWS_BYTES, TILE_BYTES } from './micro';
 import { NORM_BYTES, normalizeRow } from './norm';
@@ -105,7 +105,7 @@ function quantizeTiles(
       const x = rows + <usize>min(row, last) * step.xStride;
       const at = <usize>row << 2;
       if (step.gamma) normalizeRow(x, k, step.gamma, step.beta, step.epsilon, line, scratch);
-      rotateRow(step.gamma ? line : x, k, line);
+      hadamardRow(step.gamma ? line : x, k, line);
       quantizeRow(line, k, precise, high + at, low + at, parameters + at);
     }
     high += size;
@@ -232,7 +232,7 @@ function multiply(
           const residual = step.residual
             ? step.residual + <usize>(tile * ROWS) * step.residualStride + offset
             : 0;
-          finishTile(scratch, step, offset, residual, y);
+          applyEpilogue(scratch, step, offset, residual, y);
         }
       }
     }

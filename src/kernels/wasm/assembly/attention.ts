@@ -7,7 +7,7 @@
  */
 import { multiplyTile, ROWS } from './micro';
 import { packColumnPanels, packRows, packTransposed, unpackTransposed } from './pack';
-import { take, threadsOf } from './queue';
+import { take, threadsOf } from './workQueue';
 import { aligned } from './scratch';
 import { CONSTANTS_BYTES, exp, storeConstants } from './simd';
 

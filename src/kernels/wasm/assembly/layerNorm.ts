@@ -1,4 +1,4 @@
-import { take } from './queue';
+import { take } from './workQueue';
 import { sumLanes } from './simd';
 
 /** Rows that a thread takes at a time. */

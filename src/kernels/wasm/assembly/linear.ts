@@ -5,10 +5,10 @@
  * first-level cache while the panels of the block stream past it. Threads share both: first the packing, then the
  * columns.
  */
-import { finishTile, Target } from './finish';
+import { applyEpilogue, Target } from './epilogue';
 import { COLS, multiplyTile, ROWS, TILE_BYTES } from './micro';
 import { copyPadded, packColumns, packRows, packRowsAt } from './pack';
-import { beginStages, nextChunk, openStage, Stages } from './queue';
+import { beginStages, nextChunk, openStage, Stages } from './workQueue';
 import { aligned } from './scratch';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
@@ -17,7 +17,7 @@ import { CONSTANTS_BYTES, storeConstants } from './simd';
  * 256 to 1536: up to 2 % faster than its neighbours at k = 3072, the same elsewhere.
  */
 const BLOCK_DEPTH: i32 = 512;
-/** Most rows of a block: about 400 kB with BLOCK_DEPTH, and the 198 rows of a 224-pixel picture in one block. */
+/** Most rows of a block: about 400 kB with BLOCK_DEPTH, and the 198 rows of a 224-pixel image in one block. */
 const BLOCK_ROWS: i32 = 204 - (204 % ROWS);
 /** Rows that a thread packs at a time. */
 const PACK_ROWS: i32 = 4 * ROWS;
@@ -50,16 +50,16 @@ class Product {
   own: usize;
 }
 
-/** Patches of pictures [h, width, c]. */
+/** Patches of images [h, width, c]. */
 // @ts-ignore: decorator
 @unmanaged
 class Patches {
   size: i32;
   h: i32;
-  /** Patches down and across a picture. */
+  /** Patches down and across an image. */
   down: i32;
   across: i32;
-  /** Bytes of a row of the picture. */
+  /** Bytes of a row of the image. */
   line: usize;
   /** Values in a row of a patch. */
   unit: i32;
@@ -309,7 +309,7 @@ function multiplyBlock(
     }
     for (let row = 0; row < rows; row += ROWS) {
       multiplyTile(panels + ((<usize>row * <usize>depth) << 2), panel, depth, own);
-      finishTile(own, min(ROWS, rows - row), target, starts, ends);
+      applyEpilogue(own, min(ROWS, rows - row), target, starts, ends);
     }
     if (ends && column + COLS > n) {
       const to = product.y + ((<usize>firstRow * <usize>n) << 2) + offset;

@@ -9,7 +9,7 @@
  * the relaxed build, 16-bit numbers in the plain one.
  */
 import { normalizeRows } from './layerNorm';
-import { rotateRow } from './rotate';
+import { hadamardRow } from './hadamard';
 
 /** Values of a row that are multiplied with weights held in registers. */
 export const GROUP: i32 = ASC_FEATURE_RELAXED_SIMD ? 16 : 8;
@@ -53,7 +53,7 @@ export function quantizeRows(
   memory.fill(row + bytes, 0, rowBytes(k) - bytes);
   for (let i = 0; i < m; i++) {
     if (gamma) normalizeRows(x, 1, k, gamma, beta, epsilon, row);
-    rotateRow(gamma ? row : x, k, row);
+    hadamardRow(gamma ? row : x, k, row);
     const levels = i < precise ? PRECISE_LEVELS : LEVELS;
     const least = extreme(row, k, false);
     const range = extreme(row, k, true) - least;

@@ -2,9 +2,9 @@
 import { attendHead, headScratchBytes, partsOfHead, queriesOfPart } from './attention';
 import { attendQuantized, attendsQuantized, quantizedAttentionScratchBytes } from './quantizedAttention';
 import {
-  Ending, layOutWorkspace, multiplyQuantized, ownBytes, sharedBytes, WORKSPACE_BYTES,
+  Epilogue, layOutWorkspace, multiplyQuantized, ownBytes, sharedBytes, WORKSPACE_BYTES,
 } from './quantizedLinear';
-import { beginStages, nextChunk, openStage, Stages, threadsOf } from './queue';
+import { beginStages, nextChunk, openStage, Stages, threadsOf } from './workQueue';
 import { aligned } from './scratch';
 import { CONSTANTS_BYTES, storeConstants } from './simd';
 
@@ -29,7 +29,7 @@ export class BlockWeights {
 }
 
 // A thread's own scratch memory, in this order; attention and the products come after each other, in the same place.
-const ENDING: usize = 0;
+const EPILOGUE: usize = 0;
 const STAGES: usize = 64;
 const CONSTANTS: usize = 128;
 const WORK: usize = CONSTANTS + CONSTANTS_BYTES;
@@ -69,30 +69,30 @@ export function quantizedBlock(
   const shared = attended + aligned(<usize>t * <usize>d * 4);
   const own =
     shared + sharedBytes(t, widest, prefix) + <usize>thread * threadBytes(t, d, heads, hidden, prefix);
-  const ending = changetype<Ending>(own + ENDING);
+  const epilogue = changetype<Epilogue>(own + EPILOGUE);
   const stages = changetype<Stages>(own + STAGES);
   const constants = own + CONSTANTS;
-  const picture = <usize>t * <usize>d * 4;
+  const image = <usize>t * <usize>d * 4;
   const workspace = layOutWorkspace(own + WORK, shared, t, widest, prefix, constants, stages);
   storeConstants(constants);
   beginStages(stages, queue);
   for (let i = 0; i < b; i++) {
-    setEnding(ending, w.qkvBias, false, 0, 0);
-    multiplyQuantized(x, t, d, 3 * d, w.norm1Gamma, w.norm1Beta, epsilon, prefix, w.qkv, ending, wide, workspace);
+    setEpilogue(epilogue, w.qkvBias, false, 0, 0);
+    multiplyQuantized(x, t, d, 3 * d, w.norm1Gamma, w.norm1Beta, epsilon, prefix, w.qkv, epilogue, wide, workspace);
     attend(wide, t, heads, d / heads, attended, own + WORK + WORKSPACE_BYTES, stages);
-    setEnding(ending, w.projBias, false, w.scale1, x);
-    multiplyQuantized(attended, t, d, d, 0, 0, 0, prefix, w.proj, ending, y, workspace);
+    setEpilogue(epilogue, w.projBias, false, w.scale1, x);
+    multiplyQuantized(attended, t, d, d, 0, 0, 0, prefix, w.proj, epilogue, y, workspace);
 
-    setEnding(ending, w.fc1Bias, true, 0, 0);
-    multiplyQuantized(y, t, d, hidden, w.norm2Gamma, w.norm2Beta, epsilon, prefix, w.fc1, ending, wide, workspace);
-    setEnding(ending, w.fc2Bias, false, w.scale2, y);
-    multiplyQuantized(wide, t, hidden, d, 0, 0, 0, prefix, w.fc2, ending, y, workspace);
-    x += picture;
-    y += picture;
+    setEpilogue(epilogue, w.fc1Bias, true, 0, 0);
+    multiplyQuantized(y, t, d, hidden, w.norm2Gamma, w.norm2Beta, epsilon, prefix, w.fc1, epilogue, wide, workspace);
+    setEpilogue(epilogue, w.fc2Bias, false, w.scale2, y);
+    multiplyQuantized(wide, t, hidden, d, 0, 0, 0, prefix, w.fc2, epilogue, y, workspace);
+    x += image;
+    y += image;
   }
 }
 
-/** Takes part in the attention of one picture; qkv [t, 3, heads, d], y [t, heads, d]. */
+/** Takes part in the attention of one image; qkv [t, 3, heads, d], y [t, heads, d]. */
 function attend(qkv: usize, t: i32, heads: i32, d: i32, y: usize, scratch: usize, stages: Stages): void {
   const width = <usize>(heads * d) << 2;
   const parts = partsOfHead(heads, t, threadsOf(stages.queue));
@@ -106,9 +106,9 @@ function attend(qkv: usize, t: i32, heads: i32, d: i32, y: usize, scratch: usize
   }
 }
 
-function setEnding(ending: Ending, bias: usize, gelu: bool, layerScale: usize, residual: usize): void {
-  ending.bias = bias;
-  ending.gelu = gelu;
-  ending.layerScale = layerScale;
-  ending.residual = residual;
+function setEpilogue(epilogue: Epilogue, bias: usize, gelu: bool, layerScale: usize, residual: usize): void {
+  epilogue.bias = bias;
+  epilogue.gelu = gelu;
+  epilogue.layerScale = layerScale;
+  epilogue.residual = residual;
 }

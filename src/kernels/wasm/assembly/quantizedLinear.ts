@@ -1,9 +1,9 @@
 /** y [m, n] = activation(scale · (codes of x · codes of w) + bias) * layerScale + residual, sums in whole numbers. */
-import { combineHalves, halvesBytes, halvesWeightBytes, inHalves, multiplyHalves, packHalves } from './halves';
+import { combineStrassen, strassenBytes, strassenWeightBytes, usesStrassen, multiplyStrassen, packStrassen } from './strassen';
 import { addProduct, WEIGHT_GROUP, weightOffset } from './integerProduct';
 import { copyPadded } from './pack';
 import { codesBytes, groupsOf, quantizeRows, ROW_PARAMETERS, rowBytes } from './quantizeRows';
-import { beginStages, nextChunk, openStage, Stages, threadsOf } from './queue';
+import { beginStages, nextChunk, openStage, Stages, threadsOf } from './workQueue';
 import { aligned } from './scratch';
 import { coarseGelu } from './simd';
 
@@ -20,19 +20,19 @@ const COMBINED_GROUPS: i32 = 4;
 // @ts-ignore: decorator
 @inline
 function panelsOf(k: i32, n: i32): i32 {
-  return inHalves(k, n) ? 2 : 1;
+  return usesStrassen(k, n) ? 2 : 1;
 }
 
 /** How often panels are multiplied until all n columns are. */
 // @ts-ignore: decorator
 @inline
 function turnsOf(k: i32, n: i32): i32 {
-  return inHalves(k, n) ? n / 16 : (n + 7) / 8;
+  return usesStrassen(k, n) ? n / 16 : (n + 7) / 8;
 }
 
 /** Bytes of the panels of one turn. */
 function turnBytes(k: i32, n: i32): usize {
-  if (inHalves(k, n)) return 2 * PANEL_HEAD + halvesWeightBytes(k);
+  if (usesStrassen(k, n)) return 2 * PANEL_HEAD + strassenWeightBytes(k);
   return PANEL_HEAD + <usize>groupsOf(k) * WEIGHT_GROUP;
 }
 
@@ -46,14 +46,14 @@ export function quantizedPackedBytes(k: i32, n: i32): usize {
  */
 export function packQuantized(w: usize, scale: usize, k: i32, n: i32, packed: usize): void {
   memory.fill(packed, 0, quantizedPackedBytes(k, n));
-  const halves = inHalves(k, n);
+  const halves = usesStrassen(k, n);
   const turns = turnsOf(k, n);
   for (let turn = 0; turn < turns; turn++) {
     const column = turn << 3;
     packHead(w, scale, k, n, column, packed);
     if (halves) {
       packHead(w, scale, k, n, column + (n >> 1), packed + PANEL_HEAD);
-      packTurnInHalves(w + (<usize>column << 2), k, n, packed + 2 * PANEL_HEAD);
+      packTurnStrassen(w + (<usize>column << 2), k, n, packed + 2 * PANEL_HEAD);
     } else {
       packTurn(w + (<usize>column << 2), k, n, min(8, n - column), packed + PANEL_HEAD);
     }
@@ -83,14 +83,14 @@ function packTurn(w: usize, k: i32, n: i32, valid: i32, weights: usize): void {
   }
 }
 
-function packTurnInHalves(w: usize, k: i32, n: i32, weights: usize): void {
+function packTurnStrassen(w: usize, k: i32, n: i32, weights: usize): void {
   const half = k >> 1;
   for (let i = 0; i < half; i++) {
     for (let c = 0; c < 8; c++) {
       const top = i * n + c;
       const bottom = top + half * n;
       const right = n >> 1;
-      packHalves(codeAt(w, top), codeAt(w, top + right), codeAt(w, bottom), codeAt(w, bottom + right), i, c, k, weights);
+      packStrassen(codeAt(w, top), codeAt(w, top + right), codeAt(w, bottom), codeAt(w, bottom + right), i, c, k, weights);
     }
   }
 }
@@ -124,7 +124,7 @@ export const WORKSPACE_BYTES: usize = 64;
 /** What is done with the sums. Addresses; 0 for none. */
 // @ts-ignore: decorator
 @unmanaged
-export class Ending {
+export class Epilogue {
   bias: usize;
   gelu: bool;
   layerScale: usize;
@@ -141,7 +141,7 @@ function codeRows(m: i32, precise: i32): i32 {
 /** Bytes of what threads share to multiply matrices of at most m rows of at most k values. */
 export function sharedBytes(m: i32, k: i32, precise: i32): usize {
   const rows = codeRows(m, precise);
-  const halves = ASC_FEATURE_RELAXED_SIMD ? 0 : halvesBytes(rows, k);
+  const halves = ASC_FEATURE_RELAXED_SIMD ? 0 : strassenBytes(rows, k);
   return aligned(codesBytes(rows, k) + halves) + aligned(<usize>(m + precise) * ROW_PARAMETERS);
 }
 
@@ -187,7 +187,7 @@ function blockRows(m: i32, k: i32): i32 {
  */
 export function multiplyQuantized(
   x: usize, m: i32, k: i32, n: i32, gamma: usize, beta: usize, epsilon: f32, precise: i32,
-  w: usize, ending: Ending, y: usize, workspace: Workspace,
+  w: usize, epilogue: Epilogue, y: usize, workspace: Workspace,
 ): void {
   const height = blockRows(m, k);
   const stages = workspace.stages;
@@ -203,7 +203,7 @@ export function multiplyQuantized(
       for (let panel = 0; panel < panels; panel++) {
         const sums = sumsOf(panel, rows, low, workspace);
         const column = (turn << 3) + panel * (n >> 1);
-        finish(head + <usize>panel * PANEL_HEAD, sums, row, rows, column, n, ending, y, workspace);
+        applyEpilogue(head + <usize>panel * PANEL_HEAD, sums, row, rows, column, n, epilogue, y, workspace);
       }
     }
   }
@@ -228,12 +228,12 @@ function makeCodes(
       workspace.parameters + <usize>first * ROW_PARAMETERS, workspace.row,
     );
   }
-  if (!inHalves(k, n)) return;
+  if (!usesStrassen(k, n)) return;
   const groups = groupsOf(k) >> 1;
   const combinations = (groups + COMBINED_GROUPS - 1) / COMBINED_GROUPS;
   for (let chunk = openStage(stages, combinations); chunk >= 0; chunk = nextChunk(stages)) {
     const first = chunk * COMBINED_GROUPS;
-    combineHalves(codes, all, k, first, min(first + COMBINED_GROUPS, groups));
+    combineStrassen(codes, all, k, first, min(first + COMBINED_GROUPS, groups));
   }
 }
 
@@ -249,8 +249,8 @@ function multiplyTurn(head: usize, rows: i32, low: i32, k: i32, n: i32, workspac
   const all = codeRows(rows, low);
   const panels = panelsOf(k, n);
   const weights = head + <usize>panels * PANEL_HEAD;
-  if (inHalves(k, n)) {
-    multiplyHalves(workspace.codes, all, k, weights, workspace.sums);
+  if (usesStrassen(k, n)) {
+    multiplyStrassen(workspace.codes, all, k, weights, workspace.sums);
   } else {
     memory.fill(workspace.sums, 0, <usize>all << 5);
     addProduct(workspace.codes, <usize>all << 4, all, groupsOf(k), weights, workspace.sums);
@@ -273,17 +273,17 @@ function joinPrecise(sums: usize, rows: i32, precise: i32): void {
   }
 }
 
-function finish(
-  panel: usize, sums: usize, row: i32, rows: i32, column: i32, n: i32, ending: Ending, y: usize, workspace: Workspace,
+function applyEpilogue(
+  panel: usize, sums: usize, row: i32, rows: i32, column: i32, n: i32, epilogue: Epilogue, y: usize, workspace: Workspace,
 ): void {
   const offset = <usize>column << 2;
   const stride = <usize>n << 2;
   const start = <usize>row * stride + offset;
-  let bias = ending.bias ? ending.bias + offset : 0;
-  let layerScale = ending.layerScale ? ending.layerScale + offset : 0;
-  const residual = ending.residual ? ending.residual + start : 0;
+  let bias = epilogue.bias ? epilogue.bias + offset : 0;
+  let layerScale = epilogue.layerScale ? epilogue.layerScale + offset : 0;
+  const residual = epilogue.residual ? epilogue.residual + start : 0;
   if (column + 8 <= n) {
-    finishRows(panel, sums, rows, bias, ending.gelu, layerScale, residual, stride, y + start, stride, workspace);
+    epilogueRows(panel, sums, rows, bias, epilogue.gelu, layerScale, residual, stride, y + start, stride, workspace);
     return;
   }
   // The edge: in place of the sums, then copied, so that nothing past a row is read or written.
@@ -296,7 +296,7 @@ function finish(
     copyPadded(layerScale, valid, workspace.edge + 32);
     layerScale = workspace.edge + 32;
   }
-  finishRows(panel, sums, rows, bias, ending.gelu, layerScale, 0, 0, sums, 32, workspace);
+  epilogueRows(panel, sums, rows, bias, epilogue.gelu, layerScale, 0, 0, sums, 32, workspace);
   for (let i = 0; i < rows; i++) {
     const from = sums + (<usize>i << 5);
     const to = y + start + <usize>i * stride;
@@ -308,7 +308,7 @@ function finish(
   }
 }
 
-function finishRows(
+function epilogueRows(
   panel: usize, sums: usize, rows: i32, bias: usize, useGelu: bool, layerScale: usize, residual: usize, residualStride: usize,
   y: usize, stride: usize, workspace: Workspace,
 ): void {

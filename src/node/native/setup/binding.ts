@@ -1,7 +1,7 @@
 import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../../../errors.js';
-import { type Command, type RunOptions, run } from './commands.js';
+import { type ProgramCall, type RunOptions, run } from './commands.js';
 import { extract, withWheel } from './wheels.js';
 
 /** N-API level of the binding: what it is compiled for runs in Node 12.22 and everything later. */
@@ -49,7 +49,7 @@ export async function extractCuda(wheel: string, tfjsNode: string): Promise<void
  * and a download of Node's headers for the same two files. The headers are those of the node-api-headers package.
  */
 export async function compileBinding(
-  compiler: Command,
+  compiler: ProgramCall,
   tfjsNode: string,
   nodeApiHeaders: string,
   options: RunOptions,

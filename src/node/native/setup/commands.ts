@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { UserError } from '../../../errors.js';
 
 /** A program with the arguments that always come first, e.g. `python3 -m pip`. */
-export type Command = readonly [program: string, ...args: string[]];
+export type ProgramCall = readonly [program: string, ...args: string[]];
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -24,7 +24,7 @@ const SHOWN_LINES = 3;
  * @throws UserError with the last lines of its output if it cannot be started or fails
  */
 export function run(
-  [program, ...first]: Command,
+  [program, ...first]: ProgramCall,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<string> {

@@ -1,11 +1,11 @@
 import { UserError } from '../../../errors.js';
-import { type Command, findProgram, run } from './commands.js';
+import { findProgram, type ProgramCall, run } from './commands.js';
 
 /** The programs that setup-native needs. */
 export interface Tools {
-  readonly npm: Command;
-  readonly pip: Command;
-  readonly compiler: Command;
+  readonly npm: ProgramCall;
+  readonly pip: ProgramCall;
+  readonly compiler: ProgramCall;
 }
 
 /** Finds the programs. Throws a UserError that names all that are missing, and how to get them. */
@@ -23,17 +23,17 @@ export async function findTools(env: NodeJS.ProcessEnv = process.env): Promise<T
 }
 
 /** pip as a module of Python or as a program: not every Python has it. */
-export async function findPip(env: NodeJS.ProcessEnv): Promise<Command | undefined> {
+export async function findPip(env: NodeJS.ProcessEnv): Promise<ProgramCall | undefined> {
   for (const python of ['python3', 'python']) {
     if (!(await findProgram([python], env))) continue;
-    const pip: Command = [python, '-m', 'pip'];
+    const pip: ProgramCall = [python, '-m', 'pip'];
     if (await works(pip, env)) return pip;
   }
   const program = await findProgram(['pip3', 'pip'], env);
   return program && (await works([program], env)) ? [program] : undefined;
 }
 
-function works(pip: Command, env: NodeJS.ProcessEnv): Promise<boolean> {
+function works(pip: ProgramCall, env: NodeJS.ProcessEnv): Promise<boolean> {
   return run(pip, ['--version'], { env }).then(
     () => true,
     () => false,

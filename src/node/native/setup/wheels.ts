@@ -4,7 +4,7 @@ import { unzip, type ZipEntry } from 'unzipit';
 import { UserError } from '../../../errors.js';
 import { openFileSource } from '../../fileSource.js';
 import { tensorflowVersion } from '../folder.js';
-import { type Command, type RunOptions, run } from './commands.js';
+import { type ProgramCall, type RunOptions, run } from './commands.js';
 import type { Platform } from './platform.js';
 
 /**
@@ -15,7 +15,7 @@ import type { Platform } from './platform.js';
  * @returns path of the wheel
  */
 export async function downloadWheel(
-  pip: Command,
+  pip: ProgramCall,
   requirement: string,
   folder: string,
   { wheelTags }: Platform,

@@ -18,7 +18,7 @@ import type { Preprocessing } from '../src/image/types.js';
 import { Random } from '../src/random.js';
 import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
 import { choosePreprocessing } from './choosePreprocessing.js';
-import type { Assumption, Facts } from './facts.js';
+import type { Assumption, Facts, Library } from './facts.js';
 import {
   type FoundModel,
   findVisionTransformer,
@@ -150,6 +150,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...labels.assumptions,
     ...preprocessing.assumptions,
     ...resampling(found, source, config),
+    ...resized(source, config, facts, found.naming.library, options),
   ];
   return {
     family: 'vit',
@@ -203,6 +204,21 @@ function resampling(
       why: 'timm resamples position embeddings with antialias, facebookresearch without, and the names of the tensors are the same',
     },
   ];
+}
+
+/** Position embeddings that are resampled since images are prepared at another size; DINOv2's own code does so. */
+function resized(
+  source: VitConfig,
+  config: VitConfig,
+  { preprocessing, library, name }: Facts,
+  named: Library | undefined,
+  { imgSize }: ConvertOptions,
+): Assumption[] {
+  if (imgSize || !preprocessing || String(gridSize(source)) === String(gridSize(config))) return [];
+  if ((library?.value ?? named) === 'dinov2' || /dinov2/i.test(name?.value ?? '')) return [];
+  const [own, wanted] = [source.imgSize.join('×'), config.imgSize.join('×')];
+  const why = `${preprocessing.source} gives images of so many pixels, the position embeddings are of ${own}: they are resampled; --img-size ${own.replace('×', 'x')} says otherwise`;
+  return [{ field: 'imgSize', value: wanted, why }];
 }
 
 /** The model at the size that is wanted, else that of the images that it is given (DINOv2's are not its embeddings'). */

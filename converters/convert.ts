@@ -1,5 +1,5 @@
 import { imagenetLabels } from '../configs/imagenet.js';
-import { checkOptions } from '../src/checkOptions.js';
+import { checkOptions, type OptionKind } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
 import type { WeightReader } from '../src/families/types.js';
 import {
@@ -62,20 +62,20 @@ export interface ConvertOptions {
   facts?: Facts;
 }
 
-const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
-  model: true,
-  imgSize: true,
-  numClasses: true,
-  numHeads: true,
-  pool: true,
-  activation: true,
-  layerNormEps: true,
-  labels: true,
-  preprocessing: true,
-  tables: true,
-  root: true,
-  pooler: true,
-  facts: true,
+const CONVERT_OPTIONS: Record<keyof ConvertOptions, OptionKind> = {
+  model: 'text',
+  imgSize: 'size',
+  numClasses: 'count',
+  numHeads: 'number',
+  pool: 'text',
+  activation: 'text',
+  layerNormEps: 'number',
+  labels: 'texts',
+  preprocessing: 'object',
+  tables: 'object',
+  root: 'text',
+  pooler: 'flag',
+  facts: 'object',
 };
 
 /** What became of the tensors of a checkpoint. */
@@ -120,7 +120,7 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
-  checkOptions('convert', options, Object.keys(CONVERT_OPTIONS));
+  checkOptions('convert', options, CONVERT_OPTIONS);
   const file = checkpoint.name;
   const facts = withOptions(options.facts ?? storedFacts(checkpoint), options);
   const found = findVisionTransformer(checkpoint, { root: options.root, facts });

@@ -122,6 +122,7 @@ export interface Conversion {
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
   checkOptions('convert', options, CONVERT_OPTIONS);
   const file = checkpoint.name;
+  refuseShard(file);
   const facts = withOptions(options.facts ?? storedFacts(checkpoint), options);
   const found = findVisionTransformer(checkpoint, { root: options.root, facts });
   const inferred = inferArchitecture(
@@ -161,6 +162,15 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     readWeight: weightReader(found, source, config, file),
     report: report(checkpoint, found, inferred, config, heads, assumptions),
   };
+}
+
+/** One of several files of a checkpoint may hold what looks like a smaller model. */
+function refuseShard(file: string): void {
+  const [, shard, of] = /-(\d{5})-of-(\d{5})\.\w+$/.exec(file) ?? [];
+  if (of === undefined || Number(of) < 2) return;
+  throw new UserError(
+    `${file}: is file ${Number(shard)} of ${Number(of)} of a checkpoint; give their folder, or the .index.json beside them`,
+  );
 }
 
 /** The facts, options first. */

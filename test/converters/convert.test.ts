@@ -96,6 +96,15 @@ describe('the report', () => {
     expect(convert(await open(name), { numHeads: 2 }).report.naming).toBe(naming);
   });
 
+  test('one of several files is refused by its name', async () => {
+    const { tensors, metadata, format } = await open('facebook.pth');
+    const named = (name: string) => convert({ name, format, tensors, metadata }, { numHeads: 2 });
+    expect(() => named('x/model-00002-of-00003.safetensors')).toThrow(
+      'x/model-00002-of-00003.safetensors: is file 2 of 3 of a checkpoint; give their folder, or the .index.json',
+    );
+    expect(named('x/model-00001-of-00001.safetensors').config.depth).toBe(named('x.pth').config.depth);
+  });
+
   test('says that images of another size resample the position embeddings, unless it was asked for', async () => {
     const file = await open('facebook.pth');
     const preprocessing = { value: preprocessingFor('deit', [48, 48]), source: 'config.json' };

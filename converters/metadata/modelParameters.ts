@@ -18,6 +18,19 @@ interface Parameter<F extends keyof VitConfig> {
   readonly read: (value: unknown) => VitConfig[F] | undefined;
 }
 
+/** `heads` may be a number of outputs, unless it stands beside a transformer's sizes. */
+const SIZES = [
+  'dim',
+  'depth',
+  'embed_dim',
+  'hidden_dim',
+  'mlp_dim',
+  'mlp_ratio',
+  'patch_size',
+  'width',
+  'layers',
+];
+
 /** A number, or a text that is one: safetensors keeps texts alone. */
 const numberOf = (value: unknown) =>
   typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
@@ -58,6 +71,7 @@ export function modelParameters(metadata: CheckpointMetadata): Facts['config'] {
     const name = parts.pop()!;
     for (const [field, { names, read }] of Object.entries(PARAMETERS)) {
       if (!names.includes(name) || !parts.every((part) => CONTAINERS.has(part.toLowerCase()))) continue;
+      if (name === 'heads' && !SIZES.some((size) => [...parts, size].join('.') in metadata)) continue;
       const told = read(value);
       if (told === undefined) continue;
       if (field in config && config[field]!.value !== told) several.add(field);

@@ -152,7 +152,7 @@ describe('parameters that scripts keep beside the weights', () => {
     ['in a configuration', { 'config.num_heads': 6 }, 'config.num_heads'],
     ['by transformers’ name', { 'config.num_attention_heads': 6 }, 'config.num_attention_heads'],
     ['in a part of it', { 'hyper_parameters.model.num_heads': 6 }, 'hyper_parameters.model.num_heads'],
-    ['as model_args', { 'model_args.heads': 6 }, 'model_args.heads'],
+    ['beside a depth', { 'model_args.heads': 6, 'model_args.depth': 12 }, 'model_args.heads'],
     ['as a text of safetensors', { num_heads: '6' }, 'num_heads'],
     [
       'in a JSON text of safetensors',
@@ -181,6 +181,7 @@ describe('parameters that scripts keep beside the weights', () => {
 
   test.each<[string, CheckpointMetadata]>([
     ['several numbers', { 'config.encoder.num_heads': 6, 'config.model.num_heads': 8 }],
+    ['outputs', { 'args.heads': 2 }],
     ['no whole number', { num_heads: 'six' }],
     ['nothing above 0', { 'args.num_heads': 0 }],
     ['of another part', { 'config.text_decoder.num_heads': 6, 'optimizer.num_heads': 6 }],

@@ -82,6 +82,18 @@ export function modelParameters(metadata: CheckpointMetadata): Facts['config'] {
   return config as Facts['config'];
 }
 
+/** The same of a configuration as an object, e.g. that of PyTorchModelHubMixin; `file` names it in the sources. */
+export function parametersOfObject(config: object, file: string): Facts['config'] {
+  const values: Values = Object.create(null);
+  for (const [name, value] of Object.entries(config)) addValues(values, name, value, 1);
+  const facts = Object.entries(modelParameters(values)) as [string, Fact<unknown>][];
+  return Object.fromEntries(
+    facts.map(([field, { value, source }]) => [field, { value, source: `${file}: ${source}` }]),
+  ) as Facts['config'];
+}
+
+type Values = Record<string, string | number | boolean | null>;
+
 /** Levels of a JSON text that are read. */
 const MAX_DEPTH = 8;
 
@@ -90,7 +102,7 @@ const MAX_DEPTH = 8;
  * `json.dumps` of their arguments there.
  */
 export function withJsonTexts(metadata: CheckpointMetadata): CheckpointMetadata {
-  const all: Record<string, string | number | boolean | null> = Object.assign(Object.create(null), metadata);
+  const all: Values = Object.assign(Object.create(null), metadata);
   for (const [path, text] of Object.entries(metadata)) {
     if (typeof text !== 'string' || !CONTAINERS.has(path.toLowerCase()) || !text.trimStart().startsWith('{'))
       continue;
@@ -108,12 +120,7 @@ function parsed(text: string): unknown {
 }
 
 /** Plain values within a value, by dotted path; what the file has by that path itself stays. */
-function addValues(
-  all: Record<string, string | number | boolean | null>,
-  path: string,
-  value: unknown,
-  depth: number,
-): void {
+function addValues(all: Values, path: string, value: unknown, depth: number): void {
   if (value !== null && typeof value === 'object') {
     if (depth === MAX_DEPTH) return;
     for (const [name, one] of Object.entries(value)) addValues(all, `${path}.${name}`, one, depth + 1);

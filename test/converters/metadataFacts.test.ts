@@ -182,6 +182,7 @@ describe('parameters that scripts keep beside the weights', () => {
   test.each<[string, CheckpointMetadata]>([
     ['several numbers', { 'config.encoder.num_heads': 6, 'config.model.num_heads': 8 }],
     ['outputs', { 'args.heads': 2 }],
+    ['a flag', { num_heads: true }],
     ['no whole number', { num_heads: 'six' }],
     ['nothing above 0', { 'args.num_heads': 0 }],
     ['of another part', { 'config.text_decoder.num_heads': 6, 'optimizer.num_heads': 6 }],

@@ -174,6 +174,11 @@ describe('parameters that scripts keep beside the weights', () => {
     expect((await facts(named)).config.numHeads?.value).toBe(12);
   });
 
+  test('what stands there by itself goes before a JSON text', async () => {
+    const both = { config: '{"num_heads": 6}', 'config.num_heads': '12' };
+    expect(await values(both)).toEqual({ numHeads: 12 });
+  });
+
   test('epsilon and activation', async () => {
     const metadata = { 'config.layer_norm_eps': 1e-3, 'config.hidden_act': 'gelu_new' };
     expect(await values(metadata)).toEqual({ layerNormEps: 1e-3, activation: 'gelu_tanh' });

@@ -48,6 +48,7 @@ test.each([
   [2, 5, 3, 4],
   [1, 17, 2, 16],
   [2, 6, 1, 6],
+  [1, 5, 2, 10],
   [1, 198, 3, 64],
 ])('attention of %d × %d tokens, %d heads of %d', (batch, tokens, heads, dim) =>
   expectGradientsOf(

@@ -60,6 +60,9 @@ describe("timm's train.py", () => {
       embedDim: 384,
     });
     expect(await values(args)).not.toHaveProperty('pool');
+    for (const pool of ['token', 'map'])
+      expect(await values({ ...args, 'args.gp': pool })).toMatchObject({ pool });
+    expect(await values({ ...args, 'args.gp': 'avgmax' })).not.toHaveProperty('pool');
   });
 
   test('model_kwargs, over what the table has for the name', async () => {
@@ -75,6 +78,8 @@ describe("timm's train.py", () => {
     expect(config.numHeads).toEqual({ value: 12, source: 'args.model_kwargs.num_heads' });
     expect(await values(told)).toMatchObject({ activation: 'quick_gelu', pool: 'mean', imgSize: [96, 64] });
     expect(preprocessing?.value.crop).toEqual([96, 64]);
+    const square = await facts({ ...args, 'args.model_kwargs.img_size': 96 });
+    expect(square.preprocessing?.value.crop).toEqual([96, 96]);
     await expect(facts({ ...args, 'args.model_kwargs.use_rot_pos_emb': true })).rejects.toThrow(
       /args\.model_kwargs: use_rot_pos_emb is true: this argument is not supported/,
     );

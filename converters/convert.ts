@@ -1,5 +1,5 @@
 import { imagenetLabels } from '../configs/imagenet.js';
-import { checkOptions } from '../src/checkOptions.js';
+import { checkOptions, type OptionKind } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
 import type { WeightReader } from '../src/families/types.js';
 import {
@@ -18,7 +18,7 @@ import type { Preprocessing } from '../src/image/types.js';
 import { Random } from '../src/random.js';
 import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
 import { choosePreprocessing } from './choosePreprocessing.js';
-import type { Assumption, Facts } from './facts.js';
+import type { Assumption, Facts, Library } from './facts.js';
 import {
   type FoundModel,
   findVisionTransformer,
@@ -62,20 +62,20 @@ export interface ConvertOptions {
   facts?: Facts;
 }
 
-const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
-  model: true,
-  imgSize: true,
-  numClasses: true,
-  numHeads: true,
-  pool: true,
-  activation: true,
-  layerNormEps: true,
-  labels: true,
-  preprocessing: true,
-  tables: true,
-  root: true,
-  pooler: true,
-  facts: true,
+const CONVERT_OPTIONS: Record<keyof ConvertOptions, OptionKind> = {
+  model: 'text',
+  imgSize: 'size',
+  numClasses: 'count',
+  numHeads: 'number',
+  pool: 'text',
+  activation: 'text',
+  layerNormEps: 'number',
+  labels: 'texts',
+  preprocessing: 'object',
+  tables: 'object',
+  root: 'text',
+  pooler: 'flag',
+  facts: 'object',
 };
 
 /** What became of the tensors of a checkpoint. */
@@ -120,8 +120,9 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
-  checkOptions('convert', options, Object.keys(CONVERT_OPTIONS));
+  checkOptions('convert', options, CONVERT_OPTIONS);
   const file = checkpoint.name;
+  refuseShard(file);
   const facts = withOptions(options.facts ?? storedFacts(checkpoint), options);
   const found = findVisionTransformer(checkpoint, { root: options.root, facts });
   const inferred = inferArchitecture(
@@ -150,6 +151,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...labels.assumptions,
     ...preprocessing.assumptions,
     ...resampling(found, source, config),
+    ...resized(source, config, facts, found.naming.library, options),
   ];
   return {
     family: 'vit',
@@ -160,6 +162,15 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     readWeight: weightReader(found, source, config, file),
     report: report(checkpoint, found, inferred, config, heads, assumptions),
   };
+}
+
+/** One of several files of a checkpoint may hold what looks like a smaller model. */
+function refuseShard(file: string): void {
+  const [, shard, of] = /-(\d{5})-of-(\d{5})\.\w+$/.exec(file) ?? [];
+  if (of === undefined || Number(of) < 2) return;
+  throw new UserError(
+    `${file}: is file ${Number(shard)} of ${Number(of)} of a checkpoint; give their folder, or the .index.json beside them`,
+  );
 }
 
 /** The facts, options first. */
@@ -203,6 +214,21 @@ function resampling(
       why: 'timm resamples position embeddings with antialias, facebookresearch without, and the names of the tensors are the same',
     },
   ];
+}
+
+/** Position embeddings that are resampled since images are prepared at another size; DINOv2's own code does so. */
+function resized(
+  source: VitConfig,
+  config: VitConfig,
+  { preprocessing, library, name }: Facts,
+  named: Library | undefined,
+  { imgSize }: ConvertOptions,
+): Assumption[] {
+  if (imgSize || !preprocessing || String(gridSize(source)) === String(gridSize(config))) return [];
+  if ((library?.value ?? named) === 'dinov2' || /dinov2/i.test(name?.value ?? '')) return [];
+  const [own, wanted] = [source.imgSize.join('×'), config.imgSize.join('×')];
+  const why = `${preprocessing.source} gives images of so many pixels, the position embeddings are of ${own}: they are resampled; --img-size ${own.replace('×', 'x')} says otherwise`;
+  return [{ field: 'imgSize', value: wanted, why }];
 }
 
 /** The model at the size that is wanted, else that of the images that it is given (DINOv2's are not its embeddings'). */

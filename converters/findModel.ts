@@ -208,6 +208,9 @@ function prefixesOf(names: readonly BodyTensor[]): Map<string, Naming[]> {
 const OUTSIDE =
   /^(optimizers?|optimizer_states?|lr_schedulers?|schedulers?|scaler|amp|message_hub|loops|callbacks|dino_loss|ibot_patch_loss|criterion|loss|loss_fn|data_preprocessor|ema_[a-z]+_\w+)\b/;
 
+/** What wrappers and scripts count beside a model's own tensors: torch's AveragedModel, averages of weights, loops. */
+const COUNTER = /^(n_averaged|initted|step|steps|global_step|num_updates|epoch|best_(acc|prec|top|loss)\w*)$/;
+
 /** The naming with the fewest tensors that it does not know under a prefix. */
 function best(
   names: Names,
@@ -223,7 +226,8 @@ function best(
       ({ name }) =>
         (prefix !== '' || !OUTSIDE.test(name)) && !(nested.size > 0 && isNested(name, prefix, nested)),
     )
-    .map(({ name, tensor }) => ({ name: name.slice(prefix.length), tensor }));
+    .map(({ name, tensor }) => ({ name: name.slice(prefix.length), tensor }))
+    .filter(({ name }) => !COUNTER.test(name));
   const candidates = of.map((naming): Candidate => {
     const matched = naming.blocksBeside
       ? matchNames(naming, [...body, ...blocksBeside(names, naming, prefix)])

@@ -4,6 +4,7 @@ import { mergeFacts } from './mergeFacts.js';
 import { type Entries, entriesOf } from './metadata/entries.js';
 import { lightningFacts } from './metadata/lightning.js';
 import { mmengineFacts } from './metadata/mmengine.js';
+import { withJsonTexts } from './metadata/modelParameters.js';
 import {
   argumentFacts,
   type MetadataOptions,
@@ -21,8 +22,8 @@ import { storedFacts } from './storedFacts.js';
  * @throws UserError for a model that is none of this family, by its own name, and for a setting that is not supported
  */
 export async function metadataFacts(checkpoint: Checkpoint, options: MetadataOptions = {}): Promise<Facts> {
-  const { metadata, tensors } = checkpoint;
-  const entries = entriesOf(metadata);
+  const { tensors } = checkpoint;
+  const entries = entriesOf(withJsonTexts(checkpoint.metadata));
   const published = modelOfFile(checkpoint.name);
   return mergeFacts(
     storedFacts(checkpoint),

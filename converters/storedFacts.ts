@@ -1,21 +1,18 @@
 import { VIT_FIELDS, type VitConfig } from '../src/families/vit/config.js';
 import type { Fact, Facts } from './facts.js';
 import type { Checkpoint } from './formats/types.js';
+import { modelParameters, withJsonTexts } from './metadata/modelParameters.js';
 import { exportedFacts } from './metadata/ownExport.js';
 
 /** Where an exported file keeps what its tensors do not tell. */
 export const STORED_CONFIG = 'deit.config';
 
 /** What a checkpoint's own metadata says: training scripts keep their arguments beside the weights, and so do we. */
-export function storedFacts({ metadata, tensors }: Checkpoint): Facts {
-  const config: Record<string, Fact<unknown>> = {};
+export function storedFacts({ metadata: kept, tensors }: Checkpoint): Facts {
+  const metadata = withJsonTexts(kept);
+  const config: Record<string, Fact<unknown>> = { ...modelParameters(metadata) };
   for (const [field, value] of Object.entries(storedConfig(metadata[STORED_CONFIG]))) {
     config[field] = { value, source: STORED_CONFIG };
-  }
-  // safetensors keeps texts only.
-  const numHeads = Number(metadata['args.num_heads']);
-  if (Number.isSafeInteger(numHeads) && numHeads > 0) {
-    config.numHeads = { value: numHeads, source: 'args.num_heads' };
   }
   const model = metadata['args.model'];
   const name =

@@ -1,22 +1,58 @@
 import { UserError } from './errors.js';
 import { nearest, oneLine, safeJson } from './text.js';
 
+/** What an option may hold; its range is the business of who takes it. */
+export type OptionKind = keyof typeof KINDS;
+
+const isWhole = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
+
+const KINDS = {
+  any: ['', () => true],
+  text: ['a text', (value: unknown) => typeof value === 'string'],
+  texts: [
+    'an array of texts',
+    (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+  ],
+  number: ['a number', (value: unknown) => typeof value === 'number'],
+  count: ['a whole number of at least 0', (value: unknown) => isWhole(value, 0)],
+  flag: ['true or false', (value: unknown) => typeof value === 'boolean'],
+  function: ['a function', (value: unknown) => typeof value === 'function'],
+  object: [
+    'an object',
+    (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  ],
+  size: [
+    '[height, width] in pixels',
+    (value: unknown) => Array.isArray(value) && value.length === 2 && value.every((side) => isWhole(side, 1)),
+  ],
+  signal: ['an AbortSignal', (value: unknown) => typeof (value as AbortSignal | null)?.aborted === 'boolean'],
+} as const satisfies Record<string, readonly [expected: string, test: (value: unknown) => boolean]>;
+
 /**
- * Checks that an object of options has no other fields than `known`.
+ * Checks that an object of options has no other fields than `known`, and in them what they may hold.
  *
  * @param what the function that takes them, for the message, e.g. `load`
- * @throws UserError that names the unknown field, and the known one nearest to it
+ * @throws UserError that names the unknown field, and the known one nearest to it, or what a field should hold
  */
-export function checkOptions(what: string, options: unknown, known: readonly string[]): void {
+export function checkOptions(
+  what: string,
+  options: unknown,
+  known: Readonly<Record<string, OptionKind>>,
+): void {
   if (options === undefined) return;
   if (typeof options !== 'object' || options === null) {
     throw new UserError(`${what}: its options are an object, got ${describeValue(options)}`);
   }
-  for (const field of Object.keys(options)) {
-    if (known.includes(field)) continue;
-    const [near] = nearest(field, known);
-    const hint = near ? `did you mean ${near}?` : `it has ${known.join(', ')}`;
-    throw new UserError(`${what} has no option "${oneLine(field.slice(0, 60))}"; ${hint}`);
+  const names = Object.keys(known);
+  for (const [field, value] of Object.entries(options)) {
+    if (!names.includes(field)) {
+      const [near] = nearest(field, names);
+      const hint = near ? `did you mean ${near}?` : `it has ${names.join(', ')}`;
+      throw new UserError(`${what} has no option "${oneLine(field.slice(0, 60))}"; ${hint}`);
+    }
+    const [expected, test] = KINDS[known[field]];
+    if (value === undefined || test(value)) continue;
+    throw new UserError(`${what}: ${field} is ${expected}, got ${describeValue(value)}`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { checkOptions, describeValue } from '../src/checkOptions.js';
+import { checkOptions, describeValue, type OptionKind } from '../src/checkOptions.js';
 
-const KNOWN = ['backend', 'onProgress', 'quantize'];
+const KNOWN = { backend: 'text', onProgress: 'function', quantize: 'any' } as const;
 
 test('known options, and none at all, are taken', () => {
   expect(() => checkOptions('load', undefined, KNOWN)).not.toThrow();
@@ -17,6 +17,26 @@ test.each([
   ['wasm', 'load: its options are an object, got the text "wasm"'],
 ])('%j is an error', (options, message) => {
   expect(() => checkOptions('load', options, KNOWN)).toThrow(message);
+});
+
+test.each<[OptionKind, unknown[], unknown[]]>([
+  ['any', [null, 1], []],
+  ['text', ['', 'a'], [1, null, ['a']]],
+  ['texts', [[], ['a']], ['a', [1], null]],
+  ['number', [-1, Number.NaN], ['1', null]],
+  ['count', [0, 3], [-1, 0.5, '3', Number.NaN]],
+  ['flag', [true, false], [0, 'true', null]],
+  ['function', [() => 1], [1, {}, null]],
+  ['object', [{}], [[], null, 1]],
+  ['size', [[224, 384]], [224, [224], [224, 0], [224, 1.5], '224x224']],
+  ['signal', [new AbortController().signal], [new AbortController(), {}, null]],
+])('what %s may hold', (kind, good, bad) => {
+  for (const value of [undefined, ...good]) {
+    expect(() => checkOptions('load', { value }, { value: kind })).not.toThrow();
+  }
+  for (const value of bad) {
+    expect(() => checkOptions('load', { value }, { value: kind })).toThrow(/^load: value is .+, got /);
+  }
 });
 
 test.each<[unknown, string]>([

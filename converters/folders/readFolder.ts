@@ -8,6 +8,7 @@ import type { Assumption, Fact, Facts } from '../facts.js';
 import { openShards, parseCheckpoint } from '../formats/index.js';
 import type { Checkpoint } from '../formats/types.js';
 import { mergeFacts } from '../mergeFacts.js';
+import { parametersOfObject } from '../metadata/modelParameters.js';
 import { metadataFacts } from '../metadataFacts.js';
 import { orByPreset } from '../orByPreset.js';
 import { timmPreprocessingOf } from '../timmModels.js';
@@ -63,8 +64,10 @@ async function describedBy(
 ): Promise<Described> {
   if (isTimmConfig(config)) return timmDescription(config, options);
   if (config.model_type !== undefined) return huggingFaceDescription(config, files, options);
+  const told = parametersOfObject(config, CONFIG);
+  if (Object.keys(told).length > 0) return { facts: { config: told }, assumptions: [] };
   throw new UserError(
-    `${files.name}: ${CONFIG} has neither model_type (transformers) nor architecture (timm), so it does not describe a model; it has ${shown(Object.keys(config).slice(0, 5))}`,
+    `${files.name}: ${CONFIG} has neither model_type (transformers) nor architecture (timm) nor a number of heads, so it does not describe a model; it has ${shown(Object.keys(config).slice(0, 5))}`,
   );
 }
 

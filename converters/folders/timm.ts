@@ -43,7 +43,7 @@ export function timmFacts(config: Fields, file: string, options: TimmOptions = {
   const fields: Record<string, Fact<unknown>> = {
     ...architectureFacts(architecture, source),
     ...inputFact(pretrained),
-    ...(args ? argumentFacts(args) : {}),
+    ...(args ? modelArguments(args) : {}),
     ...poolFact(root, architecture),
     ...classCount(root),
   };
@@ -136,7 +136,12 @@ const ARGUMENTS: Readonly<Record<string, (args: FieldReader, name: string) => Pa
   act_layer: (args, name) => ({ activation: activationNamed(args, name) }),
 };
 
-function argumentFacts(args: FieldReader): Record<string, Fact<unknown>> {
+/**
+ * Facts of the arguments that a model of timm was made with.
+ *
+ * @throws UserError for one that is not supported
+ */
+export function modelArguments(args: FieldReader): Record<string, Fact<unknown>> {
   const facts: Record<string, Fact<unknown>> = {};
   for (const [name, value] of Object.entries(args.fields)) {
     if (value === null || TRAINING_ONLY.includes(name)) continue;

@@ -7,6 +7,8 @@ export interface Entries {
   number(path: string): number | undefined;
   flag(path: string): boolean | undefined;
   has(path: string): boolean;
+  /** The plain values and lists of them within a dict; undefined if there are none. */
+  fields(path: string): Readonly<Record<string, unknown>> | undefined;
   /** A list of plain values, or one value as a list of one; undefined if there is none. */
   list(path: string): readonly (string | number | boolean)[] | undefined;
 }
@@ -19,8 +21,30 @@ export function entriesOf(metadata: CheckpointMetadata): Entries {
     if (typeof value !== 'string' || value.trim() === '') return undefined;
     return Number.isFinite(Number(value)) ? Number(value) : undefined;
   };
+  const list = (path: string) => {
+    const one = at(path);
+    if (one !== undefined && one !== null) return [one];
+    const items: (string | number | boolean)[] = [];
+    for (let i = 0; ; i++) {
+      const item = at(`${path}.${i}`);
+      if (item === undefined || item === null) break;
+      items.push(item);
+    }
+    return items.length > 0 ? items : undefined;
+  };
   return {
     number,
+    list,
+    fields: (path) => {
+      const start = `${path}.`;
+      const fields: Record<string, unknown> = {};
+      for (const [key, value] of Object.entries(metadata)) {
+        if (!key.startsWith(start)) continue;
+        const [name, ...rest] = key.slice(start.length).split('.');
+        fields[name] = rest.length === 0 ? value : list(start + name);
+      }
+      return Object.keys(fields).length > 0 ? fields : undefined;
+    },
     text: (path) => {
       const value = at(path);
       return typeof value === 'string' && value !== '' ? value : undefined;
@@ -30,16 +54,5 @@ export function entriesOf(metadata: CheckpointMetadata): Entries {
       return typeof value === 'boolean' ? value : undefined;
     },
     has: (path) => at(path) !== undefined || at(`${path}.0`) !== undefined,
-    list: (path) => {
-      const one = at(path);
-      if (one !== undefined && one !== null) return [one];
-      const items: (string | number | boolean)[] = [];
-      for (let i = 0; ; i++) {
-        const item = at(`${path}.${i}`);
-        if (item === undefined || item === null) break;
-        items.push(item);
-      }
-      return items.length > 0 ? items : undefined;
-    },
   };
 }

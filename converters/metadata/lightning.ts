@@ -6,31 +6,17 @@ import { nameFacts } from './trainingArguments.js';
 
 const PARAMETERS = 'hyper_parameters';
 const NAMES = ['model_name', 'model', 'arch', 'architecture', 'backbone', 'backbone_name', 'encoder'];
-const HEADS = ['num_heads', 'heads', 'n_heads', 'num_attention_heads'];
 
-/** The model's name where a table has it, and the number of heads. */
+/** The model's name where a table has it, and mean and deviation; its parameters are read by modelParameters. */
 export function lightningFacts(entries: Entries): Facts | undefined {
   const at = (name: string) => `${PARAMETERS}.${name}`;
   const named = NAMES.map((name) => {
     const value = entries.text(at(name));
     return value === undefined ? undefined : nameFacts(value, at(name));
   }).find((facts) => facts !== undefined);
-  const heads = HEADS.find((name) => wholeNumber(entries.number(at(name))) !== undefined);
   const normalization = normalizationOf(entries);
-  if (!named && heads === undefined && !normalization) return undefined;
-  const numHeads = heads === undefined ? undefined : entries.number(at(heads))!;
-  return {
-    ...named,
-    ...(normalization && { normalization }),
-    config: {
-      ...named?.config,
-      ...(heads !== undefined && { numHeads: { value: numHeads!, source: at(heads) } }),
-    },
-  };
-}
-
-function wholeNumber(value: number | undefined): number | undefined {
-  return value !== undefined && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+  if (!named && !normalization) return undefined;
+  return { config: {}, ...named, ...(normalization && { normalization }) };
 }
 
 function normalizationOf(entries: Entries): Facts['normalization'] {

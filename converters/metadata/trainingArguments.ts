@@ -6,6 +6,8 @@ import { preprocessingFor } from '../../src/image/presets.js';
 import { timmPreprocessing } from '../../src/image/timm.js';
 import type { Preprocessing } from '../../src/image/types.js';
 import type { Facts } from '../facts.js';
+import { fieldReader } from '../folders/fields.js';
+import { modelArguments } from '../folders/timm.js';
 import { architectureFactsOf, namedModel } from '../namedFacts.js';
 import { orByPreset } from '../orByPreset.js';
 import { refusedByName, timmArchitecture, timmPretrained } from '../timmModels.js';
@@ -62,8 +64,10 @@ async function timmTrainFacts(
   // timm's script keeps all of its arguments, those that were not given as None.
   const isTimm = TIMM_TRANSFORM.some((name) => entries.has(`args.${name}`));
   const pool = poolOf(entries.text('args.gp'));
+  const given = entries.fields('args.model_kwargs');
   const config = {
     ...named?.config,
+    ...(given && modelArguments(fieldReader(given, 'args.model_kwargs'))),
     ...(pool && { pool: { value: pool, source: 'args.gp' } }),
   } as Facts['config'];
   const base = { name: { value: model, source: 'args.model' }, ...named, config };
@@ -90,6 +94,10 @@ async function timmTransform(entries: Entries, model: string): Promise<Preproces
     if (list) given[name] = list;
   }
   for (const name of ['crop_pct', 'img_size']) given[name] = entries.number(`args.${name}`);
+  if (given.img_size === undefined && given.input_size === undefined) {
+    const sides = entries.list('args.model_kwargs.img_size');
+    if (sides) given.input_size = [3, sides[0], sides.at(-1)];
+  }
   for (const name of ['crop_mode', 'interpolation']) given[name] = entries.text(`args.${name}`);
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   if (!pretrained && Object.keys(chosen).length === 0) return undefined;

@@ -44,7 +44,7 @@ export async function load(
   source: BrowserModelSource,
   given: BrowserLoadOptions = {},
 ): Promise<VisionTransformer> {
-  checkLoadOptions(given, ['cache', 'assetFolder', 'hub']);
+  checkLoadOptions(given, { cache: 'any', assetFolder: 'any', hub: 'object' });
   const { cache = true, assetFolder, hub, ...rest } = given;
   if (assetFolder !== undefined) setAssetFolder(assetFolder);
   const options: LoadOptions = { ...rest, fetchFile: rest.fetchFile ?? fetchFrom(cache) };

@@ -34,6 +34,7 @@ interface Args extends RedisArgs, ConversionArgs, KnnArgs {
   valDir: string;
   batchSize: number;
   workers: number;
+  threads?: number;
   backend: string;
   quantize?: 'int8';
   labels?: string;
@@ -63,7 +64,11 @@ const builder = (program: string) => (yargs: Argv) =>
     .option('workers', {
       type: 'number',
       default: defaultWorkers(),
-      describe: 'threads of this machine; 0: none',
+      describe: 'threads that decode; 0: none',
+    })
+    .option('threads', {
+      type: 'number',
+      describe: 'threads that compute, on wasm; by default as many as decode',
     })
     .option('backend', {
       type: 'string',
@@ -108,11 +113,14 @@ const builder = (program: string) => (yargs: Argv) =>
         );
       if (args.queue === undefined && args.redisPasswordFile !== undefined)
         throw new UsageError('--redis-password-file is for --queue');
+      if (args.queue !== undefined && args.threads !== undefined)
+        throw new UsageError('with --queue `deit worker` computes: --threads is not for it');
       if (args.queue !== undefined && args.quantize)
         throw new UsageError('with --queue the model is quantized beforehand: deit-convert --quantize int8');
       return checkNumbers(args, {
         'batch-size': [1, MAX_BATCH_SIZE],
         workers: [0, MAX_WORKERS],
+        threads: [1, MAX_WORKERS],
         ...CONVERSION_NUMBERS,
       });
     })
@@ -201,10 +209,11 @@ interface LocalPredictor {
   readonly decodeThreads: number;
 }
 
-/** The model in this process; on WASM its own threads compute, as many as decode. */
+/** The model in this process; on WASM threads of its own compute. */
 async function localPredictor(source: FamilySource, backend: string, args: Args): Promise<LocalPredictor> {
-  const threads = Math.max(1, args.workers);
-  const { quantize } = args;
+  const { quantize, threads = Math.max(1, args.workers) } = args;
+  if (args.threads !== undefined && backend !== 'wasm')
+    say(`${backend} chooses its threads: --threads is for wasm`);
   const model = await loadAny(source, { backend, quantize, threads, onBackend: sayBackend });
   return { model, decodeThreads: args.workers };
 }

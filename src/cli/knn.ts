@@ -24,6 +24,7 @@ export interface KnnArgs extends ConversionArgs {
   knnTemperature?: number;
   batchSize: number;
   workers: number;
+  threads?: number;
   backend: string;
   quantize?: 'int8';
   strict: boolean;
@@ -87,7 +88,9 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   say(
     `${val.length} images, ${val.classNames.length} classes; ${train.length} to train, ${train.classNames.length} classes`,
   );
-  const model = await load(args.model, { backend, quantize, ...loadArgs(args) });
+  const { threads } = args;
+  const chosen = threads === undefined ? {} : { threads };
+  const model = await load(args.model, { backend, quantize, ...chosen, ...loadArgs(args) });
   try {
     sayAssumptions(model);
     const { config } = model;

@@ -39,8 +39,8 @@ export function customPreprocessing(base: Preprocessing, settings: Preprocessing
   if (unknown)
     throw new UserError(`${shown(unknown)} is no setting of preprocessing; expected ${NAMES.join(', ')}`);
   if (Object.values(settings).every((value) => value === undefined)) return base;
-  const mean = settings.mean === undefined ? base.mean : channels(settings.mean, 'mean');
-  const std = settings.std === undefined ? base.std : deviations(settings.std, 'std');
+  const mean = settings.mean === undefined ? base.mean : ofUnit(channels(settings.mean, 'mean'), 'mean');
+  const std = settings.std === undefined ? base.std : ofUnit(deviations(settings.std, 'std'), 'std');
   const { interpolation: named, ...sized } = resized(base, settings, mean);
   const interpolation =
     settings.interpolation === undefined
@@ -53,6 +53,14 @@ export function customPreprocessing(base: Preprocessing, settings: Preprocessing
     mean,
     std,
   };
+}
+
+/** mmpretrain and others have their means on 0…255, with which every image would be black here. */
+function ofUnit(values: Preprocessing['mean'], what: string): Preprocessing['mean'] {
+  if (values.every((value) => Math.abs(value) <= 1)) return values;
+  throw new UserError(
+    `${what} is ${shown(values)}; expected it on levels scaled to 0…1: divide those of 0…255 by 255`,
+  );
 }
 
 /** The base with the size, ratio and mode of the settings. */

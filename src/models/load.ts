@@ -2,7 +2,7 @@ import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import { bytesSource, type Checkpoint, parseCheckpoint } from '../../converters/formats/index.js';
 import { attachRuntime, type BackendChoice, chooseBackend, engineFor } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
-import { checkOptions, describeValue } from '../checkOptions.js';
+import { checkOptions, describeValue, type OptionKind } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { countParameters } from '../families/vit/flops.js';
@@ -62,25 +62,28 @@ export interface LoadOptions {
   redirects?: Redirects;
 }
 
-const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
-  backend: true,
-  onProgress: true,
-  signal: true,
-  onBackend: true,
-  quantize: true,
-  preset: true,
-  preprocessing: true,
-  numHeads: true,
-  root: true,
-  convert: true,
-  fetchFile: true,
-  redirects: true,
-  threads: true,
+const LOAD_OPTIONS: Record<keyof LoadOptions, OptionKind> = {
+  backend: 'text',
+  onProgress: 'function',
+  signal: 'signal',
+  onBackend: 'function',
+  quantize: 'text',
+  preset: 'text',
+  preprocessing: 'object',
+  numHeads: 'number',
+  root: 'text',
+  convert: 'object',
+  fetchFile: 'function',
+  redirects: 'text',
+  threads: 'any',
 };
 
 /** Throws a UserError for an option that load does not have. `more` are those that a platform adds. */
-export function checkLoadOptions(options: LoadOptions, more: readonly string[] = []): void {
-  checkOptions('load', options, [...Object.keys(LOAD_OPTIONS), ...more]);
+export function checkLoadOptions(
+  options: LoadOptions,
+  more: Readonly<Record<string, OptionKind>> = {},
+): void {
+  checkOptions('load', options, { ...LOAD_OPTIONS, ...more });
   const { threads } = options;
   if (threads === undefined || (Number.isSafeInteger(threads) && threads >= 1)) return;
   throw new UserError(`load: threads is a whole number of at least 1, got ${describeValue(threads)}`);

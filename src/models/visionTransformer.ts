@@ -248,7 +248,7 @@ export class VisionTransformer implements ImageModel {
    * @param x float32 [B, H, W, C], normalised
    */
   features(x: tf.Tensor, options: FeatureOptions = {}): Features {
-    checkOptions('features', options, ['blocks', 'attention']);
+    checkOptions('features', options, { blocks: 'any', attention: 'flag' });
     const input = this.checkInput(x, 'features');
     const compute = () => {
       const blocks: tf.Tensor3D[] = [];
@@ -280,7 +280,7 @@ export class VisionTransformer implements ImageModel {
     images: ClassifyInput | readonly ClassifyInput[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
-    checkOptions('classify', options, ['topK', 'signal']);
+    checkOptions('classify', options, { topK: 'any', signal: 'signal' });
     const { topK: asked = 5, signal } = options;
     const topK = checkTopK(asked);
     if (this.config.numClasses === 0) {
@@ -310,7 +310,7 @@ export class VisionTransformer implements ImageModel {
     images: ClassifyInput | readonly ClassifyInput[],
     options: ImageCallOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
-    checkOptions('logits', options, ['signal']);
+    checkOptions('logits', options, { signal: 'signal' });
     const compute = (pixels: Float32Array, batch: number) => this.predictPixels(pixels, batch, options);
     const rows = await this.eachImage(images, compute, options);
     return isList(images) ? rows : rows[0]!;
@@ -343,7 +343,7 @@ export class VisionTransformer implements ImageModel {
     images: ClassifyInput | readonly ClassifyInput[],
     options: ImageCallOptions = {},
   ): Promise<Embedding | Embedding[]> {
-    checkOptions('embed', options, ['signal']);
+    checkOptions('embed', options, { signal: 'signal' });
     const rows = await this.eachImage(
       images,
       (pixels, batch) => this.embedPixels(pixels, batch, options),

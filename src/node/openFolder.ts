@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
+import { parametersOfObject } from '../../converters/metadata/modelParameters.js';
 import type { FolderFiles } from '../hub/folderFiles.js';
 import { isObject } from '../image/checkPreprocessing.js';
 import { convertFiles } from '../models/openFiles.js';
@@ -24,9 +25,9 @@ export async function describesFile(path: string): Promise<boolean> {
   const files = await openLocalFolder(folder);
   try {
     const config: unknown = JSON.parse((await files.readText(CONFIG)) ?? '');
-    return (
-      isObject(config) && [config.model_type, config.architecture].some((name) => typeof name === 'string')
-    );
+    if (!isObject(config)) return false;
+    const named = [config.model_type, config.architecture].some((name) => typeof name === 'string');
+    return named || Object.keys(parametersOfObject(config, CONFIG)).length > 0;
   } catch {
     return false;
   } finally {

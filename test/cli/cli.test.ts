@@ -163,7 +163,7 @@ describe('deit eval', () => {
   test('PyTorch’s predictions for every digit, by the converted folder and by the checkpoint', async () => {
     const [folderRun, checkpointRun] = await Promise.all([
       run('deit', 'eval', converted, val, '--json', '--predictions', at('p.jsonl'), '--workers', '2'),
-      run('deit-eval', CHECKPOINT, val, '--workers', '0', '--batch-size', '33'),
+      run('deit-eval', CHECKPOINT, val, '--workers', '0', '--threads', '1', '--batch-size', '33'),
     ]);
     const found = JSON.parse(folderRun.stdout);
     expect(found).toMatchObject({
@@ -384,6 +384,8 @@ describe('usage', () => {
     ['attention', 'model', 'a.png', 'b.png', '--out', 'c.png'],
     ['attention', 'model', 'a.png', '--out', 'c.png', '--out', 'd.png'],
     ['eval', 'model', 'val', '--workers', '5000'],
+    ['eval', 'model', 'val', '--threads', '0'],
+    ['eval', 'model', 'val', '--threads', '2', '--queue', 'redis://127.0.0.1'],
     ['eval', 'model', 'val', '--batch-size', '1000000'],
     ['eval', 'model', 'val', '--labels', 'a.txt', '--classes-by-order'],
     ['worker', '--model', 'model', '--data', 'val'],

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { imagenetLabels } from '../../configs/imagenet.js';
-import { convert } from '../../converters/convert.js';
+import { type Conversion, convert } from '../../converters/convert.js';
 import {
   bytesSource,
   type Checkpoint,
@@ -10,6 +10,7 @@ import {
   parseCheckpoint,
 } from '../../converters/formats/index.js';
 import { resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
+import { preprocessingFor } from '../../src/image/index.js';
 import { loadFrom } from '../../src/models/load.js';
 import '../../src/node/native/backend.js';
 import { showNativeTensorflow, testedNativeFolder } from '../native.js';
@@ -93,6 +94,28 @@ describe('the report', () => {
     ['mmpretrain_distilled.pth', 'mmpretrain'],
   ])('%s is of %s naming', async (name, naming) => {
     expect(convert(await open(name), { numHeads: 2 }).report.naming).toBe(naming);
+  });
+
+  test('one of several files is refused by its name', async () => {
+    const { tensors, metadata, format } = await open('facebook.pth');
+    const named = (name: string) => convert({ name, format, tensors, metadata }, { numHeads: 2 });
+    expect(() => named('x/model-00002-of-00003.safetensors')).toThrow(
+      'x/model-00002-of-00003.safetensors: is file 2 of 3 of a checkpoint; give their folder, or the .index.json',
+    );
+    expect(named('x/model-00001-of-00001.safetensors').config.depth).toBe(named('x.pth').config.depth);
+  });
+
+  test('says that images of another size resample the position embeddings, unless it was asked for', async () => {
+    const file = await open('facebook.pth');
+    const preprocessing = { value: preprocessingFor('deit', [48, 48]), source: 'config.json' };
+    const told = { numHeads: 2, facts: { config: {}, preprocessing } };
+    const said = ({ assumptions }: Conversion) => assumptions.filter(({ field }) => field === 'imgSize');
+    expect(said(convert(file, told))).toEqual([
+      { field: 'imgSize', value: '48×48', why: expect.stringMatching(/^config\.json gives .* of 24×24: /) },
+    ]);
+    expect(said(convert(file, { ...told, imgSize: [48, 48] }))).toEqual([]);
+    const dinov2 = { value: 'dinov2' as const, source: 'config.json' };
+    expect(said(convert(file, { ...told, facts: { ...told.facts, library: dinov2 } }))).toEqual([]);
   });
 
   test('says how position embeddings were resampled', async () => {

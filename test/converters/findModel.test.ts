@@ -82,6 +82,16 @@ describe('names that wrappers of modules change', () => {
   });
 });
 
+test.each(['', 'state_dict.'])('what wrappers count under "%s" is no part of the model', async (prefix) => {
+  const tensors = renamed(await plain(), (name) => `${prefix}module.${name}`);
+  const counters = ['n_averaged', 'initted', 'step', 'best_acc1'].map((name) => tensor(prefix + name, []));
+  const { report } = convert(checkpoint(new Map([...tensors, ...counters])), told);
+  expect(report.model).toBe(convert(checkpoint(await plain()), told).report.model);
+  expect(() => convert(checkpoint(new Map([...tensors, tensor(`${prefix}scale`, [])])), told)).toThrow(
+    /scale; this model is of another kind/,
+  );
+});
+
 describe('heads beside the body', () => {
   const split = async (body: string, head: string) =>
     renamed(await plain(), (name) =>

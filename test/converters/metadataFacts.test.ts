@@ -5,6 +5,7 @@ import { mergeFacts } from '../../converters/mergeFacts.js';
 import { exportedTexts } from '../../converters/metadata/ownExport.js';
 import { parsePythonAssignments, UNREAD } from '../../converters/metadata/pythonLiterals.js';
 import { metadataFacts } from '../../converters/metadataFacts.js';
+import { storedFacts } from '../../converters/storedFacts.js';
 import { preprocessingFor } from '../../src/image/index.js';
 
 function checkpoint(metadata: CheckpointMetadata, names: string[] = [], name = 'model.pth'): Checkpoint {
@@ -59,6 +60,29 @@ describe("timm's train.py", () => {
       embedDim: 384,
     });
     expect(await values(args)).not.toHaveProperty('pool');
+    for (const pool of ['token', 'map'])
+      expect(await values({ ...args, 'args.gp': pool })).toMatchObject({ pool });
+    expect(await values({ ...args, 'args.gp': 'avgmax' })).not.toHaveProperty('pool');
+  });
+
+  test('model_kwargs, over what the table has for the name', async () => {
+    const told = {
+      ...args,
+      'args.model_kwargs.num_heads': 12,
+      'args.model_kwargs.act_layer': 'quick_gelu',
+      'args.model_kwargs.global_pool': 'avg',
+      'args.model_kwargs.img_size.0': 96,
+      'args.model_kwargs.img_size.1': 64,
+    };
+    const { config, preprocessing } = await facts(told);
+    expect(config.numHeads).toEqual({ value: 12, source: 'args.model_kwargs.num_heads' });
+    expect(await values(told)).toMatchObject({ activation: 'quick_gelu', pool: 'mean', imgSize: [96, 64] });
+    expect(preprocessing?.value.crop).toEqual([96, 64]);
+    const square = await facts({ ...args, 'args.model_kwargs.img_size': 96 });
+    expect(square.preprocessing?.value.crop).toEqual([96, 96]);
+    await expect(facts({ ...args, 'args.model_kwargs.use_rot_pos_emb': true })).rejects.toThrow(
+      /args\.model_kwargs: use_rot_pos_emb is true: this argument is not supported/,
+    );
   });
 
   test('a model of another kind is refused by its name', async () => {
@@ -125,6 +149,56 @@ describe('PyTorch Lightning', () => {
     });
     expect(own.config.numHeads).toEqual({ value: 12, source: 'hyper_parameters.num_heads' });
     expect(own.normalization?.value).toEqual({ mean: [0.1, 0.1, 0.1], std: [0.2, 0.2, 0.2] });
+  });
+});
+
+describe('parameters that scripts keep beside the weights', () => {
+  test.each<[string, CheckpointMetadata, string]>([
+    ['in a configuration', { 'config.num_heads': 6 }, 'config.num_heads'],
+    ['by transformers’ name', { 'config.num_attention_heads': 6 }, 'config.num_attention_heads'],
+    ['in a part of it', { 'hyper_parameters.model.num_heads': 6 }, 'hyper_parameters.model.num_heads'],
+    ['beside a depth', { 'model_args.heads': 6, 'model_args.depth': 12 }, 'model_args.heads'],
+    ['as a text of safetensors', { num_heads: '6' }, 'num_heads'],
+    [
+      'in a JSON text of safetensors',
+      { args: '{"model_kwargs": {"num_heads": 6}}' },
+      'args.model_kwargs.num_heads',
+    ],
+    [
+      'beside a decoder',
+      { 'config.encoder.num_heads': 6, 'config.decoder.num_heads': 8 },
+      'config.encoder.num_heads',
+    ],
+  ])('heads %s', async (_, metadata, source) => {
+    expect((await facts(metadata)).config.numHeads).toEqual({ value: 6, source });
+    expect(storedFacts(checkpoint(metadata)).config.numHeads).toEqual({ value: 6, source });
+  });
+
+  test('a number goes before what a name tells', async () => {
+    const named = { arch: 'vit_small_patch16_224', 'config.num_heads': 12 };
+    expect((await facts(named)).config.numHeads?.value).toBe(12);
+  });
+
+  test('what stands there by itself goes before a JSON text', async () => {
+    const both = { config: '{"num_heads": 6}', 'config.num_heads': '12' };
+    expect(await values(both)).toEqual({ numHeads: 12 });
+  });
+
+  test('epsilon and activation', async () => {
+    const metadata = { 'config.layer_norm_eps': 1e-3, 'config.hidden_act': 'gelu_new' };
+    expect(await values(metadata)).toEqual({ layerNormEps: 1e-3, activation: 'gelu_tanh' });
+  });
+
+  test.each<[string, CheckpointMetadata]>([
+    ['several numbers', { 'config.encoder.num_heads': 6, 'config.model.num_heads': 8 }],
+    ['outputs', { 'args.heads': 2 }],
+    ['a flag', { num_heads: true }],
+    ['no whole number', { num_heads: 'six' }],
+    ['nothing above 0', { 'args.num_heads': 0 }],
+    ['of another part', { 'config.text_decoder.num_heads': 6, 'optimizer.num_heads': 6 }],
+    ['another text', { config: '{"num_heads": 6' }],
+  ])('believes none of %s', async (_, metadata) => {
+    expect(await values(metadata)).toEqual({});
   });
 });
 

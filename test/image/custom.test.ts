@@ -68,6 +68,8 @@ test.each<[PreprocessingSettings, RegExp]>([
   [{ std: [1, Number.NaN, 1] }, /^std is /],
   [{ std: 1e-60 }, /^std is 1e-60/],
   [{ mean: Number.POSITIVE_INFINITY }, /^mean is Infinity; expected three finite numbers/],
+  [{ mean: 127.5 }, /^mean is \[127\.5,127\.5,127\.5\]; expected it on levels scaled to 0…1: divide/],
+  [{ std: [58.395, 57.12, 57.375] }, /^std is \[58\.395,57\.12,57\.375\]; expected it on levels scaled/],
   [{ mean: [1, 2] }, /^mean is \[1,2\]/],
   [{ interpolation: 'cubic' }, /^interpolation is "cubic"; expected one of nearest/],
   [{ crop: 0 }, /^crop is 0; expected a ratio/],

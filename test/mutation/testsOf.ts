@@ -3,7 +3,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 const IMPORT = /(?:from|import)\s*\(?\s*['"](\.{1,2}\/[^'"]+\.js)['"]/g;
 
-/** Finds the test files that load a file: first the one that has its name, then by the number of imports between. */
+/**
+ * Finds the test files that load a file: first the one that has its name, then those of its folder, then the others, each
+ * by the number of imports between.
+ */
 export class TestFinder {
   private readonly imports = new Map<string, string[]>();
   private readonly tests: string[];
@@ -21,7 +24,7 @@ export class TestFinder {
       .map((test) => ({ test, distance: this.distance(test, file) }))
       .filter(({ distance }) => distance !== undefined)
       .sort((a, b) => a.distance! - b.distance!)
-      .sort((a, b) => Number(isNamed(b.test, file)) - Number(isNamed(a.test, file)))
+      .sort((a, b) => nearness(b.test, file) - nearness(a.test, file))
       .map(({ test }) => test);
   }
 
@@ -47,6 +50,16 @@ export class TestFinder {
     }
     return found;
   }
+}
+
+function nearness(test: string, file: string): number {
+  if (isNamed(test, file)) return 2;
+  return partOf(test) === partOf(file) ? 1 : 0;
+}
+
+/** The folder below dist, dist/src or dist/test: the tests' tree is that of the sources. */
+function partOf(path: string): string {
+  return dirname(path.slice(path.lastIndexOf('/dist/'))).replace(/^\/dist(\/(src|test))?/, '');
 }
 
 /** Whether a test file is named like the file that it tests. */

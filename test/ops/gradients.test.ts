@@ -1,4 +1,4 @@
-/** Gradients of the ops, by kernels and without, against those that tfjs derives from the formulas. */
+/** Values and gradients of the ops, by kernels and without, against those that tfjs derives from the formulas. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
@@ -20,13 +20,14 @@ function gradientsOf(op: Op, inputs: tf.Tensor[]): tf.Tensor[] {
   return tf.grads((...given) => op(...given))(inputs, dy);
 }
 
-/** Those of `op`, with the kernels and without, are those that tfjs derives from `plain`, written in its own ops. */
+/** Value and gradients of `op`, with the kernels and without, are those that tfjs has of `plain`, in its own ops. */
 async function expectGradientsOf(inputs: tf.Tensor[], op: Op, plain: Op) {
-  const expected = gradientsOf(plain, inputs);
+  const both = (some: Op) => [some(...inputs), ...gradientsOf(some, inputs)];
+  const expected = both(plain);
   await registerWasmKernels();
-  expectClose(gradientsOf(op, inputs), expected);
+  expectClose(both(op), expected);
   await unregisterWasmKernels();
-  expectClose(gradientsOf(op, inputs), expected);
+  expectClose(both(op), expected);
 }
 
 function expectClose(actual: tf.Tensor[], expected: tf.Tensor[]) {
@@ -47,6 +48,7 @@ test.each([
   [2, 5, 3, 4],
   [1, 17, 2, 16],
   [2, 6, 1, 6],
+  [1, 5, 2, 10],
   [1, 198, 3, 64],
 ])('attention of %d × %d tokens, %d heads of %d', (batch, tokens, heads, dim) =>
   expectGradientsOf(

@@ -1,6 +1,14 @@
 /** What importing the package does to a process, and what works right after it: each in a process of its own. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -151,4 +159,15 @@ test('without sharp’s binary what reads no image works, and what does says wha
     },
   );
   expect((await models).stdout).toMatch(/deit_tiny_patch16_224/);
+});
+
+test('no module asks for its folder by new URL, which bundlers take for a file that comes along', () => {
+  const files = readdirSync('dist/src', { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.js'),
+  );
+  expect(files.length).toBeGreaterThan(100);
+  const asking = files.filter((path) =>
+    /new URL\(['"]\.{0,2}\/?['"], import\.meta\.url\)/.test(readFileSync(join('dist/src', path), 'utf8')),
+  );
+  expect(asking).toEqual([]);
 });

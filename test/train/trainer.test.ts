@@ -90,10 +90,13 @@ test('trains without any hooks, and leaves no tensor behind', async () => {
   expect(tf.memory().numTensors).toBe(before);
 }, 60_000);
 
-test('tells of every epoch', async () => {
+test('tells of every epoch, and of no teacher where there is none', async () => {
   const trainer = makeTrainer();
   const epochs: EpochRecord[] = [];
-  await trainer.run({ onEpoch: (record) => void epochs.push(record) });
+  await trainer.run({
+    onStep: async ({ loss, base, teacher }) => expect([teacher, base]).toEqual([undefined, loss]),
+    onEpoch: (record) => void epochs.push(record),
+  });
   expect(epochs.map(({ epoch, step }) => [epoch, step])).toEqual([
     [0, 4],
     [1, 8],
@@ -102,6 +105,22 @@ test('tells of every epoch', async () => {
   ]);
   trainer.dispose();
 }, 60_000);
+
+test('a loss that is no number names the images of its batch', async () => {
+  const broken: TrainLoader = {
+    ...data,
+    async *batches(epoch, options) {
+      for await (const batch of data.batches(epoch, options))
+        yield { ...batch, pixels: batch.pixels.fill(Number.NaN) };
+    },
+  };
+  const student = studentOf(model, { frozenBlocks: 0, attentionOnly: false });
+  const trainer = new Trainer({ config, student, imgSize: [SIDE, SIDE], data: broken, val });
+  await expect(trainer.run()).rejects.toThrow(
+    /the loss is NaN .*; images of the batch: grey 0, grey 1, grey 2, grey 3/,
+  );
+  trainer.dispose();
+});
 
 test('a run stays on its backend: other code changes the current one at every step, to the last bit', async () => {
   const shape = { patchSize: 4, embedDim: 16, depth: 2, numHeads: 2, numClasses: 2, dropPathRate: 0.2 };
@@ -122,7 +141,8 @@ test('a run stays on its backend: other code changes the current one at every st
     const trainer = new Trainer({ config: settings, student, teacher, imgSize: [SIDE, SIDE], data, val });
     const losses: number[] = [];
     await trainer.run({
-      onStep: async ({ loss, gradNorm }) => {
+      onStep: async ({ loss, base, teacher: taught, gradNorm }) => {
+        expect(loss).toBeCloseTo((base + taught!) / 2, 5);
         losses.push(loss, gradNorm);
         await disturb();
       },

@@ -89,7 +89,7 @@ export class WorkerModel {
     input: ClassifyInput | readonly ClassifyInput[],
     options: ClassifyOptions & CallOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
-    checkOptions('classify', options, ['topK', 'signal']);
+    checkOptions('classify', options, { topK: 'any', signal: 'signal' });
     const { signal, topK } = options;
     const one = (image: ClassifyInput) => this.onImage('classify', image, [{ topK }], signal);
     return Array.isArray(input) ? Promise.all(input.map(one)) : one(input as ClassifyInput);

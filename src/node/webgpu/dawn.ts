@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UserError } from '../../errors.js';
 
@@ -32,7 +32,8 @@ export function loadDawn(): Promise<Dawn> {
 }
 
 async function findDawn(): Promise<Dawn> {
-  const entry = findEntry([process.cwd(), fileURLToPath(new URL('.', import.meta.url))]);
+  // Not by new URL('.', …): bundlers take that for a file to come along, and Next.js fails.
+  const entry = findEntry([process.cwd(), dirname(fileURLToPath(import.meta.url))]);
   if (!entry) throw new UserError(`the package webgpu is not installed; ${INSTALL}`);
   try {
     return (await import(pathToFileURL(entry).href)) as Dawn;

@@ -158,7 +158,6 @@ describe('config.json of transformers', () => {
     ['a width', { hidden_size: '16' }, /hidden_size is "16"; expected a whole number/],
     ['other tensors', { hidden_size: 32 }, /embedDim is 16 by the tensors, 32 by config\.json: hidden_size/],
     ['a kind of model', { model_type: 'dinov3_vit' }, /"dinov3_vit" \(DINOv3: rotary position embeddings\)/],
-    ['no kind', { model_type: undefined }, /neither model_type \(transformers\) nor architecture \(timm\)/],
   ])('refuses %s', async (_, fields, message) => {
     await expect(open(changed('vit', 'config.json', fields))).rejects.toThrow(message);
   });
@@ -173,6 +172,23 @@ describe('config.json of transformers', () => {
     expect(several.before).toMatchObject([{ field: 'probabilities' }]);
     const masked = await open(folder('mae'));
     expect(masked.before).toMatchObject([{ field: 'masking', why: expect.stringContaining('0.5') }]);
+  });
+});
+
+describe('config.json of a class of one’s own, as PyTorchModelHubMixin writes it', () => {
+  test('its number of heads is read', async () => {
+    const own = JSON.stringify({ vit: { num_heads: 4, hidden_act: 'relu' }, lr: 1e-3 });
+    const { facts } = await readFolder(folder('vit', { 'config.json': own }));
+    expect(facts.config).toEqual({
+      numHeads: { value: 4, source: 'config.json: vit.num_heads' },
+      activation: { value: 'relu', source: 'config.json: vit.hidden_act' },
+    });
+  });
+
+  test('what says nothing of a model is refused', async () => {
+    await expect(readFolder(folder('vit', { 'config.json': '{"lr": 0.1}' }))).rejects.toThrow(
+      /neither model_type \(transformers\) nor architecture \(timm\) nor a number of heads, .*\["lr"\]/,
+    );
   });
 });
 

@@ -185,6 +185,24 @@ test("an epoch's order is that of timm's RepeatAugSampler, and a permutation wit
   expect(epochOrder(1000, 1, 3, 5)).not.toEqual(order);
 });
 
+test('a crop of a thin picture is of at least one pixel', () => {
+  for (const [width, height] of [
+    [1, 40],
+    [40, 1],
+  ]) {
+    const thin = { width, height, data: Uint8Array.from({ length: 120 }, (_, i) => i) };
+    for (let seed = 0; seed < 200; seed++) {
+      const random = Random.fromSeed(seed);
+      const cropped = randomResizedCrop(thin, [2, 2], { scale: [0.001, 0.02], ratio: [1 / 20, 20] }, random);
+      expect(cropped.data.some((level) => level > 0)).toBe(true);
+    }
+  }
+});
+
+test('beta of a parameter so small that both its gammas are 0', () => {
+  expect(beta(Random.fromSeed(1), 1e-9)).toBe(0.5);
+});
+
 test.each([
   0.2, 0.8, 1, 3,
 ])('beta of parameter %d has the mean, variance and kurtosis of the distribution', (alpha) => {

@@ -147,3 +147,15 @@ test('a randAugment that is not understood is refused before anything is read', 
   const opened = openTrainData({ data: sets.folder, augment: wrong, preprocessing, seed: 0, workers: 0 });
   await expect(opened).rejects.toThrow('randAugment "rand-m"');
 });
+
+test('no randAugment is none, and a batch has at least one picture', async () => {
+  const plain = { ...augment, randAugment: null };
+  const data = await openTrainData({ data: sets.mnist, augment: plain, preprocessing, seed: 0, workers: 0 });
+  for await (const { labels } of data.batches(0, { batchSize: 36, start: 0 }))
+    expect(labels).toHaveLength(36);
+  for (const size of [0, -1, 1.5, Number.NaN]) {
+    expect(() => data.batchesPerEpoch(size)).toThrow(RangeError);
+  }
+  expect(data.batchesPerEpoch(36)).toBe(1);
+  await data.close();
+});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { imagenetLabels, imagenetSynsets } from '../../../configs/imagenet.js';
 import { useBackend } from '../../../src/backend.js';
 import { saveLayersModel } from '../../../src/node/saveLayersModel.js';
 import { openTeacher } from '../../../src/node/train/openTeacher.js';
@@ -32,8 +33,12 @@ function expectNear(actual: number[], expected: number[]): void {
   for (const [i, value] of expected.entries()) expect(actual[i]).toBeCloseTo(value, 5);
 }
 
-test('any tf.LayersModel', async () => {
-  const layers = [tfl.layers.flatten({ inputShape: [4, 4, 3] }), tfl.layers.dense({ units: 2 })];
+test('any tf.LayersModel, without the dropout of its training', async () => {
+  const layers = [
+    tfl.layers.flatten({ inputShape: [4, 4, 3] }),
+    tfl.layers.dropout({ rate: 0.5 }),
+    tfl.layers.dense({ units: 2 }),
+  ];
   const model = tfl.sequential({ layers });
   const folder = join(await newFolder(), 'model');
   await saveLayersModel(model, folder);
@@ -101,6 +106,24 @@ test('a graph whose shapes do not tell is asked', async () => {
   const teacher = await openTeacher(await writeGraph(5));
   expect(() => fitTeacher(teacher, student)).toThrow('has 5 classes, the training data 2');
   teacher.dispose();
+});
+
+test('classes of ImageNet: by synset in the folders, by words in the teacher', () => {
+  const teacher = (labels: readonly string[]): Teacher => ({
+    name: 'x',
+    numClasses: 1000,
+    imgSize: null,
+    labels,
+    normalization: imagenet,
+    predict: () => tf.zeros([1, 1000]),
+    dispose: () => {},
+  });
+  const taught = { ...student, classNames: imagenetSynsets };
+  const named = teacher(imagenetLabels);
+  expect(fitTeacher(named, taught)).toBe(named);
+  expect(() => fitTeacher(teacher(imagenetLabels.toReversed()), taught)).toThrow(/class 0 is ".+" there/);
+  const mine = imagenetSynsets.toReversed();
+  expect(() => fitTeacher(named, { ...taught, classNames: mine })).toThrow(/class 0 is "tench, Tinca tinca"/);
 });
 
 test('a teacher made for another normalisation gets it', () => {

@@ -5,7 +5,7 @@ import { huggingFacePreprocessing } from '../../src/image/huggingFace.js';
 import type { Preprocessing } from '../../src/image/types.js';
 import { resizedTo } from '../choosePreprocessing.js';
 import type { Assumption, Fact, Facts } from '../facts.js';
-import { openShards, parseCheckpoint } from '../formats/index.js';
+import { openShards, parseCheckpoint, shardPaths } from '../formats/index.js';
 import type { Checkpoint } from '../formats/types.js';
 import { mergeFacts } from '../mergeFacts.js';
 import { metadataFacts } from '../metadataFacts.js';
@@ -31,6 +31,9 @@ export interface ReadFolderOptions extends TimmOptions {
 const CONFIG = 'config.json';
 const PROCESSOR = 'processor_config.json';
 const IMAGE_PROCESSOR = 'preprocessor_config.json';
+
+/** What is read beside the weights, where it is there. */
+const DESCRIPTIONS = [CONFIG, PROCESSOR, IMAGE_PROCESSOR];
 
 /**
  * Reads a model's folder as Hugging Face's libraries and timm write it: config.json and preprocessor_config.json (both
@@ -125,12 +128,30 @@ async function processorFields(files: FolderFiles): Promise<{ fields: Fields; fi
     : { fields: parseJsonObject(text, IMAGE_PROCESSOR), file: IMAGE_PROCESSOR };
 }
 
+/**
+ * Paths of the files that make a model of such a folder: its weights, an index's shards among them, and what describes them.
+ *
+ * @throws UserError if there are no weights, or an index that cannot be read
+ */
+export async function folderPaths(files: FolderFiles): Promise<readonly string[]> {
+  const names = await files.list();
+  const weights = files.chosen ?? chosen(files.name, names);
+  const index = weights.endsWith('.index.json') ? await readIndex(files, weights) : undefined;
+  const shards = index ? shardPaths(index.text, index.name) : [];
+  return [...DESCRIPTIONS.filter((name) => names.includes(name)), weights, ...shards];
+}
+
 export async function openWeights(files: FolderFiles): Promise<Checkpoint> {
   const weights = files.chosen ?? chosen(files.name, await files.list());
   if (!weights.endsWith('.index.json')) return parseCheckpoint(await files.open(weights));
-  const index = await files.readText(weights);
-  if (index === undefined) throw new UserError(`${files.name}: ${weights} is missing`);
-  return openShards(index, `${files.name}/${weights}`, (path) => files.open(path));
+  const { text, name } = await readIndex(files, weights);
+  return openShards(text, name, (path) => files.open(path));
+}
+
+async function readIndex(files: FolderFiles, path: string): Promise<{ text: string; name: string }> {
+  const text = await files.readText(path);
+  if (text === undefined) throw new UserError(`${files.name}: ${path} is missing`);
+  return { text, name: `${files.name}/${path}` };
 }
 
 function chosen(folder: string, names: readonly string[]): string {

@@ -7,6 +7,7 @@ import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn
 import { load } from '../node/index.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type ConversionArgs, loadArgs } from './conversionOptions.js';
+import { hubMessages } from './downloadProgress.js';
 import { embedWithProgress } from './embed.js';
 import { checkNumbers, UsageError } from './main.js';
 import { print, printJson, say } from './print.js';
@@ -87,7 +88,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   say(
     `${val.files.length} images, ${val.names.length} classes; ${train.files.length} to train, ${train.names.length} classes`,
   );
-  const model = await load(args.model, { backend, quantize, ...loadArgs(args) });
+  const model = await load(args.model, { backend, quantize, hub: hubMessages(), ...loadArgs(args) });
   try {
     sayAssumptions(model);
     const { config } = model;

@@ -4,6 +4,7 @@ import { layerNodes } from '../families/vit/topology.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { findModel, resolveConfig } from '../models/create.js';
 import { openModel } from '../node/openModel.js';
+import { hubMessages } from './downloadProgress.js';
 import type { Command } from './main.js';
 import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
@@ -45,7 +46,7 @@ export const summaryCommand: Command = {
 
 async function configOf(model: string): Promise<VitConfig> {
   if (findModel(model)) return resolveConfig(model);
-  const opened = await openModel(model);
+  const opened = await openModel(model, {}, hubMessages());
   await opened.close();
   return opened.source.config;
 }

@@ -24,9 +24,9 @@ export function convertRead(
 }
 
 /** What the options of a conversion tell those who look for facts. */
-export function factOptions({ model, imgSize, preprocessing }: ConvertOptions): ReadFolderOptions {
+export function factOptions({ model, imgSize, pool, preprocessing }: ConvertOptions): ReadFolderOptions {
   const named = model === undefined || model === 'auto' ? undefined : model;
-  return { model: named, imgSize, skipPreprocessing: preprocessing?.preset !== undefined };
+  return { model: named, imgSize, pool, skipPreprocessing: preprocessing?.preset !== undefined };
 }
 
 function withAssumptions(conversion: Conversion, before: readonly Assumption[]): Conversion {

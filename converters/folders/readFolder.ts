@@ -14,7 +14,7 @@ import { timmPreprocessingOf } from '../timmModels.js';
 import { type Fields, isObject, parseJsonObject, shown } from './fields.js';
 import { huggingFaceFacts } from './huggingFace.js';
 import type { HuggingFaceType } from './huggingFaceTypes.js';
-import { isTimmConfig, type TimmOptions, timmFacts } from './timm.js';
+import { isTimmConfig, type TimmOptions, timmFacts, unpooledAssumption } from './timm.js';
 
 /** A model's folder: its weights, and what the files beside them say. */
 export interface ReadFolder {
@@ -73,15 +73,16 @@ async function describedBy(
 
 async function timmDescription(config: Fields, options: ReadFolderOptions): Promise<Described> {
   const facts = timmFacts(config, CONFIG, options);
+  const assumptions = unpooledAssumption(config, CONFIG, options);
   const { name, preprocessing } = facts;
-  if (preprocessing || options.skipPreprocessing) return { facts, assumptions: [] };
+  if (preprocessing || options.skipPreprocessing) return { facts, assumptions };
   // Without pretrained_cfg, timm itself takes what its table has for the architecture.
   const value = await timmPreprocessingOf(name!.value, facts.config.imgSize!.value);
-  if (!value) return { facts, assumptions: [] };
+  if (!value) return { facts, assumptions };
   const why = `${CONFIG} has no pretrained_cfg: as timm has it for ${value.preset}; --preset says otherwise`;
   return {
     facts: { ...facts, preprocessing: { value, source: name!.source } },
-    assumptions: [{ field: 'preprocessing', value: value.preset, why }],
+    assumptions: [...assumptions, { field: 'preprocessing', value: value.preset, why }],
   };
 }
 

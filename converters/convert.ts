@@ -1,5 +1,4 @@
 import { imagenetLabels } from '../configs/imagenet.js';
-import { checkOptions } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
 import type { WeightReader } from '../src/families/types.js';
 import {
@@ -17,6 +16,7 @@ import type { PreprocessingOptions } from '../src/image/fromOptions.js';
 import type { Preprocessing } from '../src/image/types.js';
 import { Random } from '../src/random.js';
 import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
+import { checkConvertOptions } from './checkConvertOptions.js';
 import { choosePreprocessing } from './choosePreprocessing.js';
 import type { Assumption, Facts } from './facts.js';
 import {
@@ -62,22 +62,6 @@ export interface ConvertOptions {
   facts?: Facts;
 }
 
-const CONVERT_OPTIONS: Record<keyof ConvertOptions, true> = {
-  model: true,
-  imgSize: true,
-  numClasses: true,
-  numHeads: true,
-  pool: true,
-  activation: true,
-  layerNormEps: true,
-  labels: true,
-  preprocessing: true,
-  tables: true,
-  root: true,
-  pooler: true,
-  facts: true,
-};
-
 /** What became of the tensors of a checkpoint. */
 export interface ConvertReport {
   readonly source: string;
@@ -120,7 +104,7 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
-  checkOptions('convert', options, Object.keys(CONVERT_OPTIONS));
+  checkConvertOptions(options);
   const file = checkpoint.name;
   const facts = withOptions(options.facts ?? storedFacts(checkpoint), options);
   const found = findVisionTransformer(checkpoint, { root: options.root, facts });

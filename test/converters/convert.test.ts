@@ -10,8 +10,10 @@ import {
   parseCheckpoint,
 } from '../../converters/formats/index.js';
 import { resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
+import { UserError } from '../../src/errors.js';
 import { loadFrom } from '../../src/models/load.js';
 import '../../src/node/native/backend.js';
+import { openModel } from '../../src/node/openModel.js';
 import { showNativeTensorflow, testedNativeFolder } from '../native.js';
 
 const FOLDER = 'test/fixtures/models';
@@ -267,6 +269,34 @@ describe('wrong checkpoints are refused in one line', () => {
     );
     expect(convert(checkpointOf(vitShapes())).labels).toBe(imagenetLabels);
     expect(convert(checkpointOf(vitShapes(64, 2)), { labels: ['a', 'b'] }).labels).toEqual(['a', 'b']);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['imgSize', 32, /imgSize must be \[height, width\], got the number 32/],
+    ['imgSize', '32', /imgSize must be \[height, width\], got the text "32"/],
+    ['imgSize', [32], /imgSize must be \[height, width\]/],
+    ['imgSize', [32.5, 32], /imgSize must be a whole number/],
+    ['imgSize', [2 ** 40, 32], /imgSize must be at most/],
+    ['numClasses', -1, /numClasses must be a whole number of at least 0/],
+    ['numClasses', '5', /numClasses must be a whole number of at least 0, got the text "5"/],
+    ['numClasses', 2.5, /numClasses must be a whole number/],
+    ['numHeads', '1', /numHeads must be a whole number of at least 1, got the text "1"/],
+    ['numHeads', 2.5, /numHeads must be a whole number/],
+    ['pool', 'max', /pool must be one of token, mean, token_mean, map/],
+    ['activation', 'mish', /activation must be one of gelu/],
+    ['layerNormEps', '1e-6', /layerNormEps must be above 0 and below 1, got the text "1e-6"/],
+    ['model', 5, /model must be a text, got the number 5/],
+    ['root', 5, /root must be a text/],
+    ['labels', 'abc', /labels must be an array of texts, got the text "abc"/],
+    ['labels', ['a', 1], /labels must be an array of texts/],
+    ['pooler', 'yes', /pooler must be true or false/],
+    ['facts', 5, /facts must be an object/],
+    ['preprocessing', 'deit', /preprocessing must be an object/],
+  ])('the option %s: %j', async (name, value, message) => {
+    const given = { [name]: value };
+    expect(() => convert(checkpointOf(vitShapes()), given)).toThrow(UserError);
+    expect(() => convert(checkpointOf(vitShapes()), given)).toThrow(message);
+    await expect(openModel('test/fixtures/folders/vit', given)).rejects.toThrow(message);
   });
 
   test('values that are not finite', async () => {

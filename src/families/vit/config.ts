@@ -96,7 +96,9 @@ const flag = (value: unknown) =>
 const above =
   (least: number, most = Number.POSITIVE_INFINITY) =>
   (value: number) =>
-    value > least && value < most ? undefined : `must be above ${least}, got ${String(value)}`;
+    typeof value === 'number' && value > least && value < most
+      ? undefined
+      : `must be above ${least}, got ${String(value)}`;
 const pair = (least: number) => (value: readonly number[]) =>
   Array.isArray(value) && value.length === 2
     ? value.map(wholeFrom(least)).find((problem) => problem !== undefined)
@@ -187,7 +189,8 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
   dropPathRate: {
     default: 0,
     shape: false,
-    check: (value: number) => (value >= 0 && value < 1 ? undefined : `must lie in [0, 1), got ${value}`),
+    check: (value: number) =>
+      typeof value === 'number' && value >= 0 && value < 1 ? undefined : `must lie in [0, 1), got ${value}`,
   },
   layerNormEps: { default: 1e-6, shape: false, check: above(0, 1) },
   quantization: {

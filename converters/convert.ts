@@ -134,6 +134,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...labels.assumptions,
     ...preprocessing.assumptions,
     ...resampling(found, source, config),
+    ...(isMmpretrainDeit3(found, source) ? [SECOND_NORM] : []),
   ];
   return {
     family: 'vit',
@@ -187,6 +188,32 @@ function resampling(
       why: 'timm resamples position embeddings with antialias, facebookresearch without, and the names of the tensors are the same',
     },
   ];
+}
+
+/**
+ * mmpretrain 1.0 to 1.2 has one norm twice in DeiT3's block (deit3.py: `self.ffn(self.ln1(x), identity=x)`; its issue 1614):
+ * the published weights, converted before, need both, those that it trained the first alone. Tensors are the same.
+ */
+function isMmpretrainDeit3(
+  { naming }: FoundModel,
+  { posEmbedPrefix, classToken, layerScale }: VitConfig,
+): boolean {
+  return naming.library === 'mmpretrain' && !posEmbedPrefix && classToken !== false && layerScale !== null;
+}
+
+const SECOND_NORM: Assumption = {
+  field: 'norm2',
+  value: 'ln2',
+  why: 'as facebookresearch and mmpretrain’s published weights have it; DeiT3 of mmpretrain 1.0 to 1.2 computes ln1 in its place, and a model that was trained there needs ln1’s tensors copied over ln2’s',
+};
+
+/** Throws a UserError if a norm has its first values still: no gradient ever came to it. */
+function refuseUntrainedNorm(values: Float32Array, tensor: string, file: string): void {
+  if (!values.every((value) => value === 1)) return;
+  throw new UserError(
+    `${file}: ${tensor} was never trained: DeiT3 of mmpretrain 1.0 to 1.2 computes ln1 in its place (its issue 1614); ` +
+      'copy the tensors of ln1 over those of ln2, and convert it again',
+  );
 }
 
 /** The model at the size that is wanted, else that of the images that it is given (DINOv2's are not its embeddings'). */
@@ -259,6 +286,7 @@ function labelsOf(
 
 function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, file: string): WeightReader {
   const specs = new Map(weightSpecs(config).map((spec) => [spec.name, spec]));
+  const oneNorm = isMmpretrainDeit3(found, source);
   return async (name) => {
     const spec = specs.get(name);
     if (!spec) throw new UserError(`${config.name} has no weight named ${name}`);
@@ -270,6 +298,9 @@ function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, f
     if (!located) return new Float32Array(spec.shape[0]);
     const values = await weightValues(located, name, found.naming.layout, spec.shape);
     checkFinite(values, nameInCheckpoint(found, name), file);
+    if (oneNorm && name.endsWith('.norm2.gamma')) {
+      refuseUntrainedNorm(values, nameInCheckpoint(found, name), file);
+    }
     return name === 'pos_embed' ? resampled(values, source, config, found) : values;
   };
 }

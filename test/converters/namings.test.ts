@@ -72,6 +72,18 @@ async function predict(name: string, options: ConvertOptions, backend: string): 
   return values;
 }
 
+test.each([
+  'google_augreg.npz',
+  'google_big_vision.npz',
+  'google_pre_logits.npz',
+])('Flax keeps heads apart, so that their number is in the file: %s', async (name) => {
+  const checkpoint = await open(name);
+  const { config, assumptions } = convert(checkpoint);
+  expect(config.numHeads).toBe(2);
+  expect(assumptions.map(({ field }) => field)).not.toContain('numHeads');
+  expect(() => convert(checkpoint, { numHeads: 4 })).toThrow(/query.kernel has 2 heads; --num-heads says 4$/);
+});
+
 describe.each(['wasm', 'cpu'])('outputs equal the library’s own to 1e-5 on %s', (backend) => {
   test.each(Object.keys(outputs))('%s', async (name) => {
     const values = await predict(name, optionsOf(name), backend);

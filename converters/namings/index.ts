@@ -1,5 +1,5 @@
 import type { VitPart } from '../../src/families/vit/weights.js';
-import { facebook } from './facebook.js';
+import { facebook, facebookParallel } from './facebook.js';
 import { google } from './google.js';
 import {
   huggingfaceClip,
@@ -18,6 +18,7 @@ export type { Naming, Part, Rows, Source } from './types.js';
 
 const all = [
   facebook,
+  facebookParallel,
   timm,
   dinov2Registers,
   dinov2,

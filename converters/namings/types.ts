@@ -5,9 +5,13 @@ import type { ResampleMethod } from '../resamplePosEmbed.js';
 
 /**
  * A module's name, to which the endings of its weights are added, or a tensor's whole name. `thirds` takes rows of it,
- * in thirds: torch.nn.MultiheadAttention puts query, key and value below each other.
+ * in thirds: torch.nn.MultiheadAttention puts query, key and value below each other. `branch`: that branch's alone, where
+ * each has a name of its own.
  */
-export type Part = string | { readonly name: string; readonly thirds: readonly [from: number, to: number] };
+export type Part =
+  | string
+  | { readonly name: string; readonly thirds: readonly [from: number, to: number] }
+  | { readonly name: string; readonly branch: number };
 
 /** One place where a part may be found; a list stands for tensors that are put one below the other. */
 export type Source = Part | readonly Part[];

@@ -28,6 +28,7 @@ import {
 } from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
 import { type ModelTables, ownTables } from './modelTables.js';
+import { dinov2Registers } from './namings/selfSupervised.js';
 import { resamplePosEmbed, resampleText } from './resamplePosEmbed.js';
 import { storedFacts } from './storedFacts.js';
 import { torchShape } from './tensorLayout.js';
@@ -133,7 +134,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...inferred.assumptions,
     ...labels.assumptions,
     ...preprocessing.assumptions,
-    ...resampling(found, source, config),
+    ...resampling(found, source, config, facts),
     ...(isMmpretrainDeit3(found, source) ? [SECOND_NORM] : []),
   ];
   return {
@@ -174,20 +175,26 @@ function choice({ models: [taken, ...others], choice: why }: FoundModel): Assump
   ];
 }
 
-/** Whose way of resampling was taken, where two code bases have the same names. */
+/** Whose way of resampling was taken, where the tensors do not tell. */
 function resampling(
   { naming, uncertainLibrary }: FoundModel,
   source: VitConfig,
   config: VitConfig,
+  facts: Facts,
 ): Assumption[] {
-  if (!uncertainLibrary || String(gridSize(source)) === String(gridSize(config))) return [];
-  return [
-    {
-      field: 'resampling',
-      value: `as ${naming.resampledAs}`,
-      why: 'timm resamples position embeddings with antialias, facebookresearch without, and the names of the tensors are the same',
-    },
-  ];
+  if (String(gridSize(source)) === String(gridSize(config))) return [];
+  const assume = (value: string, why: string) => [{ field: 'resampling', value, why }];
+  if (naming === dinov2Registers && !facts.name) {
+    return assume(
+      resampleText(naming.resample),
+      'as facebookresearch/dinov2’s published models with registers (hubconf.py); what its code does by default is without antialias, with offset 0.1',
+    );
+  }
+  if (!uncertainLibrary) return [];
+  return assume(
+    `as ${naming.resampledAs}`,
+    'timm resamples position embeddings with antialias, facebookresearch without, and the names of the tensors are the same',
+  );
 }
 
 /**

@@ -13,6 +13,7 @@ import type { Assumption, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import type { Located } from './matchNames.js';
 import type { ModelTables } from './modelTables.js';
+import { facebook } from './namings/facebook.js';
 import { foreignByName } from './namings/foreign.js';
 import type { Naming } from './namings/index.js';
 
@@ -234,7 +235,7 @@ function refuseLookAlikes(
   if (facts.name || hints.model !== 'auto') return;
   const ask = 'say which by --model, or by the config.json beside the file';
   const bare = prefix === '' && facts.library?.value !== 'facebook';
-  if (naming.name === 'facebook' && config.layerScale !== null && bare) {
+  if (naming === facebook && config.layerScale !== null && bare) {
     throw new UserError(
       `${file}: its tensors are those of facebookresearch’s DeiT III and of timm’s ViTs with rotary position embeddings, which are not computed here; ${ask}`,
     );

@@ -1,6 +1,5 @@
 import type { VitConfig } from '../../src/families/vit/config.js';
 import type { VitPart } from '../../src/families/vit/weights.js';
-import type { Library } from '../facts.js';
 import type { ResampleMethod } from '../resamplePosEmbed.js';
 
 /**
@@ -26,7 +25,8 @@ export type Rows = { readonly [P in VitPart]?: readonly Source[] };
 export interface Naming {
   /** Shown in the report. */
   readonly name: string;
-  readonly library: Library;
+  /** The code base that weights with these names come from; facts may say another. */
+  readonly library: string;
   /** What stands before the number of a block. */
   readonly blocks: readonly string[];
   /** Whether blocks may stand beside the body instead of in it (transformers' ViTMSN). */

@@ -213,8 +213,14 @@ export const VIT_DEFAULTS = Object.fromEntries(
   FIELD_NAMES.map((name) => [name, VIT_FIELDS[name].default]).filter(([, value]) => value !== undefined),
 ) as unknown as VitConfig;
 
-/** What a field that is left out means. */
-const MEANT: Partial<Record<keyof VitConfig, unknown>> = {
+/** The fields that may be left out, but for `quantization`, which means itself. */
+type Optional = Exclude<
+  { [F in keyof VitConfig]-?: undefined extends VitConfig[F] ? F : never }[keyof VitConfig],
+  'quantization'
+>;
+
+/** What a field that is left out means; the compiler asks for a row when one is added. */
+const WHEN_LEFT_OUT: Required<Pick<VitConfig, Optional>> = {
   patchBias: true,
   activation: 'gelu',
   swiglu: false,
@@ -231,6 +237,7 @@ const MEANT: Partial<Record<keyof VitConfig, unknown>> = {
   fcNorm: false,
   preLogits: 0,
 };
+const MEANT: Partial<Record<keyof VitConfig, unknown>> = WHEN_LEFT_OUT;
 
 /** The same configuration with optional fields left out where they say what their absence means. */
 export function compactConfig(config: VitConfig): VitConfig {

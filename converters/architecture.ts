@@ -332,7 +332,9 @@ function readHead(
       assumptions.push({ field: 'pool', value: 'mean', why });
       return 'mean';
     }
-    if (shape.distilled || numClasses === 0 || found.naming.library === 'huggingface') return 'token';
+    // transformers' and torchvision's classifiers have no other way.
+    const hasOneWay = ['huggingface', 'torchvision'].includes(found.naming.library);
+    if (shape.distilled || numClasses === 0 || hasOneWay) return 'token';
     assumptions.push({
       field: 'pool',
       value: 'token',

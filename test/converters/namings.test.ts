@@ -146,6 +146,12 @@ describe('parallel blocks of facebookresearch/deit, whose branches have names of
   });
 });
 
+test('torchvision has one pooling, so that nothing is assumed of it', async () => {
+  const { assumptions, config } = convert(await open('torchvision.pth'), { numHeads: 2 });
+  expect(config.pool ?? 'token').toBe('token');
+  expect(assumptions.map(({ field }) => field)).not.toContain('pool');
+});
+
 test('DINOv2 with registers: how positions were resampled is said, unless a name tells', async () => {
   const checkpoint = await open('dinov2_registers_swiglu.pth');
   const resampling = (options: ConvertOptions) =>

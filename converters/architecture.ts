@@ -14,6 +14,7 @@ import type { Assumption, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import type { Located } from './matchNames.js';
 import type { ModelTables } from './modelTables.js';
+import { facebook } from './namings/facebook.js';
 import { foreignByName } from './namings/foreign.js';
 import type { Naming } from './namings/index.js';
 
@@ -157,7 +158,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   };
   if (hints.model !== 'auto')
     checkNamed({ ...base, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
-  const numHeads = headsOf(found, base, qNorm?.[0], told, file, assumptions);
+  const numHeads = headsOf(found, base, told, file, assumptions);
   const layerNormEps = epsilonOf(found, base, facts, assumptions);
   const activation = activationOf(found, base, facts, assumptions);
   const config = compactConfig({ ...base, numHeads, layerNormEps, activation });
@@ -235,7 +236,7 @@ function refuseLookAlikes(
   if (facts.name || hints.model !== 'auto') return;
   const ask = 'say which by --model, or by the config.json beside the file';
   const bare = prefix === '' && facts.library?.value !== 'facebook';
-  if (naming.name === 'facebook' && config.layerScale !== null && bare) {
+  if (naming === facebook && config.layerScale !== null && bare) {
     throw new UserError(
       `${file}: its tensors are those of facebookresearch’s DeiT III and of timm’s ViTs with rotary position embeddings, which are not computed here; ${ask}`,
     );
@@ -332,7 +333,9 @@ function readHead(
       assumptions.push({ field: 'pool', value: 'mean', why });
       return 'mean';
     }
-    if (shape.distilled || numClasses === 0 || found.naming.library === 'huggingface') return 'token';
+    // transformers' and torchvision's classifiers have no other way.
+    const hasOneWay = ['huggingface', 'torchvision'].includes(found.naming.library);
+    if (shape.distilled || numClasses === 0 || hasOneWay) return 'token';
     assumptions.push({
       field: 'pool',
       value: 'token',
@@ -402,11 +405,26 @@ function library(facts: Facts, { library: byNames }: Naming): Library {
   return facts.library?.value ?? byNames;
 }
 
-/** Heads: told, else by the width of their norms, else what published models of this shape have. */
+/** The number of heads that a tensor's shape tells, and how; undefined where none does. */
+function headsInShapes(found: FoundModel, embedDim: number): { heads: number; tells: string } | undefined {
+  const name = `blocks.0.${countBranches(found) > 1 ? 'attns.0.attn' : 'attn'}`;
+  const width = torchShapeOf(found, `${name}.q_norm.gamma`)?.[0];
+  if (width !== undefined && width > 0 && embedDim % width === 0) {
+    const heads = embedDim / width;
+    return { heads, tells: `norms of queries are ${width} wide, ${heads} heads` };
+  }
+  if (found.naming.layout !== 'flax') return undefined;
+  // Flax keeps heads apart: [in, heads, width], behind the depth where blocks are stacked.
+  const first = found.weights.get(`${name}.qkv.kernel`)?.[0];
+  const shape = first && (first.stacked === undefined ? first.tensor.shape : first.tensor.shape.slice(1));
+  if (shape?.length !== 3 || shape[1] * shape[2] !== embedDim) return undefined;
+  return { heads: shape[1], tells: `${first!.tensor.name} has ${shape[1]} heads` };
+}
+
+/** Heads: by a tensor's shape, else told, else what published models of this shape have. */
 function headsOf(
-  { naming }: FoundModel,
+  found: FoundModel,
   config: VitConfig,
-  headDim: number | undefined,
   { facts }: ArchitectureHints,
   file: string,
   assumptions: Assumption[],
@@ -414,21 +432,18 @@ function headsOf(
   const { embedDim, depth } = config;
   const patch = typeof config.patchSize === 'number' ? config.patchSize : config.patchSize[0];
   const told = facts.config.numHeads;
-  if (headDim !== undefined && headDim > 0 && embedDim % headDim === 0) {
-    if (told && told.value !== embedDim / headDim) {
-      throw new UserError(
-        `${file}: norms of queries are ${headDim} wide, ${embedDim / headDim} heads; ${told.source} says ${told.value}`,
-      );
-    }
-    return embedDim / headDim;
+  const shaped = headsInShapes(found, embedDim);
+  if (shaped && told && told.value !== shaped.heads) {
+    throw new UserError(`${file}: ${shaped.tells}; ${told.source} says ${told.value}`);
   }
+  if (shaped) return shaped.heads;
   if (told) {
     if (embedDim % told.value === 0) return told.value;
     throw new UserError(
       `${file}: a width of ${embedDim} does not divide into ${told.value} heads (${told.source}); give another --num-heads`,
     );
   }
-  const likely = likelyHeads({ embedDim, depth, patch, library: library(facts, naming) });
+  const likely = likelyHeads({ embedDim, depth, patch, library: library(facts, found.naming) });
   if (!likely) {
     throw new UserError(
       `${file}: a width of ${embedDim} does not divide into heads of 64, and shapes do not tell their number; give --num-heads`,

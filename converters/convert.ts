@@ -1,5 +1,4 @@
 import { imagenetLabels } from '../configs/imagenet.js';
-import { checkOptions, type OptionKind } from '../src/checkOptions.js';
 import { UserError } from '../src/errors.js';
 import type { WeightReader } from '../src/families/types.js';
 import {
@@ -17,6 +16,7 @@ import type { PreprocessingOptions } from '../src/image/fromOptions.js';
 import type { Preprocessing } from '../src/image/types.js';
 import { Random } from '../src/random.js';
 import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
+import { checkConvertOptions } from './checkConvertOptions.js';
 import { choosePreprocessing } from './choosePreprocessing.js';
 import type { Assumption, Facts, Library } from './facts.js';
 import {
@@ -28,6 +28,7 @@ import {
 } from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
 import { type ModelTables, ownTables } from './modelTables.js';
+import { dinov2Registers } from './namings/selfSupervised.js';
 import { resamplePosEmbed, resampleText } from './resamplePosEmbed.js';
 import { storedFacts } from './storedFacts.js';
 import { torchShape } from './tensorLayout.js';
@@ -61,22 +62,6 @@ export interface ConvertOptions {
   /** What is known of the model beside its tensors; by default what the checkpoint's own metadata says. */
   facts?: Facts;
 }
-
-const CONVERT_OPTIONS: Record<keyof ConvertOptions, OptionKind> = {
-  model: 'text',
-  imgSize: 'size',
-  numClasses: 'count',
-  numHeads: 'number',
-  pool: 'text',
-  activation: 'text',
-  layerNormEps: 'number',
-  labels: 'texts',
-  preprocessing: 'object',
-  tables: 'object',
-  root: 'text',
-  pooler: 'flag',
-  facts: 'object',
-};
 
 /** What became of the tensors of a checkpoint. */
 export interface ConvertReport {
@@ -120,7 +105,7 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
-  checkOptions('convert', options, CONVERT_OPTIONS);
+  checkConvertOptions(options);
   const file = checkpoint.name;
   refuseShard(file);
   const facts = withOptions(options.facts ?? storedFacts(checkpoint), options);
@@ -150,8 +135,9 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...inferred.assumptions,
     ...labels.assumptions,
     ...preprocessing.assumptions,
-    ...resampling(found, source, config),
+    ...resampling(found, source, config, facts),
     ...resized(source, config, facts, found.naming.library, options),
+    ...(isMmpretrainDeit3(found, source) ? [SECOND_NORM] : []),
   ];
   return {
     family: 'vit',
@@ -200,20 +186,52 @@ function choice({ models: [taken, ...others], choice: why }: FoundModel): Assump
   ];
 }
 
-/** Whose way of resampling was taken, where two code bases have the same names. */
+/** Whose way of resampling was taken, where the tensors do not tell. */
 function resampling(
   { naming, uncertainLibrary }: FoundModel,
   source: VitConfig,
   config: VitConfig,
+  facts: Facts,
 ): Assumption[] {
-  if (!uncertainLibrary || String(gridSize(source)) === String(gridSize(config))) return [];
-  return [
-    {
-      field: 'resampling',
-      value: `as ${naming.resampledAs}`,
-      why: 'timm resamples position embeddings with antialias, facebookresearch without, and the names of the tensors are the same',
-    },
-  ];
+  if (String(gridSize(source)) === String(gridSize(config))) return [];
+  const assume = (value: string, why: string) => [{ field: 'resampling', value, why }];
+  if (naming === dinov2Registers && !facts.name) {
+    return assume(
+      resampleText(naming.resample),
+      'as facebookresearch/dinov2’s published models with registers (hubconf.py); what its code does by default is without antialias, with offset 0.1',
+    );
+  }
+  if (!uncertainLibrary) return [];
+  return assume(
+    `as ${naming.resampledAs}`,
+    'timm resamples position embeddings with antialias, facebookresearch without, and the names of the tensors are the same',
+  );
+}
+
+/**
+ * mmpretrain 1.0 to 1.2 has one norm twice in DeiT3's block (deit3.py: `self.ffn(self.ln1(x), identity=x)`; its issue 1614):
+ * the published weights, converted before, need both, those that it trained the first alone. Tensors are the same.
+ */
+function isMmpretrainDeit3(
+  { naming }: FoundModel,
+  { posEmbedPrefix, classToken, layerScale }: VitConfig,
+): boolean {
+  return naming.library === 'mmpretrain' && !posEmbedPrefix && classToken !== false && layerScale !== null;
+}
+
+const SECOND_NORM: Assumption = {
+  field: 'norm2',
+  value: 'ln2',
+  why: 'as facebookresearch and mmpretrain’s published weights have it; DeiT3 of mmpretrain 1.0 to 1.2 computes ln1 in its place, and a model that was trained there needs ln1’s tensors copied over ln2’s',
+};
+
+/** Throws a UserError if a norm has its first values still: no gradient ever came to it. */
+function refuseUntrainedNorm(values: Float32Array, tensor: string, file: string): void {
+  if (!values.every((value) => value === 1)) return;
+  throw new UserError(
+    `${file}: ${tensor} was never trained: DeiT3 of mmpretrain 1.0 to 1.2 computes ln1 in its place (its issue 1614); ` +
+      'copy the tensors of ln1 over those of ln2, and convert it again',
+  );
 }
 
 /** Position embeddings that are resampled since images are prepared at another size; DINOv2's own code does so. */
@@ -301,6 +319,7 @@ function labelsOf(
 
 function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, file: string): WeightReader {
   const specs = new Map(weightSpecs(config).map((spec) => [spec.name, spec]));
+  const oneNorm = isMmpretrainDeit3(found, source);
   return async (name) => {
     const spec = specs.get(name);
     if (!spec) throw new UserError(`${config.name} has no weight named ${name}`);
@@ -312,6 +331,9 @@ function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, f
     if (!located) return new Float32Array(spec.shape[0]);
     const values = await weightValues(located, name, found.naming.layout, spec.shape);
     checkFinite(values, nameInCheckpoint(found, name), file);
+    if (oneNorm && name.endsWith('.norm2.gamma')) {
+      refuseUntrainedNorm(values, nameInCheckpoint(found, name), file);
+    }
     return name === 'pos_embed' ? resampled(values, source, config, found) : values;
   };
 }

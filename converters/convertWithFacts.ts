@@ -1,4 +1,5 @@
 import { convertByTables } from './allTables.js';
+import { checkConvertOptions } from './checkConvertOptions.js';
 import type { Conversion, ConvertOptions } from './convert.js';
 import type { Assumption, Facts } from './facts.js';
 import type { ReadFolder, ReadFolderOptions } from './folders/readFolder.js';
@@ -24,9 +25,11 @@ export function convertRead(
 }
 
 /** What the options of a conversion tell those who look for facts. */
-export function factOptions({ model, imgSize, preprocessing }: ConvertOptions): ReadFolderOptions {
+export function factOptions(options: ConvertOptions): ReadFolderOptions {
+  checkConvertOptions(options);
+  const { model, imgSize, pool, preprocessing } = options;
   const named = model === undefined || model === 'auto' ? undefined : model;
-  return { model: named, imgSize, skipPreprocessing: preprocessing?.preset !== undefined };
+  return { model: named, imgSize, pool, skipPreprocessing: preprocessing?.preset !== undefined };
 }
 
 function withAssumptions(conversion: Conversion, before: readonly Assumption[]): Conversion {

@@ -1,24 +1,14 @@
 import type { VitConfig } from '../src/families/vit/config.js';
 import type { Preprocessing } from '../src/image/types.js';
+import type { Library } from './namings/index.js';
+
+export type { Library } from './namings/index.js';
 
 /** Something that is known of a model, and where it stands, e.g. `config.json: num_attention_heads`. */
 export interface Fact<T> {
   readonly value: T;
   readonly source: string;
 }
-
-/** The code base that a model's weights come from; it decides how unnamed things are done. */
-export type Library =
-  | 'facebook'
-  | 'dino'
-  | 'dinov2'
-  | 'mae'
-  | 'timm'
-  | 'huggingface'
-  | 'torchvision'
-  | 'mmpretrain'
-  | 'moco'
-  | 'google';
 
 /**
  * What is known of a model beside its tensors: from the options, the file's metadata, the files beside it. Tensors'

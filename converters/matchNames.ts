@@ -20,6 +20,7 @@ interface Row {
   readonly part: number;
   readonly parts: number;
   readonly thirds?: readonly [number, number];
+  readonly branch?: number;
 }
 
 /** A naming's rows by the names there, for the body and for what follows the name of a block. */
@@ -62,6 +63,8 @@ export function withEnding(module: string, ending: string): string {
 export const partsOf = (source: Source): readonly Part[] =>
   Array.isArray(source) ? source : [source as Part];
 export const nameOf = (part: Part): string => (typeof part === 'string' ? part : part.name);
+const thirdsOf = (part: Part) => (typeof part !== 'string' && 'thirds' in part ? part.thirds : undefined);
+const branchOf = (part: Part) => (typeof part !== 'string' && 'branch' in part ? part.branch : undefined);
 
 const indices = new WeakMap<Naming, Index>();
 
@@ -76,8 +79,8 @@ function indexOf(naming: Naming): Index {
         const parts = partsOf(from);
         for (const [i, piece] of parts.entries()) {
           const name = withEnding(nameOf(piece), theirs);
-          const thirds = typeof piece === 'string' ? undefined : piece.thirds;
-          const row = { ours: part + ours, source, part: i, parts: parts.length, thirds };
+          const [thirds, branch] = [thirdsOf(piece), branchOf(piece)];
+          const row = { ours: part + ours, source, part: i, parts: parts.length, thirds, branch };
           map.set(name, [...(map.get(name) ?? []), row]);
         }
       }
@@ -132,7 +135,7 @@ export function matchNames(naming: Naming, body: readonly BodyTensor[]): Matched
     stacked?: number,
   ) => {
     for (const row of found) {
-      const left = [...numbers];
+      const left = row.branch === undefined ? [...numbers] : [...numbers, row.branch];
       put(
         row.ours.replace(/\*/g, () => String(left.shift())),
         row,
@@ -258,7 +261,9 @@ export function expectedNames(naming: Naming, ours: string, source = 0): string[
   const { part, sources, ending } = place;
   const separator = naming.layout === 'flax' ? '/' : '.';
   const block = part.startsWith('blocks.*.') ? `${naming.blocks[0]}${numbers[0]}${separator}` : '';
-  return partsOf(sources[Math.min(source, sources.length - 1)]).map(
+  const isOwn = (piece: Part) => [undefined, Number(numbers[1])].includes(branchOf(piece));
+  const own = sources.filter((from) => partsOf(from).every(isOwn));
+  return partsOf(own[Math.min(source, own.length - 1)] ?? sources[0]!).map(
     (piece) => block + withEnding(nameOf(piece), ending).replace('*', numbers[1] ?? '*'),
   );
 }

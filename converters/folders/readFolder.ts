@@ -5,7 +5,7 @@ import { huggingFacePreprocessing } from '../../src/image/huggingFace.js';
 import type { Preprocessing } from '../../src/image/types.js';
 import { resizedTo } from '../choosePreprocessing.js';
 import type { Assumption, Fact, Facts } from '../facts.js';
-import { openShards, parseCheckpoint } from '../formats/index.js';
+import { openShards, parseCheckpoint, shardPaths } from '../formats/index.js';
 import type { Checkpoint } from '../formats/types.js';
 import { mergeFacts } from '../mergeFacts.js';
 import { parametersOfObject } from '../metadata/modelParameters.js';
@@ -15,7 +15,7 @@ import { timmPreprocessingOf } from '../timmModels.js';
 import { type Fields, isObject, parseJsonObject, shown } from './fields.js';
 import { huggingFaceFacts } from './huggingFace.js';
 import type { HuggingFaceType } from './huggingFaceTypes.js';
-import { isTimmConfig, type TimmOptions, timmFacts } from './timm.js';
+import { isTimmConfig, type TimmOptions, timmFacts, unpooledAssumption } from './timm.js';
 
 /** A model's folder: its weights, and what the files beside them say. */
 export interface ReadFolder {
@@ -32,6 +32,9 @@ export interface ReadFolderOptions extends TimmOptions {
 const CONFIG = 'config.json';
 const PROCESSOR = 'processor_config.json';
 const IMAGE_PROCESSOR = 'preprocessor_config.json';
+
+/** What is read beside the weights, where it is there. */
+const DESCRIPTIONS = [CONFIG, PROCESSOR, IMAGE_PROCESSOR];
 
 /**
  * Reads a model's folder as Hugging Face's libraries and timm write it: config.json and preprocessor_config.json (both
@@ -73,15 +76,16 @@ async function describedBy(
 
 async function timmDescription(config: Fields, options: ReadFolderOptions): Promise<Described> {
   const facts = timmFacts(config, CONFIG, options);
+  const assumptions = unpooledAssumption(config, CONFIG, options);
   const { name, preprocessing } = facts;
-  if (preprocessing || options.skipPreprocessing) return { facts, assumptions: [] };
+  if (preprocessing || options.skipPreprocessing) return { facts, assumptions };
   // Without pretrained_cfg, timm itself takes what its table has for the architecture.
   const value = await timmPreprocessingOf(name!.value, facts.config.imgSize!.value);
-  if (!value) return { facts, assumptions: [] };
+  if (!value) return { facts, assumptions };
   const why = `${CONFIG} has no pretrained_cfg: as timm has it for ${value.preset}; --preset says otherwise`;
   return {
     facts: { ...facts, preprocessing: { value, source: name!.source } },
-    assumptions: [{ field: 'preprocessing', value: value.preset, why }],
+    assumptions: [...assumptions, { field: 'preprocessing', value: value.preset, why }],
   };
 }
 
@@ -128,12 +132,30 @@ async function processorFields(files: FolderFiles): Promise<{ fields: Fields; fi
     : { fields: parseJsonObject(text, IMAGE_PROCESSOR), file: IMAGE_PROCESSOR };
 }
 
+/**
+ * Paths of the files that make a model of such a folder: its weights, an index's shards among them, and what describes them.
+ *
+ * @throws UserError if there are no weights, or an index that cannot be read
+ */
+export async function folderPaths(files: FolderFiles): Promise<readonly string[]> {
+  const names = await files.list();
+  const weights = files.chosen ?? chosen(files.name, names);
+  const index = weights.endsWith('.index.json') ? await readIndex(files, weights) : undefined;
+  const shards = index ? shardPaths(index.text, index.name) : [];
+  return [...DESCRIPTIONS.filter((name) => names.includes(name)), weights, ...shards];
+}
+
 export async function openWeights(files: FolderFiles): Promise<Checkpoint> {
   const weights = files.chosen ?? chosen(files.name, await files.list());
   if (!weights.endsWith('.index.json')) return parseCheckpoint(await files.open(weights));
-  const index = await files.readText(weights);
-  if (index === undefined) throw new UserError(`${files.name}: ${weights} is missing`);
-  return openShards(index, `${files.name}/${weights}`, (path) => files.open(path));
+  const { text, name } = await readIndex(files, weights);
+  return openShards(text, name, (path) => files.open(path));
+}
+
+async function readIndex(files: FolderFiles, path: string): Promise<{ text: string; name: string }> {
+  const text = await files.readText(path);
+  if (text === undefined) throw new UserError(`${files.name}: ${path} is missing`);
+  return { text, name: `${files.name}/${path}` };
 }
 
 function chosen(folder: string, names: readonly string[]): string {

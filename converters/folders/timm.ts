@@ -3,7 +3,7 @@ import type { VitConfig } from '../../src/families/vit/config.js';
 import { pixelPair } from '../../src/image/checkPreprocessing.js';
 import { timmConfig, timmPreprocessing } from '../../src/image/timm.js';
 import type { Preprocessing } from '../../src/image/types.js';
-import type { Fact, Facts } from '../facts.js';
+import type { Assumption, Fact, Facts } from '../facts.js';
 import { imagenetOfTag } from '../namedFacts.js';
 import { orByPreset } from '../orByPreset.js';
 import { refusedByName, type TimmFields, timmArchitecture } from '../timmModels.js';
@@ -22,6 +22,8 @@ export function isTimmConfig(config: Fields): boolean {
 export interface TimmOptions {
   /** Name of an architecture of timm, where the file's is not known. */
   readonly model?: string;
+  /** What the head reads, in place of what the file says. */
+  readonly pool?: VitConfig['pool'];
   /** Whether another preprocessing was chosen, so that the file's need not be read. */
   readonly skipPreprocessing?: boolean;
 }
@@ -44,7 +46,7 @@ export function timmFacts(config: Fields, file: string, options: TimmOptions = {
     ...architectureFacts(architecture, source),
     ...inputFact(pretrained),
     ...(args ? modelArguments(args) : {}),
-    ...poolFact(root, architecture),
+    ...(options.pool ? {} : poolFact(root, architecture)),
     ...classCount(root),
   };
   const imgSize = fields.imgSize!.value as readonly [number, number];
@@ -55,6 +57,24 @@ export function timmFacts(config: Fields, file: string, options: TimmOptions = {
     preprocessing: options.skipPreprocessing ? undefined : preprocessingFact(pretrained, imgSize),
     labels: labelsFact(config, pretrained, root),
   });
+}
+
+/**
+ * What is assumed of a model of timm that pools nothing (`global_pool=''`): its output is every token. Without a head it is
+ * a backbone, whose features are there all the same.
+ *
+ * @throws UserError if it has a head, unless the options say what that reads: logits of every token are none of an image
+ */
+export function unpooledAssumption(config: Fields, file: string, { pool }: TimmOptions): Assumption[] {
+  const root = fieldReader(config, file);
+  const args = root.object('model_args');
+  if (args?.fields.global_pool !== '' || pool) return [];
+  const is = `${args.at('global_pool')} is "": timm then pools nothing and gives every token`;
+  if ((args.whole('num_classes', 0) ?? root.whole('num_classes', 0)) !== 0) {
+    throw new UserError(`${is}'s logits, none of the image; --pool says what the head shall read`);
+  }
+  const why = `${is}; here predict gives one token or the mean, features() gives every token, embed both`;
+  return [{ field: 'pool', value: args.fields.class_token === false ? 'mean' : 'token', why }];
 }
 
 function classCount(root: FieldReader): Record<string, Fact<number>> {
@@ -145,6 +165,7 @@ export function modelArguments(args: FieldReader): Record<string, Fact<unknown>>
   const facts: Record<string, Fact<unknown>> = {};
   for (const [name, value] of Object.entries(args.fields)) {
     if (value === null || TRAINING_ONLY.includes(name)) continue;
+    if (name === 'global_pool' && value === '') continue; // see unpooledAssumption
     if (!Object.hasOwn(ARGUMENTS, name)) {
       throw new UserError(`${args.at(name)} is ${shown(value)}: this argument is not supported`);
     }

@@ -7,6 +7,6 @@ export {
   float32ToFloat16Bits,
 } from './halfFloat.js';
 export { parseCheckpoint } from './parseCheckpoint.js';
-export { type OpenShard, openShards } from './shards.js';
+export { type OpenShard, openShards, shardPaths } from './shards.js';
 export { blobSource, bytesSource } from './sources.js';
 export type { ByteSource, Checkpoint, CheckpointMetadata, CheckpointTensor, TensorDtype } from './types.js';

@@ -20,9 +20,7 @@ export type OpenShard = (path: string) => Promise<ByteSource>;
  */
 export async function openShards(index: string, name: string, open: OpenShard): Promise<Checkpoint> {
   const { shardOf, metadata } = parseIndex(index, name);
-  const paths = [...new Set(shardOf.values())].sort();
-  if (paths.length > MAX_SHARDS)
-    throw new UserError(`${name}: it names more than ${MAX_SHARDS} files; at most so many are read.`);
+  const paths = pathsOf(shardOf, name);
   const tensors = new Map<string, CheckpointTensor>();
   const holders = new Map<string, string>();
   let format: Checkpoint['format'] = 'safetensors';
@@ -45,6 +43,23 @@ export async function openShards(index: string, name: string, open: OpenShard): 
   }
   checkPromised(shardOf, holders, name);
   return { name, format, tensors, metadata };
+}
+
+/**
+ * Paths of the shards that an index names, relative to its folder.
+ *
+ * @param index its text
+ * @param name its path, for messages
+ * @throws UserError as openShards does of an index
+ */
+export function shardPaths(index: string, name: string): readonly string[] {
+  return pathsOf(parseIndex(index, name).shardOf, name);
+}
+
+function pathsOf(shardOf: ReadonlyMap<string, string>, name: string): readonly string[] {
+  const paths = [...new Set(shardOf.values())].sort();
+  if (paths.length <= MAX_SHARDS) return paths;
+  throw new UserError(`${name}: it names more than ${MAX_SHARDS} files; at most so many are read.`);
 }
 
 async function openShard(open: OpenShard, path: string, index: string): Promise<ByteSource> {

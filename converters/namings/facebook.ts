@@ -53,3 +53,31 @@ export const facebook = {
   resample: plainBicubic,
   resampledAs: 'facebookresearch/deit',
 } as const satisfies Naming;
+
+/** Both branches' names of a part that a parallel block has twice. */
+const twice = (first: string, second: string) =>
+  [
+    { name: first, branch: 0 },
+    { name: second, branch: 1 },
+  ] as const;
+
+/** Its blocks with two branches side by side (models_v2.py: Block_paralx2, Layer_scale_init_Block_paralx2). */
+export const facebookParallel = {
+  ...facebook,
+  rows: {
+    patch_embed: sharedRows.patch_embed,
+    cls_token: sharedRows.cls_token,
+    pos_embed: sharedRows.pos_embed,
+    norm: sharedRows.norm,
+    head: sharedRows.head,
+    'blocks.*.attns.*.norm': twice('norm1', 'norm11'),
+    'blocks.*.attns.*.attn.qkv': twice('attn.qkv', 'attn1.qkv'),
+    'blocks.*.attns.*.attn.proj': twice('attn.proj', 'attn1.proj'),
+    'blocks.*.attns.*.ls.gamma': twice('gamma_1', 'gamma_1_1'),
+    'blocks.*.ffns.*.norm': twice('norm2', 'norm21'),
+    'blocks.*.ffns.*.mlp.fc1': twice('mlp.fc1', 'mlp1.fc1'),
+    'blocks.*.ffns.*.mlp.fc2': twice('mlp.fc2', 'mlp1.fc2'),
+    'blocks.*.ffns.*.ls.gamma': twice('gamma_2', 'gamma_2_1'),
+  },
+  tell: /\.attn1\.qkv\.weight$/,
+} as const satisfies Naming;

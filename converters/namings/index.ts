@@ -1,5 +1,5 @@
 import type { VitPart } from '../../src/families/vit/weights.js';
-import { facebook } from './facebook.js';
+import { facebook, facebookParallel } from './facebook.js';
 import { google } from './google.js';
 import {
   huggingfaceClip,
@@ -12,12 +12,13 @@ import { mmpretrain } from './mmpretrain.js';
 import { dino, dinov2, dinov2Registers, mae, moco } from './selfSupervised.js';
 import { timm } from './timm.js';
 import { torchvision } from './torchvision.js';
-import type { Naming } from './types.js';
+import type { Naming as AnyNaming } from './types.js';
 
-export type { Naming, Part, Rows, Source } from './types.js';
+export type { Part, Rows, Source } from './types.js';
 
 const all = [
   facebook,
+  facebookParallel,
   timm,
   dinov2Registers,
   dinov2,
@@ -34,8 +35,14 @@ const all = [
   google,
 ] as const;
 
+/** A naming of the index. */
+export type Naming = AnyNaming & { readonly library: Library };
+
 /** Every naming that the converter knows; of those with the same names the first is the likelier. A new one is a file and a line here. */
 export const namings: readonly Naming[] = all;
+
+/** The code base that a model's weights come from; it decides how unnamed things are done. */
+export type Library = (typeof all)[number]['library'];
 
 /** Parts that some naming has. */
 type PartsOf<N> = N extends { readonly rows: infer R; readonly beside: infer B } ? keyof R | keyof B : never;

@@ -1,13 +1,16 @@
 import type { VitConfig } from '../../src/families/vit/config.js';
 import type { VitPart } from '../../src/families/vit/weights.js';
-import type { Library } from '../facts.js';
 import type { ResampleMethod } from '../resamplePosEmbed.js';
 
 /**
  * A module's name, to which the endings of its weights are added, or a tensor's whole name. `thirds` takes rows of it,
- * in thirds: torch.nn.MultiheadAttention puts query, key and value below each other.
+ * in thirds: torch.nn.MultiheadAttention puts query, key and value below each other. `branch`: that branch's alone, where
+ * each has a name of its own.
  */
-export type Part = string | { readonly name: string; readonly thirds: readonly [from: number, to: number] };
+export type Part =
+  | string
+  | { readonly name: string; readonly thirds: readonly [from: number, to: number] }
+  | { readonly name: string; readonly branch: number };
 
 /** One place where a part may be found; a list stands for tensors that are put one below the other. */
 export type Source = Part | readonly Part[];
@@ -22,7 +25,8 @@ export type Rows = { readonly [P in VitPart]?: readonly Source[] };
 export interface Naming {
   /** Shown in the report. */
   readonly name: string;
-  readonly library: Library;
+  /** The code base that weights with these names come from; facts may say another. */
+  readonly library: string;
   /** What stands before the number of a block. */
   readonly blocks: readonly string[];
   /** Whether blocks may stand beside the body instead of in it (transformers' ViTMSN). */

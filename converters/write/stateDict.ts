@@ -41,7 +41,7 @@ export function facebookTensors({ config, readWeight }: WritableModel): Writable
   const field = unexportable(config);
   if (field)
     throw new UserError(
-      `${config.name}: cannot be exported: no model of timm or facebookresearch has ${field}`,
+      `${config.name}: cannot be exported: no model of timm or facebookresearch/deit has ${field}`,
     );
   const naming = namingOf(config);
   return weightSpecs(config).map(({ name, shape }) => {

@@ -19,6 +19,7 @@ import { load } from '../node/index.js';
 import { checkImagePath, writeImage } from '../node/writeImage.js';
 import { sayAssumptions } from './assumptions.js';
 import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
+import { hubMessages } from './downloadProgress.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
 import { print } from './print.js';
 import { readImage } from './readImage.js';
@@ -114,7 +115,7 @@ export const attentionCommand: Command = {
     const args = raw as unknown as Args;
     checkImagePath(args.out); // before the work, not after it
     const image = await readImage(args.image);
-    const model = await load(args.model, { backend: args.backend, ...loadArgs(args) });
+    const model = await load(args.model, { backend: args.backend, hub: hubMessages(), ...loadArgs(args) });
     sayAssumptions(model);
     try {
       await writeImage(args.out, await draw(model, image, args));

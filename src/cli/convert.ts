@@ -11,6 +11,7 @@ import { quantize } from '../families/vit/quantize.js';
 import { CONVERSION_FILE } from '../models/layersModelFolder.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
+import { megabytes } from '../node/partialFile.js';
 import { readLines } from '../node/readLines.js';
 import {
   CONVERSION_NUMBERS,
@@ -18,6 +19,7 @@ import {
   conversionArgs,
   conversionOptions,
 } from './conversionOptions.js';
+import { hubMessages } from './downloadProgress.js';
 import { type Command, checkNumbers, parseImgSize } from './main.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
@@ -47,7 +49,7 @@ export const convertCommand: Command = {
       .positional('checkpoint', {
         type: 'string',
         demandOption: true,
-        describe: 'file or Hugging Face/timm folder',
+        describe: 'file, Hugging Face or timm folder, hf:OWNER/NAME',
       })
       .positional('outdir', { type: 'string', demandOption: true, describe: 'folder to make or replace' })
       .option('model', {
@@ -95,13 +97,14 @@ export const convertCommand: Command = {
     const labels = args.labels === undefined ? undefined : await readLines(args.labels);
     const { model, numClasses } = args;
     const options = { model, imgSize, numClasses, labels, ...conversionArgs(args) };
-    const opened = await openCheckpoint(args.checkpoint, options);
+    const opened = await openCheckpoint(args.checkpoint, options, hubMessages());
     try {
       await writeFolder(args.outdir, (sink) =>
         writeModel(args.quantize ? quantize(opened.source) : opened.source, sink, args),
       );
-      const { size } = await stat(opened.source.report.source);
-      printReport(opened.source.report, size, args);
+      const { report } = opened.source;
+      const file = await stat(report.source).catch(() => undefined); // on the hub there is none
+      printReport(report, file?.size, args);
     } finally {
       await opened.close();
     }
@@ -109,14 +112,14 @@ export const convertCommand: Command = {
 };
 
 async function writeModel(source: Conversion, sink: OutputSink, { dtype, format }: Args): Promise<void> {
-  const megabytes = (4 * countParameters(source.config)) / 1e6;
-  const progress = startProgress({ label: 'convert', total: megabytes, unit: 'MB' });
+  const total = (4 * countParameters(source.config)) / 1e6;
+  const progress = startProgress({ label: 'convert', total, unit: 'MB' });
   try {
     if (format === 'layers') {
       await sink.write(CONVERSION_FILE, [new TextEncoder().encode(JSON.stringify(source.report))]);
       await writeLayersModel(source, sink, {
         dtype,
-        onProgress: (fraction) => progress.update(megabytes * fraction),
+        onProgress: (fraction) => progress.update(total * fraction),
       });
     } else {
       await writeSavedModel(source.config, source.readWeight, sink);
@@ -131,7 +134,7 @@ async function writeModel(source: Conversion, sink: OutputSink, { dtype, format 
 
 function printReport(
   report: ConvertReport,
-  bytes: number,
+  bytes: number | undefined,
   { outdir, dtype, quantize, format, json }: Args,
 ): void {
   if (json) return void printJson({ ...report, outdir, dtype, quantize, outputFormat: format });
@@ -140,7 +143,7 @@ function printReport(
     return names.length > 4 ? `${shown}, … (${names.length})` : shown;
   };
   const lines = [
-    `${report.source} (${report.format}, ${(bytes / 1e6).toFixed(1)} MB, ${report.naming} naming${report.prefix ? ` under "${report.prefix}"` : ''})`,
+    `${report.source} (${report.format}, ${bytes === undefined ? '' : `${megabytes(bytes)} MB, `}${report.naming} naming${report.prefix ? ` under "${report.prefix}"` : ''})`,
     `  model      ${report.model}, ${report.parameters.toLocaleString('en-US')} parameters, ${report.numHeads} heads`,
     `  mapped     ${report.mapped} tensors`,
     ...report.resampled.map((line) => `  resampled  ${line}`),

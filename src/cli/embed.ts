@@ -9,6 +9,7 @@ import { load } from '../node/index.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
 import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
+import { hubMessages } from './downloadProgress.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
@@ -111,7 +112,7 @@ async function featuresOf(
 ): Promise<{ features: FileFeatures; pool: EmbeddingPool }> {
   const { pool: asked, ...rest } = args;
   const { backend, quantize } = rest;
-  const model = await load(args.model, { backend, quantize, ...loadArgs(rest) });
+  const model = await load(args.model, { backend, quantize, hub: hubMessages(), ...loadArgs(rest) });
   try {
     sayAssumptions(model);
     const { config } = model;

@@ -20,6 +20,7 @@ import {
   conversionArgs,
   conversionOptions,
 } from './conversionOptions.js';
+import { hubMessages } from './downloadProgress.js';
 import { type KnnArgs, runKnn, withKnnOptions } from './knn.js';
 import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
 import { preprocessingArgs } from './preprocessingOptions.js';
@@ -139,7 +140,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const backends = new Set<string>();
   const byQueue = args.queue !== undefined;
   if (!byQueue) backends.add((await firstBackend(backendFor(args))).backend);
-  const opened = await openAnyModel(args.model, conversionArgs(args));
+  const opened = await openAnyModel(args.model, conversionArgs(args), hubMessages());
   try {
     const { config, labels, preprocessing: own } = opened.source;
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });

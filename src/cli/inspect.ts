@@ -10,13 +10,14 @@ import { storedFacts } from '../../converters/storedFacts.js';
 import { UserError } from '../errors.js';
 import { countParameters } from '../families/vit/flops.js';
 import type { FolderFiles } from '../hub/folderFiles.js';
-import { isHubName } from '../hub/hubName.js';
 import type { Preprocessing } from '../image/types.js';
 import { openFileSource } from '../node/fileSource.js';
+import { isOnHub } from '../node/hub/environment.js';
 import { openHub } from '../node/hub/openHub.js';
 import { openLocalFolder } from '../node/localFolder.js';
 import { describesFile, isForeignFolder } from '../node/openFolder.js';
 import { oneLine, shorten } from '../text.js';
+import { hubMessages } from './downloadProgress.js';
 import { groupTensors, type TensorGroup } from './groupTensors.js';
 import { type Command, checkNumbers } from './main.js';
 import { print, printJson, say } from './print.js';
@@ -72,7 +73,7 @@ export const inspectCommand: Command = {
 
 /** Reads the tensors' names and shapes and whatever lies beside them, and tries the conversion. */
 async function inspect(path: string, options: ConvertOptions): Promise<Inspected> {
-  if (isHubName(path)) return inspectFolder(await openHub(path, { onNotice: say }), options);
+  if (isOnHub(path)) return inspectFolder(await openHub(path, hubMessages()), options);
   if (basename(path) === 'model.json' || existsSync(join(path, 'model.json'))) {
     throw new UserError(`${path}: is converted already; deit summary prints its layers`);
   }

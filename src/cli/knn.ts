@@ -7,6 +7,7 @@ import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn
 import { load } from '../node/index.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type ConversionArgs, loadArgs } from './conversionOptions.js';
+import { hubMessages } from './downloadProgress.js';
 import { embedWithProgress } from './embed.js';
 import { checkNumbers, UsageError } from './main.js';
 import { print, printJson, say } from './print.js';
@@ -90,7 +91,13 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   );
   const { threads } = args;
   const chosen = threads === undefined ? {} : { threads };
-  const model = await load(args.model, { backend, quantize, ...chosen, ...loadArgs(args) });
+  const model = await load(args.model, {
+    backend,
+    quantize,
+    ...chosen,
+    hub: hubMessages(),
+    ...loadArgs(args),
+  });
   try {
     sayAssumptions(model);
     const { config } = model;

@@ -18,7 +18,7 @@ const NOTES = [
 
 const KNOWN_NOTE =
   'linear, k-NN: top-1 of a linear classifier and of nearest neighbours on the features of a backbone. --json names the ' +
-  'source of each figure.';
+  'source of each figure; `deit download MODEL` takes the files of any model here.';
 
 /** `deit models`: the named models with parameters, multiply-adds and published accuracy. */
 export const modelsCommand: Command = {

@@ -4,6 +4,7 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
 import { sayAssumptions } from './assumptions.js';
 import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
+import { hubMessages } from './downloadProgress.js';
 import { type Command, checkNumbers, UsageError } from './main.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
@@ -55,6 +56,7 @@ export const predictCommand: Command = {
     const args = raw as unknown as Args;
     const { backend, quantize } = args;
     const model = await load(args.model, {
+      hub: hubMessages(),
       backend,
       quantize,
       ...loadArgs(args),

@@ -10,7 +10,7 @@ export interface Progress {
 /** Lines on a stream that is no terminal come at most this often. */
 const LINE_INTERVAL_MS = 10_000;
 
-interface Work {
+export interface Work {
   label: string;
   /** In the progress' unit; 0 if nobody knows. */
   total: number;
@@ -41,7 +41,8 @@ function bar({ label, total, unit, from = 0 }: Work): Progress {
   return { update: (done) => shown.update(done), stop: () => shown.stop() };
 }
 
-function lines({ label, total, unit, from = 0 }: Work): Progress {
+/** The same as plain lines, also on a terminal: nothing is left on it if the work ends in the middle. */
+export function lines({ label, total, unit, from = 0 }: Work): Progress {
   const start = performance.now();
   let last = start;
   return {

@@ -6,6 +6,7 @@ import { weightSpecs } from '../families/vit/weights.js';
 import { resolveConfig } from '../models/create.js';
 import { openModel } from '../node/openModel.js';
 import { sizeOf } from '../shape.js';
+import { hubMessages } from './downloadProgress.js';
 import type { Command } from './main.js';
 import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
@@ -47,7 +48,7 @@ export const summaryCommand: Command = {
 
 async function configOf(model: string): Promise<VitConfig> {
   if (findEntry(model)) return resolveConfig(model);
-  const opened = await openModel(model);
+  const opened = await openModel(model, {}, hubMessages());
   await opened.close();
   return opened.source.config;
 }

@@ -3,6 +3,7 @@ import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
 import { shardClassifier } from '../node/shardClassifier.js';
 import { sayAssumptions } from './assumptions.js';
+import { hubMessages } from './downloadProgress.js';
 import { type Command, checkNumbers, MAX_WORKERS } from './main.js';
 import { print, printJson, say } from './print.js';
 import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
@@ -39,7 +40,7 @@ const builder: Command['builder'] = (yargs) =>
 async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
   const { backend } = await firstBackend(args.backend);
-  const opened = await openAnyModel(args.model);
+  const opened = await openAnyModel(args.model, {}, hubMessages());
   sayAssumptions(opened.source);
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);

@@ -60,6 +60,8 @@ export interface HubFolder extends FolderFiles {
   readonly revision: string;
   /** The commit that the revision was when it was opened: all files are of it. */
   readonly commit: string;
+  /** Path of the folder in the repository; undefined: the whole of it. */
+  readonly path?: string;
 }
 
 /**
@@ -96,7 +98,8 @@ export async function openHubFolder(
   });
   const files = filesOf({ repo, label, root, kept, connection, options, platform, note });
   const { listing } = kept;
-  return { name: label, ...(chosen && { chosen }), notes, repo, revision, commit: listing.commit, ...files };
+  const at = { ...(chosen && { chosen }), ...(root && { path: root }) };
+  return { name: label, ...at, notes, repo, revision, commit: listing.commit, ...files };
 }
 
 function connectionOf(options: HubOptions, platform: HubPlatform): Connection {

@@ -99,6 +99,11 @@ export async function openLayersModelFolder(files: ModelFiles): Promise<StoredMo
   };
 }
 
+/** Paths of a converted folder's weight files, beside its model.json. Throws a UserError as openLayersModelFolder does. */
+export function weightPaths(modelJson: Uint8Array, name: string): readonly string[] {
+  return checkModelJson(parseJson(modelJson, name, 'model.json'), name).groups.flatMap(({ paths }) => paths);
+}
+
 function parseJson(bytes: Uint8Array, name: string, file: string): unknown {
   try {
     if (bytes.length > MAX_MODEL_JSON) throw new Error('too long');

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { modelEntries } from '../../configs/models/index.js';
+import { vitModels } from '../../configs/models/vit.js';
 import { UserError } from '../errors.js';
 
 /** Hexadecimal digits of a whole SHA-256. */
@@ -38,7 +39,7 @@ export async function sha256File(path: string): Promise<string> {
  */
 export function officialHash(
   path: string,
-  files: readonly OfficialFile[] = modelEntries,
+  files: readonly OfficialFile[] = [...modelEntries, ...vitModels],
 ): KnownHash | undefined {
   const name = basename(path);
   const others = OTHER_OFFICIAL.map((checkpoint): OfficialFile => ({ checkpoint }));

@@ -1,6 +1,5 @@
 /** deit-tfjs for Node: everything of `deit-tfjs`, and paths of folders, checkpoints and images. */
 import { fileURLToPath } from 'node:url';
-import { isHubName } from '../hub/hubName.js';
 import { setFileSaver } from '../models/boundLayers.js';
 import { addImageDecoder, setImagePreparer } from '../models/classify.js';
 import {
@@ -11,9 +10,10 @@ import {
   load as loadIsomorphic,
 } from '../models/load.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
+import { isOnHub } from './hub/environment.js';
 import { decodeNodeImage, NODE_KINDS } from './imageInputs.js';
 import './backends.js';
-import { openModel } from './openModel.js';
+import { type HubSettings, openModel } from './openModel.js';
 import { prepareImage } from './prepareImage.js';
 import { fileHandler } from './saveLayersModel.js';
 
@@ -24,6 +24,7 @@ export { openEvalData, openTrainData } from './data/loaders.js';
 export { decodeImage } from './decode.js';
 export { openFileSource } from './fileSource.js';
 export { writeFolder } from './folderSink.js';
+export { type DownloadedModel, downloadModel } from './hub/downloadModel.js';
 export { type NodeHubOptions, openHub } from './hub/openHub.js';
 export type { NodeImage } from './imageInputs.js';
 export { openLocalFolder } from './localFolder.js';
@@ -36,6 +37,12 @@ addImageDecoder(decodeNodeImage, NODE_KINDS);
 setImagePreparer(prepareImage);
 setFileSaver(fileHandler);
 
+/** What load takes in Node. */
+export interface NodeLoadOptions extends LoadOptions {
+  /** Of a name on the hub: token, revision, endpoint, offline, cache, and the progress of its downloads; see openHub. */
+  hub?: Omit<HubSettings, 'signal'>;
+}
+
 /**
  * Loads a model: a converted folder, a checkpoint file (.pth, .safetensors), a folder of Hugging Face or timm, an http(s)
  * URL of a converted folder or a checkpoint, a name on the hub (`hf:OWNER/NAME[@REVISION]`), or the bytes of a checkpoint.
@@ -44,16 +51,18 @@ setFileSaver(fileHandler);
  */
 export async function load(
   source: string | URL | Uint8Array | ArrayBuffer | Blob,
-  options: LoadOptions = {},
+  given: NodeLoadOptions = {},
 ): Promise<VisionTransformer> {
-  checkLoadOptions(options);
+  checkLoadOptions(given, { hub: 'object' });
+  const { hub, ...options } = given;
   if (typeof source !== 'string' && !(source instanceof URL)) return loadIsomorphic(source, options);
   const address = String(source);
-  if (/^(https?:\/\/|blob:|data:)/i.test(address) && !isHubName(address)) {
+  if (/^(https?:\/\/|blob:|data:)/i.test(address) && !isOnHub(address)) {
     return loadIsomorphic(address, options);
   }
   const path = /^file:/i.test(address) ? fileURLToPath(address) : address;
-  const opened = await openModel(path, conversionOptions(options));
+  const { signal } = options;
+  const opened = await openModel(path, conversionOptions(options), { ...hub, ...(signal && { signal }) });
   try {
     return await loadFrom(opened.source, options);
   } finally {

@@ -5,17 +5,20 @@ import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
 import { UserError } from '../errors.js';
-import { isHubName } from '../hub/hubName.js';
 import { addressKind } from '../models/address.js';
 import { convertAny, type FamilySource, requireVit } from '../models/families.js';
 import { fetchFile } from '../models/fetchFile.js';
 import { openLayersModelFolder, refuseConversion, type StoredModel } from '../models/layersModelFolder.js';
 import { openUrl } from '../models/load.js';
-import { openFiles } from '../models/openFiles.js';
+import { convertFiles, openFiles } from '../models/openFiles.js';
 import { openFileSource } from './fileSource.js';
 import { checkHashInName } from './hash.js';
-import { openHub } from './hub/openHub.js';
+import { isOnHub } from './hub/environment.js';
+import { type NodeHubOptions, openHub } from './hub/openHub.js';
 import { convertFolder, describesFile, isForeignFolder, openedFrom } from './openFolder.js';
+
+/** How a name on the hub is opened. */
+export type HubSettings = Omit<NodeHubOptions, 'folder'>;
 
 /** A model to be loaded; close it when its weights have been read. */
 export interface OpenedModel<Source = StoredModel | Conversion> {
@@ -33,8 +36,9 @@ const nothingToClose = async () => {};
 export async function openAnyModel(
   model: string,
   options: ConvertOptions = {},
+  hub: HubSettings = {},
 ): Promise<OpenedModel<FamilySource>> {
-  if (isHubName(model)) return openHubModel(model, options);
+  if (isOnHub(model)) return openHubModel(model, options, hub);
   if (/^https?:\/\//.test(model)) return openAddress(model, options);
   const info = await stat(model).catch(() => {
     throw new UserError(
@@ -54,8 +58,12 @@ export async function openAnyModel(
 }
 
 /** As openAnyModel; a model that is no vision transformer is a UserError. */
-export async function openModel(model: string, options: ConvertOptions = {}): Promise<OpenedModel> {
-  return onlyVit(await openAnyModel(model, options), model);
+export async function openModel(
+  model: string,
+  options: ConvertOptions = {},
+  hub: HubSettings = {},
+): Promise<OpenedModel> {
+  return onlyVit(await openAnyModel(model, options, hub), model);
 }
 
 async function onlyVit<Source extends FamilySource>(
@@ -83,19 +91,21 @@ async function openAddress(url: string, options: ConvertOptions): Promise<Opened
 }
 
 /** A model on the hub: a converted folder, or one of Hugging Face or timm. */
-async function openHubModel(name: string, options: ConvertOptions): Promise<OpenedModel> {
-  const files = await openHub(name, { onNotice: console.error });
+async function openHubModel(name: string, options: ConvertOptions, hub: HubSettings): Promise<OpenedModel> {
+  const files = await openHub(name, { onNotice: console.error, ...hub });
   return openedFrom(files, () => openFiles(files, options));
 }
 
 /**
- * Opens and maps a checkpoint file, or a folder of Hugging Face or timm; the SHA-256 prefix in a file's name is checked
- * first.
+ * Opens and maps a checkpoint file, a folder of Hugging Face or timm, or one on the hub; the SHA-256 prefix in a file's
+ * name is checked first.
  */
 export async function openAnyCheckpoint(
   path: string,
   options: ConvertOptions = {},
+  hub: HubSettings = {},
 ): Promise<OpenedModel<Conversion | RegnetConversion>> {
+  if (isOnHub(path)) return openHubCheckpoint(path, options, hub);
   if (isForeignFolder(path)) return convertFolder(path, options);
   if (await describesFile(path)) return convertFolder(dirname(path), options, basename(path));
   const file = await openFileSource(path);
@@ -113,8 +123,24 @@ export async function openAnyCheckpoint(
 export async function openCheckpoint(
   path: string,
   options: ConvertOptions = {},
+  hub: HubSettings = {},
 ): Promise<OpenedModel<Conversion>> {
-  return onlyVit(await openAnyCheckpoint(path, options), path);
+  return onlyVit(await openAnyCheckpoint(path, options, hub), path);
+}
+
+/** The weights of a model on the hub that is not converted yet. */
+async function openHubCheckpoint(
+  name: string,
+  options: ConvertOptions,
+  hub: HubSettings,
+): Promise<OpenedModel<Conversion>> {
+  const files = await openHub(name, { onNotice: console.error, ...hub });
+  return openedFrom(files, async () => {
+    if (!(await files.list()).includes('model.json')) return convertFiles(files, options);
+    throw new UserError(
+      `${name}: is converted already; deit download ${name} --out FOLDER takes it as it is`,
+    );
+  });
 }
 
 /** The bytes of a file of a converted folder. */

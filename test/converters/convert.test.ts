@@ -10,9 +10,11 @@ import {
   parseCheckpoint,
 } from '../../converters/formats/index.js';
 import { resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
+import { UserError } from '../../src/errors.js';
 import { preprocessingFor } from '../../src/image/index.js';
 import { loadFrom } from '../../src/models/load.js';
 import '../../src/node/native/backend.js';
+import { openModel } from '../../src/node/openModel.js';
 import { showNativeTensorflow, testedNativeFolder } from '../native.js';
 
 const FOLDER = 'test/fixtures/models';
@@ -208,6 +210,56 @@ test('heads: told, else stored in the checkpoint, else of the usual width of 64'
   expect(() => convert(checkpointOf(vitShapes(96)), { numHeads: 5 })).toThrow(/does not divide into 5 heads/);
 });
 
+describe('DeiT3 of mmpretrain, whose code reads its first norm twice', () => {
+  /** facebookresearch's DeiT III under mmpretrain's names. */
+  async function renamed(change = (_name: string, values: Float32Array) => values): Promise<Checkpoint> {
+    const checkpoint = await open('facebook_deit3.pth');
+    const places: [RegExp, string][] = [
+      [/^head\./, 'head.layers.head.'],
+      [/^norm\./, 'backbone.ln1.'],
+      [/^patch_embed\.proj/, 'backbone.patch_embed.projection'],
+      [/^blocks\./, 'backbone.layers.'],
+      [/^(cls_token|pos_embed)/, 'backbone.$1'],
+      [/\.norm(\d)\./, '.ln$1.'],
+      [/\.mlp\.fc1\./, '.ffn.layers.0.0.'],
+      [/\.mlp\.fc2\./, '.ffn.layers.1.'],
+      [/\.gamma_1$/, '.attn.gamma1.weight'],
+      [/\.gamma_2$/, '.ffn.gamma2.weight'],
+    ];
+    const tensors = new Map(
+      [...checkpoint.tensors].map(([old, tensor]) => {
+        const own = old.replace(/^model\./, '');
+        const name = places.reduce((text, [from, to]) => text.replace(from, to), own);
+        const read = async () => change(name, (await tensor.read()) as Float32Array);
+        return [name, { ...tensor, name, read } as CheckpointTensor];
+      }),
+    );
+    return { ...checkpoint, tensors };
+  }
+
+  test('which norm is read is said', async () => {
+    const { assumptions, report, readWeight } = convert(await renamed(), { numHeads: 2 });
+    expect(report.naming).toBe('mmpretrain');
+    expect(assumptions).toContainEqual({
+      field: 'norm2',
+      value: 'ln2',
+      why: expect.stringContaining('computes ln1 in its place'),
+    });
+    expect(await readWeight('blocks.0.norm2.gamma')).toBeInstanceOf(Float32Array);
+    const others = convert(await open('facebook_deit3.pth'), { numHeads: 2 }).assumptions;
+    expect(others.map(({ field }) => field)).not.toContain('norm2');
+  });
+
+  test('a model that was trained so is refused', async () => {
+    const untrained = (name: string, values: Float32Array) =>
+      /ln2\.weight$/.test(name) ? values.map(() => 1) : values;
+    const { readWeight } = convert(await renamed(untrained), { numHeads: 2 });
+    await expect(readWeight('blocks.1.norm2.gamma')).rejects.toThrow(
+      /backbone\.layers\.1\.ln2\.weight was never trained: DeiT3 of mmpretrain 1\.0 to 1\.2/,
+    );
+  });
+});
+
 describe('wrong checkpoints are refused in one line', () => {
   const broken = (change: (shapes: Record<string, number[]>) => void) => {
     const shapes = vitShapes();
@@ -290,6 +342,34 @@ describe('wrong checkpoints are refused in one line', () => {
     );
     expect(convert(checkpointOf(vitShapes())).labels).toBe(imagenetLabels);
     expect(convert(checkpointOf(vitShapes(64, 2)), { labels: ['a', 'b'] }).labels).toEqual(['a', 'b']);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['imgSize', 32, /imgSize must be \[height, width\], got the number 32/],
+    ['imgSize', '32', /imgSize must be \[height, width\], got the text "32"/],
+    ['imgSize', [32], /imgSize must be \[height, width\]/],
+    ['imgSize', [32.5, 32], /imgSize must be a whole number/],
+    ['imgSize', [2 ** 40, 32], /imgSize must be at most/],
+    ['numClasses', -1, /numClasses must be a whole number of at least 0/],
+    ['numClasses', '5', /numClasses must be a whole number of at least 0, got the text "5"/],
+    ['numClasses', 2.5, /numClasses must be a whole number/],
+    ['numHeads', '1', /numHeads must be a whole number of at least 1, got the text "1"/],
+    ['numHeads', 2.5, /numHeads must be a whole number/],
+    ['pool', 'max', /pool must be one of token, mean, token_mean, map/],
+    ['activation', 'mish', /activation must be one of gelu/],
+    ['layerNormEps', '1e-6', /layerNormEps must be above 0 and below 1, got the text "1e-6"/],
+    ['model', 5, /model must be a text, got the number 5/],
+    ['root', 5, /root must be a text/],
+    ['labels', 'abc', /labels must be an array of texts, got the text "abc"/],
+    ['labels', ['a', 1], /labels must be an array of texts/],
+    ['pooler', 'yes', /pooler must be true or false/],
+    ['facts', 5, /facts must be an object/],
+    ['preprocessing', 'deit', /preprocessing must be an object/],
+  ])('the option %s: %j', async (name, value, message) => {
+    const given = { [name]: value };
+    expect(() => convert(checkpointOf(vitShapes()), given)).toThrow(UserError);
+    expect(() => convert(checkpointOf(vitShapes()), given)).toThrow(message);
+    await expect(openModel('test/fixtures/folders/vit', given)).rejects.toThrow(message);
   });
 
   test('values that are not finite', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
@@ -11,6 +11,7 @@ import {
   huggingfaceDinov2Registers,
   huggingfaceVit,
 } from '../../converters/namings/huggingface.js';
+import { namings } from '../../converters/namings/index.js';
 import { dino, dinov2, dinov2Registers, mae } from '../../converters/namings/selfSupervised.js';
 import { timm } from '../../converters/namings/timm.js';
 import { torchvision } from '../../converters/namings/torchvision.js';
@@ -71,6 +72,97 @@ async function predict(name: string, options: ConvertOptions, backend: string): 
   model.dispose();
   return values;
 }
+
+test.each([
+  'google_augreg.npz',
+  'google_big_vision.npz',
+  'google_pre_logits.npz',
+])('Flax keeps heads apart, so that their number is in the file: %s', async (name) => {
+  const checkpoint = await open(name);
+  const { config, assumptions } = convert(checkpoint);
+  expect(config.numHeads).toBe(2);
+  expect(assumptions.map(({ field }) => field)).not.toContain('numHeads');
+  expect(() => convert(checkpoint, { numHeads: 4 })).toThrow(/query.kernel has 2 heads; --num-heads says 4$/);
+});
+
+test('every table of converters/namings is in its index', async () => {
+  const files = readdirSync('converters/namings').filter((file) => file.endsWith('.ts'));
+  const tables: unknown[] = [];
+  for (const file of files) {
+    const module = await import(`../../converters/namings/${file.replace(/ts$/, 'js')}`);
+    tables.push(...Object.values(module).filter(isTable));
+  }
+  expect(tables.length).toBeGreaterThan(15);
+  expect(new Set(tables)).toEqual(new Set(namings));
+});
+
+const isTable = (value: unknown) =>
+  ['rows', 'blocks', 'library'].every((field) => Object.hasOwn(Object(value), field));
+
+describe('parallel blocks of facebookresearch/deit, whose branches have names of their own', () => {
+  const PLACES: [RegExp, string][] = [
+    [/\.attns\.0\.norm/, '.norm1'],
+    [/\.attns\.1\.norm/, '.norm11'],
+    [/\.attns\.0\.attn\./, '.attn.'],
+    [/\.attns\.1\.attn\./, '.attn1.'],
+    [/\.attns\.0\.ls\.gamma/, '.gamma_1'],
+    [/\.attns\.1\.ls\.gamma/, '.gamma_1_1'],
+    [/\.ffns\.0\.norm/, '.norm2'],
+    [/\.ffns\.1\.norm/, '.norm21'],
+    [/\.ffns\.0\.mlp\./, '.mlp.'],
+    [/\.ffns\.1\.mlp\./, '.mlp1.'],
+    [/\.ffns\.0\.ls\.gamma/, '.gamma_2'],
+    [/\.ffns\.1\.ls\.gamma/, '.gamma_2_1'],
+  ];
+
+  /** timm's model of the same architecture under its names. */
+  async function renamed(prefix: string) {
+    const checkpoint = await open('timm_parallel.safetensors');
+    const nameOf = (old: string) => prefix + PLACES.reduce((text, [from, to]) => text.replace(from, to), old);
+    const tensors = [...checkpoint.tensors].map(
+      ([old, tensor]) => [nameOf(old), { ...tensor, name: nameOf(old) }] as const,
+    );
+    return { ...checkpoint, tensors: new Map(tensors) };
+  }
+
+  test.each(['', 'model.'])('under %j', async (prefix) => {
+    const checkpoint = await renamed(prefix);
+    const conversion = convert(checkpoint, { numHeads: 2 });
+    expect(conversion.config.parallel).toBe(2);
+    expect(conversion.report).toMatchObject({ naming: 'facebook', leftOver: [], dropped: [] });
+    const { imgSize, inChans, output } = outputs['timm_parallel.safetensors'];
+    const model = await loadFrom(conversion, { backend: 'wasm' });
+    const x = input(...imgSize, inChans);
+    const y = model.predict(x);
+    expect(largestError(await y.data(), output)).toBeLessThan(1e-5);
+    tf.dispose([x, y]);
+    model.dispose();
+  });
+
+  test('a branch that is not whole is named as the file would have it', async () => {
+    const checkpoint = await renamed('model.');
+    checkpoint.tensors.delete('model.blocks.1.mlp1.fc2.weight');
+    expect(() => convert(checkpoint, { numHeads: 2 })).toThrow(/model\.blocks\.1\.mlp1\.fc2\.weight/);
+  });
+});
+
+test('torchvision has one pooling, so that nothing is assumed of it', async () => {
+  const { assumptions, config } = convert(await open('torchvision.pth'), { numHeads: 2 });
+  expect(config.pool ?? 'token').toBe('token');
+  expect(assumptions.map(({ field }) => field)).not.toContain('pool');
+});
+
+test('DINOv2 with registers: how positions were resampled is said, unless a name tells', async () => {
+  const checkpoint = await open('dinov2_registers_swiglu.pth');
+  const resampling = (options: ConvertOptions) =>
+    convert(checkpoint, { numHeads: 2, ...options }).assumptions.filter(
+      ({ field }) => field === 'resampling',
+    );
+  expect(resampling({})).toEqual([]);
+  expect(resampling({ imgSize: [24, 16] })).toEqual([
+    { field: 'resampling', value: 'bicubic with antialias', why: expect.stringContaining('offset 0.1') },
+  ]);
+});
 
 describe.each(['wasm', 'cpu'])('outputs equal the library’s own to 1e-5 on %s', (backend) => {
   test.each(Object.keys(outputs))('%s', async (name) => {

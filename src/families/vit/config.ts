@@ -96,7 +96,9 @@ const flag = (value: unknown) =>
 const above =
   (least: number, most = Number.POSITIVE_INFINITY) =>
   (value: number) =>
-    value > least && value < most ? undefined : `must be above ${least}, got ${String(value)}`;
+    typeof value === 'number' && value > least && value < most
+      ? undefined
+      : `must be above ${least}, got ${String(value)}`;
 const pair = (least: number) => (value: readonly number[]) =>
   Array.isArray(value) && value.length === 2
     ? value.map(wholeFrom(least)).find((problem) => problem !== undefined)
@@ -187,7 +189,8 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
   dropPathRate: {
     default: 0,
     shape: false,
-    check: (value: number) => (value >= 0 && value < 1 ? undefined : `must lie in [0, 1), got ${value}`),
+    check: (value: number) =>
+      typeof value === 'number' && value >= 0 && value < 1 ? undefined : `must lie in [0, 1), got ${value}`,
   },
   layerNormEps: { default: 1e-6, shape: false, check: above(0, 1) },
   quantization: {
@@ -210,8 +213,14 @@ export const VIT_DEFAULTS = Object.fromEntries(
   FIELD_NAMES.map((name) => [name, VIT_FIELDS[name].default]).filter(([, value]) => value !== undefined),
 ) as unknown as VitConfig;
 
-/** What a field that is left out means. */
-const MEANT: Partial<Record<keyof VitConfig, unknown>> = {
+/** The fields that may be left out, but for `quantization`, which means itself. */
+type Optional = Exclude<
+  { [F in keyof VitConfig]-?: undefined extends VitConfig[F] ? F : never }[keyof VitConfig],
+  'quantization'
+>;
+
+/** What a field that is left out means; the compiler asks for a row when one is added. */
+const WHEN_LEFT_OUT: Required<Pick<VitConfig, Optional>> = {
   patchBias: true,
   activation: 'gelu',
   swiglu: false,
@@ -228,6 +237,7 @@ const MEANT: Partial<Record<keyof VitConfig, unknown>> = {
   fcNorm: false,
   preLogits: 0,
 };
+const MEANT: Partial<Record<keyof VitConfig, unknown>> = WHEN_LEFT_OUT;
 
 /** The same configuration with optional fields left out where they say what their absence means. */
 export function compactConfig(config: VitConfig): VitConfig {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type HubFile, isCommit, type Listing } from '../../hub/listing.js';
 import { contentKey, type HubStore, type KeptListing, type OpenSource } from '../../hub/store.js';
 import { writeSynced } from '../atomicFile.js';
@@ -8,7 +8,7 @@ import { openFileSource } from '../fileSource.js';
 import { huggingFaceCache } from './huggingFaceCache.js';
 import { type FileLock, LockLost, lockFile } from './lock.js';
 import { openPartialBlob } from './partialBlob.js';
-import { inWords } from './writeErrors.js';
+import { type Elsewhere, inWords } from './writeErrors.js';
 
 /** What a revision was when the hub was asked last: `refs/REVISION.json`. */
 export interface KeptRef {
@@ -80,32 +80,62 @@ export function diskStore({ cacheDir, huggingFaceDir, endpoint, onNotice }: Disk
 
     async receive(repo, commit, file, fill, signal) {
       const target = join(folderOf(repo), 'blobs', contentKey(commit, file));
-      await inWords(target, () => mkdir(join(folderOf(repo), 'blobs'), { recursive: true }));
-      for (;;) {
-        const onWait = () => onNotice?.(`${repo}/${file.path}: another process downloads it; waiting`);
-        const lock = await inWords(target, () => lockFile(`${target}.lock`, { signal, onWait }));
-        try {
-          const found = await find(repo, commit, file);
-          if (found) return found;
-          await fillBlob(target, file.size, lock, fill);
-          return named(await openFileSource(target), `${repo}/${file.path}`);
-        } catch (error) {
-          if (!(error instanceof LockLost)) throw error;
-        } finally {
-          await lock.release();
-        }
-      }
+      const label = `${repo}/${file.path}`;
+      return receiveFile({
+        target,
+        size: file.size,
+        find: () => find(repo, commit, file),
+        open: async () => named(await openFileSource(target), label),
+        fill,
+        signal,
+        onWait: () => onNotice?.(`${label}: another process downloads it; waiting`),
+      });
     },
   };
+}
+
+/** A file that is to be received into its place. */
+export interface Receiving {
+  readonly target: string;
+  /** In bytes, if it is known. */
+  readonly size: number | undefined;
+  /** The file, if another process has brought it meanwhile. */
+  find(): Promise<OpenSource | undefined>;
+  /** Opens it once it is in its place. */
+  open(): Promise<OpenSource>;
+  readonly fill: Parameters<HubStore['receive']>[3];
+  readonly signal?: AbortSignal;
+  onWait(): void;
+  readonly elsewhere?: Elsewhere;
+}
+
+/** Receives a file into its place; one process at a time does, and one that was cut off goes on where it was. */
+export async function receiveFile({ target, elsewhere, ...file }: Receiving): Promise<OpenSource> {
+  const { signal, onWait } = file;
+  await inWords(target, () => mkdir(dirname(target), { recursive: true }), elsewhere);
+  for (;;) {
+    const lock = await inWords(target, () => lockFile(`${target}.lock`, { signal, onWait }), elsewhere);
+    try {
+      const found = await file.find();
+      if (found) return found;
+      await fillBlob(target, file.size, lock, file.fill, elsewhere);
+      return await file.open();
+    } catch (error) {
+      if (!(error instanceof LockLost)) throw error;
+    } finally {
+      await lock.release();
+    }
+  }
 }
 
 async function fillBlob(
   target: string,
   total: number | undefined,
   lock: FileLock,
-  fill: Parameters<HubStore['receive']>[3],
+  fill: Receiving['fill'],
+  elsewhere: Elsewhere | undefined,
 ): Promise<void> {
-  const partial = await openPartialBlob(target, total, () => lock.check());
+  const partial = await openPartialBlob(target, total, () => lock.check(), elsewhere);
   try {
     await fill(partial);
     await partial.finish();

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { HUB_ENDPOINT, parseEndpoint } from '../../hub/hubName.js';
+import { HUB_ENDPOINT, isHubName, parseEndpoint } from '../../hub/hubName.js';
 import { requireToken } from '../../hub/token.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -9,6 +9,11 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** The hub's address: `HF_ENDPOINT`, else huggingface.co. Throws a UserError if it is no URL. */
 export function hubEndpoint(env: Env = process.env): string {
   return parseEndpoint(env.HF_ENDPOINT || HUB_ENDPOINT);
+}
+
+/** Whether a text names a model on the hub: `hf:…`, or the address of a page there or at `HF_ENDPOINT`. */
+export function isOnHub(text: string, env: Env = process.env): boolean {
+  return isHubName(text) || (/^https?:\/\//i.test(text) && isHubName(text, hubEndpoint(env)));
 }
 
 /** Whether the environment says not to ask the hub: `DEIT_OFFLINE` or `HF_HUB_OFFLINE` is 1, on, yes or true. */

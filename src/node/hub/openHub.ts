@@ -5,6 +5,7 @@ import { parseEndpoint } from '../../hub/hubName.js';
 import { requireToken } from '../../hub/token.js';
 import { diskStore } from './diskStore.js';
 import { cacheFolder, findToken, hubEndpoint, huggingFaceCacheFolder, isOffline } from './environment.js';
+import { folderStore } from './folderStore.js';
 
 export interface NodeHubOptions extends HubOptions {
   /** By default `HF_TOKEN`, else the file that `hf auth login` leaves. */
@@ -13,11 +14,14 @@ export interface NodeHubOptions extends HubOptions {
   readonly endpoint?: string;
   /** Cache folder; by default `DEIT_CACHE`, else `deit-tfjs` among the user's caches. */
   readonly cacheDir?: string;
+  /** Folder that takes the files that are read, each under its path in the repository, in place of the cache. */
+  readonly folder?: string;
 }
 
 const OPTIONS = [
   'cacheDir',
   'endpoint',
+  'folder',
   'offline',
   'onNotice',
   'onProgress',
@@ -30,12 +34,12 @@ const OPTIONS = [
 
 /**
  * Opens a model on the hub: `hf:OWNER/NAME[@REVISION][/PATH]`. Its files are downloaded when they are read, and kept in
- * the cache; what Hugging Face's own libraries have in theirs is used from there.
+ * the cache, or in the option `folder`; what Hugging Face's own libraries have in their cache is used from there.
  *
  * @throws UserError if the name is none, the model is not there or may not be read, or offline, if it is not kept
  */
 export async function openHub(name: string, options: NodeHubOptions = {}): Promise<HubFolder> {
-  const { token, endpoint, cacheDir, offline, ...rest } = options;
+  const { token, endpoint, cacheDir, folder, offline, ...rest } = options;
   const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
   if (unknown !== undefined) {
     throw new UserError(`openHub: unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
@@ -45,7 +49,7 @@ export async function openHub(name: string, options: NodeHubOptions = {}): Promi
     token === undefined
       ? await findToken()
       : { token: requireToken(token, 'the option token'), tokenSource: 'the option token' };
-  const store = diskStore({
+  const cache = diskStore({
     cacheDir: cacheDir ?? cacheFolder(),
     huggingFaceDir: huggingFaceCacheFolder(),
     endpoint: address,
@@ -59,7 +63,7 @@ export async function openHub(name: string, options: NodeHubOptions = {}): Promi
       ...credentials,
       settings: { giveToken: 'set HF_TOKEN', endpoint: 'HF_ENDPOINT' },
       redirects: 'manual',
-      store,
+      store: folder === undefined ? cache : folderStore(folder, cache, options.onNotice),
       createHasher: hasher,
       onlineRemedy:
         'unset HF_HUB_OFFLINE and DEIT_OFFLINE (or the option offline), and run it once with a network',

@@ -5,7 +5,7 @@ import { UserError } from '../../errors.js';
 import type { PartialContent } from '../../hub/store.js';
 import { megabytes } from '../partialFile.js';
 import { writeAll } from '../writeAll.js';
-import { inWords } from './writeErrors.js';
+import { type Elsewhere, inWords } from './writeErrors.js';
 
 export interface PartialBlob extends PartialContent {
   /** Makes sure that the content is on the disk and gives it its name. */
@@ -19,18 +19,21 @@ export interface PartialBlob extends PartialContent {
  *
  * @param total bytes that the file will have, if that is known
  * @param mayWrite called before each write; throws if another process has the file by now
+ * @param elsewhere what to do where it cannot be written, for messages; by default to set DEIT_CACHE
  * @throws UserError if the disk has no room for it, or the folder cannot be written
  */
 export async function openPartialBlob(
   target: string,
   total: number | undefined,
   mayWrite: () => Promise<void>,
+  elsewhere?: Elsewhere,
 ): Promise<PartialBlob> {
   const path = `${target}.partial`;
-  const file = await inWords(path, () => openToAppend(path));
+  const write = <T>(work: () => Promise<T>) => inWords(path, work, elsewhere);
+  const file = await write(() => openToAppend(path));
   let size = (await stat(path)).size;
   try {
-    await requireRoom(path, (total ?? 0) - size);
+    await requireRoom(path, (total ?? 0) - size, elsewhere);
   } catch (error) {
     await file.close();
     throw error;
@@ -43,7 +46,7 @@ export async function openPartialBlob(
     async restart() {
       await mayWrite();
       // A device in its place cannot be cut.
-      if (size > 0) await inWords(path, () => file.truncate(0));
+      if (size > 0) await write(() => file.truncate(0));
       size = 0;
     },
     async append(bytes) {
@@ -51,13 +54,13 @@ export async function openPartialBlob(
       const onWritten = (count: number) => {
         size += count;
       };
-      await inWords(path, () => writeAll(file, bytes, { position: size, onWritten }));
+      await write(() => writeAll(file, bytes, { position: size, onWritten }));
     },
     content: () =>
       size === 0 ? nothing() : createReadStream(path, { end: size - 1, highWaterMark: 2 ** 20 }),
     async finish() {
       await mayWrite();
-      await inWords(path, async () => {
+      await write(async () => {
         await file.sync();
         isOpen = false;
         await file.close();
@@ -88,12 +91,12 @@ async function openToAppend(path: string): Promise<FileHandle> {
   }
 }
 
-async function requireRoom(path: string, missing: number): Promise<void> {
+async function requireRoom(path: string, missing: number, elsewhere?: Elsewhere): Promise<void> {
   const { bavail, bsize } = await statfs(dirname(path));
   const free = bavail * bsize;
   if (missing <= free) return;
   throw new UserError(
     `${path}: needs ${megabytes(missing)} MB more, the disk has ${megabytes(free)} MB free; free some space ` +
-      '(see deit cache list), or set DEIT_CACHE to a folder on another disk',
+      `(see deit cache list), or ${elsewhere ?? 'set DEIT_CACHE to another folder'}, on another disk`,
   );
 }

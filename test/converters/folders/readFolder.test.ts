@@ -292,6 +292,30 @@ describe('config.json of timm', () => {
     await expect(readFolder(changed('timm', 'config.json', fields))).rejects.toThrow(message);
   });
 
+  test('no pooling: refused with a head, unless the caller says what it reads; said of a backbone', async () => {
+    const unpooled = (more: object) => {
+      const args = { num_classes: 3, embed_dim: 16, depth: 2, num_heads: 4, img_size: 16, patch_size: 4 };
+      return changed('timm', 'config.json', {
+        global_pool: undefined,
+        model_args: { ...args, global_pool: '', ...more },
+      });
+    };
+    await expect(readFolder(unpooled({}))).rejects.toThrow(
+      /^config\.json: model_args: global_pool is "": timm then pools nothing and gives every token's logits, none of the image; --pool/,
+    );
+    const told = await readFolder(unpooled({}), { pool: 'mean' });
+    expect(convertRead(told, { pool: 'mean' })).toMatchObject({ config: { pool: 'mean' }, assumptions: [] });
+    const { assumptions, facts } = await readFolder(unpooled({ num_classes: 0 }));
+    expect(assumptions).toEqual([
+      {
+        field: 'pool',
+        value: 'token',
+        why: expect.stringMatching(/predict gives one token.*features\(\) gives every/),
+      },
+    ]);
+    expect(facts.config.pool?.value).toBe('token');
+  });
+
   test('an architecture that is not known is taken for another by name', async () => {
     const files = changed('timm', 'config.json', { architecture: 'vit_new_224' });
     const { facts } = await readFolder(files, { model: 'vit_small_patch16_224' });

@@ -1,19 +1,17 @@
-import { fromBinary, toJson } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import { beforeAll, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs';
 import { writeGraphWithoutValues, writeSavedModel } from '../../../converters/write/savedModel/index.js';
 import {
   DataType,
-  type GraphDef,
-  GraphDefSchema,
   type SavedModel,
   SavedModelSchema,
 } from '../../../converters/write/savedModel/tensorflow_pb.js';
-import type { OutputSink } from '../../../converters/write/sink.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
 import { weightSpecs } from '../../../src/families/vit/weights.js';
 import { createModel } from '../../../src/models/create.js';
 import { assignWeights } from '../../../src/models/weights.js';
+import { MemorySink, runGraph } from './graphModel.js';
 
 const config: VitConfig = {
   name: 'deit_test',
@@ -52,54 +50,11 @@ function reader(config: VitConfig) {
   };
 }
 
-/** Keeps what is written. */
-class MemorySink implements OutputSink {
-  readonly files = new Map<string, Buffer>();
-  /** Largest part that was handed over at once. */
-  largestChunk = 0;
-
-  async write(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-    const parts: Uint8Array[] = [];
-    for await (const chunk of chunks) {
-      parts.push(chunk.slice());
-      this.largestChunk = Math.max(this.largestChunk, chunk.length);
-    }
-    this.files.set(path, Buffer.concat(parts));
-  }
-}
-
 async function savedModel(config: VitConfig): Promise<SavedModel> {
   const sink = new MemorySink();
   await writeSavedModel(config, reader(config), sink);
   expect([...sink.files.keys()]).toEqual(['saved_model.pb']);
   return fromBinary(SavedModelSchema, sink.files.get('saved_model.pb')!);
-}
-
-/** Runs a TensorFlow graph by tfjs' own executor of TensorFlow graphs, tf.GraphModel. */
-async function runGraph(graph: GraphDef, x: tf.Tensor4D): Promise<tf.Tensor2D> {
-  const constants = graph.node
-    .filter((node) => node.op === 'Const')
-    .map((node) => {
-      const value = node.attr.value!.value;
-      if (value.case !== 'tensor') throw new Error(`${node.name} has no value`);
-      return { name: node.name, tensor: value.value };
-    });
-  const model = await tf.loadGraphModel(
-    tf.io.fromMemory({
-      modelTopology: toJson(GraphDefSchema, graph) as object,
-      weightSpecs: constants.map(({ name, tensor }) => ({
-        name,
-        shape: tensor.tensorShape!.dim.map((dim) => Number(dim.size)),
-        dtype: tensor.dtype === DataType.DT_FLOAT ? 'float32' : 'int32',
-      })),
-      weightData: new Uint8Array(Buffer.concat(constants.map(({ tensor }) => tensor.tensorContent))).buffer,
-    }),
-  );
-  try {
-    return model.predict({ images: x }) as tf.Tensor2D;
-  } finally {
-    model.dispose();
-  }
 }
 
 const variants: [string, Partial<VitConfig>][] = [

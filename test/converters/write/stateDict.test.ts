@@ -80,7 +80,10 @@ describe('variants come out under timm’s names, with what tensors do not tell,
   });
 
   test.each([
-    ['hf_dinov2.safetensors', /cannot be exported: no model of timm or facebookresearch has pool token_mean/],
+    [
+      'hf_dinov2.safetensors',
+      /cannot be exported: no model of timm or facebookresearch\/deit has pool token_mean/,
+    ],
     ['hf_deit.safetensors', /distilledHead false/],
     ['torchvision_pre_logits.pth', /preLogits/],
     ['dinov2_registers_swiglu.pth', /registerPositions false/],

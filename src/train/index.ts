@@ -11,6 +11,7 @@ export type {
   PictureSet,
   TrainData,
 } from './data/types.js';
+export { headFeatures } from './headFeatures.js';
 export { type Distillation, distillationLoss, softTargetCrossEntropy } from './loss.js';
 export { resolveTrainConfig } from './resolveConfig.js';
 export type { Best, Position, Snapshot } from './snapshot.js';
@@ -33,3 +34,10 @@ export {
   type TrainHooks,
   type TrainSetup,
 } from './trainer.js';
+export {
+  type HeadExamples,
+  type HeadTrainingOptions,
+  type HeadWeights,
+  headAnswers,
+  trainHead,
+} from './trainHead.js';

@@ -22,8 +22,8 @@ export interface HeadTrainingOptions {
   readonly steps?: number;
   readonly learningRate?: number;
   readonly weightDecay?: number;
-  /** Called after each step with the number of steps done and the mean cross entropy in nats. */
-  readonly onStep?: (done: number, loss: number) => void;
+  /** Called, and awaited, after each step with the number of steps done and the mean cross entropy in nats. */
+  readonly onStep?: (done: number, loss: number) => void | Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -71,7 +71,7 @@ export async function trainHead(
       disposeGradients(gradients);
       if (!Number.isFinite(loss))
         throw new UserError(`the loss is ${loss} after ${step} steps; lower learningRate`);
-      options.onStep?.(step + 1, loss!);
+      await options.onStep?.(step + 1, loss!);
     }
     return await foldedWeights(student, model, scale);
   } finally {

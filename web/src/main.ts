@@ -15,6 +15,7 @@ import { preview } from './images.js';
 import { ask, type InputUser, lastPart, listenForInputs, takeAddress } from './inputs.js';
 import { announce, isAbort, type Remedy, showError, solved } from './messages.js';
 import { chooseBackend, chosenBackend, loadingText } from './model.js';
+import { listenForOwnClasses, offerFolders } from './ownClasses.js';
 import { announcePrediction } from './predictions.js';
 import { type ModelSource, type Session, state, update, watch } from './state.js';
 import { ModelWorker, WorkerError } from './worker/client.js';
@@ -195,9 +196,13 @@ watch(['preset', 'upright'], () => {
 const user: InputUser = {
   onModel: (source) => void open(source),
   onImages: (images) => addImages(images),
-  onClassFolders: offerEvaluation,
+  onClassFolders(files) {
+    offerEvaluation(files);
+    offerFolders(files);
+  },
 };
 listenForInputs(user);
+listenForOwnClasses((source) => void open(source));
 
 byId('use-digits').addEventListener('click', () => void openDigits());
 byId('url-form').addEventListener('submit', (event) => {

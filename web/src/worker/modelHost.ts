@@ -9,13 +9,16 @@ import type {
   LookOptions,
   Methods,
   ModelData,
+  OwnClasses,
   PatchColors,
   RolloutRequest,
   Seen,
   SentError,
   TokenMaps,
+  TrainedClasses,
   View,
 } from './protocol.js';
+import { trainClasses } from './trainClasses.js';
 
 /** The library as it is shipped. */
 export type Deit = typeof import('../../../src/browser/index.js');
@@ -23,7 +26,7 @@ type Model = Awaited<ReturnType<Deit['load']>>;
 type Inspection = Awaited<ReturnType<Deit['inspect']>>;
 
 type Asynchronous = {
-  [Name in Exclude<keyof Methods, 'load'>]: (
+  [Name in Exclude<keyof Methods, 'load' | 'train'>]: (
     ...args: Parameters<Methods[Name]>
   ) => Promise<ReturnType<Methods[Name]>> | ReturnType<Methods[Name]>;
 };
@@ -169,6 +172,26 @@ export class ModelHost implements Asynchronous {
   async scores(image: Blob, preset: string): Promise<Logits> {
     const rgb = await this.deit.decodePicture(image);
     return this.logitsOf(this.deit.preprocess(rgb, this.preprocessingOf(preset)));
+  }
+
+  async headFeatures(image: Blob, preset: string, upright: boolean): Promise<Float32Array> {
+    const { deit, loaded } = this;
+    const decoded = await decode(deit, image, upright);
+    try {
+      const rgb = await deit.decodePicture(decoded.bitmap);
+      return await deit.headFeatures(loaded, deit.preprocess(rgb, this.preprocessingOf(preset)));
+    } finally {
+      decoded.bitmap.close();
+    }
+  }
+
+  train(
+    classes: OwnClasses,
+    signal: AbortSignal,
+    onProgress: (fraction: number) => void,
+  ): Promise<TrainedClasses> {
+    const preprocessing = this.preprocessingOf(classes.preset);
+    return trainClasses(this.deit, this.loaded, { ...classes, preprocessing }, { signal, onProgress });
   }
 
   /** Folders that cannot be told by their names are refused: an order may be another one. */

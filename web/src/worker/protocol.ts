@@ -100,7 +100,28 @@ export interface LoadRequest {
   readonly int8: boolean;
 }
 
-/** What the worker does. All but `load`, `preview` and `scores` speak of the image that was looked at last. */
+/** Examples of classes of one's own. */
+export interface OwnClasses {
+  /** Rows of headFeatures. */
+  readonly features: readonly Float32Array[];
+  /** Of each row, its place in `names`. */
+  readonly labels: readonly number[];
+  readonly names: readonly string[];
+  /** The preset by which the features were made. */
+  readonly preset: string;
+}
+
+/** A model with heads for classes of one's own. */
+export interface TrainedClasses {
+  /** A safetensors file. */
+  readonly checkpoint: Blob;
+  /** Mean cross entropy of the examples after the last step, in nats. */
+  readonly loss: number;
+  /** Examples that a first training did not see, and how many of them it named rightly; none where a class has few. */
+  readonly heldOut: { readonly correct: number; readonly total: number } | undefined;
+}
+
+/** What the worker does. All but `load`, `preview`, `scores`, `headFeatures` and `train` speak of the image that was looked at last. */
 export interface Methods {
   load(data: ModelData, options: LoadRequest): Description;
   /** An image without a model. */
@@ -115,6 +136,10 @@ export interface Methods {
   erase(patches: readonly number[]): Logits;
   /** The answer alone, for an evaluation. */
   scores(image: Blob, preset: string): Logits;
+  /** What the model's heads read of an image, for heads of other classes. */
+  headFeatures(image: Blob, preset: string, upright: boolean): Float32Array;
+  /** Trains such heads; the model itself stays as it is. */
+  train(classes: OwnClasses): TrainedClasses;
   /** Class indices of class folders. */
   match(folders: readonly string[]): { indices: readonly number[]; by: string };
   /** Milliseconds of one forward pass. */

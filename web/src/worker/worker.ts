@@ -1,6 +1,6 @@
 /** The page's worker: one model, and the image that it looked at last. One call after the other. */
 import { type Deit, ModelHost } from './modelHost.js';
-import type { FromWorker, MethodName, SentError, ToWorker } from './protocol.js';
+import type { FromWorker, MethodName, Methods, SentError, ToWorker } from './protocol.js';
 
 interface Scope {
   addEventListener(type: 'message', listener: (event: MessageEvent<ToWorker>) => void): void;
@@ -51,6 +51,8 @@ async function run(
     return host.load(data, options, signal, onProgress);
   }
   if (!host) throw new Error('the worker has no model yet');
+  const onTrained = (fraction: number) => onProgress(fraction, 0, 0);
+  if (method === 'train') return host.train(...(args as Parameters<Methods['train']>), signal, onTrained);
   return (host[method] as (...args: readonly unknown[]) => unknown).apply(host, [...args]);
 }
 

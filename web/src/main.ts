@@ -5,6 +5,7 @@ import './canvas.js';
 import './compare.js';
 import './evaluate.js';
 import './share.js';
+import './tensors.js';
 import { listenForAddress, wantedFromAddress } from './address.js';
 import { cameraIsOn, listenForCamera, stopCamera } from './camera.js';
 import { byId } from './dom.js';
@@ -17,6 +18,7 @@ import { announce, isAbort, type Remedy, showError, solved } from './messages.js
 import { chooseBackend, chosenBackend, loadingText } from './model.js';
 import { listenForOwnClasses, offerFolders } from './ownClasses.js';
 import { announcePrediction } from './predictions.js';
+import { listenForRecents } from './recents.js';
 import { type ModelSource, type Session, state, update, watch } from './state.js';
 import { ModelWorker, WorkerError } from './worker/client.js';
 import type { Seen } from './worker/protocol.js';
@@ -203,6 +205,7 @@ const user: InputUser = {
 };
 listenForInputs(user);
 listenForOwnClasses((source) => void open(source));
+listenForRecents((source) => void open(source));
 
 byId('use-digits').addEventListener('click', () => void openDigits());
 byId('url-form').addEventListener('submit', (event) => {

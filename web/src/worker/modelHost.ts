@@ -4,6 +4,7 @@ import type { Preprocessing } from '../../../src/image/types.js';
 import { decode, viewOf } from './decodeView.js';
 import type {
   Description,
+  Histogram,
   LoadRequest,
   Logits,
   LookOptions,
@@ -14,10 +15,12 @@ import type {
   RolloutRequest,
   Seen,
   SentError,
+  TensorList,
   TokenMaps,
   TrainedClasses,
   View,
 } from './protocol.js';
+import { histogramOf, openTensors, type TensorReader } from './tensorReader.js';
 import { trainClasses } from './trainClasses.js';
 
 /** The library as it is shipped. */
@@ -33,6 +36,8 @@ type Asynchronous = {
 
 export class ModelHost implements Asynchronous {
   private model: Model | undefined;
+  private data: ModelData = '';
+  private reader: TensorReader | undefined;
   private last: { readonly pixels: Float32Array; readonly inspection: Inspection } | undefined;
 
   constructor(private readonly deit: Deit) {}
@@ -61,6 +66,7 @@ export class ModelHost implements Asynchronous {
         choice = given;
       },
     });
+    this.data = data;
     const { config, labels, preprocessing, assumptions } = this.model;
     return {
       config,
@@ -192,6 +198,16 @@ export class ModelHost implements Asynchronous {
   ): Promise<TrainedClasses> {
     const preprocessing = this.preprocessingOf(classes.preset);
     return trainClasses(this.deit, this.loaded, { ...classes, preprocessing }, { signal, onProgress });
+  }
+
+  async tensors(): Promise<TensorList> {
+    this.reader ??= await openTensors(this.deit, this.loaded, this.data);
+    return this.reader.list;
+  }
+
+  async histogram(tensor: string): Promise<Histogram> {
+    if (!this.reader) throw new Error('the tensors have not been listed yet');
+    return histogramOf(await this.reader.read(tensor));
   }
 
   /** Folders that cannot be told by their names are refused: an order may be another one. */

@@ -121,7 +121,28 @@ export interface TrainedClasses {
   readonly heldOut: { readonly correct: number; readonly total: number } | undefined;
 }
 
-/** What the worker does. All but `load`, `preview`, `scores`, `headFeatures` and `train` speak of the image that was looked at last. */
+/** Tensors by name, and what they are of. */
+export interface TensorList {
+  readonly of: string;
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly dtype: string;
+  }[];
+}
+
+/** How the values of a tensor are spread. `counts`: in as many bins of equal width from min to max. */
+export interface Histogram {
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly deviation: number;
+  /** Values that are NaN or infinite. */
+  readonly bad: number;
+  readonly counts: Uint32Array;
+}
+
+/** What the worker does. All but `load`, `preview`, `scores`, `headFeatures`, `train` and what is of tensors speak of the image that was looked at last. */
 export interface Methods {
   load(data: ModelData, options: LoadRequest): Description;
   /** An image without a model. */
@@ -140,6 +161,8 @@ export interface Methods {
   headFeatures(image: Blob, preset: string, upright: boolean): Float32Array;
   /** Trains such heads; the model itself stays as it is. */
   train(classes: OwnClasses): TrainedClasses;
+  tensors(): TensorList;
+  histogram(tensor: string): Histogram;
   /** Class indices of class folders. */
   match(folders: readonly string[]): { indices: readonly number[]; by: string };
   /** Milliseconds of one forward pass. */

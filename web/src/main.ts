@@ -210,11 +210,16 @@ listenForRecents((source) => void open(source));
 byId('use-digits').addEventListener('click', () => void openDigits());
 byId('url-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  const { value } = byId<HTMLInputElement>('url');
+  const value = withScheme(byId<HTMLInputElement>('url').value.trim());
   const isImage = /\.(jpe?g|png|webp|gif|avif|bmp)([?#]|$)/i.test(value);
   if (isImage) takeAddress(value, user);
   else void open({ title: lastPart(value), data: value });
 });
+
+/** OWNER/NAME is a name on the hub. */
+function withScheme(text: string): string {
+  return /^[\w.-]+\/[\w.-]+(@[\w./-]+)?$/.test(text) ? `hf:${text}` : text;
+}
 
 for (const control of [byId('backends'), int8]) {
   control.addEventListener('change', () => {

@@ -1,4 +1,5 @@
 /** Accuracy on a folder of class folders: live figures, a table to sort and filter, and the report of `deit eval`. */
+import { wilsonInterval } from '../../src/evaluate/report/interval.js';
 import type { EvaluationRecord } from '../../src/evaluate/report/record.js';
 import { byId, make, percent, save } from './dom.js';
 import { thumbnail } from './images.js';
@@ -91,7 +92,6 @@ async function evaluate(session: Session): Promise<void> {
 
 async function run(session: Session, signal: AbortSignal): Promise<void> {
   const { EvaluationRecord: Record } = await import('../../src/evaluate/report/record.js');
-  const { wilsonInterval } = await import('../../src/evaluate/report/interval.js');
   const folders = foldersOf(files);
   const { indices, by } = await session.worker.call('match', [folders], { signal });
   const labels = new Map(folders.map((folder, i) => [folder, indices[i]!]));
@@ -112,7 +112,7 @@ async function run(session: Session, signal: AbortSignal): Promise<void> {
     }
     const seconds = (performance.now() - start) / 1000;
     done = { session, record, rows, preset, seconds, failed: record.failures.length };
-    showFigures(done, i + 1, by, wilsonInterval);
+    showFigures(done, i + 1, by);
   }
   announce('The evaluation is done');
   byId('evaluate-results').hidden = rows.length === 0;
@@ -132,12 +132,7 @@ function rowOf(path: string, file: File, label: number, logits: Float32Array): R
   };
 }
 
-function showFigures(
-  { record, seconds, failed }: Evaluation,
-  count: number,
-  by: string,
-  interval: (correct: number, total: number) => [number, number],
-): void {
+function showFigures({ record, seconds, failed }: Evaluation, count: number, by: string): void {
   const { images = 0, correct1 = 0, correct5 = 0, lossSum = 0 } = record.counts[0] ?? {};
   const rate = count / seconds;
   const left = (files.length - count) / rate;
@@ -147,7 +142,7 @@ function showFigures(
     (failed > 0 ? `; ${failed} cannot be read` : '') +
     '.';
   if (images === 0) return;
-  const [low, high] = interval(correct1, images);
+  const [low, high] = wilsonInterval(correct1, images);
   const figure = (name: string, value: string, more = '') =>
     make('div', {}, make('dt', {}, name), make('dd', {}, value, make('small', {}, more)));
   byId('evaluate-figures').replaceChildren(

@@ -2,9 +2,9 @@
 import { wilsonInterval } from '../../src/evaluate/report/interval.js';
 import type { EvaluationRecord } from '../../src/evaluate/report/record.js';
 import { byId, make, percent, save } from './dom.js';
-import { thumbnail } from './images.js';
 import { classOf, type FileAt } from './inputs.js';
 import { announce, isAbort, showError } from './messages.js';
+import { mistakeImages } from './mistakeImages.js';
 import { shortName } from './predictions.js';
 import { softmax, topIndices } from './softmax.js';
 import { type Session, state, update, watch } from './state.js';
@@ -32,7 +32,6 @@ type Column = 'path' | 'label' | 'predicted' | 'probability' | 'loss';
 
 /** Rows that are drawn; the filter finds the others. */
 const DRAWN = 200;
-const THUMBNAIL = 224;
 
 const button = byId<HTMLButtonElement>('evaluate');
 const status = byId('evaluate-state');
@@ -226,10 +225,12 @@ async function writeReport({ session, record, rows, preset, seconds, failed }: E
   const { reportPage } = await import('../../src/evaluate/report/index.js');
   const { images, correct1, correct5, lossSum } = record.counts[0]!;
   const { model, source } = session;
-  const thumbnails = new Map<string, string>();
-  for (const { file: path } of record.mistakes) {
-    thumbnails.set(path, await dataUrl(rows.find((row) => row.path === path)!.file));
-  }
+  const fileOf = new Map(rows.map(({ path, file }) => [path, file]));
+  const mistakes = await mistakeImages(
+    session,
+    record.mistakes.map(({ file }) => [file, fileOf.get(file)!]),
+    preset,
+  );
   const page = reportPage(
     {
       model: source.title,
@@ -247,7 +248,7 @@ async function writeReport({ session, record, rows, preset, seconds, failed }: E
         imagesPerSecond: images / seconds,
       },
       record,
-      thumbnails,
+      ...mistakes,
       stages: [],
       stagesOf: 0,
       made: new Date(),
@@ -256,12 +257,4 @@ async function writeReport({ session, record, rows, preset, seconds, failed }: E
     document,
   );
   save('report.html', page, 'text/html');
-}
-
-async function dataUrl(file: File): Promise<string> {
-  const bitmap = await thumbnail(file, THUMBNAIL);
-  const canvas = make('canvas', { width: String(THUMBNAIL), height: String(THUMBNAIL) });
-  canvas.getContext('2d')!.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return canvas.toDataURL('image/jpeg', 0.8);
 }

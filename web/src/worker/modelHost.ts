@@ -4,6 +4,7 @@ import type { Preprocessing } from '../../../src/image/types.js';
 import { decode, viewOf } from './decodeView.js';
 import type {
   Description,
+  Glance,
   Histogram,
   LoadRequest,
   Logits,
@@ -178,6 +179,21 @@ export class ModelHost implements Asynchronous {
   async scores(image: Blob, preset: string): Promise<Logits> {
     const rgb = await this.deit.decodePicture(image);
     return this.logitsOf(this.deit.preprocess(rgb, this.preprocessingOf(preset)));
+  }
+
+  async glance(image: Blob, preset: string): Promise<Glance> {
+    const { deit, loaded } = this;
+    const preprocessing = this.preprocessingOf(preset);
+    const decoded = await decode(deit, image, false);
+    try {
+      const pixels = deit.preprocess(await deit.decodePicture(decoded.bitmap), preprocessing);
+      const { attention } = await this.onPixels(pixels, (x) => deit.inspect(loaded, x));
+      const token = attention.named?.cls === undefined ? 'mean' : 'cls';
+      const map = plain(deit.attentionMap(attention, { token }));
+      return { view: await viewOf(deit, decoded, preprocessing), map, token };
+    } finally {
+      decoded.bitmap.close();
+    }
   }
 
   async headFeatures(image: Blob, preset: string, upright: boolean): Promise<Float32Array> {

@@ -79,6 +79,14 @@ export interface Seen extends Logits {
   readonly preprocessing: Preprocessing;
 }
 
+/** What a report shows of an image: as the model sees it, and where it looks. */
+export interface Glance {
+  readonly view: View;
+  /** Attention in the last layer, mean of the heads: of the class token, or where there is none of all patches. */
+  readonly map: PatchMap;
+  readonly token: 'cls' | 'mean';
+}
+
 export interface RolloutRequest {
   readonly token: QueryToken;
   readonly fusion: HeadFusion;
@@ -142,7 +150,7 @@ export interface Histogram {
   readonly counts: Uint32Array;
 }
 
-/** What the worker does. All but `load`, `preview`, `scores`, `headFeatures`, `train` and what is of tensors speak of the image that was looked at last. */
+/** What the worker does. All but `load`, `preview`, `scores`, `glance`, `headFeatures`, `train` and what is of tensors speak of the image that was looked at last. */
 export interface Methods {
   load(data: ModelData, options: LoadRequest): Description;
   /** An image without a model. */
@@ -157,6 +165,7 @@ export interface Methods {
   erase(patches: readonly number[]): Logits;
   /** The answer alone, for an evaluation. */
   scores(image: Blob, preset: string): Logits;
+  glance(image: Blob, preset: string): Glance;
   /** What the model's heads read of an image, for heads of other classes. */
   headFeatures(image: Blob, preset: string, upright: boolean): Float32Array;
   /** Trains such heads; the model itself stays as it is. */

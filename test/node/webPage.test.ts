@@ -1,6 +1,6 @@
 /** `deit web`: the page's server, as a user runs it, and that the package holds what it serves. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +45,15 @@ test('files come with their types, lengths and the headers of an isolated page',
     headers: { 'If-None-Match': script.headers.get('ETag')! },
   });
   expect(again.status).toBe(304);
+  // npm gives all files one date: another content of the same length is another file.
+  const date = new Date('1985-10-26T08:15:00Z');
+  const tags: (string | null)[] = [];
+  for (const content of ['1', '2']) {
+    await writeFile(join(folder, 'root/release.js'), content);
+    await utimes(join(folder, 'root/release.js'), date, date);
+    tags.push((await fetch(`${server.url}release.js`)).headers.get('ETag'));
+  }
+  expect(tags[0]).not.toBe(tags[1]);
   expect((await fetch(server.url, { method: 'POST', body: 'x' })).status).toBe(405);
 });
 

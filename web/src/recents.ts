@@ -5,7 +5,7 @@ import { byId, make, megabytes } from './dom.js';
 import { digits } from './examples.js';
 import { lastPart } from './inputs.js';
 import { announce, showError } from './messages.js';
-import { type ModelSource, watch } from './state.js';
+import type { ModelSource } from './state.js';
 
 /** A model in the cache. */
 export interface Recent {
@@ -19,11 +19,9 @@ let openModel: (source: ModelSource) => void = () => {};
 
 export function listenForRecents(onModel: (source: ModelSource) => void): void {
   openModel = onModel;
-  void show();
+  // Not before: the first answer has no use for it.
+  byId('change-model').addEventListener('click', () => void show());
 }
-
-// What was just loaded is kept from now on.
-watch(['session'], () => void show());
 
 async function show(): Promise<void> {
   const recents = [...recentAddresses(await listKeptFiles()), ...recentNames(await listCachedFiles())];

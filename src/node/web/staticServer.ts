@@ -1,10 +1,9 @@
 /** A static server for a page of this package: files of some folders, and nothing else. */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { UserError } from '../../errors.js';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -86,18 +85,18 @@ async function answer(
     return refuse(response, 405, 'only GET and HEAD');
   }
   const file = fileOf(request.url ?? '/', folders);
-  const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
-  if (!found?.isFile()) return refuse(response, 404, 'not found');
-  const etag = `"${found.size.toString(36)}-${Math.round(found.mtimeMs).toString(36)}"`;
+  const bytes = file === undefined ? undefined : await readFile(file).catch(() => undefined);
+  if (!bytes) return refuse(response, 404, 'not found');
+  // Of the content: npm gives the files of all releases one date.
+  const etag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
   response.setHeader('ETag', etag);
   if (request.headers['if-none-match'] === etag) {
     response.writeHead(304).end();
     return;
   }
   response.setHeader('Content-Type', TYPES[extname(file!)] ?? 'application/octet-stream');
-  response.setHeader('Content-Length', found.size);
-  if (request.method === 'HEAD') response.end();
-  else await pipeline(createReadStream(file!), response);
+  response.setHeader('Content-Length', bytes.length);
+  response.end(request.method === 'HEAD' ? undefined : bytes);
 }
 
 function refuse(response: ServerResponse, status: number, text: string): void {

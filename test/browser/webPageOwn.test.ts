@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { load, parseCheckpoint } from '../../src/node/index.js';
 import { describeInBrowser, launchChromium } from './chromium.js';
 import { watchErrors } from './page.js';
@@ -210,6 +211,34 @@ describeInBrowser('the page, with models of one’s own', () => {
     await visit.openPanel();
     await page.locator('#forget').click();
     await page.locator('#recents').waitFor({ state: 'hidden' });
+  });
+
+  test('every table and picture is saved', async () => {
+    await openPage();
+    const sizeOf = async (button: string) => {
+      const { format, width, height } = await sharp(await saved(button)).metadata();
+      return [format, width, height];
+    };
+    const sheet = await page
+      .locator('#head-sheet')
+      .evaluate((canvas: HTMLCanvasElement) => [canvas.width, canvas.height]);
+    const scale = Math.floor(1024 / Math.max(...sheet));
+    expect(scale).toBeGreaterThan(1);
+    expect(await sizeOf('[data-canvas="head-sheet"]')).toEqual(['png', ...sheet.map((side) => side * scale)]);
+    await page.locator('#measure').click();
+    await page.locator('#measurements tbody tr').waitFor();
+    const cells = await page.locator('#measurements tbody tr').first().locator('th, td').allInnerTexts();
+    const [head, line] = String(await saved('[data-table="measurements"]')).split('\n');
+    expect(head).toBe('"Model","Backend","Median","Fastest","Images/s"');
+    expect(line).toBe(cells.map((cell) => `"${cell}"`).join(','));
+    await page.locator('#keep-model').click();
+    await visit.openUrl(`${server.url}/mine.pth`);
+    await visit.modelIs('mine.pth');
+    await page.locator('#compare-results').waitFor();
+    const csv = String(await saved('[data-table="compare-table"]')).split('\n');
+    expect(csv.slice(0, 2)).toEqual(['"Class","mine.pth","Digits"', '"3","97.9 %","97.9 %"']);
+    expect(await sizeOf('[data-canvas="compare-map-difference"]')).toEqual(['png', 1024, 1024]);
+    expect(await visit.axe()).toEqual([]);
   });
 
   test('the tensors of a checkpoint are listed with the spread of their values', async () => {

@@ -4,6 +4,7 @@ import './benchmark.js';
 import './canvas.js';
 import './compare.js';
 import './evaluate.js';
+import './saveParts.js';
 import './share.js';
 import './tensors.js';
 import { listenForAddress, wantedFromAddress } from './address.js';

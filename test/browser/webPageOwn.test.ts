@@ -13,6 +13,8 @@ import { startServer, type TestServer } from './server.js';
 import { buildPage, newPage, Visit } from './visit.js';
 
 const VAL = 'examples/digits/val';
+/** A checkpoint with no vision transformer in it. */
+const OTHER = 'test/fixtures/checkpoints/bare.zip.pth';
 
 let folder: string;
 let browser: Browser;
@@ -68,7 +70,7 @@ describeInBrowser('the page, with models of one’s own', () => {
     const checkpoint = await readFile(CHECKPOINT);
     const routes: Record<string, ReturnType<typeof sends>> = {
       '/mine.pth': sends(checkpoint, () => '"1"'),
-      '/words.txt': sends(Buffer.from('hello')),
+      '/other.pth': sends(await readFile(OTHER)),
     };
     for (const [file, bytes] of await convertedDigits()) {
       routes[`/models/digits/${file}`] = sends(bytes, () => '"1"');
@@ -281,5 +283,25 @@ describeInBrowser('the page, with models of one’s own', () => {
       () => document.querySelector('#tensors-of')!.textContent === 'Of the model, as it computes',
     );
     expect(await rows.first().locator('th').innerText()).not.toMatch(/^model\./);
+  });
+
+  test('a checkpoint that is no model for the page has its tensors listed, as those of that file', async () => {
+    await openPage();
+    await visit.drop([{ name: 'other.pth', url: '/other.pth' }]);
+    await visit.told(/other\.pth could not be loaded/);
+    await page.locator('#messages button', { hasText: 'List its tensors' }).click();
+    const of = (text: string) =>
+      page.waitForFunction((wanted) => document.querySelector('#tensors-of')!.textContent === wanted, text);
+    await of('Of the checkpoint (zip) other.pth, which is not the model that is loaded');
+    const { tensors } = await parseCheckpoint(await readFile(OTHER));
+    const names = await page.locator('#tensors-table tbody th').allInnerTexts();
+    expect(names).toEqual([...tensors.keys()]);
+    await page.waitForFunction(
+      () => document.querySelector('#tensors-table tbody td:last-child')!.textContent,
+    );
+    expect(await visit.text('#model-name')).toBe('Digits');
+    await visit.openUrl(`${server.url}/mine.pth`);
+    await visit.modelIs('mine.pth');
+    await of('Of the checkpoint (zip)');
   });
 });

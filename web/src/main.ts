@@ -6,7 +6,6 @@ import './compare.js';
 import './evaluate.js';
 import './saveParts.js';
 import './share.js';
-import './tensors.js';
 import { listenForAddress, wantedFromAddress } from './address.js';
 import { cameraIsOn, listenForCamera, stopCamera } from './camera.js';
 import { byId } from './dom.js';
@@ -21,6 +20,7 @@ import { listenForOwnClasses, offerFolders } from './ownClasses.js';
 import { announcePrediction } from './predictions.js';
 import { listenForRecents } from './recents.js';
 import { type ModelSource, type Session, state, update, watch } from './state.js';
+import { listFile } from './tensors.js';
 import { ModelWorker, WorkerError } from './worker/client.js';
 import type { Seen } from './worker/protocol.js';
 
@@ -94,7 +94,7 @@ function tellLoad(source: ModelSource, asked: string, error: unknown): void {
   const title = backend ? `${asked} cannot be used` : `${source.title} could not be loaded`;
   showError(title, error, {
     subject: 'model',
-    remedies: backend ? otherBackend(source, asked) : otherSource(source),
+    remedies: backend ? otherBackend(source, asked) : otherSource(source, error),
   });
 }
 
@@ -104,10 +104,14 @@ function otherBackend(source: ModelSource, asked: string): Remedy[] {
 }
 
 /** A file that is broken stays so; an address may answer the next time. */
-function otherSource(source: ModelSource): Remedy[] {
+function otherSource(source: ModelSource, error: unknown): Remedy[] {
   if (typeof source.data === 'string') return [{ label: 'Try again', act: () => void open(source) }];
   const button = Array.isArray(source.data) ? 'open-folder' : 'open-file';
-  return [{ label: 'Choose another …', act: () => ask(button) }];
+  const another = { label: 'Choose another …', act: () => ask(button) };
+  const { data } = source;
+  // What holds tensors but no model for this page is still worth a look.
+  const isCheckpoint = data instanceof File && /no vision transformer/.test((error as Error).message);
+  return isCheckpoint ? [{ label: 'List its tensors', act: () => listFile(data) }, another] : [another];
 }
 
 /** Asks the model about the chosen image. Image, answer and attention change together. */

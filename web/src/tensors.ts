@@ -1,7 +1,8 @@
 /** The tensors of the model's checkpoint: names, shapes, types, and how their values are spread. */
 import { byId, make, save } from './dom.js';
 import { isAbort, showError } from './messages.js';
-import { type Session, state, watch } from './state.js';
+import { state, watch } from './state.js';
+import { ModelWorker } from './worker/client.js';
 import type { Histogram, TensorList } from './worker/protocol.js';
 
 type Tensor = TensorList['tensors'][number];
@@ -10,28 +11,53 @@ const panel = byId<HTMLDetailsElement>('tensors-panel');
 const filter = byId<HTMLInputElement>('tensors-filter');
 const body = byId<HTMLTableElement>('tensors-table').tBodies[0]!;
 
-/** Of which model the tensors are listed. */
-let listed: Session | undefined;
+/** Whose tensors are listed: the model's worker, or one that has read a file alone. */
+let source: ModelWorker | undefined;
 let tensors: readonly Tensor[] = [];
 const tensorOf = new WeakMap<Element, Tensor>();
 const spreads = new Map<string, Promise<Histogram>>();
 
-panel.addEventListener('toggle', () => void list());
-watch(['session'], () => void list());
+/** The worker that has read a file alone. */
+let alone: ModelWorker | undefined;
+
+panel.addEventListener('toggle', () => {
+  if (!source) listModel();
+});
+watch(['session'], () => {
+  alone?.end();
+  alone = undefined;
+  source = undefined;
+  listModel();
+});
 filter.addEventListener('input', draw);
 
-async function list(): Promise<void> {
+function listModel(): void {
   const { session } = state;
-  if (!panel.open || !session || listed === session) return;
-  listed = session;
+  if (panel.open && session) void list(session.worker, () => session.worker.call('tensors', []), '');
+}
+
+/** Lists what is in a file that is no model for this page; another model's tensors take its place. */
+export function listFile(file: File): void {
+  alone?.end();
+  const worker = new ModelWorker();
+  alone = worker;
+  void list(worker, () => worker.inspect(file), ` ${file.name}, which is not the model that is loaded`);
+  panel.open = true;
+  panel.scrollIntoView({ block: 'start' });
+  filter.focus({ preventScroll: true });
+}
+
+async function list(worker: ModelWorker, ask: () => Promise<TensorList>, note: string): Promise<void> {
+  source = worker;
   tensors = [];
   spreads.clear();
+  byId('tensors-of').textContent = '';
   draw();
   try {
-    const found = await session.worker.call('tensors', []);
-    if (listed !== session) return;
+    const found = await ask();
+    if (source !== worker) return;
     tensors = found.tensors;
-    byId('tensors-of').textContent = `Of the ${found.of}`;
+    byId('tensors-of').textContent = `Of the ${found.of}${note}`;
     draw();
   } catch (error) {
     if (!isAbort(error)) showError('The tensors cannot be listed', error, { subject: 'tensors' });
@@ -85,7 +111,7 @@ const visible = new IntersectionObserver(
 async function showSpread(row: HTMLTableRowElement): Promise<void> {
   const { name } = tensorOf.get(row)!;
   try {
-    if (!spreads.has(name)) spreads.set(name, listed!.worker.call('histogram', [name]));
+    if (!spreads.has(name)) spreads.set(name, source!.call('histogram', [name]));
     const spread = await spreads.get(name)!;
     drawBars(row.querySelector('canvas')!, spread);
     const { min, max, mean, deviation, bad } = spread;

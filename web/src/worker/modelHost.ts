@@ -21,7 +21,7 @@ import type {
   TrainedClasses,
   View,
 } from './protocol.js';
-import { histogramOf, openTensors, type TensorReader } from './tensorReader.js';
+import { histogramOf, openTensors, readerOf, type TensorReader } from './tensorReader.js';
 import { trainClasses } from './trainClasses.js';
 
 /** The library as it is shipped. */
@@ -30,7 +30,7 @@ type Model = Awaited<ReturnType<Deit['load']>>;
 type Inspection = Awaited<ReturnType<Deit['inspect']>>;
 
 type Asynchronous = {
-  [Name in Exclude<keyof Methods, 'load' | 'train'>]: (
+  [Name in Exclude<keyof Methods, 'load' | 'train' | 'inspect'>]: (
     ...args: Parameters<Methods[Name]>
   ) => Promise<ReturnType<Methods[Name]>> | ReturnType<Methods[Name]>;
 };
@@ -218,6 +218,12 @@ export class ModelHost implements Asynchronous {
 
   async tensors(): Promise<TensorList> {
     this.reader ??= await openTensors(this.deit, this.loaded, this.data);
+    return this.reader.list;
+  }
+
+  /** As tensors, of a file that need not be a model. */
+  async inspect(file: File): Promise<TensorList> {
+    this.reader = await readerOf(this.deit, file);
     return this.reader.list;
   }
 

@@ -171,6 +171,8 @@ export interface Methods {
   /** Trains such heads; the model itself stays as it is. */
   train(classes: OwnClasses): TrainedClasses;
   tensors(): TensorList;
+  /** The tensors of a checkpoint of which there is no model, by the library at an address. */
+  inspect(file: File, library: string): TensorList;
   histogram(tensor: string): Histogram;
   /** Class indices of class folders. */
   match(folders: readonly string[]): { indices: readonly number[]; by: string };

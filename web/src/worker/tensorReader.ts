@@ -11,9 +11,13 @@ export interface TensorReader {
 }
 
 export async function openTensors(deit: Deit, model: Model, data: ModelData): Promise<TensorReader> {
-  const checkpoint = await checkpointOf(deit, data);
-  if (!checkpoint) return weightsOf(model);
-  const { format, tensors } = checkpoint;
+  const bytes = await checkpointBytes(deit, data);
+  return bytes ? readerOf(deit, bytes) : weightsOf(model);
+}
+
+/** @throws UserError if it is no checkpoint */
+export async function readerOf(deit: Deit, bytes: Blob | Uint8Array): Promise<TensorReader> {
+  const { format, tensors } = await deit.parseCheckpoint(bytes);
   return {
     list: {
       of: `checkpoint (${format})`,
@@ -24,12 +28,11 @@ export async function openTensors(deit: Deit, model: Model, data: ModelData): Pr
 }
 
 /** The checkpoint of a file or of its address; none of a converted folder or of a name on the hub. */
-async function checkpointOf(deit: Deit, data: ModelData) {
-  if (data instanceof File) return deit.parseCheckpoint(deit.blobSource(data));
-  if (typeof data !== 'string' || !/\.(pth|pt|bin|ckpt|safetensors|npz)([?#]|$)/i.test(data))
-    return undefined;
-  if (/^hf:/i.test(data)) return undefined;
-  return deit.parseCheckpoint(await deit.cachedFetch()(data));
+async function checkpointBytes(deit: Deit, data: ModelData): Promise<Blob | Uint8Array | undefined> {
+  if (data instanceof File) return data;
+  if (typeof data !== 'string' || /^hf:/i.test(data)) return undefined;
+  if (!/\.(pth|pt|bin|ckpt|safetensors|npz)([?#]|$)/i.test(data)) return undefined;
+  return deit.cachedFetch()(data);
 }
 
 /** The names are those of the model's table of weights: tfjs puts `layer/` before them. */

@@ -50,6 +50,11 @@ async function run(
     host = new ModelHost(deit);
     return host.load(data, options, signal, onProgress);
   }
+  if (method === 'inspect') {
+    const [file, library] = args as Parameters<Methods['inspect']>;
+    host ??= new ModelHost((await import(/* @vite-ignore */ library)) as Deit);
+    return host.inspect(file);
+  }
   if (!host) throw new Error('the worker has no model yet');
   const onTrained = (fraction: number) => onProgress(fraction, 0, 0);
   if (method === 'train') return host.train(...(args as Parameters<Methods['train']>), signal, onTrained);

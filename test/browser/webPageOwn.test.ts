@@ -182,6 +182,10 @@ describeInBrowser('the page, with models of one’s own', () => {
     await row(1).locator('button', { hasText: 'Remove' }).click();
     expect(await page.locator('#classes li').count()).toBe(1);
     expect(await visit.text('#classes-state')).toBe('At least two classes are needed.');
+    // Class 2 is what is left: the new one is not called so.
+    await name(0, 'Class 2');
+    await page.locator('#add-class').click();
+    expect(await row(1).locator('input').inputValue()).toBe('Class 3');
     await visit.press('digit 0, number 3');
     await visit.answered('digit 0, number 3');
   });

@@ -16,11 +16,12 @@ import { preview } from './images.js';
 import { ask, type InputUser, lastPart, listenForInputs, takeAddress } from './inputs.js';
 import { announce, isAbort, type Remedy, showError, solved } from './messages.js';
 import { chooseBackend, chosenBackend, loadingText } from './model.js';
-import { listenForOwnClasses, offerFolders } from './ownClasses.js';
+import { offerFolders, startOwnClasses } from './ownClasses.js';
 import { announcePrediction } from './predictions.js';
 import { listenForRecents } from './recents.js';
 import { type ModelSource, type Session, state, update, watch } from './state.js';
 import { listFile } from './tensors.js';
+import { listenForTraining } from './trainOwnClasses.js';
 import { ModelWorker, WorkerError } from './worker/client.js';
 import type { Seen } from './worker/protocol.js';
 
@@ -209,7 +210,8 @@ const user: InputUser = {
   },
 };
 listenForInputs(user);
-listenForOwnClasses((source) => void open(source));
+listenForTraining((source) => void open(source));
+startOwnClasses();
 listenForRecents((source) => void open(source));
 
 byId('use-digits').addEventListener('click', () => void openDigits());

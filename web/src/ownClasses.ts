@@ -1,13 +1,11 @@
-/** Classes of the user's own: examples of each, a head trained on the model's features, and the checkpoint that comes of it. */
-import { wilsonInterval } from '../../src/evaluate/report/interval.js';
+/** Classes of the user's own, and examples of each: from the camera, from files, from class folders. */
 import { cameraIsOn, takeFrame } from './camera.js';
-import { byId, make, percent, save } from './dom.js';
+import { byId, make } from './dom.js';
 import type { GalleryImage } from './gallery.js';
 import { thumbnail } from './images.js';
 import { classOf, type FileAt } from './inputs.js';
-import { announce, isAbort, showError } from './messages.js';
-import { type ModelSource, type OwnClass, type Session, state, update, watch } from './state.js';
-import type { OwnClasses, TrainedClasses } from './worker/protocol.js';
+import { announce } from './messages.js';
+import { type OwnClass, state, update, watch } from './state.js';
 
 const SIDE = 40;
 /** Small images that a class shows: its last ones. */
@@ -17,24 +15,26 @@ const HOLD_MS = 400;
 const BETWEEN_FRAMES_MS = 200;
 
 const list = byId('classes');
-const trainButton = byId<HTMLButtonElement>('train-classes');
-const status = byId('classes-state');
 const folders = byId<HTMLButtonElement>('use-folders');
 const input = byId<HTMLInputElement>('example-input');
 
-let running: AbortController | undefined;
-let trained: File | undefined;
-let openModel: (source: ModelSource) => void = () => {};
 /** The class whose images are being chosen. */
 let choosing = 0;
 let folderFiles: readonly FileAt[] = [];
 
-export function listenForOwnClasses(onModel: (source: ModelSource) => void): void {
-  openModel = onModel;
-  update({ ownClasses: [emptyClass(0), emptyClass(1)] });
+/** Begins with two classes that have no images yet. */
+export function startOwnClasses(): void {
+  const first = emptyClass([]);
+  update({ ownClasses: [first, emptyClass([first])] });
 }
 
-const emptyClass = (place: number): OwnClass => ({ name: `Class ${place + 1}`, examples: [] });
+/** Under a name that none of the others has. */
+function emptyClass(others: readonly OwnClass[]): OwnClass {
+  const taken = new Set(others.map(({ name }) => name));
+  let number = others.length + 1;
+  while (taken.has(`Class ${number}`)) number++;
+  return { name: `Class ${number}`, examples: [] };
+}
 
 /** Class folders were given: they may be taken for classes. */
 export function offerFolders(files: readonly FileAt[]): void {
@@ -57,7 +57,7 @@ folders.addEventListener('click', () => {
 });
 
 byId('add-class').addEventListener('click', () => {
-  update({ ownClasses: [...state.ownClasses, emptyClass(state.ownClasses.length)] });
+  update({ ownClasses: [...state.ownClasses, emptyClass(state.ownClasses)] });
   list.querySelector<HTMLInputElement>('li:last-child input')!.select();
 });
 
@@ -93,7 +93,6 @@ async function addShown(place: number): Promise<void> {
 }
 
 watch(['ownClasses', 'cameraOn'], drawRows);
-watch(['ownClasses', 'session'], showButton);
 
 /** Rows stay as they are while their class does, so that a name can be typed. */
 function drawRows(): void {
@@ -177,105 +176,3 @@ function addWhileHeld(button: HTMLElement, place: number): void {
 }
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function showButton(): void {
-  const { session, ownClasses } = state;
-  trainButton.textContent = running ? 'Stop' : 'Train';
-  trainButton.disabled = !running && (!session || whatLacks(ownClasses) !== '');
-  if (!running) status.textContent = whatLacks(ownClasses);
-}
-
-/** What must be given before a training, or nothing. */
-function whatLacks(classes: readonly OwnClass[]): string {
-  const names = classes.map(({ name }) => name.trim());
-  if (classes.length < 2) return 'At least two classes are needed.';
-  if (names.includes('')) return 'Each class needs a name.';
-  if (new Set(names).size < names.length) return 'Two classes have the same name.';
-  const empty = classes.find(({ examples }) => examples.length === 0);
-  return empty ? `${empty.name} has no image yet.` : '';
-}
-
-trainButton.addEventListener('click', () => {
-  if (running) running.abort();
-  else if (state.session) void train(state.session);
-});
-
-async function train(session: Session): Promise<void> {
-  running = new AbortController();
-  const { signal } = running;
-  const { ownClasses, preset } = state;
-  showButton();
-  byId('classes-result').hidden = true;
-  try {
-    const start = performance.now();
-    const examples = await featuresOf(session, ownClasses, signal);
-    const names = ownClasses.map(({ name }) => name.trim());
-    const result = await session.worker.call('train', [{ ...examples, names, preset }], {
-      signal,
-      onProgress: (fraction) => {
-        status.textContent = `Training: ${Math.round(100 * fraction)} %`;
-      },
-    });
-    showResult(result, examples.labels.length, names, (performance.now() - start) / 1000);
-    openModel({ title: names.join(', '), data: trained! });
-  } catch (error) {
-    if (isAbort(error)) announce('Training stopped');
-    else showError('The classes could not be learnt', error, { subject: 'classes' });
-  } finally {
-    running = undefined;
-    showButton();
-  }
-}
-
-/** What the model makes of each example. One that cannot be read is named and left out. */
-async function featuresOf(
-  session: Session,
-  classes: readonly OwnClass[],
-  signal: AbortSignal,
-): Promise<Pick<OwnClasses, 'features' | 'labels'>> {
-  const all = classes.flatMap(({ examples }, label) => examples.map((image) => ({ image, label })));
-  const features: Float32Array[] = [];
-  const labels: number[] = [];
-  const broken: string[] = [];
-  for (const [i, { image, label }] of all.entries()) {
-    status.textContent = `Looking at image ${i + 1} of ${all.length} …`;
-    try {
-      const options = [image.file, state.preset, state.upright] as const;
-      features.push(await session.worker.call('headFeatures', [...options], { signal }));
-      labels.push(label);
-    } catch (error) {
-      if (isAbort(error) || (error as { about?: string }).about === 'backend') throw error;
-      broken.push((error as Error).message);
-    }
-  }
-  if (broken.length > 0)
-    showError(`${broken.length} of ${all.length} examples are left out`, broken.slice(0, SHOWN).join('; '));
-  return { features, labels };
-}
-
-function showResult(
-  { checkpoint, heldOut }: TrainedClasses,
-  images: number,
-  names: readonly string[],
-  seconds: number,
-): void {
-  const name = names
-    .join('-')
-    .replace(/[^\w-]+/g, '_')
-    .slice(0, 60);
-  trained = new File([checkpoint], `${name}.safetensors`, { type: 'application/octet-stream' });
-  byId('classes-result').hidden = false;
-  byId('classes-accuracy').textContent =
-    `Learnt from ${images} images of ${names.length} classes in ${seconds.toFixed(1)} s. ${heldOutText(heldOut)}`;
-}
-
-function heldOutText(heldOut: TrainedClasses['heldOut']): string {
-  if (!heldOut) return 'With five images of each class or more, a fifth would be held out to test it.';
-  const { correct, total } = heldOut;
-  const [low, high] = wilsonInterval(correct, total).map((share) => (100 * share).toFixed(0));
-  return `A first training without every fifth image named ${percent(correct / total)} of those rightly (${correct} of ${total}; 95 %: ${low}–${high}).`;
-}
-
-byId('save-classes').addEventListener('click', () => {
-  if (trained) save(trained.name, trained, trained.type);
-});

@@ -40,6 +40,7 @@ export {
 } from './models/classify.js';
 export { createModel, type ModelOverrides, resolveConfig } from './models/create.js';
 export { DistilledVisionTransformer } from './models/distilledVisionTransformer.js';
+export { type ExportOptions, exportStateDict } from './models/exportStateDict.js';
 export { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './models/fetchFile.js';
 export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
 export { loadRegnet, type Regnet } from './models/regnet.js';

@@ -3,19 +3,22 @@
  * Vite bundles is the page itself.
  */
 import { createReadStream } from 'node:fs';
-import { cp, stat } from 'node:fs/promises';
+import { cp, stat, writeFile } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { thirdPartyLicenses } from '../src/browser/licenses.mjs';
 
 const root = fileURLToPath(new URL('./', import.meta.url));
 const library = join(root, '../dist/browser');
+/** deit-tfjs/inline is for other people's bundlers. */
+const INLINED = /[/\\]inlined?(\.js)?([/\\]|$)/;
 const TYPES = { js: 'text/javascript', wasm: 'application/wasm' };
 
 const shippedLibrary = {
   name: 'shipped-library',
   async writeBundle({ dir }) {
-    await cp(library, join(dir, 'lib'), { recursive: true });
+    await cp(library, join(dir, 'lib'), { recursive: true, filter: (file) => !INLINED.test(file) });
   },
   configureServer(server) {
     server.middlewares.use('/lib', async (request, response, next) => {
@@ -25,6 +28,21 @@ const shippedLibrary = {
       response.setHeader('Content-Type', TYPES[file.split('.').at(-1)] ?? 'application/octet-stream');
       createReadStream(file).pipe(response);
     });
+  },
+};
+
+/** The licences of other packages' code, of the page and of its workers, in a text beside them. */
+const bundled = new Set();
+const collectModules = {
+  name: 'collect-modules',
+  generateBundle(_, bundle) {
+    for (const { moduleIds = [] } of Object.values(bundle)) for (const id of moduleIds) bundled.add(id);
+  },
+};
+const licenses = {
+  name: 'licenses',
+  async writeBundle({ dir }) {
+    await writeFile(join(dir, 'THIRD_PARTY_LICENSES.txt'), thirdPartyLicenses([...bundled], []));
   },
 };
 
@@ -38,7 +56,8 @@ export default defineConfig({
   root,
   base: './',
   publicDir: false,
-  plugins: [shippedLibrary],
+  plugins: [shippedLibrary, collectModules, licenses],
+  worker: { plugins: () => [collectModules] },
   server: { headers, fs: { allow: [join(root, '..')] } },
   preview: { headers },
   build: { outDir: 'dist', emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, modulePreload: false },

@@ -39,8 +39,8 @@ await writeFile(join(outDir, 'worker.js'), WORKER);
 for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), join(outDir, file));
 
 /**
- * What a page fetches only where it tries a GPU, decodes image files, takes models from the hub, converts a checkpoint or
- * writes a SavedModel; all else is one file.
+ * What a page fetches only where it tries a GPU, decodes image files, takes models from the hub, converts a checkpoint,
+ * writes a SavedModel or exports a checkpoint; all else is one file.
  */
 const ON_DEMAND = new RegExp(
   [
@@ -48,6 +48,7 @@ const ON_DEMAND = new RegExp(
     'converters/(metadata/(?!ownExport)|folders/)|models/openFiles\\.js',
     'configs/models/(generated/|vit\\.js)',
     'write/savedModel/|@bufbuild/',
+    'write/(stateDict|safetensors)\\.js',
     '@noble/|/browser/hub/|/src/hub/',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',

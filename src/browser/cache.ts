@@ -52,6 +52,19 @@ export function cachedFetch(maxBytes = DEFAULT_CACHE_BYTES): FetchFile {
   };
 }
 
+/** A file that cachedFetch keeps. */
+export interface KeptFile {
+  readonly url: string;
+  readonly bytes: number;
+}
+
+/** The files that cachedFetch keeps, the one used last first; none where the browser has no cache. */
+export async function listKeptFiles(): Promise<KeptFile[]> {
+  const cache = await openCache();
+  const entries = (cache && (await orNothing(readIndex(cache)))) ?? [];
+  return entries.map(({ url, bytes }) => ({ url, bytes })).reverse();
+}
+
 /** Deletes every file that cachedFetch has kept. */
 export async function clearCache(): Promise<void> {
   // A sandboxed frame may not even look at `caches`.

@@ -7,7 +7,7 @@ import './setup.js';
 export * as tf from '@tensorflow/tfjs-core';
 export * from '../index.js';
 export { setAssetFolder } from './assets.js';
-export { cachedFetch, clearCache } from './cache.js';
+export { cachedFetch, clearCache, type KeptFile, listKeptFiles } from './cache.js';
 export { type BrowserImageSource, decodeImage, imageBitmap, MAX_PIXELS } from './decode.js';
 export { type BrowserHubOptions, clearHubCache, listCachedFiles, openHub } from './hub.js';
 export type { BrowserImage } from './imageInputs.js';

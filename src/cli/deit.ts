@@ -14,6 +14,7 @@ import { predictCommand } from './predict.js';
 import { setupNativeCommand } from './setupNative.js';
 import { summaryCommand } from './summary.js';
 import { trainCommand } from './train.js';
+import { webCommand } from './web.js';
 import { workerCommand } from './worker.js';
 
 const commands = [
@@ -27,6 +28,7 @@ const commands = [
   cacheCommand,
   attentionCommand,
   workerCommand,
+  webCommand,
   trainCommand,
   exportCommand,
   setupNativeCommand,

@@ -1,5 +1,6 @@
 /** Training a student, under a teacher or without one. Runs in Node and in the browser. */
 export { DEFAULT_CONFIG, type PartialConfig, type TrainConfig } from './config.js';
+export { headFeatures } from './headFeatures.js';
 export { type Distillation, distillationLoss, softTargetCrossEntropy } from './loss.js';
 export { resolveTrainConfig } from './resolveConfig.js';
 export type { Best, Position, Snapshot } from './snapshot.js';
@@ -22,3 +23,10 @@ export {
   type TrainHooks,
   type TrainSetup,
 } from './trainer.js';
+export {
+  type HeadExamples,
+  type HeadTrainingOptions,
+  type HeadWeights,
+  headAnswers,
+  trainHead,
+} from './trainHead.js';

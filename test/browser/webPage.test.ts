@@ -370,7 +370,7 @@ describeInBrowser('the page', () => {
     await openPage();
     try {
       await serveHub(page, hub);
-      await visit.openUrl('hf:someone/small');
+      await visit.openUrl('someone/small');
       await visit.modelIs('small');
       await visit.openUrl('hf:someone/nothing');
       await visit.told(/nothing could not be loaded\s+.*someone\/nothing/);

@@ -501,6 +501,20 @@ describeInBrowser('a visitor of the page', () => {
       const report = await saved('#evaluate-report');
       expect(report).toMatch(/<h1>Digits<\/h1>/);
       expect(report).toMatch(/Worst mistakes/);
+      expect(report).toMatch(
+        /beside it, the attention of the class token in the last layer, mean of the heads/,
+      );
+      // The one mistake: as the model sees it, and with its attention.
+      const images = [...report.matchAll(/<img src="(data:image\/jpeg;base64,[^"]+)"/g)].map(
+        ([, url]) => url!,
+      );
+      expect(new Set(images).size).toBe(2);
+      for (const url of images) {
+        const { width, height } = await sharp(Buffer.from(url.split(',')[1]!, 'base64')).metadata();
+        expect([width, height]).toEqual([224, 224]);
+      }
+      // The canvas still shows what it showed.
+      expect(await visit.text('#image-name')).toMatch(/^8\//);
     });
   });
 });

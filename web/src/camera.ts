@@ -1,5 +1,6 @@
 /** The camera: its frames go through the model one after another until one is kept. */
 import { byId } from './dom.js';
+import { update } from './state.js';
 
 const video = byId<HTMLVideoElement>('video');
 const button = byId<HTMLButtonElement>('camera');
@@ -24,7 +25,7 @@ export function listenForCamera(user: CameraUser): void {
     } else void start(user);
   });
   shoot.addEventListener('click', async () => {
-    const file = await frame();
+    const file = await takeFrame();
     stopCamera();
     user.onImage(file);
   });
@@ -68,6 +69,7 @@ function show(on: boolean): void {
   shoot.hidden = !on;
   button.setAttribute('aria-pressed', String(on));
   button.textContent = on ? 'Camera off' : 'Camera';
+  update({ cameraOn: on });
 }
 
 function explain(error: Error): Error {
@@ -82,7 +84,8 @@ function explain(error: Error): Error {
   return error;
 }
 
-async function frame(): Promise<File> {
+/** What the camera sees, as a file. */
+export async function takeFrame(): Promise<File> {
   const canvas = document.createElement('canvas');
   canvas.width = video.videoWidth;
   canvas.height = video.videoHeight;

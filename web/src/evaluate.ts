@@ -1,9 +1,10 @@
 /** Accuracy on a folder of class folders: live figures, a table to sort and filter, and the report of `deit eval`. */
+import { wilsonInterval } from '../../src/evaluate/report/interval.js';
 import type { EvaluationRecord } from '../../src/evaluate/report/record.js';
 import { byId, make, percent, save } from './dom.js';
-import { thumbnail } from './images.js';
 import { classOf, type FileAt } from './inputs.js';
 import { announce, isAbort, showError } from './messages.js';
+import { mistakeImages } from './mistakeImages.js';
 import { shortName } from './predictions.js';
 import { softmax, topIndices } from './softmax.js';
 import { type Session, state, update, watch } from './state.js';
@@ -31,7 +32,6 @@ type Column = 'path' | 'label' | 'predicted' | 'probability' | 'loss';
 
 /** Rows that are drawn; the filter finds the others. */
 const DRAWN = 200;
-const THUMBNAIL = 224;
 
 const button = byId<HTMLButtonElement>('evaluate');
 const status = byId('evaluate-state');
@@ -91,7 +91,6 @@ async function evaluate(session: Session): Promise<void> {
 
 async function run(session: Session, signal: AbortSignal): Promise<void> {
   const { EvaluationRecord: Record } = await import('../../src/evaluate/report/record.js');
-  const { wilsonInterval } = await import('../../src/evaluate/report/interval.js');
   const folders = foldersOf(files);
   const { indices, by } = await session.worker.call('match', [folders], { signal });
   const labels = new Map(folders.map((folder, i) => [folder, indices[i]!]));
@@ -112,7 +111,7 @@ async function run(session: Session, signal: AbortSignal): Promise<void> {
     }
     const seconds = (performance.now() - start) / 1000;
     done = { session, record, rows, preset, seconds, failed: record.failures.length };
-    showFigures(done, i + 1, by, wilsonInterval);
+    showFigures(done, i + 1, by);
   }
   announce('The evaluation is done');
   byId('evaluate-results').hidden = rows.length === 0;
@@ -132,12 +131,7 @@ function rowOf(path: string, file: File, label: number, logits: Float32Array): R
   };
 }
 
-function showFigures(
-  { record, seconds, failed }: Evaluation,
-  count: number,
-  by: string,
-  interval: (correct: number, total: number) => [number, number],
-): void {
+function showFigures({ record, seconds, failed }: Evaluation, count: number, by: string): void {
   const { images = 0, correct1 = 0, correct5 = 0, lossSum = 0 } = record.counts[0] ?? {};
   const rate = count / seconds;
   const left = (files.length - count) / rate;
@@ -147,7 +141,7 @@ function showFigures(
     (failed > 0 ? `; ${failed} cannot be read` : '') +
     '.';
   if (images === 0) return;
-  const [low, high] = interval(correct1, images);
+  const [low, high] = wilsonInterval(correct1, images);
   const figure = (name: string, value: string, more = '') =>
     make('div', {}, make('dt', {}, name), make('dd', {}, value, make('small', {}, more)));
   byId('evaluate-figures').replaceChildren(
@@ -231,10 +225,12 @@ async function writeReport({ session, record, rows, preset, seconds, failed }: E
   const { reportPage } = await import('../../src/evaluate/report/index.js');
   const { images, correct1, correct5, lossSum } = record.counts[0]!;
   const { model, source } = session;
-  const thumbnails = new Map<string, string>();
-  for (const { file: path } of record.mistakes) {
-    thumbnails.set(path, await dataUrl(rows.find((row) => row.path === path)!.file));
-  }
+  const fileOf = new Map(rows.map(({ path, file }) => [path, file]));
+  const mistakes = await mistakeImages(
+    session,
+    record.mistakes.map(({ file }) => [file, fileOf.get(file)!]),
+    preset,
+  );
   const page = reportPage(
     {
       model: source.title,
@@ -252,7 +248,7 @@ async function writeReport({ session, record, rows, preset, seconds, failed }: E
         imagesPerSecond: images / seconds,
       },
       record,
-      thumbnails,
+      ...mistakes,
       stages: [],
       stagesOf: 0,
       made: new Date(),
@@ -261,12 +257,4 @@ async function writeReport({ session, record, rows, preset, seconds, failed }: E
     document,
   );
   save('report.html', page, 'text/html');
-}
-
-async function dataUrl(file: File): Promise<string> {
-  const bitmap = await thumbnail(file, THUMBNAIL);
-  const canvas = make('canvas', { width: String(THUMBNAIL), height: String(THUMBNAIL) });
-  canvas.getContext('2d')!.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return canvas.toDataURL('image/jpeg', 0.8);
 }

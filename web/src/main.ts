@@ -4,6 +4,7 @@ import './benchmark.js';
 import './canvas.js';
 import './compare.js';
 import './evaluate.js';
+import './saveParts.js';
 import './share.js';
 import { listenForAddress, wantedFromAddress } from './address.js';
 import { cameraIsOn, listenForCamera, stopCamera } from './camera.js';
@@ -15,8 +16,12 @@ import { preview } from './images.js';
 import { ask, type InputUser, lastPart, listenForInputs, takeAddress } from './inputs.js';
 import { announce, isAbort, type Remedy, showError, solved } from './messages.js';
 import { chooseBackend, chosenBackend, loadingText } from './model.js';
+import { offerFolders, startOwnClasses } from './ownClasses.js';
 import { announcePrediction } from './predictions.js';
+import { listenForRecents } from './recents.js';
 import { type ModelSource, type Session, state, update, watch } from './state.js';
+import { listFile } from './tensors.js';
+import { listenForTraining } from './trainOwnClasses.js';
 import { ModelWorker, WorkerError } from './worker/client.js';
 import type { Seen } from './worker/protocol.js';
 
@@ -90,7 +95,7 @@ function tellLoad(source: ModelSource, asked: string, error: unknown): void {
   const title = backend ? `${asked} cannot be used` : `${source.title} could not be loaded`;
   showError(title, error, {
     subject: 'model',
-    remedies: backend ? otherBackend(source, asked) : otherSource(source),
+    remedies: backend ? otherBackend(source, asked) : otherSource(source, error),
   });
 }
 
@@ -100,10 +105,14 @@ function otherBackend(source: ModelSource, asked: string): Remedy[] {
 }
 
 /** A file that is broken stays so; an address may answer the next time. */
-function otherSource(source: ModelSource): Remedy[] {
+function otherSource(source: ModelSource, error: unknown): Remedy[] {
   if (typeof source.data === 'string') return [{ label: 'Try again', act: () => void open(source) }];
   const button = Array.isArray(source.data) ? 'open-folder' : 'open-file';
-  return [{ label: 'Choose another …', act: () => ask(button) }];
+  const another = { label: 'Choose another …', act: () => ask(button) };
+  const { data } = source;
+  // What holds tensors but no model for this page is still worth a look.
+  const isCheckpoint = data instanceof File && /no vision transformer/.test((error as Error).message);
+  return isCheckpoint ? [{ label: 'List its tensors', act: () => listFile(data) }, another] : [another];
 }
 
 /** Asks the model about the chosen image. Image, answer and attention change together. */
@@ -195,18 +204,29 @@ watch(['preset', 'upright'], () => {
 const user: InputUser = {
   onModel: (source) => void open(source),
   onImages: (images) => addImages(images),
-  onClassFolders: offerEvaluation,
+  onClassFolders(files) {
+    offerEvaluation(files);
+    offerFolders(files);
+  },
 };
 listenForInputs(user);
+listenForTraining((source) => void open(source));
+startOwnClasses();
+listenForRecents((source) => void open(source));
 
 byId('use-digits').addEventListener('click', () => void openDigits());
 byId('url-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  const { value } = byId<HTMLInputElement>('url');
+  const value = withScheme(byId<HTMLInputElement>('url').value.trim());
   const isImage = /\.(jpe?g|png|webp|gif|avif|bmp)([?#]|$)/i.test(value);
   if (isImage) takeAddress(value, user);
   else void open({ title: lastPart(value), data: value });
 });
+
+/** OWNER/NAME is a name on the hub. */
+function withScheme(text: string): string {
+  return /^[\w.-]+\/[\w.-]+(@[\w./-]+)?$/.test(text) ? `hf:${text}` : text;
+}
 
 for (const control of [byId('backends'), int8]) {
   control.addEventListener('change', () => {

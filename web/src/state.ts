@@ -49,6 +49,12 @@ export interface Shown {
 
 export type Overlay = 'attention' | 'rollout' | 'relevance' | 'similarity' | 'colors' | 'none';
 
+/** A class of the user's own. */
+export interface OwnClass {
+  readonly name: string;
+  readonly examples: readonly GalleryImage[];
+}
+
 export interface State {
   session: Session | undefined;
   /** A model that was kept to be compared with others. */
@@ -85,6 +91,9 @@ export interface State {
   /** Name of a preset, or '' for the model's own preprocessing. */
   preset: string;
   upright: boolean;
+  /** Classes for which a head is to be trained. */
+  ownClasses: readonly OwnClass[];
+  cameraOn: boolean;
 }
 
 export const state: State = {
@@ -112,6 +121,8 @@ export const state: State = {
   without: undefined,
   preset: '',
   upright: false,
+  ownClasses: [],
+  cameraOn: false,
 };
 
 type Key = keyof State;

@@ -6,6 +6,7 @@ import type {
   Methods,
   ModelData,
   SentError,
+  TensorList,
   ToWorker,
 } from './protocol.js';
 
@@ -54,8 +55,12 @@ export class ModelWorker {
   }
 
   load(data: ModelData, backend: string, int8: boolean, options: CallOptions): Promise<Description> {
-    const library = new URL('lib/deit-tfjs.js', document.baseURI).href;
-    return this.call('load', [data, { backend, library, int8 }], options);
+    return this.call('load', [data, { backend, library: libraryUrl(), int8 }], options);
+  }
+
+  /** The tensors of a file that need not be a model; their histograms can be asked for then. */
+  inspect(file: File): Promise<TensorList> {
+    return this.call('inspect', [file, libraryUrl()]);
   }
 
   call<Name extends MethodName>(
@@ -105,6 +110,8 @@ export class ModelWorker {
     else waiting.resolve(message.value as never);
   }
 }
+
+const libraryUrl = () => new URL('lib/deit-tfjs.js', document.baseURI).href;
 
 function errorOf(error: SentError): Error {
   return error.name === 'AbortError' ? new DOMException(error.message, 'AbortError') : new WorkerError(error);

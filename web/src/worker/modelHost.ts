@@ -4,18 +4,25 @@ import type { Preprocessing } from '../../../src/image/types.js';
 import { decode, viewOf } from './decodeView.js';
 import type {
   Description,
+  Glance,
+  Histogram,
   LoadRequest,
   Logits,
   LookOptions,
   Methods,
   ModelData,
+  OwnClasses,
   PatchColors,
   RolloutRequest,
   Seen,
   SentError,
+  TensorList,
   TokenMaps,
+  TrainedClasses,
   View,
 } from './protocol.js';
+import { histogramOf, openTensors, readerOf, type TensorReader } from './tensorReader.js';
+import { trainClasses } from './trainClasses.js';
 
 /** The library as it is shipped. */
 export type Deit = typeof import('../../../src/browser/index.js');
@@ -23,13 +30,15 @@ type Model = Awaited<ReturnType<Deit['load']>>;
 type Inspection = Awaited<ReturnType<Deit['inspect']>>;
 
 type Asynchronous = {
-  [Name in Exclude<keyof Methods, 'load'>]: (
+  [Name in Exclude<keyof Methods, 'load' | 'train' | 'inspect'>]: (
     ...args: Parameters<Methods[Name]>
   ) => Promise<ReturnType<Methods[Name]>> | ReturnType<Methods[Name]>;
 };
 
 export class ModelHost implements Asynchronous {
   private model: Model | undefined;
+  private data: ModelData = '';
+  private reader: TensorReader | undefined;
   private last: { readonly pixels: Float32Array; readonly inspection: Inspection } | undefined;
 
   constructor(private readonly deit: Deit) {}
@@ -58,6 +67,7 @@ export class ModelHost implements Asynchronous {
         choice = given;
       },
     });
+    this.data = data;
     const { config, labels, preprocessing, assumptions } = this.model;
     return {
       config,
@@ -169,6 +179,57 @@ export class ModelHost implements Asynchronous {
   async scores(image: Blob, preset: string): Promise<Logits> {
     const rgb = await this.deit.decodeImage(image);
     return this.logitsOf(this.deit.preprocess(rgb, this.preprocessingOf(preset)));
+  }
+
+  async glance(image: Blob, preset: string): Promise<Glance> {
+    const { deit, loaded } = this;
+    const preprocessing = this.preprocessingOf(preset);
+    const decoded = await decode(deit, image, false);
+    try {
+      const pixels = deit.preprocess(await deit.decodeImage(decoded.bitmap), preprocessing);
+      const { attention } = await this.onPixels(pixels, (x) => deit.inspect(loaded, x));
+      const token = attention.named?.cls === undefined ? 'mean' : 'cls';
+      const map = plain(deit.attentionMap(attention, { token }));
+      return { view: await viewOf(deit, decoded, preprocessing), map, token };
+    } finally {
+      decoded.bitmap.close();
+    }
+  }
+
+  async headFeatures(image: Blob, preset: string, upright: boolean): Promise<Float32Array> {
+    const { deit, loaded } = this;
+    const decoded = await decode(deit, image, upright);
+    try {
+      const rgb = await deit.decodeImage(decoded.bitmap);
+      return await deit.headFeatures(loaded, deit.preprocess(rgb, this.preprocessingOf(preset)));
+    } finally {
+      decoded.bitmap.close();
+    }
+  }
+
+  train(
+    classes: OwnClasses,
+    signal: AbortSignal,
+    onProgress: (fraction: number) => void,
+  ): Promise<TrainedClasses> {
+    const preprocessing = this.preprocessingOf(classes.preset);
+    return trainClasses(this.deit, this.loaded, { ...classes, preprocessing }, { signal, onProgress });
+  }
+
+  async tensors(): Promise<TensorList> {
+    this.reader ??= await openTensors(this.deit, this.loaded, this.data);
+    return this.reader.list;
+  }
+
+  /** As tensors, of a file that need not be a model. */
+  async inspect(file: File): Promise<TensorList> {
+    this.reader = await readerOf(this.deit, file);
+    return this.reader.list;
+  }
+
+  async histogram(tensor: string): Promise<Histogram> {
+    if (!this.reader) throw new Error('the tensors have not been listed yet');
+    return histogramOf(await this.reader.read(tensor));
   }
 
   /** Folders that cannot be told by their names are refused: an order may be another one. */

@@ -79,6 +79,14 @@ export interface Seen extends Logits {
   readonly preprocessing: Preprocessing;
 }
 
+/** What a report shows of an image: as the model sees it, and where it looks. */
+export interface Glance {
+  readonly view: View;
+  /** Attention in the last layer, mean of the heads: of the class token, or where there is none of all patches. */
+  readonly map: PatchMap;
+  readonly token: 'cls' | 'mean';
+}
+
 export interface RolloutRequest {
   readonly token: QueryToken;
   readonly fusion: HeadFusion;
@@ -100,7 +108,49 @@ export interface LoadRequest {
   readonly int8: boolean;
 }
 
-/** What the worker does. All but `load`, `preview` and `scores` speak of the image that was looked at last. */
+/** Examples of classes of one's own. */
+export interface OwnClasses {
+  /** Rows of headFeatures. */
+  readonly features: readonly Float32Array[];
+  /** Of each row, its place in `names`. */
+  readonly labels: readonly number[];
+  readonly names: readonly string[];
+  /** The preset by which the features were made. */
+  readonly preset: string;
+}
+
+/** A model with heads for classes of one's own. */
+export interface TrainedClasses {
+  /** A safetensors file. */
+  readonly checkpoint: Blob;
+  /** Mean cross entropy of the examples after the last step, in nats. */
+  readonly loss: number;
+  /** Examples that a first training did not see, and how many of them it named rightly; none where a class has few. */
+  readonly heldOut: { readonly correct: number; readonly total: number } | undefined;
+}
+
+/** Tensors by name, and what they are of. */
+export interface TensorList {
+  readonly of: string;
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly dtype: string;
+  }[];
+}
+
+/** How the values of a tensor are spread. `counts`: in as many bins of equal width from min to max. */
+export interface Histogram {
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly deviation: number;
+  /** Values that are NaN or infinite. */
+  readonly bad: number;
+  readonly counts: Uint32Array;
+}
+
+/** What the worker does. All but `load`, `preview`, `scores`, `glance`, `headFeatures`, `train` and what is of tensors speak of the image that was looked at last. */
 export interface Methods {
   load(data: ModelData, options: LoadRequest): Description;
   /** An image without a model. */
@@ -115,6 +165,15 @@ export interface Methods {
   erase(patches: readonly number[]): Logits;
   /** The answer alone, for an evaluation. */
   scores(image: Blob, preset: string): Logits;
+  glance(image: Blob, preset: string): Glance;
+  /** What the model's heads read of an image, for heads of other classes. */
+  headFeatures(image: Blob, preset: string, upright: boolean): Float32Array;
+  /** Trains such heads; the model itself stays as it is. */
+  train(classes: OwnClasses): TrainedClasses;
+  tensors(): TensorList;
+  /** The tensors of a checkpoint of which there is no model, by the library at an address. */
+  inspect(file: File, library: string): TensorList;
+  histogram(tensor: string): Histogram;
   /** Class indices of class folders. */
   match(folders: readonly string[]): { indices: readonly number[]; by: string };
   /** Milliseconds of one forward pass. */

@@ -1,6 +1,6 @@
 /** The page's worker: one model, and the image that it looked at last. One call after the other. */
 import { type Deit, ModelHost } from './modelHost.js';
-import type { FromWorker, MethodName, SentError, ToWorker } from './protocol.js';
+import type { FromWorker, MethodName, Methods, SentError, ToWorker } from './protocol.js';
 
 interface Scope {
   addEventListener(type: 'message', listener: (event: MessageEvent<ToWorker>) => void): void;
@@ -50,7 +50,14 @@ async function run(
     host = new ModelHost(deit);
     return host.load(data, options, signal, onProgress);
   }
+  if (method === 'inspect') {
+    const [file, library] = args as Parameters<Methods['inspect']>;
+    host ??= new ModelHost((await import(/* @vite-ignore */ library)) as Deit);
+    return host.inspect(file);
+  }
   if (!host) throw new Error('the worker has no model yet');
+  const onTrained = (fraction: number) => onProgress(fraction, 0, 0);
+  if (method === 'train') return host.train(...(args as Parameters<Methods['train']>), signal, onTrained);
   return (host[method] as (...args: readonly unknown[]) => unknown).apply(host, [...args]);
 }
 

@@ -1,0 +1,38 @@
+import { readValues } from '../deviceLost.js';
+import type { WeightReader } from '../families/types.js';
+import { dequantize } from '../families/vit/quantize.js';
+import type { Preprocessing } from '../image/types.js';
+import type { VisionTransformer } from './visionTransformer.js';
+import { namedWeights } from './weights.js';
+
+/** What takes the place of a model's own in its export. */
+export interface ExportOptions {
+  /** Weights of heads for other classes, as trainHead gives them: `head.kernel` [W, classes], `head.bias` … */
+  readonly heads?: ReadonlyMap<string, Float32Array>;
+  /** Names of the classes; of other heads they must be given. */
+  readonly labels?: readonly string[];
+  readonly preprocessing?: Preprocessing;
+}
+
+/**
+ * The bytes of a safetensors file with a model's weights as facebookresearch/deit or timm name them, as `deit export`
+ * writes it: PyTorch loads it, and so does load(). 8-bit weights become float32 again.
+ *
+ * @throws UserError that names the field if neither has such a model
+ */
+export async function exportStateDict(
+  model: VisionTransformer,
+  { heads = new Map(), labels = model.labels, preprocessing = model.preprocessing }: ExportOptions = {},
+): Promise<AsyncGenerator<Uint8Array>> {
+  const { stateDictChunks } = await import('../../converters/write/stateDict.js');
+  const weights = namedWeights(model.layersModel);
+  const readOwn: WeightReader = async (name) =>
+    Float32Array.from(await readValues(weights.get(name)!.read(), model.backend));
+  const own = dequantize({ config: model.config, labels, preprocessing, readWeight: readOwn });
+  const numClasses = heads.get('head.bias')?.length ?? own.config.numClasses;
+  return stateDictChunks({
+    ...own,
+    config: { ...own.config, numClasses },
+    readWeight: async (name) => heads.get(name) ?? own.readWeight(name),
+  });
+}

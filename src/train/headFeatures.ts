@@ -1,0 +1,37 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { readValues } from '../deviceLost.js';
+import { UserError } from '../errors.js';
+import { headLogits } from '../families/vit/forward.js';
+import { VitOps } from '../families/vit/vitOps.js';
+import type { VisionTransformer } from '../models/visionTransformer.js';
+import { namedWeights } from '../models/weights.js';
+
+/**
+ * What the heads of a model read of images, side by side: float32 [B, heads · W], for heads of other classes.
+ *
+ * @param images float32 [batch, H, W, C], normalised
+ * @throws UserError if there are more or fewer pixels, or the model was disposed of
+ */
+export async function headFeatures(
+  model: VisionTransformer,
+  images: Float32Array,
+  batch = 1,
+): Promise<Float32Array> {
+  const { imgSize, inChans, name } = model.config;
+  const shape: [number, number, number, number] = [batch, ...imgSize, inChans];
+  if (images.length !== shape.reduce((a, b) => a * b, 1)) {
+    throw new UserError(`${name}: headFeatures takes ${shape.join(' × ')} numbers, got ${images.length}`);
+  }
+  const headless = { ...model.config, numClasses: 0 };
+  const weights = namedWeights(model.layersModel);
+  const compute = () =>
+    tf.tidy(() =>
+      headLogits(new VitOps((key) => weights.get(key)?.read()), headless, tf.tensor4d(images, shape)),
+    );
+  const output = model.onBackend(compute) as tf.Tensor;
+  try {
+    return Float32Array.from(await readValues(output, model.backend));
+  } finally {
+    output.dispose();
+  }
+}

@@ -12,13 +12,15 @@ import { CONVERSION_FILE } from '../models/savedModel.js';
 import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { readLines } from '../node/readLines.js';
+import { defineCommand } from './command.js';
 import {
   CONVERSION_NUMBERS,
   type ConversionArgs,
   conversionArgs,
   conversionOptions,
 } from './conversionOptions.js';
-import { type Command, checkNumbers, parseImgSize } from './main.js';
+import { checkNumbers, parseImgSize } from './main.js';
+import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 
@@ -39,9 +41,7 @@ interface Args extends ConversionArgs {
 }
 
 /** `deit-convert`: a PyTorch checkpoint in, a tfjs layers model or a TensorFlow SavedModel out. */
-export const convertCommand: Command = {
-  command: '$0 <checkpoint> <outdir>',
-  describe: 'Convert a PyTorch checkpoint (.pth, .safetensors) of a ViT or DeiT',
+export const convertCommand = defineCommand({
   builder: (yargs) =>
     yargs
       .positional('checkpoint', {
@@ -64,27 +64,28 @@ export const convertCommand: Command = {
         describe: 'a head of another size is replaced by a fresh one; 0 drops it',
       })
       .option('dtype', {
-        choices: ['float32', 'float16', 'uint8'],
-        default: 'float32',
+        choices: ['float32', 'float16', 'uint8'] as const,
+        default: 'float32' as const,
         describe: 'how weights are stored',
       })
       .option('quantize', {
-        choices: ['int8'],
+        choices: ['int8'] as const,
         describe: '8-bit matrices with a scale for each column, multiplied as whole numbers on wasm',
       })
       .option('format', {
-        choices: ['layers', 'saved-model'],
-        default: 'layers',
+        choices: ['layers', 'saved-model'] as const,
+        default: 'layers' as const,
         describe: 'tfjs layers model, or TensorFlow SavedModel',
       })
       .options(conversionOptions)
       .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
-      .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
-      .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], ...CONVERSION_NUMBERS }))
-      .example('$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model')
-      .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger pictures, half the size'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      .options(jsonOption('print the report as one JSON object'))
+      .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], ...CONVERSION_NUMBERS })),
+  examples: [
+    ['$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model'],
+    ['$0 model.pth out --img-size 384 --dtype float16', 'for larger pictures, half the size'],
+  ],
+  handler: async (args) => {
     const imgSize = args.imgSize === undefined ? undefined : parseImgSize(args.imgSize);
     if (args.format === 'saved-model' && args.dtype !== 'float32') {
       throw new UserError(`a SavedModel holds float32 weights; leave out --dtype ${args.dtype}`);
@@ -106,7 +107,7 @@ export const convertCommand: Command = {
       await opened.close();
     }
   },
-};
+});
 
 async function writeModel(source: Conversion, sink: OutputSink, { dtype, format }: Args): Promise<void> {
   const megabytes = (4 * countParameters(source.config)) / 1e6;

@@ -5,7 +5,9 @@ import { modelCard } from '../models/create.js';
 import { type Downloaded, downloadFile } from '../node/download.js';
 import { describeCheck } from '../node/hash.js';
 import { megabytes } from '../node/partialFile.js';
-import { type Command, UsageError } from './main.js';
+import { defineCommand } from './command.js';
+import { UsageError } from './main.js';
+import { jsonOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 
@@ -17,9 +19,7 @@ interface Args {
 }
 
 /** `deit download`: the checkpoint that a model's authors published. */
-export const downloadCommand: Command = {
-  command: 'download <model>',
-  describe: "Download a model's official checkpoint",
+export const downloadCommand = defineCommand({
   builder: (yargs) =>
     yargs
       .positional('model', { type: 'string', demandOption: true, describe: 'name, as `deit models` has it' })
@@ -31,18 +31,16 @@ export const downloadCommand: Command = {
         type: 'string',
         describe: 'http(s) folder that has the same files, where the official host is out of reach',
       })
-      .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
+      .options(jsonOption())
       .check(({ from }) => {
         if (from === undefined || /^https?:\/\/./.test(from)) return true;
         throw new UsageError(`--from must be an http(s) URL, got ${from}`);
-      })
-      .example(
-        '$0 download deit_tiny_distilled_patch16_224',
-        'the official file, checked by the hash digits in its name',
-      )
-      .example('$0 download deit-base_pt-16xb64_in1k --out checkpoints/', 'into a folder'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      }),
+  examples: [
+    ['$0 deit_tiny_distilled_patch16_224', 'the official file, checked by the hash digits in its name'],
+    ['$0 deit-base_pt-16xb64_in1k --out checkpoints/', 'into a folder'],
+  ],
+  handler: async (args) => {
     const url = urlOf(args);
     const target = await targetOf(basename(new URL(url).pathname), args.out);
     const result = await withProgress((onProgress) =>
@@ -50,7 +48,7 @@ export const downloadCommand: Command = {
     );
     show(result, url, args);
   },
-};
+});
 
 function urlOf({ model, from }: Args): string {
   const { config, checkpoint } = modelCard(model);

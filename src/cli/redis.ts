@@ -1,4 +1,3 @@
-import type { Argv } from 'yargs';
 import { UserError } from '../errors.js';
 import type { RedisAddress } from '../node/queue/connection.js';
 import { readLines } from '../node/readLines.js';
@@ -13,14 +12,15 @@ export interface RedisArgs {
 }
 
 /** The options of RedisArgs. */
-export function withRedisOptions(yargs: Argv, describe: string): Argv {
-  return yargs
-    .option('queue', { type: 'string', describe: `${describe}; by default $DEIT_REDIS_URL` })
-    .option('redis-password-file', {
+export function redisOptions(describe: string) {
+  return {
+    queue: { type: 'string', describe: `${describe}; by default $DEIT_REDIS_URL` },
+    'redis-password-file': {
       type: 'string',
       describe:
         'file with the password of Redis, which others cannot see as in the address; or $DEIT_REDIS_PASSWORD',
-    });
+    },
+  } as const;
 }
 
 /**

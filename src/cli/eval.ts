@@ -10,6 +10,7 @@ import { backendFor, loadFrom } from '../models/load.js';
 import { evaluateFolder, type Scorer } from '../node/evaluateFolder.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
+import { importOptional } from '../node/optionalPackages.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
 import { openValFolder, type ValFolder } from '../node/valFolder.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
@@ -125,7 +126,7 @@ async function queueScorer(
 
 /** The report's plots are a large library, which only this option loads. */
 async function startReport(path: string) {
-  return (await import('../node/report.js')).startReport(path);
+  return (await importOptional('drawing', '--report', () => import('../node/report.js'))).startReport(path);
 }
 
 interface LocalScorer {

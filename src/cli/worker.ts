@@ -2,6 +2,7 @@ import { loadAny } from '../models/families.js';
 import { batchScorer } from '../node/batchScorer.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
+import { importOptional } from '../node/optionalPackages.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { checkNumbers } from './main.js';
@@ -34,7 +35,11 @@ async function work(args: Args): Promise<void> {
   );
   try {
     // The queue's client is large and no other command needs it.
-    const { runQueueWorker } = await import('../node/queue/worker.js');
+    const { runQueueWorker } = await importOptional(
+      'queue',
+      '--queue',
+      () => import('../node/queue/worker.js'),
+    );
     const result = await runQueueWorker({
       address,
       fingerprint,

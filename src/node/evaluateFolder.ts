@@ -13,6 +13,7 @@ import {
 import type { EvaluationRecord } from '../evaluate/report/index.js';
 import type { Preprocessing } from '../image/types.js';
 import { JsonLinesWriter } from './jsonLines.js';
+import { importOptional } from './optionalPackages.js';
 import { preparePictures } from './picturePipeline.js';
 import { type PredictionRecord, readPredictionRecord, requireSamePrediction } from './predictionRecord.js';
 import type { QueueScoreOptions } from './queue/scoreOnQueue.js';
@@ -149,6 +150,6 @@ function score(
 
 /** The queue's client is large and few need it. */
 async function* onQueue(names: readonly string[], options: QueueScoreOptions): AsyncGenerator<ScoredBatch> {
-  const { scoreOnQueue } = await import('./queue/scoreOnQueue.js');
+  const { scoreOnQueue } = await importOptional('queue', 'a queue', () => import('./queue/scoreOnQueue.js'));
   yield* scoreOnQueue(names, options);
 }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
 import { UserError } from '../../errors.js';
+import { howToInstall } from '../optionalPackages.js';
 
 /**
  * The PJRT C API (openxla/xla, xla/pjrt/c/pjrt_c_api.h): how XLA's compilers and devices are reached in a shared library
@@ -242,6 +243,8 @@ function loadKoffi(): typeof Koffi {
   try {
     return createRequire(import.meta.url)('koffi') as typeof Koffi;
   } catch (error) {
-    throw new UserError('XLA is called through the package koffi: `npm install koffi`', { cause: error });
+    throw new UserError(`XLA is called through the package koffi: \`${howToInstall('xla')}\``, {
+      cause: error,
+    });
   }
 }

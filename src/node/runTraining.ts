@@ -4,7 +4,7 @@ import type { RunHooks, RunResult } from './train/run.js';
 /**
  * A whole training run into an output folder, on the current backend. What trains is loaded with the first call.
  *
- * @param resume go on from the folder's checkpoint, if it has one
+ * @param options `resume`: go on from the folder's checkpoint, if it has one
  */
 export async function runTraining(
   config: TrainConfig,

@@ -57,7 +57,7 @@ function readNpy(path: string): Npy {
   expect(end % 64).toBe(0);
   const header = bytes.subarray(10, end).toString('latin1');
   const [, shape] = /^{'descr': '<f4', 'fortran_order': False, 'shape': \((\d+, \d+)\), } *\n$/.exec(header)!;
-  return { shape: shape!.split(', ').map(Number), values: new Float32Array(bytes.buffer.slice(end)) };
+  return { shape: shape!.split(', ').map(Number), values: new Float32Array(Uint8Array.from(bytes.subarray(end)).buffer) };
 }
 
 describe('deit embed', () => {

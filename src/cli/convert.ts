@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import type { Conversion, ConvertReport } from '../../converters/convert.js';
 import type { WeightDtype } from '../../converters/write/encodeWeight.js';
 import { writeLayersModel } from '../../converters/write/layersModel.js';
-import { writeSavedModel } from '../../converters/write/savedModel/index.js';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
 import { modelMetadata } from '../families/metadata.js';
@@ -120,6 +119,7 @@ async function writeModel(source: Conversion, sink: OutputSink, { dtype, format 
         onProgress: (fraction) => progress.update(megabytes * fraction),
       });
     } else {
+      const { writeSavedModel } = await import('../../converters/write/savedModel/index.js');
       await writeSavedModel(source.config, source.readWeight, sink);
       // TensorFlow leaves assets.extra alone: it is there for what a tool keeps beside its graph.
       const metadata = JSON.stringify(modelMetadata(source));

@@ -14,8 +14,7 @@ export const exportCommand = defineCommand({
       .positional('model', modelPositional)
       .positional('file', { type: 'string', demandOption: true, describe: 'file to make or replace' }),
   examples: [['$0 run/best deit.safetensors', 'PyTorch: load_state_dict(safetensors.torch.load_file(…))']],
-  handler: async (raw) => {
-    const { model, file } = raw as unknown as { model: string; file: string };
+  handler: async ({ model, file }) => {
     if (!file.endsWith('.safetensors')) throw new UserError(`${file}: should end in .safetensors`);
     const opened = await openModel(model);
     try {

@@ -30,13 +30,6 @@ const MAX_LINES = 20;
 /** As deit-convert has it. */
 const MAX_HEADS = 1024;
 
-interface Args {
-  checkpoint: string;
-  root?: string;
-  numHeads?: number;
-  json: boolean;
-}
-
 /** What a checkpoint holds, and what it would become: a conversion, or the reason why there is none. */
 interface Inspected {
   readonly checkpoint: Checkpoint;
@@ -64,8 +57,7 @@ export const inspectCommand = defineCommand({
     ['$0 checkpoint.pth', 'its tensors, and the model that deit-convert makes of them'],
     ['$0 hf:google/vit-base-patch16-224', 'a model on the hub'],
   ],
-  handler: async (raw) => {
-    const { checkpoint, root, numHeads, json } = raw as unknown as Args;
+  handler: async ({ checkpoint, root, numHeads, json }) => {
     const inspected = await inspect(checkpoint, { root, numHeads });
     if (json) return void printJson(asJson(inspected));
     print(asText(inspected));

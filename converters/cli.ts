@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { hideBin } from 'yargs/helpers';
-import { convertCommand } from '../src/cli/convert.js';
+import { convertEntry } from '../src/cli/commands.js';
+import { end } from '../src/cli/end.js';
 import { main } from '../src/cli/main.js';
 
-process.exitCode = await main('deit-convert', [convertCommand], hideBin(process.argv));
+await end(await main('deit-convert', convertEntry, hideBin(process.argv)));

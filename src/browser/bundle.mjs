@@ -1,13 +1,15 @@
 /**
  * Makes dist/browser from the compiled sources: deit-tfjs.js, which a page imports as a module with no bundler, and
- * beside it the WASM binaries, what is loaded on demand, and the licences of all of it. Run by `npm run build`, after tsc.
+ * beside it the WASM binaries, what is loaded on demand, and the licences of all of it. Run by `npm run build`, after tsc;
+ * does nothing when its inputs are those of the last time.
  */
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'vite';
 import { thirdPartyLicenses } from './licenses.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -33,6 +35,29 @@ const beside = (file) => new URL(/* @vite-ignore */ file, import.meta.url).href;
 setAssetSource({ wasmUrl: beside, workerUrl: () => beside('worker.js') });
 `;
 
+/** Holds the hash of what the folder was made of. */
+const STAMP = join(root, 'dist/.bundle-sha256');
+
+/** A hash of the compiled sources, of these scripts, and of the versions of all packages. */
+async function inputsHash() {
+  const files = [
+    'package-lock.json',
+    ...['bundle.mjs', 'licenses.mjs', 'notices.txt'].map((name) => `src/browser/${name}`),
+  ];
+  for (const folder of ['dist/src', 'dist/converters', 'dist/configs']) {
+    const names = await readdir(join(root, folder), { recursive: true });
+    for (const name of names) if (/\.js(on)?$/.test(name)) files.push(join(folder, name));
+  }
+  const hash = createHash('sha256');
+  for (const file of files.sort()) hash.update(`${file}\0`).update(await readFile(join(root, file)));
+  return hash.digest('hex');
+}
+
+const inputs = await inputsHash();
+if (existsSync(outDir) && (await readFile(STAMP, 'utf8').catch(() => '')) === inputs) process.exit();
+const { build } = await import('vite');
+
+await rm(STAMP, { force: true });
 await rm(outDir, { recursive: true, force: true });
 await mkdir(outDir, { recursive: true });
 await writeFile(join(outDir, 'worker.js'), WORKER);
@@ -195,3 +220,4 @@ if (gzipped > MAX_GZIPPED) {
     `the bundle is ${gzipped} bytes gzipped, more than ${MAX_GZIPPED}; see what an import brought in`,
   );
 }
+await writeFile(STAMP, inputs);

@@ -18,9 +18,11 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
 import { checkImagePath, writeImage } from '../node/writeImage.js';
 import { sayAssumptions } from './assumptions.js';
+import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { type Command, checkNumbers, UsageError } from './main.js';
+import { checkNumbers, UsageError } from './main.js';
+import { backendOption, modelPositional } from './options.js';
 import { print } from './print.js';
 import { readImage } from './readImage.js';
 
@@ -41,16 +43,10 @@ interface Args extends ConversionArgs {
 }
 
 /** `deit attention`: an image of what the model looks at. */
-export const attentionCommand: Command = {
-  command: 'attention <model> <image>',
-  describe: 'Draw what the model looks at',
+export const attentionCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        describe: 'converted folder, its URL, or a checkpoint',
-      })
+      .positional('model', modelPositional)
       .positional('image', { type: 'string', demandOption: true, describe: 'image file; - is stdin' })
       .option('out', {
         type: 'string',
@@ -94,25 +90,19 @@ export const attentionCommand: Command = {
         default: 0.6,
         describe: 'of the colours over the image, 0 to 1',
       })
-      .option('backend', {
-        type: 'string',
-        default: 'auto',
-        describe: 'backend: auto, wasm, tensorflow …',
-      })
+      .options(backendOption)
       .options(conversionOptions)
       .check((args) => checkNumbers(args, { layer: 1, head: 1, ...CONVERSION_NUMBERS }))
       .check(({ opacity }) => {
         if (opacity >= 0 && opacity <= 1) return true;
         throw new UsageError(`--opacity must be from 0 to 1, got ${opacity}`);
-      })
-      .example(
-        '$0 attention deit-tiny/ cat.jpg --out cat.png --layer 12 --head 3',
-        'one head of the last layer',
-      )
-      .example('$0 attention deit-tiny/ cat.jpg --out cat.png --rollout', 'the whole model')
-      .example('$0 attention deit-tiny/ cat.jpg --out cat.png --grid', 'every head of every layer'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      }),
+  examples: [
+    ['$0 deit-tiny/ cat.jpg --out cat.png --layer 12 --head 3', 'one head of the last layer'],
+    ['$0 deit-tiny/ cat.jpg --out cat.png --rollout', 'the whole model'],
+    ['$0 deit-tiny/ cat.jpg --out cat.png --grid', 'every head of every layer'],
+  ],
+  handler: async (args) => {
     checkImagePath(args.out); // before the work, not after it
     const image = await readImage(args.image);
     const model = await load(args.model, { backend: args.backend, hub: hubMessages(), ...loadArgs(args) });
@@ -124,7 +114,7 @@ export const attentionCommand: Command = {
     }
     print(args.out);
   },
-};
+});
 
 /** Images whose longer side has fewer pixels are enlarged, pixel by pixel. */
 const LEAST_SIDE = 448;

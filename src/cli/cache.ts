@@ -9,32 +9,32 @@ import {
 } from '../node/hub/cache.js';
 import { hubEndpoint } from '../node/hub/environment.js';
 import { megabytes } from '../node/partialFile.js';
-import type { Command } from './main.js';
+import { addCommand, type Command, defineCommand } from './command.js';
+import { jsonOption, modelPositional } from './options.js';
 import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
 
 /** `deit cache`: what was downloaded from the hub. */
-export const cacheCommand: Command = {
-  command: 'cache',
-  describe: 'List or remove what was downloaded from the hub',
-  builder: (yargs) =>
-    yargs
-      .command(listCommand)
-      .command(dirCommand)
-      .command(removeCommand)
-      .command(clearCommand)
-      .demandCommand(1, 'say what to do with the cache: list, dir, remove or clear')
-      .example('$0 cache list', 'models, their sizes, and when they were used')
-      .example('$0 cache remove google/vit-base-patch16-224', 'frees its space'),
+export const cacheCommand = defineCommand({
+  builder: (yargs) => {
+    const add = (usage: string, describe: string, command: Command) =>
+      addCommand(yargs, usage, describe, command, `cache ${usage.split(' ')[0]}`);
+    add('list', 'List the models in the cache, the one used last first', listCommand);
+    add('dir', 'Print the folder of the cache', dirCommand);
+    add('remove <model>', 'Remove a model from the cache', removeCommand);
+    add('clear', 'Remove all models from the cache', clearCommand);
+    return yargs.demandCommand(1, 'say what to do with the cache: list, dir, remove or clear');
+  },
+  examples: [
+    ['$0 list', 'models, their sizes, and when they were used'],
+    ['$0 remove google/vit-base-patch16-224', 'frees its space'],
+  ],
   handler: () => {},
-};
+});
 
-const json = { type: 'boolean', default: false, describe: 'print JSON' } as const;
-
-const listCommand: Command = {
-  command: 'list',
-  describe: 'List the models in the cache, the one used last first',
-  builder: (yargs) => yargs.option('json', json).example('$0 cache list --json', 'one JSON array'),
+const listCommand = defineCommand({
+  builder: (yargs) => yargs.options(jsonOption('print JSON')),
+  examples: [['$0 --json', 'one JSON array']],
   handler: async (args) => {
     const models = await listCache();
     if (args.json) return void printJson(models);
@@ -43,7 +43,7 @@ const listCommand: Command = {
     const total = models.reduce((sum, { bytes }) => sum + bytes, 0);
     print(`\n${megabytes(total)} MB in ${hubCacheFolder()}`);
   },
-};
+});
 
 function row({ repo, bytes, partialBytes, files, revisions, used }: CachedModel): string[] {
   const names = revisions.map(({ revision, commit }) =>
@@ -54,28 +54,25 @@ function row({ repo, bytes, partialBytes, files, revisions, used }: CachedModel)
   return [repo, megabytes(bytes), `${files}${unfinished}`, names.join(', ') || '–', when];
 }
 
-const dirCommand: Command = {
-  command: 'dir',
-  describe: 'Print the folder of the cache',
-  builder: (yargs) => yargs.example('du -sh "$($0 cache dir)"', 'its size on the disk'),
+const dirCommand = defineCommand({
+  builder: (yargs) => yargs,
+  examples: [['du -sh "$($0)"', 'its size on the disk']],
   handler: () => print(hubCacheFolder()),
-};
+});
 
-const removeCommand: Command = {
-  command: 'remove <model>',
-  describe: 'Remove a model from the cache',
+const removeCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('model', { type: 'string', demandOption: true, describe: 'OWNER/NAME, as the list has it' })
-      .option('json', json)
-      .example('$0 cache remove google/vit-base-patch16-224', 'frees its space'),
+      .positional('model', { ...modelPositional, describe: 'OWNER/NAME, as the list has it' })
+      .options(jsonOption('print JSON')),
+  examples: [['$0 google/vit-base-patch16-224', 'frees its space']],
   handler: async (args) => {
-    const repo = repoOf(String(args.model));
+    const repo = repoOf(args.model);
     const bytes = await removeFromCache(repo);
     if (args.json) printJson({ removed: repo, bytes });
     else print(`${repo} removed: ${megabytes(bytes)} MB`);
   },
-};
+});
 
 function repoOf(model: string): string {
   const name = /^(hf:|https?:)/i.test(model) ? model : `hf:${model}`;
@@ -84,13 +81,12 @@ function repoOf(model: string): string {
   throw new UserError(`${model}: models are removed as a whole; give ${repo}`);
 }
 
-const clearCommand: Command = {
-  command: 'clear',
-  describe: 'Remove all models from the cache',
-  builder: (yargs) => yargs.option('json', json).example('$0 cache clear', 'empties the cache'),
+const clearCommand = defineCommand({
+  builder: (yargs) => yargs.options(jsonOption('print JSON')),
+  examples: [['$0', 'empties the cache']],
   handler: async (args) => {
     const bytes = await clearHubCache();
     if (args.json) printJson({ bytes });
     else print(`${megabytes(bytes)} MB removed`);
   },
-};
+});

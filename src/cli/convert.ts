@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import type { Conversion, ConvertReport } from '../../converters/convert.js';
 import type { WeightDtype } from '../../converters/write/encodeWeight.js';
 import { writeLayersModel } from '../../converters/write/layersModel.js';
-import { writeSavedModel } from '../../converters/write/savedModel/index.js';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
 import { modelMetadata } from '../families/metadata.js';
@@ -13,6 +12,7 @@ import { writeFolder } from '../node/folderSink.js';
 import { openCheckpoint } from '../node/openModel.js';
 import { megabytes } from '../node/partialFile.js';
 import { readLines } from '../node/readLines.js';
+import { defineCommand } from './command.js';
 import {
   CONVERSION_NUMBERS,
   type ConversionArgs,
@@ -20,7 +20,8 @@ import {
   conversionOptions,
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { type Command, checkNumbers, parseImgSize } from './main.js';
+import { checkNumbers, parseImgSize } from './main.js';
+import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 
@@ -41,9 +42,7 @@ interface Args extends ConversionArgs {
 }
 
 /** `deit-convert`: a PyTorch checkpoint in, a tfjs layers model or a TensorFlow SavedModel out. */
-export const convertCommand: Command = {
-  command: '$0 <checkpoint> <outdir>',
-  describe: 'Convert a PyTorch checkpoint (.pth, .safetensors) of a ViT or DeiT',
+export const convertCommand = defineCommand({
   builder: (yargs) =>
     yargs
       .positional('checkpoint', {
@@ -66,27 +65,28 @@ export const convertCommand: Command = {
         describe: 'a head of another size is replaced by a fresh one; 0 drops it',
       })
       .option('dtype', {
-        choices: ['float32', 'float16', 'uint8'],
-        default: 'float32',
+        choices: ['float32', 'float16', 'uint8'] as const,
+        default: 'float32' as const,
         describe: 'how weights are stored',
       })
       .option('quantize', {
-        choices: ['int8'],
+        choices: ['int8'] as const,
         describe: '8-bit matrices with a scale for each column, multiplied as whole numbers on wasm',
       })
       .option('format', {
-        choices: ['layers', 'saved-model'],
-        default: 'layers',
+        choices: ['layers', 'saved-model'] as const,
+        default: 'layers' as const,
         describe: 'tfjs layers model, or TensorFlow SavedModel',
       })
       .options(conversionOptions)
       .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
-      .option('json', { type: 'boolean', default: false, describe: 'print the report as one JSON object' })
-      .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], ...CONVERSION_NUMBERS }))
-      .example('$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model')
-      .example('$0 model.pth out --img-size 384 --dtype float16', 'for larger images, half the size'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      .options(jsonOption('print the report as one JSON object'))
+      .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], ...CONVERSION_NUMBERS })),
+  examples: [
+    ['$0 deit_tiny_patch16_224-a1311bcf.pth deit-tiny', 'the official tiny model'],
+    ['$0 model.pth out --img-size 384 --dtype float16', 'for larger images, half the size'],
+  ],
+  handler: async (args) => {
     const imgSize = args.imgSize === undefined ? undefined : parseImgSize(args.imgSize);
     if (args.format === 'saved-model' && args.dtype !== 'float32') {
       throw new UserError(`a SavedModel holds float32 weights; leave out --dtype ${args.dtype}`);
@@ -109,7 +109,7 @@ export const convertCommand: Command = {
       await opened.close();
     }
   },
-};
+});
 
 async function writeModel(source: Conversion, sink: OutputSink, { dtype, format }: Args): Promise<void> {
   const total = (4 * countParameters(source.config)) / 1e6;
@@ -122,6 +122,7 @@ async function writeModel(source: Conversion, sink: OutputSink, { dtype, format 
         onProgress: (fraction) => progress.update(total * fraction),
       });
     } else {
+      const { writeSavedModel } = await import('../../converters/write/savedModel/index.js');
       await writeSavedModel(source.config, source.readWeight, sink);
       // TensorFlow leaves assets.extra alone: it is there for what a tool keeps beside its graph.
       const metadata = JSON.stringify(modelMetadata(source));

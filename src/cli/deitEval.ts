@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { hideBin } from 'yargs/helpers';
+import { evalEntry } from './commands.js';
 import { end } from './end.js';
-import { evalProgram } from './eval.js';
 import { main } from './main.js';
 
-await end(await main('deit-eval', [evalProgram], hideBin(process.argv)));
+await end(await main('deit-eval', evalEntry, hideBin(process.argv)));

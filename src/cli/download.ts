@@ -9,8 +9,10 @@ import { describeCheck } from '../node/hash.js';
 import { type DownloadedModel, downloadModel } from '../node/hub/downloadModel.js';
 import { isOnHub } from '../node/hub/environment.js';
 import { megabytes } from '../node/partialFile.js';
+import { defineCommand } from './command.js';
 import { fileProgress } from './downloadProgress.js';
-import { type Command, UsageError } from './main.js';
+import { UsageError } from './main.js';
+import { jsonOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { startProgress } from './progress.js';
 
@@ -23,9 +25,7 @@ interface Args {
 }
 
 /** `deit download`: the checkpoint that a model's authors published, or a model's files on the hub. */
-export const downloadCommand: Command = {
-  command: 'download <model>',
-  describe: "Download a model's official checkpoint, or its files on the hub",
+export const downloadCommand = defineCommand({
   builder: (yargs) =>
     yargs
       .positional('model', {
@@ -43,20 +43,18 @@ export const downloadCommand: Command = {
         type: 'string',
         describe: 'http(s) folder that has the same files, where the official host is out of reach',
       })
-      .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
+      .options(jsonOption())
       .check(({ from }) => {
         if (from === undefined || /^https?:\/\/./.test(from)) return true;
         throw new UsageError(`--from must be an http(s) URL, got ${from}`);
-      })
-      .example(
-        '$0 download deit_tiny_distilled_patch16_224',
-        'the official file, checked by the hash digits in its name',
-      )
-      .example('$0 download deit-base_pt-16xb64_in1k --out checkpoints/', 'into a folder')
-      .example('$0 download hf:google/vit-base-patch16-224', 'into the cache')
-      .example('$0 download hf:facebook/dino-vits16 --revision main --out dino', 'into a folder'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      }),
+  examples: [
+    ['$0 deit_tiny_distilled_patch16_224', 'the official file, checked by the hash digits in its name'],
+    ['$0 deit-base_pt-16xb64_in1k --out checkpoints/', 'into a folder'],
+    ['$0 hf:google/vit-base-patch16-224', 'into the cache'],
+    ['$0 hf:facebook/dino-vits16 --revision main --out dino', 'into a folder'],
+  ],
+  handler: async (args) => {
     const source = sourceOf(args.model);
     if (isOnHub(source)) return fromHub(source, args);
     if (args.revision !== undefined) {
@@ -71,7 +69,7 @@ export const downloadCommand: Command = {
     }).finally(show.stop);
     showFile(result, url, args);
   },
-};
+});
 
 /** What a name means: a name on the hub, or the address of a file. */
 function sourceOf(model: string): string {

@@ -8,12 +8,22 @@ import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/e
 import { load } from '../node/index.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
+import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
+import { checkNumbers, UsageError } from './main.js';
+import {
+  BATCH_NUMBERS,
+  backendOption,
+  batchSizeOption,
+  jsonOption,
+  MAX_WORKERS,
+  modelPositional,
+  quantizeOption,
+  workersOption,
+} from './options.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
-import { defaultWorkers } from './threads.js';
 
 /** Here --pool is of the features; a head, which no feature passes through, needs none. */
 const { pool: _, ...checkpointOptions } = conversionOptions;
@@ -31,16 +41,10 @@ interface Args extends Omit<ConversionArgs, 'pool'> {
 }
 
 /** `deit embed`: features of images, as a file for other programs. */
-export const embedCommand: Command = {
-  command: 'embed <model> <images...>',
-  describe: 'Write features of images, float32 [images, width]',
+export const embedCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        describe: 'converted folder, its URL, or a checkpoint',
-      })
+      .positional('model', modelPositional)
       .positional('images', {
         type: 'string',
         array: true,
@@ -53,22 +57,18 @@ export const embedCommand: Command = {
         describe: 'FILE.npy (the images in FILE.txt) or FILE.safetensors (in its metadata)',
       })
       .option('pool', {
-        choices: ['token', 'mean', 'both'],
+        choices: ['token', 'mean', 'both'] as const,
         describe: 'class token, mean of the patch tokens, or both side by side; by default the token if any',
       })
       .options(checkpointOptions)
-      .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
-      .option('workers', {
-        type: 'number',
-        default: defaultWorkers(),
-        describe: 'threads that decode; 0: none',
-      })
-      .option('backend', { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' })
-      .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
-      .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
+      .options(batchSizeOption)
+      .options(workersOption('threads that decode; 0: none'))
+      .options(backendOption)
+      .options(quantizeOption)
+      .options(jsonOption())
       .check((args) =>
         checkNumbers(args, {
-          'batch-size': [1, MAX_BATCH_SIZE],
+          ...BATCH_NUMBERS,
           workers: [0, MAX_WORKERS],
           ...CONVERSION_NUMBERS,
         }),
@@ -76,14 +76,15 @@ export const embedCommand: Command = {
       .check(({ images }) => {
         if (images.length === 0) throw new UsageError('say which images: embed MODEL FOLDER|IMAGE...');
         return true;
-      })
-      .example('$0 embed deit-tiny/ photos/ --out photos.npy', 'class tokens, and photos.txt with the files')
-      .example(
-        '$0 embed deit-tiny/ photos/ --out photos.safetensors --pool both',
-        'with the mean of the patches beside them',
-      ),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      }),
+  examples: [
+    ['$0 deit-tiny/ photos/ --out photos.npy', 'class tokens, and photos.txt with the files'],
+    [
+      '$0 deit-tiny/ photos/ --out photos.safetensors --pool both',
+      'with the mean of the patches beside them',
+    ],
+  ],
+  handler: async (args) => {
     const format = featuresFormat(args.out);
     const files = await filesOf(args.images);
     const unlisted = format === 'npy' ? files.find((file) => /[\r\n]/.test(file)) : undefined;
@@ -104,7 +105,7 @@ export const embedCommand: Command = {
     if (failed > 0)
       throw new UserError(`${failed} of ${files.length} images could not be read and are left out`);
   },
-};
+});
 
 async function featuresOf(
   args: Args,

@@ -1,4 +1,3 @@
-import type { Argv } from 'yargs';
 import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import type { Classes, EvaluationResult } from '../evaluate/index.js';
@@ -12,8 +11,10 @@ import { type ImageFolder, openImageFolder } from '../node/data/imageFolder.js';
 import { evaluateFolder, type Predictor } from '../node/evaluateFolder.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
+import { importOptional } from '../node/optionalPackages.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
+import { defineCommand } from './command.js';
 import {
   CONVERSION_NUMBERS,
   type ConversionArgs,
@@ -21,14 +22,24 @@ import {
   conversionOptions,
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { type KnnArgs, runKnn, withKnnOptions } from './knn.js';
-import { type Command, checkNumbers, MAX_BATCH_SIZE, MAX_WORKERS, UsageError } from './main.js';
+import { checkKnnOptions, type KnnArgs, knnOptions, runKnn } from './knn.js';
+import { checkNumbers, UsageError } from './main.js';
+import {
+  BATCH_NUMBERS,
+  backendOption,
+  batchSizeOption,
+  jsonOption,
+  MAX_WORKERS,
+  modelPositional,
+  quantizeOption,
+  workersOption,
+} from './options.js';
 import { preprocessingArgs } from './preprocessingOptions.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
-import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
+import { type RedisArgs, redisAddress, redisOptions } from './redis.js';
 import { catchInterrupt, type Interruption } from './signals.js';
-import { defaultWorkers, firstBackend, sayBackend } from './threads.js';
+import { firstBackend, sayBackend } from './threads.js';
 
 interface Args extends RedisArgs, ConversionArgs, KnnArgs {
   model: string;
@@ -49,91 +60,6 @@ interface Args extends RedisArgs, ConversionArgs, KnnArgs {
 
 /** What `deit eval --json` prints. */
 type Summary = EvaluationResult & { preset: string; backend: string; assumptions: readonly Assumption[] };
-
-const builder = (program: string) => (yargs: Argv) =>
-  withKnnOptions(
-    withRedisOptions(yargs, 'Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines'),
-  )
-    .positional('model', {
-      type: 'string',
-      demandOption: true,
-      describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
-    })
-    .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of images' })
-    .options(conversionOptions)
-    .option('batch-size', { type: 'number', default: 8, describe: 'images to a batch' })
-    .option('workers', {
-      type: 'number',
-      default: defaultWorkers(),
-      describe: 'threads that decode; 0: none',
-    })
-    .option('threads', {
-      type: 'number',
-      describe: 'threads that compute, on wasm; by default as many as decode',
-    })
-    .option('backend', {
-      type: 'string',
-      default: 'auto',
-      describe: 'backend: auto, wasm, tensorflow …',
-    })
-    .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
-    .option('labels', {
-      type: 'string',
-      describe: 'for images in one folder: file with lines "FILE CLASS", or ImageNet\'s own',
-    })
-    .option('classes-by-order', {
-      type: 'boolean',
-      default: false,
-      describe: "the sorted class folders are the model's classes, whatever their names",
-    })
-    .option('predictions', { type: 'string', describe: 'file to write with one JSON line an image' })
-    .option('resume', {
-      type: 'boolean',
-      default: false,
-      describe: 'go on where a run was cut off: keep what --predictions holds',
-    })
-    .option('report', {
-      type: 'string',
-      describe: 'HTML file to write: calibration, classes, worst mistakes',
-    })
-    .option('strict', {
-      type: 'boolean',
-      default: false,
-      describe: 'stop at the first image that cannot be read',
-    })
-    .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
-    .check((args) => {
-      if (args.resume && !args.predictions) throw new UsageError('--resume needs --predictions FILE');
-      if (args.resume && args.report !== undefined)
-        throw new UsageError(
-          '--report shows a whole run, and --resume only classifies what is left; use one',
-        );
-      if (args.labels !== undefined && args.classesByOrder)
-        throw new UsageError(
-          '--labels names the classes of images in one folder, --classes-by-order those of folders; use one',
-        );
-      if (args.queue === undefined && args.redisPasswordFile !== undefined)
-        throw new UsageError('--redis-password-file is for --queue');
-      if (args.queue !== undefined && args.threads !== undefined)
-        throw new UsageError('with --queue `deit worker` computes: --threads is not for it');
-      if (args.queue !== undefined && args.quantize)
-        throw new UsageError('with --queue the model is quantized beforehand: deit-convert --quantize int8');
-      return checkNumbers(args, {
-        'batch-size': [1, MAX_BATCH_SIZE],
-        workers: [0, MAX_WORKERS],
-        threads: [1, MAX_WORKERS],
-        ...CONVERSION_NUMBERS,
-      });
-    })
-    .example(`${program} deit-tiny/ imagenet/val`, 'top-1, top-5 and loss')
-    .example(`${program} deit-tiny/ imagenet/val --predictions out.jsonl`, 'and what it said of each image')
-    .example(`${program} deit-tiny/ imagenet/val --predictions out.jsonl --resume`, 'go on after a crash')
-    .example(
-      `${program} deit-tiny/ imagenet/val --queue redis://10.0.0.1`,
-      'on every machine that runs `deit worker`',
-    )
-    .example(`${program} deit-tiny/ imagenet/val --report report.html`, 'and where it goes wrong')
-    .example(`${program} dino-small/ imagenet/val --knn imagenet/train`, 'of a backbone without a head');
 
 async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
@@ -202,7 +128,7 @@ async function queuePredictor(
 
 /** The report's plots are a large library, which only this option loads. */
 async function startReport(path: string) {
-  return (await import('../node/report.js')).startReport(path);
+  return (await importOptional('drawing', '--report', () => import('../node/report.js'))).startReport(path);
 }
 
 interface LocalPredictor {
@@ -274,13 +200,93 @@ function show(summary: Summary, json: boolean): void {
   );
 }
 
+/** Throws a UsageError for options that do not go together. */
+function checkTogether(args: Record<string, unknown>): true {
+  if (args.resume && !args.predictions) throw new UsageError('--resume needs --predictions FILE');
+  if (args.resume && args.report !== undefined) {
+    throw new UsageError('--report shows a whole run, and --resume only classifies what is left; use one');
+  }
+  if (args.labels !== undefined && args.classesByOrder) {
+    throw new UsageError(
+      '--labels names the classes of images in one folder, --classes-by-order those of folders; use one',
+    );
+  }
+  if (args.queue === undefined && args.redisPasswordFile !== undefined) {
+    throw new UsageError('--redis-password-file is for --queue');
+  }
+  if (args.queue !== undefined && args.threads !== undefined) {
+    throw new UsageError('with --queue `deit worker` computes: --threads is not for it');
+  }
+  if (args.queue !== undefined && args.quantize) {
+    throw new UsageError('with --queue the model is quantized beforehand: deit-convert --quantize int8');
+  }
+  return true;
+}
+
 /** `deit eval`: accuracy on a folder of labelled images. */
-export const evalCommand: Command = {
-  command: 'eval <model> <val-dir>',
-  describe: 'Measure accuracy on a folder of labelled images',
-  builder: builder('$0 eval'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+export const evalCommand = defineCommand({
+  builder: (yargs) =>
+    yargs
+      .options(redisOptions('Redis, as redis://HOST:PORT: the work is done by `deit worker` on any machines'))
+      .options(knnOptions)
+      .positional('model', {
+        ...modelPositional,
+        describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
+      })
+      .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of images' })
+      .options(conversionOptions)
+      .options(batchSizeOption)
+      .options(workersOption('threads that decode; 0: none'))
+      .option('threads', {
+        type: 'number',
+        describe: 'threads that compute, on wasm; by default as many as decode',
+      })
+      .options(backendOption)
+      .options(quantizeOption)
+      .option('labels', {
+        type: 'string',
+        describe: 'for images in one folder: file with lines "FILE CLASS", or ImageNet\'s own',
+      })
+      .option('classes-by-order', {
+        type: 'boolean',
+        default: false,
+        describe: "the sorted class folders are the model's classes, whatever their names",
+      })
+      .option('predictions', { type: 'string', describe: 'file to write with one JSON line an image' })
+      .option('resume', {
+        type: 'boolean',
+        default: false,
+        describe: 'go on where a run was cut off: keep what --predictions holds',
+      })
+      .option('report', {
+        type: 'string',
+        describe: 'HTML file to write: calibration, classes, worst mistakes',
+      })
+      .option('strict', {
+        type: 'boolean',
+        default: false,
+        describe: 'stop at the first image that cannot be read',
+      })
+      .options(jsonOption())
+      .check(checkKnnOptions)
+      .check(checkTogether)
+      .check((args) =>
+        checkNumbers(args, {
+          ...BATCH_NUMBERS,
+          workers: [0, MAX_WORKERS],
+          threads: [1, MAX_WORKERS],
+          ...CONVERSION_NUMBERS,
+        }),
+      ),
+  examples: [
+    ['$0 deit-tiny/ imagenet/val', 'top-1, top-5 and loss'],
+    ['$0 deit-tiny/ imagenet/val --predictions out.jsonl', 'and what it said of each image'],
+    ['$0 deit-tiny/ imagenet/val --predictions out.jsonl --resume', 'go on after a crash'],
+    ['$0 deit-tiny/ imagenet/val --queue redis://10.0.0.1', 'on every machine that runs `deit worker`'],
+    ['$0 deit-tiny/ imagenet/val --report report.html', 'and where it goes wrong'],
+    ['$0 dino-small/ imagenet/val --knn imagenet/train', 'of a backbone without a head'],
+  ],
+  handler: async (args) => {
     const { knn } = args;
     if (knn !== undefined) return runKnn({ ...args, knn });
     const summary = await runEvaluation(args);
@@ -289,11 +295,4 @@ export const evalCommand: Command = {
       throw new UserError(`${args.valDir}: none of its ${summary.failed} images could be read`);
     }
   },
-};
-
-/** The same as a program of its own, `deit-eval`. */
-export const evalProgram: Command = {
-  ...evalCommand,
-  command: '$0 <model> <val-dir>',
-  builder: builder('$0'),
-};
+});

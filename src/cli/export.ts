@@ -3,27 +3,18 @@ import { UserError } from '../errors.js';
 import { dequantize } from '../families/vit/quantize.js';
 import { writeFileAtomically } from '../node/atomicFile.js';
 import { openModel } from '../node/openModel.js';
-import type { Command } from './main.js';
+import { defineCommand } from './command.js';
+import { modelPositional } from './options.js';
 import { print } from './print.js';
 
 /** `deit export`: any MODEL back into PyTorch. */
-export const exportCommand: Command = {
-  command: 'export <model> <file>',
-  describe: "Write a model as facebookresearch/deit's state_dict, in safetensors",
+export const exportCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        describe: 'converted folder, its URL, or a checkpoint',
-      })
-      .positional('file', { type: 'string', demandOption: true, describe: 'file to make or replace' })
-      .example(
-        '$0 export run/best deit.safetensors',
-        'PyTorch: load_state_dict(safetensors.torch.load_file(…))',
-      ),
-  handler: async (raw) => {
-    const { model, file } = raw as unknown as { model: string; file: string };
+      .positional('model', modelPositional)
+      .positional('file', { type: 'string', demandOption: true, describe: 'file to make or replace' }),
+  examples: [['$0 run/best deit.safetensors', 'PyTorch: load_state_dict(safetensors.torch.load_file(…))']],
+  handler: async ({ model, file }) => {
     if (!file.endsWith('.safetensors')) throw new UserError(`${file}: should end in .safetensors`);
     const opened = await openModel(model);
     try {
@@ -33,4 +24,4 @@ export const exportCommand: Command = {
     }
     print(file);
   },
-};
+});

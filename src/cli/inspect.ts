@@ -17,9 +17,11 @@ import { openHub } from '../node/hub/openHub.js';
 import { openLocalFolder } from '../node/localFolder.js';
 import { describesFile, isForeignFolder } from '../node/openFolder.js';
 import { oneLine, shorten } from '../text.js';
+import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
 import { groupTensors, type TensorGroup } from './groupTensors.js';
-import { type Command, checkNumbers } from './main.js';
+import { checkNumbers } from './main.js';
+import { jsonOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { formatTable } from './table.js';
 
@@ -28,13 +30,6 @@ const MAX_LINES = 20;
 
 /** As deit-convert has it. */
 const MAX_HEADS = 1024;
-
-interface Args {
-  checkpoint: string;
-  root?: string;
-  numHeads?: number;
-  json: boolean;
-}
 
 /** What a checkpoint holds, and what it would become: a conversion, or the reason why there is none. */
 interface Inspected {
@@ -46,9 +41,7 @@ interface Inspected {
 }
 
 /** `deit inspect`: what is in a checkpoint and what it would become; no weights are read. */
-export const inspectCommand: Command = {
-  command: 'inspect <checkpoint>',
-  describe: 'Print what is in a checkpoint, what it would become, and what would be assumed',
+export const inspectCommand = defineCommand({
   builder: (yargs) =>
     yargs
       .positional('checkpoint', {
@@ -58,18 +51,19 @@ export const inspectCommand: Command = {
       })
       .option('root', { type: 'string', describe: 'which of several models: what stands before its names' })
       .option('num-heads', { type: 'number', describe: 'attention heads, where nothing else tells' })
-      .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
+      .options(jsonOption())
       .check((args) => checkNumbers(args, { 'num-heads': [1, MAX_HEADS] }))
-      .epilogue('The exit status is 0 for every file that can be read, one that cannot be converted too.')
-      .example('$0 inspect checkpoint.pth', 'its tensors, and the model that deit-convert makes of them')
-      .example('$0 inspect hf:google/vit-base-patch16-224', 'a model on the hub'),
-  handler: async (raw) => {
-    const { checkpoint, root, numHeads, json } = raw as unknown as Args;
+      .epilogue('The exit status is 0 for every file that can be read, one that cannot be converted too.'),
+  examples: [
+    ['$0 checkpoint.pth', 'its tensors, and the model that deit-convert makes of them'],
+    ['$0 hf:google/vit-base-patch16-224', 'a model on the hub'],
+  ],
+  handler: async ({ checkpoint, root, numHeads, json }) => {
     const inspected = await inspect(checkpoint, { root, numHeads });
     if (json) return void printJson(asJson(inspected));
     print(asText(inspected));
   },
-};
+});
 
 /** Reads the tensors' names and shapes and whatever lies beside them, and tries the conversion. */
 async function inspect(path: string, options: ConvertOptions): Promise<Inspected> {

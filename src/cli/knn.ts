@@ -1,5 +1,4 @@
 /** The k-NN evaluation of `deit eval --knn`. */
-import type { Argv } from 'yargs';
 import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
@@ -54,31 +53,32 @@ const WITHOUT = [
   'redis-password-file',
 ];
 
-export function withKnnOptions(yargs: Argv): Argv {
-  return yargs
-    .option('knn', {
-      type: 'string',
-      describe: 'folder of class folders: classify by its nearest images, without a head (DINO)',
-    })
-    .option('knn-k', { type: 'number', describe: `with --knn: how many neighbours vote; by default ${K}` })
-    .option('knn-temperature', {
-      type: 'number',
-      describe: `with --knn: a vote counts exp(similarity / temperature); by default ${TEMPERATURE}`,
-    })
-    .check((args) => {
-      if (args.knn === undefined) {
-        const alone = ['knn-k', 'knn-temperature'].find((name) => args[name] !== undefined);
-        if (alone) throw new UsageError(`--${alone} is for --knn TRAIN_DIR`);
-        return true;
-      }
-      const other = WITHOUT.find((name) => args[name] !== undefined && args[name] !== false);
-      if (other) throw new UsageError(`--${other} and --knn do not go together; use one`);
-      const temperature = args['knn-temperature'];
-      if (temperature !== undefined && !(Number.isFinite(temperature) && Number(temperature) >= 0.01)) {
-        throw new UsageError(`--knn-temperature must be a number of at least 0.01, got ${temperature}`);
-      }
-      return checkNumbers(args, { 'knn-k': [1, 10_000] });
-    });
+export const knnOptions = {
+  knn: {
+    type: 'string',
+    describe: 'folder of class folders: classify by its nearest images, without a head (DINO)',
+  },
+  'knn-k': { type: 'number', describe: `with --knn: how many neighbours vote; by default ${K}` },
+  'knn-temperature': {
+    type: 'number',
+    describe: `with --knn: a vote counts exp(similarity / temperature); by default ${TEMPERATURE}`,
+  },
+} as const;
+
+/** Throws a UsageError for options that do not go together, or are out of range. */
+export function checkKnnOptions(args: Record<string, unknown>): true {
+  if (args.knn === undefined) {
+    const alone = ['knn-k', 'knn-temperature'].find((name) => args[name] !== undefined);
+    if (alone) throw new UsageError(`--${alone} is for --knn TRAIN_DIR`);
+    return true;
+  }
+  const other = WITHOUT.find((name) => args[name] !== undefined && args[name] !== false);
+  if (other) throw new UsageError(`--${other} and --knn do not go together; use one`);
+  const temperature = args['knn-temperature'];
+  if (temperature !== undefined && !(Number.isFinite(temperature) && Number(temperature) >= 0.01)) {
+    throw new UsageError(`--knn-temperature must be a number of at least 0.01, got ${temperature}`);
+  }
+  return checkNumbers(args, { 'knn-k': [1, 10_000] });
 }
 
 /** Measures the accuracy of a model's features. */

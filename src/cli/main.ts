@@ -1,29 +1,34 @@
-import yargs, { type Argv, type CommandModule } from 'yargs';
+import yargs, { type Argv } from 'yargs';
 import { UserError } from '../errors.js';
 import { packageVersion } from '../node/version.js';
 import { nearest, oneLine, printable, shorten, shortenWords } from '../text.js';
+import { addCommand, type CommandEntry, commandName } from './command.js';
 import { say } from './print.js';
-
-/** A command with its options' types forgotten, so that commands of all kinds fit in one list. */
-// biome-ignore lint/suspicious/noExplicitAny: yargs' own type for a command of any options
-export type Command = CommandModule<any, any>;
 
 /** Wrong usage: an unknown option, a value of the wrong kind. Exit code 2. */
 export class UsageError extends Error {}
 
+/** Prints a script for the shell, which then completes commands and options. */
+const COMPLETION = 'completion';
+
 /**
  * Runs a command line. Results go to stdout, everything else to stderr.
  *
+ * @param commands the program's commands, or the one that it is
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage
  */
-export async function main(program: string, commands: readonly Command[], argv: string[]): Promise<number> {
+export async function main(
+  program: string,
+  commands: readonly CommandEntry[] | CommandEntry,
+  argv: string[],
+): Promise<number> {
   // A reader that has seen enough (deit … | head) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
   try {
-    await parser(program, commands, argv).parseAsync();
+    await (await parser(program, commands, argv)).parseAsync();
     return 0;
   } catch (error) {
     report(program, error as Error, argv.includes('--debug'));
@@ -31,8 +36,13 @@ export async function main(program: string, commands: readonly Command[], argv: 
   }
 }
 
-function parser(program: string, commands: readonly Command[], argv: string[]): Argv {
-  let cli = yargs(withMarks(argv))
+async function parser(
+  program: string,
+  commands: readonly CommandEntry[] | CommandEntry,
+  argv: string[],
+): Promise<Argv> {
+  const entries = 'usage' in commands ? [commands] : commands;
+  const cli = yargs(withMarks(argv))
     .scriptName(program)
     .help('help')
     .alias('h', 'help')
@@ -41,17 +51,31 @@ function parser(program: string, commands: readonly Command[], argv: string[]): 
     .option('debug', { type: 'boolean', default: false, describe: 'show the stack of an error' })
     .strict()
     .middleware(withoutMarks, true)
-    .check((args) => checkGivenOnce(args, listsOf(commands)))
+    .check((args) => checkGivenOnce(args, listsOf(entries)))
     .exitProcess(false)
     .showHelpOnFail(false)
     .wrap(Math.min(110, process.stderr.columns ?? 100))
     .fail((message, error) => {
-      throw error ?? new UsageError(withNearest(message, cli, commands));
+      throw error ?? new UsageError(withNearest(message, cli, entries));
     });
-  for (const command of commands) cli = cli.command(command);
-  // A program of one command (deit-convert) has it as its default, which takes the place of a list of commands.
-  const isDefault = commands.some(({ command }) => String(command).startsWith('$0'));
-  return isDefault ? cli : cli.demandCommand(1, 'say which command');
+  if ('usage' in commands) return addOnly(cli, commands);
+  for (const entry of entries) await addNamed(cli, entry, argv);
+  return cli
+    .completion(COMPLETION, 'Print a script for bash or zsh that completes commands and options')
+    .demandCommand(1, 'say which command');
+}
+
+/** The command of a program that has but one, which takes the place of a list of commands. */
+async function addOnly(cli: Argv, entry: CommandEntry): Promise<Argv> {
+  const usage = entry.usage.replace(commandName(entry), () => '$0');
+  return addCommand(cli, usage, entry.describe, await entry.load(), '');
+}
+
+/** A command that the command line names, or might name, with all it has; of the others the help needs but a line. */
+async function addNamed(cli: Argv, entry: CommandEntry, argv: readonly string[]): Promise<void> {
+  const name = commandName(entry);
+  if (argv.includes(name)) addCommand(cli, entry.usage, entry.describe, await entry.load(), name);
+  else cli.command(entry.usage, entry.describe);
 }
 
 /** Stands before arguments that yargs would take for options; no argument has a NUL in it. */
@@ -79,10 +103,8 @@ function withoutMarks(args: Record<string, unknown>): void {
 }
 
 /** Names of the positional arguments that take several values: `<images...>`. */
-function listsOf(commands: readonly Command[]): Set<string> {
-  const patterns = commands.flatMap(({ command }) => [
-    ...String(command).matchAll(/[<[]([\w-]+)\.{2,3}[>\]]/g),
-  ]);
+function listsOf(commands: readonly CommandEntry[]): Set<string> {
+  const patterns = commands.flatMap(({ usage }) => [...usage.matchAll(/[<[]([\w-]+)\.{2,3}[>\]]/g)]);
   return new Set(patterns.map(([, name]) => name!));
 }
 
@@ -96,19 +118,15 @@ function checkGivenOnce(args: Record<string, unknown>, lists: ReadonlySet<string
 }
 
 /** The message about an unknown name, with the nearest known names. */
-function withNearest(message: string, cli: Argv, commands: readonly Command[]): string {
+function withNearest(message: string, cli: Argv, commands: readonly CommandEntry[]): string {
   const [, list] = /^Unknown (?:arguments?|commands?): (.*)$/s.exec(message) ?? [];
   if (list === undefined) return message;
   const unknown = list.split(', ')[0]!;
   const near = [
     ...nearest(unknown, optionNames(cli)).map((name) => `--${name}`),
-    ...nearest(unknown, commandNames(commands)),
+    ...nearest(unknown, [...commands.map(commandName), COMPLETION]),
   ];
   return near.length === 0 ? message : `${message}; did you mean ${near.slice(0, 2).join(' or ')}?`;
-}
-
-function commandNames(commands: readonly Command[]): string[] {
-  return commands.map(({ command }) => String(command).split(' ')[0]!).filter((name) => name !== '$0');
 }
 
 /** The options of the command that is parsed; yargs tells them, though its types do not. */
@@ -127,12 +145,6 @@ function report(program: string, error: Error, debug: boolean): void {
 
 /** What a whole-number option takes: its least value, or least and greatest. */
 type Bounds = number | readonly [least: number, most: number];
-
-/** Threads of one machine, at most: more than any has cores. */
-export const MAX_WORKERS = 512;
-
-/** Images to a batch, at most: with more, memory ends before speed grows. */
-export const MAX_BATCH_SIZE = 1024;
 
 /** A check for whole-number options: yargs itself takes any text for a number and gives NaN. */
 export function checkNumbers(args: Record<string, unknown>, bounds: Record<string, Bounds>): true {

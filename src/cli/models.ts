@@ -2,7 +2,8 @@ import { modelEntries } from '../../configs/models/index.js';
 import type { PublishedAccuracy } from '../families/modelEntry.js';
 import { countFlops, countParameters } from '../families/vit/flops.js';
 import { knownModels } from '../models/knownModels.js';
-import type { Command } from './main.js';
+import { defineCommand } from './command.js';
+import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { formatTable, terminalColumns, wrap } from './table.js';
 
@@ -21,13 +22,9 @@ const KNOWN_NOTE =
   'source of each figure; `deit download MODEL` takes the files of any model here.';
 
 /** `deit models`: the named models with parameters, multiply-adds and published accuracy. */
-export const modelsCommand: Command = {
-  command: 'models',
-  describe: 'List the named models: parameters, FLOPs, published accuracy',
-  builder: (yargs) =>
-    yargs
-      .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
-      .example('$0 models', 'the table'),
+export const modelsCommand = defineCommand({
+  builder: (yargs) => yargs.options(jsonOption('print one JSON array')),
+  examples: [['$0', 'the table']],
   handler: ({ json }) => {
     const models = modelEntries.map(({ config, aliases, preset, published }) => ({
       name: config.name,
@@ -76,4 +73,4 @@ export const modelsCommand: Command = {
     );
     print(['', ...wrap(KNOWN_NOTE, terminalColumns())].join('\n'));
   },
-};
+});

@@ -3,36 +3,23 @@ import type { Prediction } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/index.js';
 import { sayAssumptions } from './assumptions.js';
-import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
+import { defineCommand } from './command.js';
+import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { type Command, checkNumbers, UsageError } from './main.js';
+import { checkNumbers, UsageError } from './main.js';
+import { backendOption, jsonOption, modelPositional, quantizeOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
-
-interface Args extends ConversionArgs {
-  model: string;
-  images: string[];
-  topK: number;
-  backend: string;
-  quantize?: 'int8';
-  json: boolean;
-}
 
 /** What `deit predict --json` prints of an image. */
 type Answer = { file: string; topK: Prediction[] } | { file: string; error: string };
 
 /** `deit predict`: the most probable classes of some images. */
-export const predictCommand: Command = {
-  command: 'predict <model> <images...>',
-  describe: 'Classify images',
+export const predictCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        describe: 'converted folder, its URL, or a checkpoint',
-      })
+      .positional('model', modelPositional)
       .positional('images', {
         type: 'string',
         array: true,
@@ -40,20 +27,21 @@ export const predictCommand: Command = {
         describe: 'image files; - is stdin',
       })
       .option('top-k', { type: 'number', default: 5, describe: 'how many classes to name' })
-      .option('backend', { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' })
-      .option('quantize', { choices: ['int8'], describe: '8-bit weights and activations (wasm)' })
+      .options(backendOption)
+      .options(quantizeOption)
       .options(conversionOptions)
-      .option('json', { type: 'boolean', default: false, describe: 'print one JSON array' })
+      .options(jsonOption('print one JSON array'))
       .check((args) => checkNumbers(args, { 'top-k': 1, ...CONVERSION_NUMBERS }))
       .check(({ images }) => {
         if (images.length === 0) throw new UsageError('say which images: predict MODEL IMAGE...');
         if (images.filter((file: string) => file === STDIN).length <= 1) return true;
         throw new UsageError('- stands for stdin, which holds one image; give it once');
-      })
-      .example('$0 predict deit-tiny/ cat.jpg dog.jpg', 'the five most probable classes of each')
-      .example('curl -s https://example.com/cat.jpg | $0 predict deit-tiny/ - --json', 'an image from stdin'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      }),
+  examples: [
+    ['$0 deit-tiny/ cat.jpg dog.jpg', 'the five most probable classes of each'],
+    ['curl -s https://example.com/cat.jpg | $0 deit-tiny/ - --json', 'an image from stdin'],
+  ],
+  handler: async (args) => {
     const { backend, quantize } = args;
     const model = await load(args.model, {
       hub: hubMessages(),
@@ -79,7 +67,7 @@ export const predictCommand: Command = {
       answers.length === 1 ? errors[0]! : `${errors.length} of ${answers.length} images were not classified`,
     );
   },
-};
+});
 
 /** One image's classes; an image that cannot be read or classified does not end the others. */
 async function answerFor(model: VisionTransformer, file: string, topK: number): Promise<Answer> {

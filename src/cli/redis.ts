@@ -1,5 +1,5 @@
-import type { Argv } from 'yargs';
 import { UserError } from '../errors.js';
+import { importOptional } from '../node/optionalPackages.js';
 import type { RedisAddress } from '../node/queue/connection.js';
 import { readLines } from '../node/readLines.js';
 import { UsageError } from './main.js';
@@ -13,14 +13,15 @@ export interface RedisArgs {
 }
 
 /** The options of RedisArgs. */
-export function withRedisOptions(yargs: Argv, describe: string): Argv {
-  return yargs
-    .option('queue', { type: 'string', describe: `${describe}; by default $DEIT_REDIS_URL` })
-    .option('redis-password-file', {
+export function redisOptions(describe: string) {
+  return {
+    queue: { type: 'string', describe: `${describe}; by default $DEIT_REDIS_URL` },
+    'redis-password-file': {
       type: 'string',
       describe:
         'file with the password of Redis, which others cannot see as in the address; or $DEIT_REDIS_PASSWORD',
-    });
+    },
+  } as const;
 }
 
 /**
@@ -33,7 +34,11 @@ export async function redisAddress(args: RedisArgs): Promise<RedisAddress> {
   if (!url) throw new UsageError('say where Redis is: --queue redis://HOST:PORT, or DEIT_REDIS_URL');
   const file = args.redisPasswordFile;
   // The queue's client is large and few commands need it.
-  const { parseRedisUrl } = await import('../node/queue/connection.js');
+  const { parseRedisUrl } = await importOptional(
+    'queue',
+    '--queue',
+    () => import('../node/queue/connection.js'),
+  );
   const address = parseRedisUrl(url, file === undefined ? DEIT_REDIS_PASSWORD : await passwordIn(file));
   const inUrl = /^rediss?:\/\/[^/]*:[^/]*@/.test(url);
   if (inUrl && file !== undefined) {

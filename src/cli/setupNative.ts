@@ -1,21 +1,12 @@
 import { removeNative, setupNative } from '../node/native/setup/index.js';
 import { removeXla, setupXla } from '../node/pjrt/setup.js';
-import type { Command } from './main.js';
+import { defineCommand } from './command.js';
+import { jsonOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { catchInterrupt } from './signals.js';
 
-interface Args {
-  xla?: string;
-  cuda: boolean;
-  force: boolean;
-  remove: boolean;
-  json: boolean;
-}
-
 /** `deit setup-native`: native TensorFlow for Node, without the download that its own installer needs. */
-export const setupNativeCommand: Command = {
-  command: 'setup-native',
-  describe: 'Install native TensorFlow, which `--backend auto` then prefers',
+export const setupNativeCommand = defineCommand({
   builder: (yargs) =>
     yargs
       .option('cuda', { type: 'boolean', default: false, describe: 'with CUDA 12 (Linux on x64, some 3 GB)' })
@@ -29,12 +20,13 @@ export const setupNativeCommand: Command = {
         describe: 'for CUDA, though no GPU is found here',
       })
       .option('remove', { type: 'boolean', default: false, describe: 'remove what it installed' })
-      .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
-      .example('$0 setup-native', 'for the CPU: npm, pip and a C++ compiler are needed')
-      .example('$0 setup-native --cuda', "and NVIDIA's libraries")
-      .example('$0 setup-native --xla auto', 'XLA on a GPU, for `--backend xla`'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      .options(jsonOption()),
+  examples: [
+    ['$0', 'for the CPU: npm, pip and a C++ compiler are needed'],
+    ['$0 --cuda', "and NVIDIA's libraries"],
+    ['$0 --xla auto', 'XLA on a GPU, for `--backend xla`'],
+  ],
+  handler: async (args) => {
     const xla = args.xla === '' ? 'auto' : args.xla;
     if (args.remove) {
       const removed = await (xla === undefined ? removeNative() : removeXla());
@@ -62,7 +54,7 @@ export const setupNativeCommand: Command = {
       `TensorFlow ${result.tensorflow} on ${device} in ${result.folder}; logits differ from WASM's by ${result.difference.toExponential(1)}`,
     );
   },
-};
+});
 
 /** Runs an installation that Ctrl-C and SIGTERM undo. */
 async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {

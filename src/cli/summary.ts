@@ -6,15 +6,14 @@ import { weightSpecs } from '../families/vit/weights.js';
 import { resolveConfig } from '../models/create.js';
 import { openModel } from '../node/openModel.js';
 import { sizeOf } from '../shape.js';
+import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
-import type { Command } from './main.js';
+import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { formatTable } from './table.js';
 
 /** `deit summary`: a model layer by layer. */
-export const summaryCommand: Command = {
-  command: 'summary <model>',
-  describe: 'Print a model layer by layer',
+export const summaryCommand = defineCommand({
   builder: (yargs) =>
     yargs
       .positional('model', {
@@ -22,9 +21,11 @@ export const summaryCommand: Command = {
         demandOption: true,
         describe: 'name, converted folder, URL or checkpoint',
       })
-      .option('json', { type: 'boolean', default: false, describe: 'print one JSON object' })
-      .example('$0 summary deit_tiny_distilled_patch16_224', 'a named model, without its weights')
-      .example('$0 summary my-model/', 'a converted folder'),
+      .options(jsonOption()),
+  examples: [
+    ['$0 deit_tiny_distilled_patch16_224', 'a named model, without its weights'],
+    ['$0 my-model/', 'a converted folder'],
+  ],
   handler: async ({ model, json }) => {
     const config = await configOf(model);
     const layers = summarize(config);
@@ -44,7 +45,7 @@ export const summaryCommand: Command = {
         `${(totals.flops.fvcore / 1e9).toFixed(3)} GMACs an image (fvcore's count)`,
     );
   },
-};
+});
 
 async function configOf(model: string): Promise<VitConfig> {
   if (findEntry(model)) return resolveConfig(model);

@@ -1,10 +1,15 @@
-import cliProgress from 'cli-progress';
-
 /** Columns of a terminal that says nothing of its width. */
 const COLUMNS = 80;
 /** A bar of fewer characters says nothing; it is left out before a figure is cut. */
 const LEAST_BAR = 5;
 const MOST_BAR = 40;
+/** Time between two drawings: no eye sees more. */
+const REDRAW_MS = 100;
+
+const HIDE_CURSOR = '\x1b[?25l';
+const SHOW_CURSOR = '\x1b[?25h';
+/** What is left of a longer line. */
+const CLEAR_REST = '\x1b[K';
 
 /**
  * A line of a progress bar that fits a width: parts from the most to the least important, of which the last are left out
@@ -50,15 +55,23 @@ export function terminalBar(
   from: number,
   line: (fraction: number, value: number, columns: number) => string,
 ): TerminalBar {
-  const bar = new cliProgress.SingleBar({
-    stream: process.stderr,
-    hideCursor: true,
-    clearOnComplete: true,
-    gracefulExit: false,
-    format: (_, params) => line(params.progress, params.value, process.stderr.columns || COLUMNS),
-  });
-  bar.start(total, from);
-  return { update: (value) => bar.update(value), stop: () => bar.stop() };
+  const { stderr } = process;
+  let value = from;
+  let drawn = Number.NEGATIVE_INFINITY;
+  const draw = () => {
+    drawn = performance.now();
+    const fraction = total > 0 ? value / total : 0;
+    stderr.write(`\r${line(fraction, value, stderr.columns || COLUMNS)}${CLEAR_REST}`);
+  };
+  stderr.write(HIDE_CURSOR);
+  draw();
+  return {
+    update(now) {
+      value = now;
+      if (performance.now() - drawn >= REDRAW_MS) draw();
+    },
+    stop: () => void stderr.write(`\r${CLEAR_REST}${SHOW_CURSOR}`),
+  };
 }
 
 /** Seconds as `1:02:03` or `2:03`. */

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { type BackendChoice, useBackend } from '../backend.js';
 import '../node/backends.js';
 import { say } from './print.js';
@@ -19,9 +18,4 @@ export async function firstBackend(name: string): Promise<BackendChoice> {
 
 export function sayBackend({ description }: BackendChoice): void {
   say(`backend: ${description}`);
-}
-
-/** Threads that `--workers` has by default. */
-export function defaultWorkers(): number {
-  return Math.min(16, availableParallelism());
 }

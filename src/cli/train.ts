@@ -7,7 +7,9 @@ import { type Field, fieldsOf, nullableGroups, valueAt } from '../schema.js';
 import { shorten } from '../text.js';
 import { DEFAULT_CONFIG, trainSchema } from '../train/config.js';
 import { resolveTrainConfig } from '../train/resolveConfig.js';
-import { type Command, UsageError } from './main.js';
+import { defineCommand } from './command.js';
+import { UsageError } from './main.js';
+import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { catchInterrupt } from './signals.js';
 import { chooseBackend } from './threads.js';
@@ -25,24 +27,25 @@ interface Args {
 }
 
 /** `deit train`: a student, from scratch or from another model, under a teacher or without one. */
-export const trainCommand: Command = {
-  command: 'train [config]',
-  describe: 'Train a model, alone or under a teacher',
-  builder: (yargs) =>
-    yargs
+export const trainCommand = defineCommand({
+  builder: (yargs) => {
+    const declared = yargs
       .parserConfiguration({ 'dot-notation': false, 'camel-case-expansion': false })
       .positional('config', {
         type: 'string',
         describe: 'configuration: a .json, .ts or .js file, or a name of configs/train',
       })
       .option('resume', { type: 'boolean', default: false, describe: 'go on with the run in --output' })
-      .option('json', { type: 'boolean', default: false, describe: 'print the result as one JSON object' })
-      .options(fieldOptions())
-      .example('$0 train digits --data.path mnist --val.path mnist --output run', 'a recipe of configs/train')
-      .example('$0 train my.json --optimizer.lr 1e-3 --output run2', 'any field may be given anew')
-      .example('$0 train --resume --output run', 'go on where it was broken off'),
-  handler: async (raw) => {
-    const args = raw as unknown as Args;
+      .options(jsonOption('print the result as one JSON object'));
+    declared.options(fieldOptions());
+    return declared;
+  },
+  examples: [
+    ['$0 digits --data.path mnist --val.path mnist --output run', 'a recipe of configs/train'],
+    ['$0 my.json --optimizer.lr 1e-3 --output run2', 'any field may be given anew'],
+    ['$0 --resume --output run', 'go on where it was broken off'],
+  ],
+  handler: async (args) => {
     const config = await configOf(args);
     await chooseBackend(config.backend);
     const interruption = catchInterrupt(
@@ -62,7 +65,7 @@ export const trainCommand: Command = {
       interruption.release();
     }
   },
-};
+});
 
 /** An option for every field; each is a text here, parsed by parseField. */
 function fieldOptions(): Record<string, Options> {

@@ -1,14 +1,17 @@
 import { loadAny } from '../models/families.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
+import { importOptional } from '../node/optionalPackages.js';
 import { shardClassifier } from '../node/shardClassifier.js';
 import { sayAssumptions } from './assumptions.js';
+import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
-import { type Command, checkNumbers, MAX_WORKERS } from './main.js';
+import { checkNumbers } from './main.js';
+import { backendOption, jsonOption, MAX_WORKERS, workersOption } from './options.js';
 import { print, printJson, say } from './print.js';
-import { type RedisArgs, redisAddress, withRedisOptions } from './redis.js';
+import { type RedisArgs, redisAddress, redisOptions } from './redis.js';
 import { catchInterrupt } from './signals.js';
-import { defaultWorkers, firstBackend, sayBackend } from './threads.js';
+import { firstBackend, sayBackend } from './threads.js';
 
 interface Args extends RedisArgs {
   model: string;
@@ -18,24 +21,6 @@ interface Args extends RedisArgs {
   idle?: number;
   json: boolean;
 }
-
-const builder: Command['builder'] = (yargs) =>
-  withRedisOptions(yargs, 'Redis, as redis://HOST:PORT')
-    .option('model', { type: 'string', demandOption: true, describe: 'the model, as `deit eval` takes it' })
-    .option('data', { type: 'string', demandOption: true, describe: "this machine's copy of the val folder" })
-    .option('workers', { type: 'number', default: defaultWorkers(), describe: 'threads of this machine' })
-    .option('backend', {
-      type: 'string',
-      default: 'auto',
-      describe: 'backend: auto, wasm, tensorflow …',
-    })
-    .option('idle', { type: 'number', describe: 'end after so many seconds without work; by default never' })
-    .option('json', { type: 'boolean', default: false, describe: 'print one JSON object at the end' })
-    .check((args) => checkNumbers(args, { workers: [1, MAX_WORKERS], idle: 1 }))
-    .example(
-      '$0 worker --queue redis://10.0.0.1 --model deit-tiny/ --data imagenet/val',
-      'work until Ctrl-C',
-    );
 
 async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
@@ -52,7 +37,11 @@ async function work(args: Args): Promise<void> {
   );
   try {
     // The queue's client is large and no other command needs it.
-    const { runQueueWorker } = await import('../node/queue/worker.js');
+    const { runQueueWorker } = await importOptional(
+      'queue',
+      '--queue',
+      () => import('../node/queue/worker.js'),
+    );
     const result = await runQueueWorker({
       address,
       fingerprint,
@@ -76,9 +65,24 @@ async function work(args: Args): Promise<void> {
 }
 
 /** `deit worker`: takes part in evaluations that were started with `deit eval --queue`. */
-export const workerCommand: Command = {
-  command: 'worker',
-  describe: 'Take part in evaluations on many machines (deit eval --queue)',
-  builder,
-  handler: (raw) => work(raw as unknown as Args),
-};
+export const workerCommand = defineCommand({
+  builder: (yargs) =>
+    yargs
+      .options(redisOptions('Redis, as redis://HOST:PORT'))
+      .option('model', { type: 'string', demandOption: true, describe: 'the model, as `deit eval` takes it' })
+      .option('data', {
+        type: 'string',
+        demandOption: true,
+        describe: "this machine's copy of the val folder",
+      })
+      .options(workersOption('threads of this machine'))
+      .options(backendOption)
+      .option('idle', {
+        type: 'number',
+        describe: 'end after so many seconds without work; by default never',
+      })
+      .options(jsonOption('print one JSON object at the end'))
+      .check((args) => checkNumbers(args, { workers: [1, MAX_WORKERS], idle: 1 })),
+  examples: [['$0 --queue redis://10.0.0.1 --model deit-tiny/ --data imagenet/val', 'work until Ctrl-C']],
+  handler: (args) => work(args),
+});

@@ -13,6 +13,7 @@ import type { Preprocessing } from '../image/types.js';
 import type { FileDataset } from './data/fileDataset.js';
 import { loadDataset } from './data/loaders.js';
 import { JsonLinesWriter } from './jsonLines.js';
+import { importOptional } from './optionalPackages.js';
 import { type PredictionRecord, readPredictionRecord, requireSamePrediction } from './predictionRecord.js';
 import type { QueueOptions } from './queue/predictOnQueue.js';
 
@@ -107,7 +108,11 @@ async function* predict(
   const heads = report !== undefined;
   if ('queue' in predictor) {
     // The queue's client is large and few need it.
-    const { predictOnQueue } = await import('./queue/predictOnQueue.js');
+    const { predictOnQueue } = await importOptional(
+      'queue',
+      'a queue',
+      () => import('./queue/predictOnQueue.js'),
+    );
     yield* predictOnQueue(dataset, { ...predictor.queue, preprocessing, batchSize, heads }, order);
     return;
   }

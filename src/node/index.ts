@@ -29,9 +29,10 @@ export { type NodeHubOptions, openHub } from './hub/openHub.js';
 export type { NodeImage } from './imageInputs.js';
 export { openLocalFolder } from './localFolder.js';
 export { type OpenedModel, openCheckpoint, openModel } from './openModel.js';
+export { runTraining } from './runTraining.js';
 export { saveLayersModel, saveModel } from './saveLayersModel.js';
 export { openTeacher } from './train/openTeacher.js';
-export { type RunHooks, type RunResult, runTraining } from './train/run.js';
+export type { RunHooks, RunResult } from './train/run.js';
 
 addImageDecoder(decodeNodeImage, NODE_KINDS);
 setImagePreparer(prepareImage);

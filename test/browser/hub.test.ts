@@ -144,7 +144,7 @@ describeInBrowser('openHub in a page', () => {
         'content-length': WEIGHTS.length - start,
         ...(start && { 'content-range': `bytes ${start}-${WEIGHTS.length - 1}/${WEIGHTS.length}` }),
       });
-      response.write(WEIGHTS.subarray(start, end), () => setTimeout(() => response.destroy(), 100));
+      response.write(WEIGHTS.subarray(start, end), () => response.socket!.end());
     };
 
   test('downloads, keeps, and asks only for the list on the next visit', async () => {

@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import sharp from 'sharp';
+import { deit } from './runCli.js';
 
 const MODEL = 'examples/digits/deit_digits_distilled.pth';
 const IMAGE = 'examples/digits/val/8/00435.png';
@@ -22,13 +21,8 @@ async function draw(
   ...options: string[]
 ): Promise<{ path: string; error: string | undefined }> {
   const path = join(folder, name);
-  const args = ['dist/src/cli/deit.js', 'attention', MODEL, IMAGE, '--out', path, ...options];
-  try {
-    await promisify(execFile)(process.execPath, args);
-    return { path, error: undefined };
-  } catch (error) {
-    return { path, error: (error as { stderr: string }).stderr.trim() };
-  }
+  const { code, err } = await deit('attention', MODEL, IMAGE, '--out', path, ...options);
+  return { path, error: code === 0 ? undefined : err.trim() };
 }
 
 test.each([

@@ -12,21 +12,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { attentionCommand } from '../../src/cli/attention.js';
-import { convertCommand } from '../../src/cli/convert.js';
-import { downloadCommand } from '../../src/cli/download.js';
-import { evalCommand, evalProgram } from '../../src/cli/eval.js';
-import { exportCommand } from '../../src/cli/export.js';
-import { type Command, main } from '../../src/cli/main.js';
-import { modelsCommand } from '../../src/cli/models.js';
-import { predictCommand } from '../../src/cli/predict.js';
-import { setupNativeCommand } from '../../src/cli/setupNative.js';
-import { summaryCommand } from '../../src/cli/summary.js';
-import { trainCommand } from '../../src/cli/train.js';
-import { workerCommand } from '../../src/cli/worker.js';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { commands, convertEntry, evalEntry } from '../../src/cli/commands.js';
+import { runCli } from './runCli.js';
 
-/** The commands as a user runs them: the built programs, each in a process of its own. */
+/** The commands as a user runs them: the built programs, in processes of their own; those that fail, in this one. */
 
 const DIGITS = resolve('examples/digits');
 const CHECKPOINT = join(DIGITS, 'deit_digits_distilled.pth');
@@ -42,12 +32,15 @@ interface Outcome {
   stderr: string;
 }
 
-/** Runs on WASM, which is everywhere; `auto` takes native TensorFlow where that is installed. */
+/** A model runs on WASM, which is everywhere; `auto` takes native TensorFlow where that is installed. */
+function onWasm(program: keyof typeof programs, args: readonly string[]): string[] {
+  const runsModel = program === 'deit-eval' || ['eval', 'predict'].includes(args[0]!);
+  return runsModel ? [...args, '--backend', 'wasm'] : [...args];
+}
+
 function run(program: keyof typeof programs, ...args: string[]): Promise<Outcome> {
-  const runsModel = program === 'deit-eval' || ['eval', 'predict'].includes(args[0]);
-  const backend = runsModel ? ['--backend', 'wasm'] : [];
   return new Promise((done) => {
-    execFile(process.execPath, [programs[program], ...args, ...backend], (error, stdout, stderr) =>
+    execFile(process.execPath, [programs[program], ...onWasm(program, args)], (error, stdout, stderr) =>
       done({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
@@ -68,9 +61,19 @@ function runWithStdin(
   });
 }
 
+/** The same in this process. */
+async function runHere(program: keyof typeof programs, ...args: string[]): Promise<Outcome> {
+  const entries = { deit: commands, 'deit-eval': evalEntry, 'deit-convert': convertEntry }[program];
+  const { code, out, err } = await runCli(program, entries, ...onWasm(program, args));
+  return { code, stdout: out, stderr: err };
+}
+
 /** A run that must fail with one line on stderr, and nothing on stdout. */
 async function failure(code: number, program: keyof typeof programs, ...args: string[]): Promise<string> {
-  const outcome = await run(program, ...args);
+  return oneLineOf(await runHere(program, ...args), code, program);
+}
+
+function oneLineOf(outcome: Outcome, code: number, program: string): string {
   expect(outcome).toMatchObject({ code, stdout: '' });
   const lines = outcome.stderr.trimEnd().split('\n');
   expect(lines.at(-1)).toMatch(new RegExp(`^${program}: `));
@@ -334,38 +337,23 @@ test('deit download: by an alias, from another host; a wrong hash and a model wi
 });
 
 describe('usage', () => {
-  /** In this process: what a program's parser makes of a command line. */
-  async function parse(program: string, commands: readonly Command[], ...args: string[]) {
-    const said: string[] = [];
-    const spies = (['log', 'error'] as const).map((method) =>
-      jest.spyOn(console, method).mockImplementation((text) => void said.push(String(text))),
-    );
-    try {
-      return { code: await main(program, commands, args), said: said.join('\n') };
-    } finally {
-      for (const spy of spies) spy.mockRestore();
-    }
+  /** What a program's parser makes of a command line. */
+  async function parse(program: string, entries: Parameters<typeof runCli>[1], ...args: string[]) {
+    const { code, out, err } = await runCli(program, entries, ...args);
+    return { code, said: (out + err).trimEnd() };
   }
-  const commands = [
-    evalCommand,
-    predictCommand,
-    modelsCommand,
-    summaryCommand,
-    downloadCommand,
-    attentionCommand,
-    workerCommand,
-    trainCommand,
-    exportCommand,
-    setupNativeCommand,
-  ];
   const deit = (...args: string[]) => parse('deit', commands, ...args);
 
   test('an unknown option ends each program with 2', async () => {
-    const lines = await Promise.all([
-      failure(2, 'deit', 'eval', converted, '.', '--frobnicate'),
-      failure(2, 'deit-eval', converted, '.', '--frobnicate'),
-      failure(2, 'deit-convert', CHECKPOINT, at('out'), '--frobnicate'),
-    ]);
+    const lines = await Promise.all(
+      (
+        [
+          ['deit', 'eval', converted, '.'],
+          ['deit-eval', converted, '.'],
+          ['deit-convert', CHECKPOINT, at('out')],
+        ] as const
+      ).map(async ([program, ...args]) => oneLineOf(await run(program, ...args, '--frobnicate'), 2, program)),
+    );
     expect(lines[0]).toBe('deit: Unknown argument: frobnicate; see deit --help');
   });
 
@@ -408,7 +396,7 @@ describe('usage', () => {
     ['--num-heads', '5000'],
     ['--format', 'onnx'],
   ])('wrong usage: deit-convert a b %s %s', async (...args) => {
-    const { code, said } = await parse('deit-convert', [convertCommand], 'a', 'b', ...args);
+    const { code, said } = await parse('deit-convert', convertEntry, 'a', 'b', ...args);
     expect(code).toBe(2);
     expect(said).toMatch(new RegExp(`^deit-convert: .*${args[0].slice(2)}.*; see deit-convert --help$`));
   });
@@ -436,19 +424,17 @@ describe('usage', () => {
   });
 
   test('--help of every command, with an example that names it', async () => {
-    for (const { command } of commands) {
-      const name = String(command).split(' ')[0];
+    for (const { usage } of commands) {
+      const name = usage.split(' ')[0]!;
       const { code, said } = await deit(name, '--help');
       expect(code).toBe(0);
-      expect(said).toMatch(new RegExp(`\nExamples:\n +deit ${name}\\b`));
+      expect(said).toMatch(new RegExp(`\nExamples:\n +(.* )?.?\\$?\\(?deit ${name}\\b`));
     }
-    for (const [program, command] of [
-      ['deit-eval', evalProgram] as const,
-      ['deit-convert', convertCommand] as const,
+    for (const [program, entry] of [
+      ['deit-eval', evalEntry] as const,
+      ['deit-convert', convertEntry] as const,
     ]) {
-      expect((await parse(program, [command], '--help')).said).toMatch(
-        new RegExp(`\nExamples:\n +${program} `),
-      );
+      expect((await parse(program, entry, '--help')).said).toMatch(new RegExp(`\nExamples:\n +${program} `));
     }
   });
 });

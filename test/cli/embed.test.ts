@@ -15,6 +15,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseCheckpoint } from '../../converters/formats/index.js';
 import * as deit from '../../src/node/index.js';
+import { deit as deitCommand } from './runCli.js';
 
 const MODEL = resolve('examples/digits/deit_digits_distilled.pth');
 const VAL = resolve('examples/digits/val');
@@ -22,7 +23,14 @@ const folder = mkdtempSync(join(tmpdir(), 'deit-embed-'));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+/** Runs a command in this process. */
+async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, out, err } = await deitCommand(...args, '--backend', 'wasm');
+  return { code, stdout: out, stderr: err };
+}
+
+/** Runs a command as a user does. */
+function runProcess(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const program = resolve('dist/src/cli/deit.js');
   return new Promise((done) => {
     execFile(process.execPath, [program, ...args, '--backend', 'wasm'], (error, stdout, stderr) =>
@@ -49,7 +57,10 @@ function readNpy(path: string): Npy {
   expect(end % 64).toBe(0);
   const header = bytes.subarray(10, end).toString('latin1');
   const [, shape] = /^{'descr': '<f4', 'fortran_order': False, 'shape': \((\d+, \d+)\), } *\n$/.exec(header)!;
-  return { shape: shape!.split(', ').map(Number), values: new Float32Array(bytes.buffer.slice(end)) };
+  return {
+    shape: shape!.split(', ').map(Number),
+    values: new Float32Array(Uint8Array.from(bytes.subarray(end)).buffer),
+  };
 }
 
 describe('deit embed', () => {
@@ -66,7 +77,7 @@ describe('deit embed', () => {
   };
 
   test('writes class tokens as .npy, and the files beside them', async () => {
-    const { code, stdout, stderr } = await run('embed', MODEL, ...files, '--out', at('tokens.npy'));
+    const { code, stdout, stderr } = await runProcess('embed', MODEL, ...files, '--out', at('tokens.npy'));
     expect(stderr).not.toMatch(/not read/);
     expect(code).toBe(0);
     expect(stdout).toContain('11 images, 64 features each (token)');
@@ -145,7 +156,14 @@ describe('deit eval --knn', () => {
 
   test('classifies by neighbours, an image by itself if it is among them', async () => {
     const json = ['--json', '--workers', '1'];
-    const { code, stdout, stderr } = await run('eval', MODEL, at('val'), '--knn', at('train'), ...json);
+    const { code, stdout, stderr } = await runProcess(
+      'eval',
+      MODEL,
+      at('val'),
+      '--knn',
+      at('train'),
+      ...json,
+    );
     expect(code).toBe(0);
     expect(stderr).toContain('features: class token');
     const summary = JSON.parse(stdout);

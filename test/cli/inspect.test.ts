@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { groupTensors } from '../../src/cli/groupTensors.js';
-import { startDeit } from '../reliability/deit.js';
+import { deit } from './runCli.js';
 
 const MODELS = 'test/fixtures/models';
 const FOLDERS = 'test/fixtures/folders';
 const empty = mkdtempSync(join(tmpdir(), 'deit-inspect-'));
 afterAll(() => rmSync(empty, { recursive: true }));
 
-const inspect = (...args: string[]) => startDeit('inspect', ...args).ended;
+const inspect = (...args: string[]) => deit('inspect', ...args);
 
 test('tensors of one shape whose names differ in a number are one group; gaps are seen', () => {
   const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: 'float32' });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startDeit } from '../reliability/deit.js';
+import { deit } from './runCli.js';
 
 /** A converted model whose weights are finite, and so large that its logits are not. */
 const folder = mkdtempSync(join(tmpdir(), 'deit-not-finite-'));
@@ -35,10 +36,10 @@ beforeAll(() => {
 const backend = ['--backend', 'wasm'];
 
 test('deit predict names the image, and prints no probabilities', async () => {
-  const { code, out, err } = await startDeit('predict', model, join(val, '0/00003.png'), ...backend).ended;
+  const { code, out, err } = await deit('predict', model, join(val, '0/00003.png'), ...backend);
   expect({ code, out }).toEqual({ code: 1, out: '' });
   expect(err).toMatch(/0\/00003\.png: .*(?:Infinity|NaN)/);
-  const json = await startDeit('predict', model, join(val, '0/00003.png'), '--json', ...backend).ended;
+  const json = await deit('predict', model, join(val, '0/00003.png'), '--json', ...backend);
   expect(JSON.parse(json.out)).toEqual([
     { file: join(val, '0/00003.png'), error: expect.stringMatching(/00003\.png: .*(?:Infinity|NaN)/) },
   ]);

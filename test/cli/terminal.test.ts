@@ -1,6 +1,6 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { formatTable, wrap } from '../../src/cli/table.js';
-import { duration, fitLine } from '../../src/cli/terminalBar.js';
+import { duration, fitLine, terminalBar } from '../../src/cli/terminalBar.js';
 
 describe('a progress bar', () => {
   const parts = [
@@ -22,6 +22,27 @@ describe('a progress bar', () => {
   test('grows with the room, to a most', () => {
     expect(fitLine('eval', 0.5, [], 30)).toBe(`eval [${'='.repeat(9)}${'-'.repeat(9)}] 50%`);
     expect(fitLine('eval', 1, [], 500)).toBe(`eval [${'='.repeat(40)}] 100%`);
+  });
+
+  test('draws over its line at most ten times a second, and leaves nothing behind', () => {
+    const written: string[] = [];
+    const write = jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      written.push(String(text));
+      return true;
+    });
+    const now = jest.spyOn(performance, 'now');
+    try {
+      now.mockReturnValue(1000);
+      const bar = terminalBar(8, 2, (fraction, value) => `${fraction} ${value}`);
+      bar.update(3);
+      now.mockReturnValue(1150);
+      bar.update(4);
+      bar.stop();
+    } finally {
+      write.mockRestore();
+      now.mockRestore();
+    }
+    expect(written).toEqual(['\x1b[?25l', '\r0.25 2\x1b[K', '\r0.5 4\x1b[K', '\r\x1b[K\x1b[?25h']);
   });
 
   test('what is least important goes first', () => {

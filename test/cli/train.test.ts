@@ -1,11 +1,13 @@
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from '@jest/globals';
+import { Random } from '../../src/random.js';
 import { writeDigits } from '../node/train/digitsFolder.js';
 import { startDeit } from '../reliability/deit.js';
 import { killTraining } from '../reliability/killedTraining.js';
+import { until } from '../reliability/until.js';
+import { deit } from './runCli.js';
 
 let digits: string;
 let config: string;
@@ -20,17 +22,17 @@ beforeAll(async () => {
 
 const newFolder = () => mkdtemp(join(tmpdir(), 'deit-train-'));
 
-test('killed at random moments and resumed: every bit as an unbroken run', async () => {
-  const { different } = await killTraining(3, () => 0.4 + 0.5 * Math.random(), 4);
+test('killed at seeded moments and resumed: every bit as an unbroken run', async () => {
+  const random = Random.fromSeed(11);
+  const { different } = await killTraining(3, () => 0.4 + 0.5 * random.uniform(), 4);
   expect(different).toEqual([]);
-});
+}, 300_000);
 
 test('Ctrl-C saves and says how to go on; a second run meanwhile is refused', async () => {
   const output = await newFolder();
   const first = startDeit('train', config, '--output', output);
-  while (!(await readFile(join(output, 'metrics.jsonl'), 'utf8').catch(() => '')).includes('"step":3')) {
-    await sleep(20);
-  }
+  const metrics = () => readFile(join(output, 'metrics.jsonl'), 'utf8').catch(() => '');
+  await until(async () => (await metrics()).includes('"step":3'), first.err);
   const second = await startDeit('train', config, '--output', output, '--resume').ended;
   expect(second.code).toBe(1);
   expect(second.err).toContain(`process ${first.child.pid} is training into this folder`);
@@ -42,7 +44,7 @@ test('Ctrl-C saves and says how to go on; a second run meanwhile is refused', as
   const { step } = JSON.parse(lines.at(-1)!);
   const resumed = startDeit('train', '--resume', '--output', output);
   const goesOn = `goes on after step ${step} `;
-  while (!resumed.err().includes(goesOn)) await sleep(20);
+  await until(() => resumed.err().includes(goesOn), resumed.err);
   resumed.child.kill('SIGTERM');
   expect((await resumed.ended).code).toBe(1);
 });
@@ -50,14 +52,14 @@ test('Ctrl-C saves and says how to go on; a second run meanwhile is refused', as
 test('a loss that is not finite ends the run, and names step, batch and pictures', async () => {
   const output = await newFolder();
   const lr = ['--optimizer.lr', '1e30', '--optimizer.lrBatch', 'none', '--schedule.warmupEpochs', '0'];
-  const { code, err } = await startDeit('train', config, '--output', output, ...lr).ended;
+  const { code, err } = await deit('train', config, '--output', output, ...lr);
   expect(code).toBe(1);
   expect(err).toMatch(/step \d+ \(epoch 0, batch \d+\): the (loss is|gradients are not finite)/);
   expect(err).not.toContain('a defect');
 });
 
 test('a recipe whose name is a property of every object is none', async () => {
-  const { code, err } = await startDeit('train', '__proto__', '--output', 'x').ended;
+  const { code, err } = await deit('train', '__proto__', '--output', 'x');
   expect(code).toBe(1);
   expect(err).toMatch(/__proto__: give a configuration file/);
 });
@@ -69,7 +71,7 @@ test.each([
   [['--learningRate', '1'], 'Unknown argument: learningRate'],
   [['--workers', '4', '--workers', '8'], '--workers is given 2 times'],
 ])('wrong usage %j: exit code 2', async (args, message) => {
-  const { code, err } = await startDeit('train', config, '--output', 'x', ...args).ended;
+  const { code, err } = await deit('train', config, '--output', 'x', ...args);
   expect(code).toBe(2);
   expect(err).toContain(message);
 });

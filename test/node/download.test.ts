@@ -70,7 +70,7 @@ function ranges({ bytes = content, cut = Infinity, etag = '"1"' }): Answer {
     response.writeHead(start > 0 ? 206 : 200);
     const part = bytes.subarray(start, start + cut);
     if (start + part.length === bytes.length) response.end(part);
-    else response.write(part, () => setTimeout(() => response.destroy(), 20));
+    else response.write(part, () => response.socket!.end());
   };
 }
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { until } from '../reliability/until.js';
 
 const model = 'examples/digits/deit_digits_distilled.pth';
 const val = 'examples/digits/val';
@@ -47,7 +47,10 @@ describe('deit eval --resume', () => {
     await rm(file);
     const child = start();
     const size = async () => (await stat(file).catch(() => undefined))?.size ?? 0;
-    while ((await size()) < 5000) await sleep(2);
+    await until(
+      async () => (await size()) >= 5000,
+      () => 'no predictions are written',
+    );
     child.kill('SIGKILL');
     await once(child, 'close');
     expect(await size()).toBeLessThan(whole.text.length);

@@ -2,13 +2,14 @@
  * Kills a training run with SIGKILL at random moments and resumes it, until it is done; its results must be those of an
  * unbroken run to the bit.
  *
- *     npm run build && node dist/test/reliability/killedTraining.js [KILLS]      (10 by default, some two minutes)
+ *     npm run build && node dist/test/reliability/killedTraining.js [KILLS [SEED]]      (10 by default, some two minutes)
  */
 import { access, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { Random } from '../../src/random.js';
 import { writeDigits } from '../node/train/digitsFolder.js';
 import { startDeit } from './deit.js';
 
@@ -123,9 +124,11 @@ async function exists(path: string): Promise<boolean> {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const kills = Number(process.argv[2] ?? 10);
-  const { early, different, after } = await killTraining(kills, Math.random, 20);
+  const seed = Number(process.argv[3] ?? Math.floor(Math.random() * 2 ** 31));
+  const random = Random.fromSeed(seed);
+  const { early, different, after } = await killTraining(kills, () => random.uniform(), 20);
   console.log(
-    `killed ${kills} times, after ${after.map((s) => s.toFixed(2)).join(', ')} s (${early} before the first checkpoint): ` +
+    `killed ${kills} times (seed ${seed}), after ${after.map((s) => s.toFixed(2)).join(', ')} s (${early} before the first checkpoint): ` +
       (different.length === 0
         ? 'every result equals the unbroken run’s'
         : `different: ${different.join(', ')}`),

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
 import { UserError } from '../../errors.js';
+import { howToInstall } from '../optionalPackages.js';
 
 /**
  * The PJRT C API (openxla/xla, xla/pjrt/c/pjrt_c_api.h): how XLA's compilers and devices are reached in a shared library
@@ -245,7 +246,9 @@ function loadKoffi(): typeof Koffi {
     return koffi;
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError('XLA is called through the package koffi: `npm install koffi`', { cause: error });
+    throw new UserError(`XLA is called through the package koffi: \`${howToInstall('xla')}\``, {
+      cause: error,
+    });
   }
 }
 

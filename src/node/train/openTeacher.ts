@@ -11,6 +11,7 @@ import {
   teacherOfModel,
 } from '../../train/teacher.js';
 import { openAnyModel } from '../openModel.js';
+import { importOptional } from '../optionalPackages.js';
 
 interface ModelJson {
   format?: string;
@@ -31,7 +32,11 @@ export async function openTeacher(path: string): Promise<Teacher> {
   const handler = tf.io.fromMemory(await artifacts(folder, json));
   try {
     if (isGraph) {
-      const { loadGraphModel } = await import('@tensorflow/tfjs-converter');
+      const { loadGraphModel } = await importOptional(
+        'graphModels',
+        'a teacher that is a tf.GraphModel',
+        () => import('@tensorflow/tfjs-converter'),
+      );
       return teacherOfGraphModel((await loadGraphModel(handler)) as unknown as Graph, path);
     }
     const { loadLayersModel } = await import('@tensorflow/tfjs-layers');

@@ -16,9 +16,10 @@ import {
 import { writeFileAtomically } from '../atomicFile.js';
 import { writeFolder } from '../folderSink.js';
 import { intactLength, JsonLinesWriter } from '../jsonLines.js';
+import { importOptional } from '../optionalPackages.js';
 import { readCheckpoint, writeCheckpoint } from './checkpointFile.js';
 import { EventRuns } from './eventFile.js';
-import { type CurvePoint, learningCurve } from './learningCurve.js';
+import type { CurvePoint } from './learningCurve.js';
 import { type Prepared, prepareTraining, weightReaderOf } from './prepare.js';
 import { checkRoom, openRunFolder, type RunFolder } from './runFolder.js';
 
@@ -70,6 +71,7 @@ async function trainInto(
   hooks: RunHooks,
 ): Promise<RunResult> {
   for (const note of prepared.notes) hooks.onNote?.(note);
+  const drawCurve = await curveDrawer(folder, hooks);
   await checkRoom(folder.path, bytesWritten(prepared, config));
   const trainer = new Trainer(prepared);
   const logs = await openLogs(folder, prepared, trainer, hooks).catch((error) => {
@@ -82,7 +84,7 @@ async function trainInto(
     hooks.onStart?.({ steps: total, done: trainer.at.step, imagesPerStep });
     const end = await trainer.run(trainHooks(folder, prepared, logs, hooks));
     if (end === 'done') await writeModel(folder.file('last'), writable(prepared));
-    await writeCurve(folder, prepared);
+    if (drawCurve) await writeCurve(folder, prepared, drawCurve);
     const { epoch, step } = trainer.at;
     return { end, epochs: epoch, steps: step, best: trainer.bestSoFar, output: folder.path };
   } finally {
@@ -218,7 +220,21 @@ async function writeModel(folder: string, model: WritableModel): Promise<void> {
   await writeFileAtomically(`${folder}.safetensors`, stateDictChunks(model));
 }
 
-async function writeCurve(folder: RunFolder, { model }: Prepared): Promise<void> {
+type CurveDrawer = typeof import('./learningCurve.js')['learningCurve'];
+
+/** Draws the learning curve; without the packages for that a run has none, and says so at its start. */
+async function curveDrawer(folder: RunFolder, hooks: RunHooks): Promise<CurveDrawer | undefined> {
+  try {
+    const what = `the learning curve (${folder.file('curve')})`;
+    return (await importOptional('drawing', what, () => import('./learningCurve.js'))).learningCurve;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    hooks.onNote?.(`${error.message}; the run goes on without it`);
+    return undefined;
+  }
+}
+
+async function writeCurve(folder: RunFolder, { model }: Prepared, draw: CurveDrawer): Promise<void> {
   const lines = (await readFile(folder.file('metrics'), 'utf8')).split('\n').filter(Boolean);
   const epochs = lines
     .map((line) => JSON.parse(line))
@@ -233,6 +249,6 @@ async function writeCurve(folder: RunFolder, { model }: Prepared): Promise<void>
     learningRate,
     best,
   }));
-  const svg = learningCurve(points, model.config.name);
+  const svg = draw(points, model.config.name);
   await writeFileAtomically(folder.file('curve'), [new TextEncoder().encode(svg)]);
 }

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UserError } from '../../errors.js';
+import { howToInstall } from '../optionalPackages.js';
 
 /** What is used of the npm package webgpu, which is Dawn, Chromium's WebGPU, for Node. */
 export interface Dawn {
@@ -10,7 +11,7 @@ export interface Dawn {
 }
 
 const PACKAGE = 'webgpu';
-const INSTALL = '`npm install webgpu@0.6.2` installs it';
+const INSTALL = `\`${howToInstall('webgpu')}\` installs it`;
 
 let loaded: Promise<Dawn> | undefined;
 

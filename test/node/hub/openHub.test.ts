@@ -27,6 +27,7 @@ import {
   sendRange,
   sha256,
 } from '../../hub/hubServer.js';
+import { until } from '../../reliability/until.js';
 import { COMMIT, CONFIG, failure, OLD_COMMIT, type Sandbox, startSandbox, WEIGHTS } from './sandbox.js';
 
 let sandbox: Sandbox;
@@ -67,7 +68,10 @@ const status =
   (_, response) =>
     void response.writeHead(code, headers).end();
 
-/** The weights, cut after so many bytes of each answer. */
+/** How much of the weights is on the disk. */
+const partialSize = () => statSync(`${weightsBlob()}.partial`, { throwIfNoEntry: false })?.size ?? 0;
+
+/** The weights, cut after so many bytes of each answer, once those are on the disk. */
 const cut =
   (count: number, bytes = WEIGHTS): Handler =>
   (request, response) => {
@@ -76,7 +80,13 @@ const cut =
       'content-length': bytes.length - start,
       ...(start && { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }),
     });
-    response.write(bytes.subarray(start, start + count), () => setTimeout(() => response.destroy(), 20));
+    response.write(bytes.subarray(start, start + count), () => {
+      until(
+        () => partialSize() >= start + count,
+        () => `${partialSize()} bytes`,
+        20,
+      ).finally(() => response.destroy());
+    });
   };
 
 describe('a model', () => {
@@ -547,9 +557,7 @@ describe('a hub whose list has no sizes and hashes', () => {
       (etag: string): Handler =>
       (_, response) => {
         response.writeHead(200, { etag, 'content-length': 900 });
-        response.write(text.map((byte) => byte ^ 1).subarray(0, 500), () =>
-          setTimeout(() => response.destroy(), 20),
-        );
+        response.write(text.map((byte) => byte ^ 1).subarray(0, 500), () => response.socket!.end());
       };
     const folder = await open('hf:no/hash');
     // HEAD first, then a strong ETag, to be sent back as If-Range: another version by now, so all of it comes again.

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { type HubServer, sha256 } from '../../hub/hubServer.js';
+import { until as untilSo } from '../../reliability/until.js';
 import { type Sandbox, startSandbox, WEIGHTS } from './sandbox.js';
 
 let sandbox: Sandbox;
@@ -52,9 +53,7 @@ function slowly(stopAt = WEIGHTS.length): void {
   });
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((done) => setTimeout(done, 20));
-}
+const until = (isSo: () => boolean) => untilSo(isSo, () => JSON.stringify(hub.seen.map(({ path }) => path)));
 
 const whole = { code: 0, stdout: `${sha256(WEIGHTS)}\n` };
 

@@ -1,0 +1,15 @@
+import type { TrainConfig } from '../train/config.js';
+import type { RunHooks, RunResult } from './train/run.js';
+
+/**
+ * A whole training run into an output folder, on the current backend. What trains is loaded with the first call.
+ *
+ * @param options `resume`: go on from the folder's checkpoint, if it has one
+ */
+export async function runTraining(
+  config: TrainConfig,
+  options: RunHooks & { resume?: boolean } = {},
+): Promise<RunResult> {
+  const { runTraining: run } = await import('./train/run.js');
+  return run(config, options);
+}

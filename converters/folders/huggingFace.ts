@@ -1,9 +1,9 @@
 import { UserError } from '../../src/errors.js';
 import type { VitConfig } from '../../src/families/vit/config.js';
 import type { Assumption, Fact, Facts } from '../facts.js';
+import { activations } from '../huggingFaceActivations.js';
 import { defined, type FieldReader, type Fields, fact, fieldReader, isObject, shown } from './fields.js';
 import {
-  activations,
   foreignTypes,
   type HuggingFaceClass,
   type HuggingFaceType,

@@ -1,8 +1,8 @@
 /** Facts that people's own scripts keep beside the weights as plain values: `config.num_heads`, `model_args.heads` … */
 import type { VitConfig } from '../../src/families/vit/config.js';
 import type { Fact, Facts } from '../facts.js';
-import { activations } from '../folders/huggingFaceTypes.js';
 import type { CheckpointMetadata } from '../formats/types.js';
+import { activations } from '../huggingFaceActivations.js';
 
 /** What may stand before a parameter's name: where configurations are kept, and the parts that are this model. */
 const CONTAINERS = new Set(

@@ -59,8 +59,10 @@ export function webgpuRuntime(
   return {
     predict(x) {
       const batch = x.shape[0];
-      const { output, outputs } = engine.runBuffer(bufferOf(x), batch);
-      return tf.tensor({ buffer: output }, [batch, outputs / batch], 'float32') as tf.Tensor2D;
+      const buffer = engine.runBuffer(bufferOf(x), batch);
+      const logits = tf.tensor({ buffer }, [batch, buffer.size / 4 / batch], 'float32'); // a copy
+      buffer.destroy();
+      return logits as tf.Tensor2D;
     },
     run: run('logits'),
     embed: run('embedding'),

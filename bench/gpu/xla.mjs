@@ -5,7 +5,6 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../dist/src/backend.js';
-import { writeProgram } from '../../dist/src/engines/pjrt/program.js';
 import { namedWeights } from '../../dist/src/models/weights.js';
 import '../../dist/src/node/backends.js';
 import { PjrtApi } from '../../dist/src/node/pjrt/api.js';
@@ -86,7 +85,6 @@ for (const batch of batches) {
         compute,
         computePerSecond: (1000 * batch) / compute,
         difference,
-        text: writeProgram(program, batch, dtype).length,
       }),
     );
   } catch (error) {

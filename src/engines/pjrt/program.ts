@@ -19,25 +19,34 @@ export interface ProgramModel {
   readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
   /** [height, width, channels] of an image. */
   readonly inputShape: readonly [number, number, number];
-  /** Width of what the forward pass gives. */
-  readonly outputWidth: number;
-  forward(ops: Ops<Hlo>, images: Hlo): Hlo;
+  /** Forward passes by the name of what they give, one row an image. */
+  readonly outputs: Readonly<Record<string, (ops: Ops<Hlo>, images: Hlo) => Hlo>>;
+}
+
+export interface WrittenProgram {
+  readonly text: string;
+  /** Numbers of an image's row of the result. */
+  readonly width: number;
 }
 
 /**
- * A model's forward pass for one batch size as StableHLO text: @main(images float32 [batch, H, W, C], weights …) →
- * float32 [batch, classes].
+ * One of a model's forward passes for one batch size as StableHLO text: @main(images float32 [batch, H, W, C], weights …)
+ * → float32 [batch, width].
  */
 export function writeProgram(
   model: ProgramModel,
+  output: string,
   batch: number,
   dtype: ProgramDtype,
   attention: AttentionKernel = 'products',
-): string {
+): WrittenProgram {
+  const forward = model.outputs[output];
+  if (!forward) throw new Error(`no output is named ${output}`);
   const type = elementType(dtype);
   const writer = new HloWriter(dtype === 'float32' ? 'HIGHEST' : 'DEFAULT');
   const images = writer.argument([batch, ...model.inputShape], 'f32');
   const weights = new Map(model.weights.map(({ name, shape }) => [name, writer.argument(shape, type)]));
   const ops = new HloOps(writer, (name) => weights.get(name), type, attention);
-  return writer.module(writer.convert(model.forward(ops, images), 'f32'));
+  const result = writer.convert(forward(ops, images), 'f32');
+  return { text: writer.module(result), width: result.shape[1]! };
 }

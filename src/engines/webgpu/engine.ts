@@ -83,8 +83,8 @@ export class WebgpuEngine {
     return joined(await Promise.all(started));
   }
 
-  /** The same of images in a buffer of the device; the result is in `output` of the plan until the next pass of its size. */
-  runBuffer(images: GPUBuffer, batch: number, output = 'logits'): Plan {
+  /** The same of images in a buffer of the device; the result is in one of its own, for the caller to destroy. */
+  runBuffer(images: GPUBuffer, batch: number, output = 'logits'): GPUBuffer {
     if (batch > this.most(output)) {
       throw new UserError(
         `a batch of ${batch} images needs a tensor larger than the GPU binds; at most ${this.most(output)} fit`,
@@ -98,8 +98,11 @@ export class WebgpuEngine {
     const bytes = 4 * batch * sizeOf(inputShape);
     encoder.copyBufferToBuffer(images, 0, plan.input, 0, bytes);
     encodePlan(encoder, plan);
+    const size = 4 * plan.outputs;
+    const result = this.device.createBuffer({ size, usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst });
+    encoder.copyBufferToBuffer(plan.output, 0, result, 0, size);
     this.device.queue.submit([encoder.finish()]);
-    return plan;
+    return result;
   }
 
   /** Images of a batch whose largest tensor the device can bind. */

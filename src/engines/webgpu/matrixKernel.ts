@@ -30,6 +30,14 @@ export function matrixTileFor(rows: number, columns: number): MatrixTile {
   return TILES.find((tile, i) => groups(tile) >= ENOUGH[i]!)!;
 }
 
+/** Bytes of workgroup memory that the largest tile takes. */
+export const MATRIX_MEMORY = Math.max(
+  ...TILES.map(({ rows, columns, subgroupRows, subgroupColumns }) => {
+    const subgroups = (rows / subgroupRows) * (columns / subgroupColumns);
+    return 2 * (rows * (DEPTH + GAP) + DEPTH * (columns + GAP)) + 4 * subgroups * SIDE * SIDE;
+  }),
+);
+
 /** Features behind `enable`. */
 const FEATURES = ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'];
 

@@ -1,9 +1,10 @@
 import { activate, addBackend } from '../../backend.js';
 import type { ProgramDtype, ProgramModel } from '../../engines/pjrt/program.js';
 import { UserError } from '../../errors.js';
-import { headWidth, type VitConfig } from '../../families/vit/config.js';
-import { forward } from '../../families/vit/forward.js';
+import type { VitConfig } from '../../families/vit/config.js';
+import { forward, headLogits } from '../../families/vit/forward.js';
 import { weightSpecs } from '../../families/vit/weights.js';
+import { embeddingForward } from '../../models/embedding.js';
 import { namedWeights } from '../../models/weights.js';
 import { PjrtApi } from './api.js';
 import { PjrtClient } from './client.js';
@@ -34,19 +35,22 @@ function start() {
   return started;
 }
 
-/** A model's forward pass as XLA programs take it. */
+/** A model's forward passes as XLA programs take them. */
 export function programModel(config: VitConfig): ProgramModel {
   return {
     weights: weightSpecs(config),
     inputShape: [...config.imgSize, config.inChans],
-    outputWidth: config.numClasses || headWidth(config),
-    forward: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
+    outputs: {
+      logits: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
+      embedding: (ops, images) => embeddingForward(ops, config, images),
+      heads: (ops, images) => headLogits(ops, config, images),
+    },
   };
 }
 
 /**
  * Adds XLA by a PJRT plugin (CUDA, ROCm, TPU, CPU) as the backend `xla`; importing this module is enough. Its tensors
- * are WASM's: layers, features and training compute there.
+ * are WASM's: layers, attention maps and training compute there.
  */
 addBackend(
   'xla',

@@ -10,7 +10,6 @@ import {
 import type { ElementType } from '../../engines/pjrt/stablehlo.js';
 import type { WeightReader } from '../../families/types.js';
 import type { RunOptions, Runtime } from '../../models/visionTransformer.js';
-import { sizeOf } from '../../shape.js';
 import { PjrtError, type Pointer } from './api.js';
 import type { Executable, PjrtClient } from './client.js';
 import type { ProgramCache } from './programCache.js';
@@ -24,13 +23,32 @@ export interface XlaRuntimeOptions {
   readonly attention?: AttentionKernel;
 }
 
+/** A program of one output and batch size. */
+interface Program {
+  readonly size: number;
+  /** Numbers of an image's row of the result. */
+  readonly width: number;
+  readonly executable: Executable;
+}
+
+/** A forward pass under way. */
+interface Call {
+  readonly output: Pointer;
+  readonly arrival: Pointer;
+  /** What the plugin reads until it is uploaded. */
+  readonly values: Float32Array;
+}
+
+/** A batch goes through a program that is compiled for one so many times as large, rather than wait for its own. */
+const MOST_FILLING = 8;
+
 /**
  * A model as XLA programs, one for each batch size that is a power of two; a batch between two of them is filled up with
- * zeros. The weights are handed over once and stay on the device.
+ * zeros, and so is a smaller one where a program is there. The weights are handed over once and stay on the device.
  */
 export class XlaRuntime implements Runtime {
-  private readonly programs = new Map<number, Executable>();
-  private readonly compiling = new Map<number, Promise<Executable>>();
+  /** By output: programs, and those that are being compiled. */
+  private readonly programs = new Map<string, Map<number, Program | Promise<Program>>>();
 
   private constructor(
     private readonly client: PjrtClient,
@@ -63,60 +81,56 @@ export class XlaRuntime implements Runtime {
   /** @returns logits, float32 [B, classes] */
   predict(x: tf.Tensor4D): tf.Tensor2D {
     const batch = x.shape[0];
-    const logits = this.logits(x.dataSync<'float32'>(), batch);
-    return tf.tensor2d(logits, [batch, logits.length / batch]);
-  }
-
-  private logits(pixels: Float32Array, batch: number): Float32Array {
-    const size = programSize(batch);
-    let program = this.programs.get(size);
-    if (!program) {
-      try {
-        program = this.cache.get(this.text(size));
-      } catch (error) {
-        this.withoutCudnn(error);
-        program = this.cache.get(this.text(size));
-      }
-      this.programs.set(size, program);
-    }
-    const call = this.start(program, pixels, size);
+    const program = this.programNow('logits', batch);
+    const call = this.start(program, x.dataSync<'float32'>());
     try {
-      return this.client.download(call.output, this.outputs * size).subarray(0, this.outputs * batch);
+      const all = this.client.download(call.output, program.width * program.size);
+      return tf.tensor2d(all.subarray(0, program.width * batch), [batch, program.width]);
     } finally {
       this.end(call);
     }
   }
 
   /** The same without blocking the event loop while XLA compiles, images travel or the device computes. */
-  readonly run = async (
+  readonly run = (images: Float32Array, batch: number, options?: RunOptions) =>
+    this.compute('logits', images, batch, options);
+
+  readonly embed = (images: Float32Array, batch: number, options?: RunOptions) =>
+    this.compute('embedding', images, batch, options);
+
+  readonly heads = (images: Float32Array, batch: number, options?: RunOptions) =>
+    this.compute('heads', images, batch, options);
+
+  private async compute(
+    output: string,
     images: Float32Array,
     batch: number,
     { signal }: RunOptions = {},
-  ): Promise<Float32Array> => {
-    const size = programSize(batch);
-    const program = await this.program(size);
+  ): Promise<Float32Array> {
+    const program = await this.program(output, batch);
     signal?.throwIfAborted();
-    const call = this.start(program, images, size);
+    const call = this.start(program, images);
     try {
-      const all = await this.client.downloadAsync(call.output, this.outputs * size);
-      return all.subarray(0, this.outputs * batch);
+      const all = await this.client.downloadAsync(call.output, program.width * program.size);
+      return all.subarray(0, program.width * batch);
     } finally {
       this.end(call);
     }
-  };
+  }
 
   /** Milliseconds of a forward pass on the device alone, the images being there; the mean over some time. */
   async measure(images: Float32Array, batch: number, milliseconds: number): Promise<number> {
-    const program = await this.program(batch);
+    const { executable, width, size } = await this.program('logits', batch);
+    if (size !== batch) throw new Error(`there is a program for batches of ${size}, not of ${batch}`);
     const input = this.client.upload(images, [batch, ...this.model.inputShape], 'f32');
     const runs = async (count: number) => {
       const started = performance.now();
       const outputs: Pointer[] = [];
       for (let i = 0; i < count; i++) {
-        outputs.push(this.client.execute(program, [input, ...this.weights]));
+        outputs.push(this.client.execute(executable, [input, ...this.weights]));
         if (outputs.length > 2) this.client.free(outputs.shift()!);
       }
-      await this.client.downloadAsync(outputs.at(-1)!, this.outputs * batch);
+      await this.client.downloadAsync(outputs.at(-1)!, width * batch);
       for (const output of outputs) this.client.free(output);
       return (performance.now() - started) / count;
     };
@@ -127,46 +141,71 @@ export class XlaRuntime implements Runtime {
     return mean;
   }
 
-  private async program(size: number): Promise<Executable> {
-    let compiling = this.compiling.get(size);
-    if (!compiling) {
-      const known = this.programs.get(size);
-      compiling = known ? Promise.resolve(known) : this.compile(size);
-      this.compiling.set(size, compiling);
-      compiling.then(
-        (program) => this.programs.set(size, program),
-        () => this.compiling.delete(size),
-      );
-    }
+  private programsOf(output: string): Map<number, Program | Promise<Program>> {
+    const known = this.programs.get(output);
+    if (known) return known;
+    const programs = new Map<number, Program | Promise<Program>>();
+    this.programs.set(output, programs);
+    return programs;
+  }
+
+  /** The program for a batch, or one for larger ones that is there. */
+  private program(output: string, batch: number): Program | Promise<Program> {
+    const programs = this.programsOf(output);
+    const known = fitting(programs, batch, () => true);
+    if (known) return known;
+    const size = programSize(batch);
+    const compiling = this.compile(output, size);
+    programs.set(size, compiling);
+    compiling.then(
+      (program) => programs.set(size, program),
+      () => programs.delete(size),
+    );
     return compiling;
   }
 
-  private async compile(size: number): Promise<Executable> {
+  /** As `program`, compiling while the caller waits. */
+  private programNow(output: string, batch: number): Program {
+    const programs = this.programsOf(output);
+    const known = fitting(programs, batch, (program) => !(program instanceof Promise)) as Program | undefined;
+    if (known) return known;
+    const size = programSize(batch);
+    const { text, width } = this.write(output, size);
+    let executable: Executable;
     try {
-      return await this.cache.getAsync(this.text(size));
+      executable = this.cache.get(text);
     } catch (error) {
-      this.withoutCudnn(error);
-      return this.cache.getAsync(this.text(size));
+      this.leaveCudnn(error);
+      executable = this.cache.get(this.write(output, size).text);
+    }
+    const program = { size, width, executable };
+    programs.set(size, program);
+    return program;
+  }
+
+  private async compile(output: string, size: number): Promise<Program> {
+    const { text, width } = this.write(output, size);
+    try {
+      return { size, width, executable: await this.cache.getAsync(text) };
+    } catch (error) {
+      this.leaveCudnn(error);
+      return { size, width, executable: await this.cache.getAsync(this.write(output, size).text) };
     }
   }
 
+  private write(output: string, size: number) {
+    return writeProgram(this.model, output, size, this.dtype, this.attention);
+  }
+
   /** Goes on without cuDNN's attention, which not every version has for every shape; else throws the error. */
-  private withoutCudnn(error: unknown): void {
+  private leaveCudnn(error: unknown): void {
     if (!(error instanceof PjrtError) || error.outOfMemory || this.attention !== 'cudnn') throw error;
     this.attention = 'products';
   }
 
-  private get outputs(): number {
-    return this.model.outputWidth;
-  }
-
-  private text(size: number): string {
-    return writeProgram(this.model, size, this.dtype, this.attention);
-  }
-
-  private start(program: Executable, pixels: Float32Array, size: number): Call {
+  private start({ executable, size }: Program, pixels: Float32Array): Call {
     const shape = [size, ...this.model.inputShape];
-    const whole = sizeOf(shape);
+    const whole = shape.reduce((a, b) => a * b, 1);
     let values = pixels;
     if (pixels.length < whole) {
       values = new Float32Array(whole);
@@ -174,7 +213,7 @@ export class XlaRuntime implements Runtime {
     }
     const images = this.client.startUpload(values, shape, 'f32');
     try {
-      const output = this.client.execute(program, [images.buffer, ...this.weights]);
+      const output = this.client.execute(executable, [images.buffer, ...this.weights]);
       return { output, arrival: images.event, values };
     } catch (error) {
       this.client.await(images.event);
@@ -191,18 +230,28 @@ export class XlaRuntime implements Runtime {
   }
 
   dispose(): void {
-    for (const program of this.programs.values()) this.client.freeExecutable(program);
+    for (const programs of this.programs.values()) {
+      for (const program of programs.values()) {
+        if (!(program instanceof Promise)) this.client.freeExecutable(program.executable);
+        else program.then(({ executable }) => this.client.freeExecutable(executable)).catch(() => {});
+      }
+    }
     for (const weight of this.weights) this.client.free(weight);
     this.programs.clear();
   }
 }
 
-/** A forward pass under way. */
-interface Call {
-  readonly output: Pointer;
-  readonly arrival: Pointer;
-  /** What the plugin reads until it is uploaded. */
-  readonly values: Float32Array;
+/** The program of the least size that a batch fits in without much filling. */
+function fitting(
+  programs: ReadonlyMap<number, Program | Promise<Program>>,
+  batch: number,
+  counts: (program: Program | Promise<Program>) => boolean,
+): Program | Promise<Program> | undefined {
+  const sizes = [...programs.keys()].sort((a, b) => a - b);
+  const size = sizes.find(
+    (size) => size >= batch && size <= MOST_FILLING * batch && counts(programs.get(size)!),
+  );
+  return size === undefined ? undefined : programs.get(size);
 }
 
 /** The least power of two that a batch fits in. */

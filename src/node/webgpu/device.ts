@@ -1,5 +1,6 @@
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { MATRIX_MEMORY } from '../../engines/webgpu/matrixKernel.js';
 import { UserError } from '../../errors.js';
 import { registerWebgpuKernels } from '../../kernels/webgpu/index.js';
 import type { FoundAdapter } from './adapter.js';
@@ -31,12 +32,13 @@ const LIMITS = [
 const FEATURES = ['timestamp-query', 'shader-f16', 'subgroups', MATRICES];
 
 /** Whether an adapter multiplies matrices of float16 as the engine has them: 16 × 16 × 16 in subgroups of 32. */
-export function hasMatrices({ features, info }: GPUAdapter): boolean {
+export function hasMatrices({ features, info, limits }: GPUAdapter): boolean {
   const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs } = info as MatrixInfo;
   const fits = ({ componentType, resultComponentType, M, N, K }: MatrixConfig) =>
     componentType === 'f16' && resultComponentType === 'f32' && [M, N, K].every((side) => side === 16);
   return (
     features.has(MATRICES) &&
+    limits.maxComputeWorkgroupStorageSize >= MATRIX_MEMORY &&
     subgroupMinSize === 32 &&
     subgroupMaxSize === 32 &&
     [...(subgroupMatrixConfigs ?? [])].some(fits)

@@ -90,6 +90,35 @@ function relativeDifference(found: Float32Array, expected: Float32Array): number
     expect(relativeDifference(found, expected)).toBeLessThan(2e-6);
   });
 
+  test('embeddings and both heads come from XLA too', async () => {
+    await useBackend('wasm');
+    const model = createModel({ ...SMALL, distilled: true });
+    const images = Float32Array.from({ length: 2 * 32 * 48 * 3 }, (_, i) => Math.sin(i));
+    const onWasm = await model.embedPixels(images, 2);
+    await attachRuntime(model, 'xla');
+    expect(relativeDifference(await model.embedPixels(images, 2), onWasm)).toBeLessThan(2e-6);
+    const heads = (await model.headPixels(images, 2))!;
+    const mean = Float32Array.from({ length: 14 }, (_, i) => {
+      const at = Math.floor(i / 7) * 14 + (i % 7);
+      return (heads[at]! + heads[at + 7]!) / 2;
+    });
+    expect(relativeDifference(await model.predictPixels(images, 2), mean)).toBeLessThan(2e-6);
+    model.dispose();
+  });
+
+  test('a smaller batch goes through the program that is there', async () => {
+    await useBackend('wasm');
+    const model = createModel(SMALL);
+    await attachRuntime(model, 'xla');
+    const images = Float32Array.from({ length: 8 * 32 * 48 * 3 }, (_, i) => Math.sin(i));
+    const all = await model.predictPixels(images, 8);
+    const programs = readdirSync(join(cache, 'xla-programs')).length;
+    const some = await model.predictPixels(images.subarray(0, 3 * 32 * 48 * 3), 3);
+    expect(relativeDifference(some, all.subarray(0, some.length))).toBeLessThan(1e-6);
+    expect(readdirSync(join(cache, 'xla-programs'))).toHaveLength(programs);
+    model.dispose();
+  });
+
   test('bfloat16 by DEIT_XLA_DTYPE; another name is refused', async () => {
     process.env.DEIT_XLA_DTYPE = 'bfloat16';
     try {

@@ -6,6 +6,16 @@ import Module from 'node:module';
 import { join } from 'node:path';
 import { parentPort, Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
+import { WebgpuEngine } from '../../../src/engines/webgpu/engine.js';
+import { record, type Value } from '../../../src/engines/webgpu/record.js';
+import type { VitConfig } from '../../../src/families/vit/config.js';
+import { forward } from '../../../src/families/vit/forward.js';
+import { weightSpecs } from '../../../src/families/vit/weights.js';
+import { createModel, resolveConfig } from '../../../src/models/create.js';
+import type { VisionTransformer } from '../../../src/models/visionTransformer.js';
+import { namedWeights, setWeight } from '../../../src/models/weights.js';
+import { loadDawn } from '../../../src/node/webgpu/dawn.js';
+import type { Ops } from '../../../src/ops/interface.js';
 
 const [scenario, model = '', val = ''] = process.argv.slice(2);
 
@@ -63,6 +73,156 @@ async function featuresOf(models: Awaited<ReturnType<Awaited<ReturnType<typeof l
       return [...(await tokens.data())];
     }),
   );
+}
+
+/** Every kernel of the engine, in two models: what it gives of logits, embeddings and heads, and what WASM gives. */
+const VARIANTS: Record<string, Partial<VitConfig>> = {
+  'map pooling, widths that are no multiple of four, SwiGLU, norms of queries and keys, registers, LayerScale':
+    {
+      pool: 'map',
+      embedDim: 30,
+      numHeads: 6,
+      patchSize: [8, 12],
+      patchBias: false,
+      swiglu: true,
+      qkNorm: true,
+      classToken: false,
+      registers: 2,
+      posEmbedPrefix: false,
+      layerScale: 0.5,
+    },
+  'two heads, parallel blocks, norm before the blocks, quick GELU': {
+    distilled: true,
+    parallel: 2,
+    preNorm: true,
+    activation: 'quick_gelu',
+  },
+};
+const SMALL: Partial<VitConfig> = {
+  imgSize: [37, 51],
+  patchSize: 8,
+  embedDim: 32,
+  depth: 2,
+  numHeads: 4,
+  numClasses: 7,
+};
+
+async function engine() {
+  const { useBackend } = await library();
+  const { attachRuntime } = await import('../../../src/backend.js');
+  const results: Record<string, unknown> = {};
+  for (const [name, fields] of Object.entries(VARIANTS)) {
+    const make = async (backend: string, values?: ReadonlyMap<string, Float32Array>) => {
+      await useBackend(backend);
+      const made = createModel({ ...SMALL, ...fields }, { seed: 1 });
+      for (const [key, weight] of namedWeights(made.layersModel)) {
+        if (values) setWeight(weight, values.get(key)!);
+      }
+      return made;
+    };
+    const wasm = await make('wasm');
+    const values = new Map(
+      [...namedWeights(wasm.layersModel)].map(([key, weight]) => {
+        const start = weight.read().dataSync<'float32'>();
+        return [key, start.map((value, i) => value + 0.05 * Math.sin(1.7 * i + key.length))] as const;
+      }),
+    );
+    for (const [key, weight] of namedWeights(wasm.layersModel)) setWeight(weight, values.get(key)!);
+    const webgpu = await make('webgpu', values);
+    await attachRuntime(webgpu, 'webgpu');
+    const [height, width] = webgpu.config.imgSize;
+    const images = Float32Array.from({ length: 3 * height * width * 3 }, (_, i) => Math.sin(0.7 * i));
+    const all = async (each: VisionTransformer) => {
+      const x = each.onBackend(() => tf.tensor4d(images, [3, height, width, 3]));
+      const logits = each.predict(x);
+      const tensor = [...(await logits.data())];
+      tf.dispose([x, logits]);
+      const [pixels, embeddings] = [await each.predictPixels(images, 3), await each.embedPixels(images, 3)];
+      return { tensor, pixels: [...pixels], embeddings: [...embeddings] };
+    };
+    const heads = await webgpu.headPixels(images, 3);
+    results[name] = { found: await all(webgpu), expected: await all(wasm), heads: heads && [...heads] };
+    wasm.dispose();
+    webgpu.dispose();
+  }
+  return results;
+}
+
+/** Batches of more images than a tensor on the device may hold: cut, computed, and joined again. */
+async function batches() {
+  const { useBackend } = await library();
+  await useBackend('webgpu');
+  const { device } = tf.backend() as tf.KernelBackend & { device: GPUDevice };
+  const buffer = (length: number) => {
+    const made = device.createBuffer({ size: 4 * length, usage: 0x80 | 0x8 });
+    device.queue.writeBuffer(
+      made,
+      0,
+      Float32Array.from({ length }, (_, i) => i + 1),
+    );
+    return made;
+  };
+  const weight = buffer(12 * 4);
+  const limits = { maxStorageBufferBindingSize: 2 * 48, maxBufferSize: 2 ** 20 };
+  const small = new Proxy(device, {
+    get(target, name) {
+      if (name === 'limits') return limits;
+      const value = Reflect.get(target, name) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const engine = new WebgpuEngine({
+    device: small,
+    outputs: { logits: (ops, images) => ops.token(ops.patchEmbed(images, 'patches'), 0) },
+    weights: [{ name: 'patches.kernel', shape: [2, 2, 3, 4] }],
+    weight: () => weight,
+    inputShape: [2, 2, 3],
+  });
+  const images = Float32Array.from({ length: 5 * 12 }, (_, i) => i % 7);
+  const found = [...(await engine.run(images, 5))];
+  const refused = await attempt(() => engine.runBuffer(weight, 5));
+  const expected = Array.from({ length: 20 }, (_, at) => {
+    const [image, column] = [Math.floor(at / 4), at % 4];
+    return Array.from({ length: 12 }, (_, k) => images[12 * image + k]! * (4 * k + column + 1)).reduce(
+      (a, b) => a + b,
+    );
+  });
+  engine.dispose();
+  return { found, expected, refused };
+}
+
+/** What Dawn says of every shader of a model in float16, with products of whole matrices and without: no device runs them. */
+async function shaders() {
+  const dawn = await loadDawn();
+  const gpu = dawn.create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+  const adapter = (await gpu.requestAdapter())!;
+  const names = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'] as GPUFeatureName[];
+  const requiredFeatures = names.filter((name) => adapter.features.has(name));
+  const device = await adapter.requestDevice({ requiredFeatures });
+  const config = resolveConfig('deit_tiny_distilled_patch16_224', { layerScale: 1, qkNorm: true });
+  const shapes = new Map(weightSpecs(config).map(({ name, shape }) => [name, shape]));
+  const complaints: string[] = [];
+  let count = 0;
+  for (const matrices of [false, true]) {
+    for (const batch of [1, 64]) {
+      const pass = (ops: Ops<Value>, images: Value) => forward(ops, config, images);
+      const { steps } = record(pass, [224, 224, 3], batch, (name) => shapes.get(name), {
+        type: 'f16',
+        matrices,
+      });
+      for (const code of new Set(steps.map(({ code }) => code))) {
+        count += 1;
+        device.pushErrorScope('validation');
+        const module = device.createShaderModule({ code });
+        // The adapter of no device has less workgroup memory than whole matrices take.
+        if (!matrices) device.createComputePipeline({ layout: 'auto', compute: { module } });
+        const refused = await device.popErrorScope();
+        if (refused) complaints.push(refused.message);
+      }
+    }
+  }
+  (globalThis as { kept?: unknown }).kept = gpu;
+  return { count, complaints, features: requiredFeatures };
 }
 
 /** Collects garbage all the while, where node has --expose-gc: a GPU object that is collected aborts the process. */
@@ -145,6 +305,9 @@ async function worker() {
 const scenarios: Record<string, () => Promise<unknown>> = {
   logits,
   lost,
+  engine,
+  batches,
+  shaders,
   dataSync,
   addN,
   error,

@@ -89,10 +89,54 @@ function difference(found: readonly number[], expected: readonly number[]): numb
       ).toBeLessThan(1e-5);
     }
     expect(difference(features[0], features[1])).toBeLessThan(1e-5);
-    expect(descriptions[0]).toMatch(/^webgpu: SwiftShader .*, tensors to \d+ MiB$/);
+    expect(descriptions[0]).toMatch(/^webgpu: SwiftShader .*, tensors to \d+ MiB, float32$/);
     expect(backends).toEqual(['webgpu', 'wasm']);
     expect(kernel).toBe(true);
     expect(navigatorGpu).toBe(false); // other libraries would take it for a browser's
+  });
+
+  test('the engine: logits, embeddings and heads of WASM, from numbers and from tensors', () => {
+    interface Outputs {
+      tensor: number[];
+      pixels: number[];
+      embeddings: number[];
+    }
+    const results = found('engine') as Record<
+      string,
+      { found: Outputs; expected: Outputs; heads: number[] | undefined }
+    >;
+    for (const { found, expected, heads } of Object.values(results)) {
+      for (const key of ['tensor', 'pixels', 'embeddings'] as const) {
+        expect(difference(found[key], expected[key])).toBeLessThan(2e-6);
+      }
+      if (!heads) continue;
+      const mean = expected.pixels.map((_, i) => {
+        const at = Math.floor(i / 7) * 14 + (i % 7);
+        return (heads[at]! + heads[at + 7]!) / 2;
+      });
+      expect(difference(mean, expected.pixels)).toBeLessThan(2e-6);
+    }
+    expect(Object.values(results).map(({ heads }) => heads?.length)).toEqual([undefined, 42]);
+  });
+
+  test('a batch larger than the device binds is cut, or refused where it is a tensor', () => {
+    const { found: sums, expected, refused } = found('batches');
+    expect(sums).toEqual(expected);
+    expect(refused).toMatch(/^UserError: a batch of 5 images needs a tensor larger .*; at most 2 fit/);
+  });
+
+  test('shaders of float16 and of whole matrices are WGSL that Dawn takes', () => {
+    const { count, complaints, features } = found('shaders');
+    expect(features).toHaveLength(3);
+    expect(count).toBeGreaterThan(20);
+    expect(complaints).toEqual([]);
+  });
+
+  test('DEIT_WEBGPU_DTYPE: float16 where the adapter has it, another name is refused', () => {
+    const { error } = found('error', { env: { DEIT_WEBGPU_DTYPE: 'float16' } });
+    expect(error).toMatch(/^UserError: SwiftShader.* has no float16 \(shader-f16\)/);
+    const { error: wrong } = found('error', { env: { DEIT_WEBGPU_DTYPE: 'half' } });
+    expect(wrong).toMatch(/^UserError: DEIT_WEBGPU_DTYPE is "half"; it may be float32, float16/);
   });
 
   test('a lost device and a refused buffer end in one line, and the model loads again', () => {

@@ -162,7 +162,7 @@ describeInBrowser('the page, with models of one’s own', () => {
     expect(await row(1).locator('input').inputValue()).toBe('digit 1');
     expect(await row(1).locator('.count').innerText()).toBe('4 images');
     await page.locator('#train-classes').click();
-    await visit.told(/1 of 7 examples are left out\s+.*not a picture/);
+    await visit.told(/1 of 7 examples are left out\s+.*not an image/);
     await visit.modelIs('digit 0, digit 1');
     expect(await visit.text('#classes-accuracy')).toMatch(
       /^Learnt from 6 images .* a fifth would be held out/,

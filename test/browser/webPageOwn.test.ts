@@ -178,7 +178,7 @@ describeInBrowser('the page, with models of one’s own', () => {
     await page.locator('#train-classes').click();
     await page.waitForFunction(() => document.querySelector('#train-classes')!.textContent === 'Train');
     expect(await visit.text('#announcer')).toBe('Training stopped');
-    expect(await visit.text('#model-name')).toBe('Digits');
+    await visit.modelIs('Digits');
     await row(1).locator('button', { hasText: 'Remove' }).click();
     expect(await page.locator('#classes li').count()).toBe(1);
     expect(await visit.text('#classes-state')).toBe('At least two classes are needed.');
@@ -201,7 +201,7 @@ describeInBrowser('the page, with models of one’s own', () => {
     await page.goto(`${server.url}/page/index.html#again`);
     await page.reload();
     await visit.answered('digit 3, number 18');
-    expect(await visit.text('#model-name')).toBe('Digits');
+    await visit.modelIs('Digits');
     await visit.openPanel();
     const recents = page.locator('#recent-list button');
     await recents.first().waitFor();
@@ -303,7 +303,7 @@ describeInBrowser('the page, with models of one’s own', () => {
     await page.waitForFunction(
       () => document.querySelector('#tensors-table tbody td:last-child')!.textContent,
     );
-    expect(await visit.text('#model-name')).toBe('Digits');
+    await visit.modelIs('Digits');
     await visit.openUrl(`${server.url}/mine.pth`);
     await visit.modelIs('mine.pth');
     await of('Of the checkpoint (zip)');

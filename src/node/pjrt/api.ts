@@ -113,6 +113,17 @@ export class Answer {
 /** Loaded plugins by their path, for the life of the process: koffi unloads one whose handle is collected. */
 const libraries = new Map<string, Koffi.LibraryHandle>();
 
+/** RTLD_NOW | RTLD_NODELETE of dlopen. */
+const KEEP: Partial<Record<NodeJS.Platform, number>> = { linux: 0x1002, darwin: 0x82 };
+
+/** koffi unloads its libraries when the process ends, with the plugin's threads still in them: it would crash. */
+function keepLoaded(koffi: typeof Koffi, path: string): void {
+  const flags = KEEP[process.platform];
+  if (flags === undefined) return;
+  const dlopen = koffi.load(null).func('void *dlopen(const char *path, int flags)');
+  dlopen(path, flags);
+}
+
 /** A plugin whose functions can be called. */
 export class PjrtApi {
   private readonly table: ReadonlyMap<PjrtFunction, Pointer>;
@@ -143,6 +154,7 @@ export class PjrtApi {
   private open(): Pointer {
     try {
       const library = libraries.get(this.path) ?? this.koffi.load(this.path, { global: true });
+      if (!libraries.has(this.path)) keepLoaded(this.koffi, this.path);
       libraries.set(this.path, library);
       return this.koffi.address(library.func('void *GetPjrtApi()')());
     } catch (error) {

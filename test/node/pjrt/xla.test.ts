@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { attachRuntime, useBackend } from '../../../src/backend.js';
@@ -117,6 +118,20 @@ function relativeDifference(found: Float32Array, expected: Float32Array): number
     expect(relativeDifference(some, all.subarray(0, some.length))).toBeLessThan(1e-6);
     expect(readdirSync(join(cache, 'xla-programs'))).toHaveLength(programs);
     model.dispose();
+  });
+
+  test('a process that has opened a plugin ends with its own exit code', () => {
+    const code = `import { PjrtApi } from '${resolve('dist/src/node/pjrt/api.js')}';
+      import { PjrtClient } from '${resolve('dist/src/node/pjrt/client.js')}';
+      new PjrtClient(new PjrtApi(process.argv[1]), {});
+      process.exitCode = 3;`;
+    const { status, signal } = spawnSync(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      code,
+      findPlugin(),
+    ]);
+    expect({ status, signal }).toEqual({ status: 3, signal: null });
   });
 
   test('bfloat16 by DEIT_XLA_DTYPE; another name is refused', async () => {

@@ -19,7 +19,8 @@ parentPort.once('message', (data) => onmessage({ data }));
 
 /** A worker thread that ends with the process and does not keep it alive. */
 export function startNodeWorker(source: string): EngineWorker {
-  const worker = new Worker(PRELUDE + source, { eval: true, stdout: false, stderr: false });
+  // Not with the process's own options: `--input-type=module` would make a module of a script.
+  const worker = new Worker(PRELUDE + source, { eval: true, execArgv: [], stdout: false, stderr: false });
   const started: EngineWorker = {
     onmessage: null,
     onerror: null,

@@ -1,4 +1,7 @@
 /** What the WASM engine has of Node: threads, V8's flags. */
+import { execFileSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import v8 from 'node:v8';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { compileOptimized, defaultThreads } from '../../src/node/wasmEngine.js';
@@ -22,6 +25,17 @@ afterEach(() => {
 
 test('half of the logical cores compute, and at least one', () => {
   expect([1, 2, 3, 4, 16].map((cores) => defaultThreads(cores))).toEqual([1, 1, 1, 2, 8]);
+});
+
+test('a thread starts whatever the process was started with', () => {
+  const code = `import { startNodeWorker } from ${JSON.stringify(pathToFileURL(resolve('dist/src/node/wasmEngine.js')).href)};
+    const worker = startNodeWorker('onmessage = ({ data }) => postMessage(data + 1);');
+    worker.onmessage = ({ data }) => { console.log(data); process.exit(); };
+    worker.onerror = ({ message }) => { console.log(message); process.exit(); };
+    worker.postMessage(1);`;
+  expect(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })).toBe(
+    '2\n',
+  );
 });
 
 test('DEIT_WASM_WIDE=0 and processors without 256 bits leave V8 alone', () => {

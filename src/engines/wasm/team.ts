@@ -169,12 +169,14 @@ export class Team {
     }
   }
 
-  /** A worker has died, or never started. */
+  /** A worker has died, or never started; it may say so twice (an error, then its end). */
   private lose(member: Member): void {
-    this.members = (this.members ?? []).filter((other) => other !== member);
+    if (!this.members?.includes(member)) return; // the job under way by now is not the one that it was in
+    this.members = this.members.filter((other) => other !== member);
     Atomics.store(this.words, ACTIVE + member.thread, 0);
+    if (this.job?.sliced) return; // no worker takes part in it
     Atomics.store(this.words, STOPPED, 1);
-    if (!this.job?.sliced) this.job?.settle(new WorkerDied());
+    this.job?.settle(new WorkerDied());
   }
 
   /** Begins a job; the promise settles when it has ended. */

@@ -101,6 +101,29 @@ describe('calls', () => {
     }
   });
 
+  test('go on where a worker says twice that it has died, the second time while others compute', async () => {
+    const rows = await single();
+    let again: NodeJS.Timeout | undefined;
+    const twice = (): EngineWorker => {
+      const worker: EngineWorker = {
+        onmessage: null,
+        onerror: null,
+        postMessage() {
+          // Each time that the calling thread, which computes by then, gives way.
+          again = setInterval(() => worker.onerror?.('an error, then its end'));
+        },
+        terminate() {},
+      };
+      return worker;
+    };
+    const engine = await open({ threads: 1, startWorker: twice });
+    try {
+      for (let i = 0; i < 10; i++) expect((await engine.run(images, 24)).subarray(230)).toEqual(rows[23]);
+    } finally {
+      clearInterval(again);
+    }
+  }, 10_000);
+
   test('of no images have an empty answer', async () => {
     const engine = await open();
     expect(engine.predict(new Float32Array(0), 0)).toHaveLength(0);

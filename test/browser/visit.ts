@@ -157,9 +157,13 @@ export class Visit {
   }
 
   async openUrl(url: string): Promise<void> {
-    await this.openPanel();
-    await this.page.locator('#url').fill(url);
-    await this.page.locator('#url-form button').click();
+    const load = async (timeout: number) => {
+      await this.openPanel();
+      await this.page.locator('#url').fill(url, { timeout });
+      await this.page.locator('#url-form button').click({ timeout });
+    };
+    // A model that has just been loaded closes the panel, as it may while this is typed.
+    await load(10_000).catch(() => load(50_000));
   }
 
   modelIs(name: string): Promise<unknown> {

@@ -4,9 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { runningBackend } from './boundBackend.js';
 import { whileThere } from './deviceLost.js';
 import { WebgpuEngine, type WebgpuEngineOptions } from './engines/webgpu/engine.js';
-import { forward, headLogits } from './families/vit/forward.js';
 import { weightSpecs } from './families/vit/weights.js';
-import { embeddingForward } from './models/embedding.js';
+import { engineOutputs } from './models/engineOutputs.js';
 import type { RunOptions, Runtime, VisionTransformer } from './models/visionTransformer.js';
 import { namedWeights } from './models/weights.js';
 import { unlessAborted } from './unlessAborted.js';
@@ -41,11 +40,7 @@ export function webgpuRuntime(
   };
   const engine = new WebgpuEngine({
     device: backend.device,
-    outputs: {
-      logits: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
-      embedding: (ops, images) => embeddingForward(ops, config, images),
-      heads: (ops, images) => headLogits(ops, config, images),
-    },
+    outputs: { ...engineOutputs(config) },
     weights: weightSpecs(config),
     weight: (name) => bufferOf(weights.get(name)!.read()),
     inputShape: [...config.imgSize, config.inChans],

@@ -1,42 +1,26 @@
-/** onnxruntime-node's WebGPU provider, on the same models. Argument: JSON {name, batches, milliseconds}. A line of JSON a batch. */
-import * as tf from '@tensorflow/tfjs-core';
+/**
+ * onnxruntime-node's WebGPU provider on the same models; it takes one batch at a time. Argument: JSON {name, batches,
+ * milliseconds, provider}. A line of JSON a batch.
+ */
 import * as ort from 'onnxruntime-node';
-import { useBackend } from '../../dist/src/backend.js';
-import { largestDifference, makeModel, makePictures, toPlanes } from '../lib/models.mjs';
+import { toPlanes } from '../lib/models.mjs';
 import { onnxModel } from '../lib/onnxModel.mjs';
-import { median, timed, until } from './timing.mjs';
+import { latencyOf, reference, report } from './measure.mjs';
 
 const { name, batches, milliseconds = 1000, provider = 'webgpu' } = JSON.parse(process.argv[2]);
-await useBackend('wasm');
-const model = makeModel(name);
+const { model, batchOf, expected } = await reference(name);
 const [height, width] = model.config.imgSize;
 const facts = { engine: `onnxruntime-node ${provider}`, name, dtype: 'float32' };
-for (const batch of batches) {
-  try {
-    const images = makePictures(Math.min(8, batch));
-    const all = new Float32Array(batch * height * width * 3);
-    for (let at = 0; at < all.length; at += images.length) all.set(images.subarray(0, all.length - at), at);
-    const count = Math.min(2, batch);
-    const first = tf.tensor4d(all.slice(0, count * height * width * 3), [count, height, width, 3]);
-    const expected = model.predict(first).dataSync();
-    const session = await ort.InferenceSession.create(onnxModel(model, batch, 'pixel_values'), {
-      executionProviders: [provider],
-    });
-    const planes = toPlanes(all, batch);
-    const run = async () => {
-      const input = new ort.Tensor('float32', planes, [batch, 3, height, width]);
-      return (await session.run({ pixel_values: input })).logits.data;
-    };
-    const compile = await timed(run);
-    const logits = await run();
-    const difference = largestDifference(expected, logits.subarray(0, expected.length));
-    const latency = median(await until(milliseconds, run));
-    console.log(
-      JSON.stringify({ ...facts, batch, compile, latency, perSecond: (1000 * batch) / latency, difference }),
-    );
-    await session.release();
-  } catch (error) {
-    console.log(JSON.stringify({ ...facts, batch, error: error.message }));
-  }
-}
-process.exit(0);
+await report(facts, batches, async (batch) => {
+  const session = await ort.InferenceSession.create(onnxModel(model, batch, 'pixel_values'), {
+    executionProviders: [provider],
+  });
+  const planes = toPlanes(batchOf(batch), batch);
+  const run = async () => {
+    const input = new ort.Tensor('float32', planes, [batch, 3, height, width]);
+    return (await session.run({ pixel_values: input })).logits.data;
+  };
+  const latency = await latencyOf(run, batch, expected, milliseconds);
+  await session.release();
+  return { ...latency, perSecond: (1000 * batch) / latency.latency };
+});

@@ -10,6 +10,7 @@ import * as threadModule from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backe
 import * as tf from '@tensorflow/tfjs-core';
 import { runningBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
+import { bindTfjs, type TfjsModule } from '../kernels/wasm/wasmBackend.js';
 import { withTimeLimit } from '../timeLimit.js';
 import { readWasmFile, type WasmFile } from './assets.js';
 import { blobWorkersImport, blobWorkersStart, requireWebAssembly, scriptUrl } from './policy.js';
@@ -22,7 +23,7 @@ const PRIORITY = 2;
 const THREADS_START_MS = 10_000;
 
 /** What of Emscripten's module the backend is built on. */
-interface EmscriptenModule {
+interface EmscriptenModule extends TfjsModule {
   instantiateWasm(
     imports: WebAssembly.Imports,
     done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
@@ -31,8 +32,6 @@ interface EmscriptenModule {
   mainScriptUrlOrBlob?: Blob;
   onAbort?(reason: unknown): void;
   printErr?(line: string): void;
-  cwrap?(name: string, returns: string | null, takes: string[]): unknown;
-  tfjs?: Record<string, unknown>;
   PThread?: { terminateAllThreads(): void };
 }
 
@@ -60,17 +59,7 @@ async function createWasmBackend(): Promise<tf.KernelBackend> {
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   const threads = simd && (await tf.env().getAsync('WASM_HAS_MULTITHREAD_SUPPORT'));
   const module = (threads && (await startThreads())) || (await startPlain(simd === true));
-  const { cwrap } = module;
-  if (!cwrap) throw new UserError('the WASM backend of TensorFlow.js does not start here');
-  // As tfjs-backend-wasm's own init has it (backend_wasm.ts).
-  module.tfjs = {
-    init: cwrap('init', null, []),
-    initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
-    getThreadsCount: cwrap('get_threads_count', 'number', []),
-    registerTensor: cwrap('register_tensor', null, ['number', 'number', 'number']),
-    disposeData: cwrap('dispose_data', null, ['number']),
-    dispose: cwrap('dispose', null, []),
-  };
+  bindTfjs(module);
   return new BackendWasm(module as unknown as ConstructorParameters<typeof BackendWasm>[0]);
 }
 

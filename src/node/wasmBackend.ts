@@ -16,6 +16,7 @@ import {
 } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import { probeSimd, registerConvolutionGradient, registerWasmKernelsOnce } from '../kernels/wasm/index.js';
+import { bindTfjs, type TfjsModule } from '../kernels/wasm/wasmBackend.js';
 
 const NAME = 'wasm';
 /** That of tfjs-backend-wasm: above the CPU's, below tfjs-node's. */
@@ -25,13 +26,11 @@ const PACKAGE = '@tensorflow/tfjs-backend-wasm';
 const require = createRequire(import.meta.url);
 
 /** What of Emscripten's module the backend is built on. */
-interface EmscriptenModule {
+interface EmscriptenModule extends TfjsModule {
   instantiateWasm(
     imports: WebAssembly.Imports,
     done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
   ): WebAssembly.Exports;
-  cwrap?(name: string, returns: string | null, takes: string[]): unknown;
-  tfjs?: Record<string, unknown>;
 }
 
 function createWasmBackend(): tf.KernelBackend {
@@ -48,17 +47,7 @@ function createWasmBackend(): tf.KernelBackend {
     config: EmscriptenModule,
   ) => unknown;
   withoutNewHandlers(() => factory(module));
-  const { cwrap } = module;
-  if (!cwrap) throw new UserError('the WASM backend of TensorFlow.js does not start here');
-  // As tfjs-backend-wasm's own init has it (backend_wasm.ts).
-  module.tfjs = {
-    init: cwrap('init', null, []),
-    initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
-    getThreadsCount: cwrap('get_threads_count', 'number', []),
-    registerTensor: cwrap('register_tensor', null, ['number', 'number', 'number']),
-    disposeData: cwrap('dispose_data', null, ['number']),
-    dispose: cwrap('dispose', null, []),
-  };
+  bindTfjs(module);
   return new BackendWasm(module as unknown as ConstructorParameters<typeof BackendWasm>[0]);
 }
 

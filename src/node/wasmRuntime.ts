@@ -1,22 +1,19 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { addEngine, type EngineSource } from '../backend.js';
 import { createWasmEngine } from '../engines/wasm/index.js';
-import { forward, headLogits } from '../families/vit/forward.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { probeSimd } from '../kernels/wasm/featureProbe.js';
-import { embeddingForward } from '../models/embedding.js';
+import { engineOutputs } from '../models/engineOutputs.js';
 import type { EngineRuntime, RunOptions } from '../models/visionTransformer.js';
 import { compileOptimized, defaultThreads, startNodeWorker } from './wasmEngine.js';
 
 /** A model on the WASM engine: shared memory of its own, threads, 256 bits where V8 has them. */
 async function wasmRuntime(source: EngineSource): Promise<EngineRuntime> {
   const { config, readWeight, threads = defaultThreads(), onProgress, signal } = source;
+  const { logits, ...outputs } = engineOutputs(config);
   const engine = await createWasmEngine({
-    forward: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
-    outputs: {
-      embedding: (ops, images) => embeddingForward(ops, config, images),
-      heads: (ops, images) => headLogits(ops, config, images),
-    },
+    forward: logits,
+    outputs,
     weights: weightSpecs(config),
     readWeight,
     inputShape: [...config.imgSize, config.inChans],

@@ -1,7 +1,8 @@
+import { concatFloats } from '../../concat.js';
 import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
-import { encodePlan, makePlan, type Pipelines, type Plan, USAGE } from './plan.js';
+import { dispatchOf, encode, makePlan, type Plan, sizesBuffer, USAGE } from './plan.js';
 import { type Numbers, type Recording, record, type Value, type WeightUse } from './record.js';
 import { castKernel, gridFor } from './rowKernels.js';
 
@@ -80,7 +81,7 @@ export class WebgpuEngine {
       const part = images.subarray(from * size, (from + count) * size);
       started.push(this.read(await this.start(part, count, output)));
     }
-    return joined(await Promise.all(started));
+    return concatFloats(await Promise.all(started));
   }
 
   /** The same of images in a buffer of the device; the result is in one of its own, for the caller to destroy. */
@@ -90,14 +91,12 @@ export class WebgpuEngine {
         `a batch of ${batch} images needs a tensor larger than the GPU binds; at most ${this.most(output)} fit`,
       );
     }
-    const plan = this.plan(batch, output, (code) => {
-      this.pipelines.set(code, this.device.createComputePipeline(this.descriptor(code)));
-    });
+    const plan = this.planNow(batch, output);
     const encoder = this.device.createCommandEncoder();
     const { inputShape } = this.options;
     const bytes = 4 * batch * sizeOf(inputShape);
     encoder.copyBufferToBuffer(images, 0, plan.input, 0, bytes);
-    encodePlan(encoder, plan);
+    encode(encoder, plan.dispatches);
     const size = 4 * plan.outputs;
     const result = this.device.createBuffer({ size, usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst });
     encoder.copyBufferToBuffer(plan.output, 0, result, 0, size);
@@ -133,14 +132,12 @@ export class WebgpuEngine {
   }
 
   private async start(images: Float32Array, batch: number, output: string): Promise<GPUBuffer> {
-    const key = `${output} ${batch}`;
-    if (!this.plans.has(key)) await this.compile(this.record(batch, output));
-    const plan = this.plan(batch, output);
+    const plan = this.knownPlan(batch, output) ?? (await this.planLater(batch, output));
     const reader = this.reader(plan.outputs * 4);
     const encoder = this.device.createCommandEncoder();
     const staging = this.stage(images);
     encoder.copyBufferToBuffer(staging, 0, plan.input, 0, images.byteLength);
-    encodePlan(encoder, plan);
+    encode(encoder, plan.dispatches);
     encoder.copyBufferToBuffer(plan.output, 0, reader, 0, plan.outputs * 4);
     this.device.queue.submit([encoder.finish()]);
     this.unstage(staging);
@@ -181,34 +178,53 @@ export class WebgpuEngine {
     await this.guard(Promise.all(compiling));
   }
 
-  /** @param compile makes a pipeline that is not there */
-  private plan(batch: number, output: string, compile?: (code: string) => void): Plan {
+  /** The plan of a batch's passes, if there is one; it becomes the last that goes. */
+  private knownPlan(batch: number, output: string): Plan | undefined {
     const key = `${output} ${batch}`;
-    let plan = this.plans.get(key);
-    if (plan) this.plans.delete(key);
-    else {
-      const recording = this.record(batch, output);
-      for (const { code } of recording.steps) if (!this.pipelines.has(code)) compile!(code);
-      plan = makePlan(this.device, recording, this.pipelines as Pipelines, (use) => this.weight(use));
-      for (const [oldest, { buffers }] of [...this.plans].slice(
-        0,
-        Math.max(0, this.plans.size - PLANS + 1),
-      )) {
-        for (const buffer of buffers) buffer.destroy();
-        this.plans.delete(oldest);
-      }
-    }
+    const plan = this.plans.get(key);
+    if (!plan) return undefined;
+    this.plans.delete(key);
     this.plans.set(key, plan);
     return plan;
   }
 
-  private weight({ name, type }: WeightUse): GPUBuffer {
-    const whole = this.options.weight(name);
-    if (type === 'f32') return whole;
-    const known = this.halves.get(name);
+  /** Makes a plan, compiling while the event loop goes on; another call may have made it meanwhile. */
+  private async planLater(batch: number, output: string): Promise<Plan> {
+    const recording = this.record(batch, output);
+    await this.compile(recording);
+    return this.knownPlan(batch, output) ?? this.addPlan(batch, output, recording);
+  }
+
+  /** The plan of a batch's passes, compiling while the caller waits. */
+  private planNow(batch: number, output: string): Plan {
+    const known = this.knownPlan(batch, output);
     if (known) return known;
-    const count = sizeOf(this.shapes.get(name)!);
-    const half = this.cast(whole, count);
+    const recording = this.record(batch, output);
+    for (const { code } of recording.steps) this.pipelineNow(code);
+    return this.addPlan(batch, output, recording);
+  }
+
+  private addPlan(batch: number, output: string, recording: Recording): Plan {
+    const plan = makePlan(this.device, recording, this.pipelines, (use) => this.weight(use));
+    this.plans.set(`${output} ${batch}`, plan);
+    const [oldest] = this.plans.keys();
+    if (this.plans.size > PLANS) {
+      for (const buffer of this.plans.get(oldest!)!.buffers) buffer.destroy();
+      this.plans.delete(oldest!);
+    }
+    return plan;
+  }
+
+  private pipelineNow(code: string): GPUComputePipeline {
+    const pipeline = this.pipelines.get(code) ?? this.device.createComputePipeline(this.descriptor(code));
+    this.pipelines.set(code, pipeline);
+    return pipeline;
+  }
+
+  private weight({ name, type }: WeightUse): GPUBuffer {
+    if (type === 'f32') return this.options.weight(name);
+    const half =
+      this.halves.get(name) ?? this.cast(this.options.weight(name), sizeOf(this.shapes.get(name)!));
     this.halves.set(name, half);
     return half;
   }
@@ -216,18 +232,11 @@ export class WebgpuEngine {
   private cast(whole: GPUBuffer, count: number): GPUBuffer {
     const { device } = this;
     const half = device.createBuffer({ size: Math.ceil(count / 8) * 16, usage: USAGE.storage });
-    const sizes = device.createBuffer({ size: 16, usage: USAGE.uniform | USAGE.copyDst });
-    device.queue.writeBuffer(sizes, 0, Uint32Array.from([count, 0, 0, 0]));
-    const code = castKernel();
-    const pipeline = this.pipelines.get(code) ?? device.createComputePipeline(this.descriptor(code));
-    this.pipelines.set(code, pipeline);
-    const entries = [whole, half, sizes].map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const sizes = sizesBuffer(device, [count]);
+    const bound = [whole, half, sizes].map((buffer) => ({ buffer }));
+    const pipeline = this.pipelineNow(castKernel());
     const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-    pass.dispatchWorkgroups(...gridFor(Math.ceil(count / 2)));
-    pass.end();
+    encode(encoder, [dispatchOf(device, pipeline, bound, gridFor(Math.ceil(count / 2)))]);
     device.queue.submit([encoder.finish()]);
     sizes.destroy();
     return half;
@@ -266,14 +275,4 @@ export class WebgpuEngine {
     this.staged.length = 0;
     this.disposed = true;
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

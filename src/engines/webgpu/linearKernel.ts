@@ -1,67 +1,34 @@
-import type { Activation } from '../../ops/interface.js';
-import {
-  type ArrayBinding,
-  activationFunction,
-  reader,
-  repeat,
-  type Scalar,
-  shader,
-  widthFor,
-  writer,
-} from './wgsl.js';
+import { epilogue, type LinearShape, type TileChoice } from './product.js';
+import { type ArrayBinding, reader, repeat, shader, widthFor } from './wgsl.js';
 
 /** A workgroup's part of the product: rows and columns of it and of an invocation, and depth at a turn. */
-export interface Tile {
-  readonly rows: number;
-  readonly columns: number;
+export interface Tile extends TileChoice {
   /** A multiple of 4 of its rows, or 2; a multiple of 4 of its columns. */
   readonly rowsEach: number;
   readonly columnsEach: number;
   readonly depth: number;
 }
 
-export interface LinearShape {
-  readonly k: number;
-  readonly n: number;
-  readonly tile: Tile;
-  readonly input: Scalar;
-  readonly kernel: Scalar;
-  readonly output: Scalar;
-  readonly activation?: Activation;
-  /** Which of these there are, bound in this order behind input and kernel. */
-  readonly operands: readonly ('bias' | 'scale' | 'residual')[];
-}
-
 /** From the largest to the smallest: a large one reads least, a small one leaves no core idle. */
-const TILES: readonly Tile[] = [
-  { rows: 128, columns: 128, rowsEach: 8, columnsEach: 8, depth: 8 },
-  { rows: 64, columns: 64, rowsEach: 4, columnsEach: 4, depth: 16 },
-  { rows: 32, columns: 32, rowsEach: 2, columnsEach: 4, depth: 32 },
+export const LINEAR_TILES: readonly Tile[] = [
+  { rows: 128, columns: 128, rowsEach: 8, columnsEach: 8, depth: 8, enough: 160 },
+  { rows: 64, columns: 64, rowsEach: 4, columnsEach: 4, depth: 16, enough: 96 },
+  { rows: 32, columns: 32, rowsEach: 2, columnsEach: 4, depth: 32, enough: 0 },
 ];
-
-/** Workgroups that keep a large GPU at work. */
-const ENOUGH = [160, 96, 0];
-
-export function tileFor(rows: number, columns: number): Tile {
-  const groups = (tile: Tile) => Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
-  return TILES.find((tile, i) => groups(tile) >= ENOUGH[i]!)!;
-}
 
 /**
  * scale · activation(x · kernel + bias) + residual: rows of k numbers → rows of n. Both matrices go through workgroup
  * memory, a depth of some rows at a turn, the next being read meanwhile; an invocation sums a block in registers.
  * sizes: [rows, …].
  */
-export function linearKernel(shape: LinearShape): string {
-  const { k, n, tile, operands } = shape;
+export function linearKernel(shape: LinearShape, tile: Tile): string {
+  const { k, n } = shape;
   const { rows, columns, rowsEach, columnsEach, depth } = tile;
   const across = columns / columnsEach;
   const threads = across * (rows / rowsEach);
-  const has = (operand: LinearShape['operands'][number]) => operands.includes(operand);
   const x: ArrayBinding = { name: 'x', type: shape.input, width: widthFor(k) };
   const kernel: ArrayBinding = { name: 'kernel', type: shape.kernel, width: widthFor(n) };
-  const rest = operands.map((name): ArrayBinding => ({ name, type: 'f32', width: kernel.width }));
-  const y: ArrayBinding = { name: 'y', type: shape.output, width: kernel.width, write: true };
+  const { bindings, code } = epilogue(shape, kernel.width);
   const quads = { rows: rows / 4, columns: columns / 4, depth: depth / 4 };
   const loads = { x: (rows * quads.depth) / threads, kernel: (depth * quads.columns) / threads };
   const blocks = { columns: columnsEach / 4, rows: rowsEach / 4 };
@@ -77,9 +44,6 @@ const K = ${k}u;
 const N = ${n}u;
 ${reader('xAt', x, k)}
 ${reader('kernelAt', kernel, n)}
-${operands.map((name, i) => reader(`${name}At`, rest[i]!, n)).join('\n')}
-${writer('write', y, n)}
-${activationFunction(shape.activation)}
 var<workgroup> xs : array<array<vec4<f32>, ${quads.rows + 1}>, ${depth}>;
 var<workgroup> ks : array<array<vec4<f32>, ${quads.columns}>, ${depth}>;
 fn xPart(row : u32, i : u32) -> vec4<f32> { ${inDepth} return xAt(min(row, sizes.x - 1u), i); }
@@ -87,14 +51,7 @@ fn kernelPart(row : u32, i : u32) -> vec4<f32> {
   if (${k % depth === 0 ? '' : 'row >= K || '}4u * i >= N) { return vec4<f32>(0.0); }
   return kernelAt(row, i);
 }
-fn finish(row : u32, i : u32, sum : vec4<f32>) {
-  if (row >= sizes.x || 4u * i >= N) { return; }
-  var value = ${has('bias') ? 'sum + biasAt(0u, i)' : 'sum'};
-  value = activate(value);
-  ${has('scale') ? 'value *= scaleAt(0u, i);' : ''}
-  ${has('residual') ? 'value += residualAt(row, i);' : ''}
-  write(row, i, value);
-}
+${code}
 @compute @workgroup_size(${threads})
 fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) group : vec3<u32>) {
   let firstRow = group.y * ${rows}u;
@@ -129,5 +86,5 @@ fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) gro
   }
   ${repeat(rowsEach, (i) => repeat(blocks.columns, (j) => `finish(firstRow + ${rowOf(i)}, firstQuad + ${columnOf(j)}, s${i}_${j});`))}
 }`;
-  return shader([x, kernel, ...rest, y], body);
+  return shader([x, kernel, ...bindings], body);
 }

@@ -1,10 +1,8 @@
-import type { LinearShape } from './linearKernel.js';
-import { type ArrayBinding, activationFunction, reader, repeat, shader, writer } from './wgsl.js';
+import { epilogue, type LinearShape, type TileChoice } from './product.js';
+import { type ArrayBinding, repeat, shader } from './wgsl.js';
 
 /** A workgroup's part of the product, and a subgroup's part of that. */
-export interface MatrixTile {
-  readonly rows: number;
-  readonly columns: number;
+export interface MatrixTile extends TileChoice {
   readonly subgroupRows: number;
   readonly subgroupColumns: number;
 }
@@ -18,21 +16,14 @@ const DEPTH = 32;
 /** Numbers between rows in workgroup memory, so that neighbours lie in different banks. */
 const GAP = 8;
 
-const TILES: readonly MatrixTile[] = [
-  { rows: 128, columns: 128, subgroupRows: 64, subgroupColumns: 32 },
-  { rows: 64, columns: 64, subgroupRows: 32, subgroupColumns: 32 },
+export const MATRIX_TILES: readonly MatrixTile[] = [
+  { rows: 128, columns: 128, subgroupRows: 64, subgroupColumns: 32, enough: 120 },
+  { rows: 64, columns: 64, subgroupRows: 32, subgroupColumns: 32, enough: 0 },
 ];
-/** Workgroups that keep a large GPU at work. */
-const ENOUGH = [120, 0];
-
-export function matrixTileFor(rows: number, columns: number): MatrixTile {
-  const groups = (tile: MatrixTile) => Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
-  return TILES.find((tile, i) => groups(tile) >= ENOUGH[i]!)!;
-}
 
 /** Bytes of workgroup memory that the largest tile takes. */
 export const MATRIX_MEMORY = Math.max(
-  ...TILES.map(({ rows, columns, subgroupRows, subgroupColumns }) => {
+  ...MATRIX_TILES.map(({ rows, columns, subgroupRows, subgroupColumns }) => {
     const subgroups = (rows / subgroupRows) * (columns / subgroupColumns);
     return 2 * (rows * (DEPTH + GAP) + DEPTH * (columns + GAP)) + 4 * subgroups * SIDE * SIDE;
   }),
@@ -45,17 +36,15 @@ const FEATURES = ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'];
  * As linearKernel, float16 on the units that multiply whole matrices (tensor cores), with sums in float32:
  * chromium-experimental-subgroup-matrix, products of 16 × 16 × 16, subgroups of 32. k and n are multiples of 4.
  */
-export function matrixKernel(shape: Omit<LinearShape, 'tile'>, tile: MatrixTile): string {
-  const { k, n, operands } = shape;
+export function matrixKernel(shape: LinearShape, tile: MatrixTile): string {
+  const { k, n } = shape;
   const { rows, columns, subgroupRows, subgroupColumns } = tile;
   const across = columns / subgroupColumns;
   const subgroups = across * (rows / subgroupRows);
   const threads = subgroups * LANES;
-  const has = (operand: LinearShape['operands'][number]) => operands.includes(operand);
   const x: ArrayBinding = { name: 'x', type: 'f16', width: 4 };
   const kernel: ArrayBinding = { name: 'kernel', type: 'f16', width: 4 };
-  const rest = operands.map((name): ArrayBinding => ({ name, type: 'f32', width: 4 }));
-  const y: ArrayBinding = { name: 'y', type: shape.output, width: 4, write: true };
+  const { bindings, code } = epilogue(shape, 4);
   const stride = { x: DEPTH + GAP, kernel: columns + GAP };
   const quads = { x: DEPTH / 4, kernel: columns / 4 };
   const loads = { x: (rows * quads.x) / threads, kernel: (DEPTH * quads.kernel) / threads };
@@ -66,9 +55,6 @@ export function matrixKernel(shape: Omit<LinearShape, 'tile'>, tile: MatrixTile)
   const body = `
 const K = ${k}u;
 const N = ${n}u;
-${operands.map((name, i) => reader(`${name}At`, rest[i]!, n)).join('\n')}
-${writer('write', y, n)}
-${activationFunction(shape.activation)}
 var<workgroup> xs : array<f16, ${rows * stride.x}>;
 var<workgroup> ks : array<f16, ${DEPTH * stride.kernel}>;
 var<workgroup> sums : array<f32, ${subgroups * SIDE * SIDE}>;
@@ -80,14 +66,7 @@ fn kernelPart(row : u32, i : u32) -> vec4<f16> {
   if (${k % DEPTH === 0 ? '' : 'row >= K || '}4u * i >= N) { return vec4<f16>(); }
   return kernel[row * ${n / 4}u + i];
 }
-fn finish(row : u32, i : u32, sum : vec4<f32>) {
-  if (row >= sizes.x || 4u * i >= N) { return; }
-  var value = ${has('bias') ? 'sum + biasAt(0u, i)' : 'sum'};
-  value = activate(value);
-  ${has('scale') ? 'value *= scaleAt(0u, i);' : ''}
-  ${has('residual') ? 'value += residualAt(row, i);' : ''}
-  write(row, i, value);
-}
+${code}
 @compute @workgroup_size(${threads})
 fn main(
   @builtin(local_invocation_index) index : u32,
@@ -134,5 +113,5 @@ fn main(
     ),
   )}
 }`;
-  return shader([x, kernel, ...rest, y], body, FEATURES);
+  return shader([x, kernel, ...bindings], body, FEATURES);
 }

@@ -22,7 +22,7 @@ export interface Plan {
   readonly buffers: readonly GPUBuffer[];
 }
 
-interface Dispatch {
+export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly grid: readonly [number, number, number];
@@ -61,6 +61,26 @@ function allocate({ images, output, steps }: Recording): { lengths: number[]; pl
   return { lengths, places };
 }
 
+/** The `sizes` of a shader (see shader). */
+export function sizesBuffer(device: GPUDevice, sizes: readonly number[]): GPUBuffer {
+  const buffer = device.createBuffer({ size: 16, usage: USAGE.uniform | USAGE.copyDst });
+  const four = Uint32Array.from({ length: 4 }, (_, i) => sizes[i] ?? 0);
+  device.queue.writeBuffer(buffer, 0, four);
+  return buffer;
+}
+
+/** @param bound what the shader's bindings are, in their order */
+export function dispatchOf(
+  device: GPUDevice,
+  pipeline: GPUComputePipeline,
+  bound: readonly GPUBufferBinding[],
+  grid: Dispatch['grid'],
+): Dispatch {
+  const entries = bound.map((resource, binding) => ({ binding, resource }));
+  const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  return { pipeline, grid, group };
+}
+
 export function makePlan(
   device: GPUDevice,
   recording: Recording,
@@ -71,33 +91,20 @@ export function makePlan(
   const usage = USAGE.storage | USAGE.copyDst | USAGE.copySrc;
   const buffers = lengths.map((size) => device.createBuffer({ size, usage }));
   const uniforms = new Map<string, GPUBuffer>();
-  const sizesBuffer = (sizes: readonly number[]) => {
+  const sharedSizes = (sizes: readonly number[]) => {
     const key = sizes.join();
-    const known = uniforms.get(key);
-    if (known) return known;
-    const buffer = device.createBuffer({ size: 16, usage: USAGE.uniform | USAGE.copyDst });
-    device.queue.writeBuffer(
-      buffer,
-      0,
-      Uint32Array.from({ length: 4 }, (_, i) => sizes[i] ?? 0),
-    );
+    const buffer = uniforms.get(key) ?? sizesBuffer(device, sizes);
     uniforms.set(key, buffer);
     return buffer;
   };
   const dispatches = recording.steps.map(({ code, operands, sizes, grid }) => {
-    const pipeline = pipelines.get(code)!;
-    const bound = operands.map((operand) =>
+    const bound: GPUBufferBinding[] = operands.map((operand) =>
       'bytes' in operand
         ? { buffer: buffers[places.get(operand)!]!, size: operand.bytes }
         : { buffer: weight(operand) },
     );
-    const all = sizes.length > 0 ? [...bound, { buffer: sizesBuffer(sizes) }] : bound;
-    const entries = all.map((resource, binding) => ({ binding, resource }));
-    return {
-      pipeline,
-      grid,
-      group: device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }),
-    };
+    if (sizes.length > 0) bound.push({ buffer: sharedSizes(sizes) });
+    return dispatchOf(device, pipelines.get(code)!, bound, grid);
   });
   const { output } = recording;
   return {
@@ -109,8 +116,8 @@ export function makePlan(
   };
 }
 
-/** Adds a plan's dispatches to an encoder. */
-export function encodePlan(encoder: GPUCommandEncoder, { dispatches }: Plan): void {
+/** Adds dispatches to an encoder, as one pass. */
+export function encode(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
   const pass = encoder.beginComputePass();
   for (const { pipeline, group, grid } of dispatches) {
     pass.setPipeline(pipeline);

@@ -10,8 +10,9 @@ import type {
 } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
 import { type AttentionShape, attentionKernel, headNormKernel, QUERIES } from './attentionKernel.js';
-import { type LinearShape, linearKernel, tileFor } from './linearKernel.js';
-import { matrixKernel, matrixTileFor } from './matrixKernel.js';
+import { LINEAR_TILES, linearKernel } from './linearKernel.js';
+import { MATRIX_TILES, matrixKernel } from './matrixKernel.js';
+import { chooseTile, type LinearShape } from './product.js';
 import {
   addKernel,
   gateKernel,
@@ -212,14 +213,14 @@ class Recorder implements Ops<Value> {
     this.step(code, bound, [rows], [Math.ceil(n / tile.columns), Math.ceil(rows / tile.rows), 1]);
   }
 
-  private productCode(shape: Omit<LinearShape, 'tile'>, rows: number) {
+  private productCode(shape: LinearShape, rows: number) {
     const { k, n, input } = shape;
     if (this.numbers.matrices && input === 'f16' && k % 4 === 0 && n % 4 === 0) {
-      const tile = matrixTileFor(rows, n);
+      const tile = chooseTile(MATRIX_TILES, rows, n);
       return { tile, code: matrixKernel(shape, tile) };
     }
-    const tile = tileFor(rows, n);
-    return { tile, code: linearKernel({ ...shape, tile }) };
+    const tile = chooseTile(LINEAR_TILES, rows, n);
+    return { tile, code: linearKernel(shape, tile) };
   }
 
   swiglu(x: Value): Value {

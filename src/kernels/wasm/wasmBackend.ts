@@ -1,5 +1,6 @@
 /** What the kernels use of the WASM backend of TensorFlow.js, and its memory. */
 import type * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../../errors.js';
 
 export interface WasmBackend extends tf.KernelBackend {
   /** Null once the backend is disposed. */
@@ -13,6 +14,30 @@ export interface WasmBackend extends tf.KernelBackend {
   /** Getting the data of a tensor of another backend moves it to this one. */
   readonly dataIdMap: { get(dataId: object): { memoryOffset: number }; has(dataId: object): boolean };
   makeOutput(shape: number[], dtype: tf.DataType): tf.TensorInfo;
+}
+
+/** Of Emscripten's module, what tfjs' backend is built on. */
+export interface TfjsModule {
+  cwrap?(name: string, returns: string | null, takes: string[]): unknown;
+  tfjs?: Record<string, unknown>;
+}
+
+/**
+ * Names the functions that tfjs' backend calls, as tfjs-backend-wasm's own init does (backend_wasm.ts).
+ *
+ * @throws UserError if the module has not started
+ */
+export function bindTfjs(module: TfjsModule): void {
+  const { cwrap } = module;
+  if (!cwrap) throw new UserError('the WASM backend of TensorFlow.js does not start here');
+  module.tfjs = {
+    init: cwrap('init', null, []),
+    initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
+    getThreadsCount: cwrap('get_threads_count', 'number', []),
+    registerTensor: cwrap('register_tensor', null, ['number', 'number', 'number']),
+    disposeData: cwrap('dispose_data', null, ['number']),
+    dispose: cwrap('dispose', null, []),
+  };
 }
 
 /** Vectors that lie within one line of the cache are read faster. */

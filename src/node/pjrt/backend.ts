@@ -2,9 +2,8 @@ import { activate, addBackend } from '../../backend.js';
 import type { ProgramDtype, ProgramModel } from '../../engines/pjrt/program.js';
 import { UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
-import { forward, headLogits } from '../../families/vit/forward.js';
 import { weightSpecs } from '../../families/vit/weights.js';
-import { embeddingForward } from '../../models/embedding.js';
+import { engineOutputs } from '../../models/engineOutputs.js';
 import { namedWeights } from '../../models/weights.js';
 import { PjrtApi } from './api.js';
 import { PjrtClient } from './client.js';
@@ -40,11 +39,7 @@ export function programModel(config: VitConfig): ProgramModel {
   return {
     weights: weightSpecs(config),
     inputShape: [...config.imgSize, config.inChans],
-    outputs: {
-      logits: (ops, images) => forward(ops, config, images, { outputTokensOnly: true }),
-      embedding: (ops, images) => embeddingForward(ops, config, images),
-      heads: (ops, images) => headLogits(ops, config, images),
-    },
+    outputs: { ...engineOutputs(config) },
   };
 }
 

@@ -75,28 +75,25 @@ async function featuresOf(models: Awaited<ReturnType<Awaited<ReturnType<typeof l
   );
 }
 
-/** Every kernel of the engine, in two models: what it gives of logits, embeddings and heads, and what WASM gives. */
-const VARIANTS: Record<string, Partial<VitConfig>> = {
-  'map pooling, widths that are no multiple of four, SwiGLU, norms of queries and keys, registers, LayerScale':
-    {
-      pool: 'map',
-      embedDim: 30,
-      numHeads: 6,
-      patchSize: [8, 12],
-      patchBias: false,
-      swiglu: true,
-      qkNorm: true,
-      classToken: false,
-      registers: 2,
-      posEmbedPrefix: false,
-      layerScale: 0.5,
-    },
-  'two heads, parallel blocks, norm before the blocks, quick GELU': {
-    distilled: true,
-    parallel: 2,
-    preNorm: true,
-    activation: 'quick_gelu',
-  },
+/** Two models that have every kernel of the engine between them. */
+const MAP_POOLING: Partial<VitConfig> = {
+  pool: 'map',
+  embedDim: 30, // no multiple of four
+  numHeads: 6,
+  patchSize: [8, 12],
+  patchBias: false,
+  swiglu: true,
+  qkNorm: true,
+  classToken: false,
+  registers: 2,
+  posEmbedPrefix: false,
+  layerScale: 0.5,
+};
+const TWO_HEADS: Partial<VitConfig> = {
+  distilled: true,
+  parallel: 2,
+  preNorm: true,
+  activation: 'quick_gelu',
 };
 const SMALL: Partial<VitConfig> = {
   imgSize: [37, 51],
@@ -107,45 +104,40 @@ const SMALL: Partial<VitConfig> = {
   numClasses: 7,
 };
 
-async function engine() {
+/** What the engine gives of logits, embeddings and heads, and what WASM gives. */
+async function engine(fields: Partial<VitConfig>) {
   const { useBackend } = await library();
   const { attachRuntime } = await import('../../../src/backend.js');
-  const results: Record<string, unknown> = {};
-  for (const [name, fields] of Object.entries(VARIANTS)) {
-    const make = async (backend: string, values?: ReadonlyMap<string, Float32Array>) => {
-      await useBackend(backend);
-      const made = createModel({ ...SMALL, ...fields }, { seed: 1 });
-      for (const [key, weight] of namedWeights(made.layersModel)) {
-        if (values) setWeight(weight, values.get(key)!);
-      }
-      return made;
-    };
-    const wasm = await make('wasm');
-    const values = new Map(
-      [...namedWeights(wasm.layersModel)].map(([key, weight]) => {
-        const start = weight.read().dataSync<'float32'>();
-        return [key, start.map((value, i) => value + 0.05 * Math.sin(1.7 * i + key.length))] as const;
-      }),
-    );
-    for (const [key, weight] of namedWeights(wasm.layersModel)) setWeight(weight, values.get(key)!);
-    const webgpu = await make('webgpu', values);
-    await attachRuntime(webgpu, 'webgpu');
-    const [height, width] = webgpu.config.imgSize;
-    const images = Float32Array.from({ length: 3 * height * width * 3 }, (_, i) => Math.sin(0.7 * i));
-    const all = async (each: VisionTransformer) => {
-      const x = each.onBackend(() => tf.tensor4d(images, [3, height, width, 3]));
-      const logits = each.predict(x);
-      const tensor = [...(await logits.data())];
-      tf.dispose([x, logits]);
-      const [pixels, embeddings] = [await each.predictPixels(images, 3), await each.embedPixels(images, 3)];
-      return { tensor, pixels: [...pixels], embeddings: [...embeddings] };
-    };
-    const heads = await webgpu.headPixels(images, 3);
-    results[name] = { found: await all(webgpu), expected: await all(wasm), heads: heads && [...heads] };
-    wasm.dispose();
-    webgpu.dispose();
-  }
-  return results;
+  const make = async (backend: string, values?: ReadonlyMap<string, Float32Array>) => {
+    await useBackend(backend);
+    const made = createModel({ ...SMALL, ...fields }, { seed: 1 });
+    for (const [key, weight] of namedWeights(made.layersModel)) {
+      if (values) setWeight(weight, values.get(key)!);
+    }
+    return made;
+  };
+  const wasm = await make('wasm');
+  const values = new Map(
+    [...namedWeights(wasm.layersModel)].map(([key, weight]) => {
+      const start = weight.read().dataSync<'float32'>();
+      return [key, start.map((value, i) => value + 0.05 * Math.sin(1.7 * i + key.length))] as const;
+    }),
+  );
+  for (const [key, weight] of namedWeights(wasm.layersModel)) setWeight(weight, values.get(key)!);
+  const webgpu = await make('webgpu', values);
+  await attachRuntime(webgpu, 'webgpu');
+  const [height, width] = webgpu.config.imgSize;
+  const images = Float32Array.from({ length: 3 * height * width * 3 }, (_, i) => Math.sin(0.7 * i));
+  const all = async (each: VisionTransformer) => {
+    const x = each.onBackend(() => tf.tensor4d(images, [3, height, width, 3]));
+    const logits = each.predict(x);
+    const tensor = [...(await logits.data())];
+    tf.dispose([x, logits]);
+    const [pixels, embeddings] = [await each.predictPixels(images, 3), await each.embedPixels(images, 3)];
+    return { tensor, pixels: [...pixels], embeddings: [...embeddings] };
+  };
+  const heads = await webgpu.headPixels(images, 3);
+  return { found: await all(webgpu), expected: await all(wasm), heads: heads && [...heads] };
 }
 
 /** Batches of more images than a tensor on the device may hold: cut, computed, and joined again. */
@@ -305,7 +297,8 @@ async function worker() {
 const scenarios: Record<string, () => Promise<unknown>> = {
   logits,
   lost,
-  engine,
+  mapPooling: () => engine(MAP_POOLING),
+  twoHeads: () => engine(TWO_HEADS),
   batches,
   shaders,
   dataSync,

@@ -60,7 +60,7 @@ function plainTaps(from: number, to: number, method: ResampleMethod): Taps[] {
     const base = Math.floor(centre);
     const weights = new Array<number>(from).fill(0);
     for (let tap = base - reach + 1; tap <= base + reach; tap++) {
-      weights[Math.min(Math.max(tap, 0), from - 1)] += kernel(centre - tap);
+      weights[Math.min(Math.max(tap, 0), from - 1)]! += kernel(centre - tap);
     }
     return { first: 0, weights };
   });
@@ -114,7 +114,7 @@ export function resamplePosEmbed(
           const weight = wv * wh;
           if (weight === 0) return;
           const start = (prefix + (v.first + y) * from[1] + h.first + x) * dim;
-          for (let c = 0; c < dim; c++) sum[c] += weight * posEmbed[start + c];
+          for (let c = 0; c < dim; c++) sum[c]! += weight * posEmbed[start + c]!;
         });
       });
       out.set(sum, (prefix + row * to[1] + column) * dim);

@@ -13,7 +13,7 @@ export class Random {
   }
 
   /** A generator that goes on where the one that gave `state` stood. */
-  static fromState(state: readonly number[]): Random {
+  static fromState(state: readonly [number, number, number, number]): Random {
     return new Random(Uint32Array.from(state));
   }
 
@@ -25,11 +25,11 @@ export class Random {
   /** Uniform on the integers 0 … 2³² − 1. */
   uint32(): number {
     const w = this.words;
-    const result = (w[0] + w[1] + w[3]) >>> 0;
-    w[3] += 1;
-    w[0] = w[1] ^ (w[1] >>> 9);
-    w[1] = w[2] + (w[2] << 3);
-    w[2] = ((w[2] << 21) | (w[2] >>> 11)) + result;
+    const result = (w[0]! + w[1]! + w[3]!) >>> 0;
+    w[3]! += 1;
+    w[0] = w[1]! ^ (w[1]! >>> 9);
+    w[1] = w[2]! + (w[2]! << 3);
+    w[2] = ((w[2]! << 21) | (w[2]! >>> 11)) + result;
     return result;
   }
 

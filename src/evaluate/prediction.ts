@@ -16,10 +16,10 @@ export interface ImagePrediction {
 /** Cross-entropy of one image's logits [classes] in nats, with the class of the truth. */
 export function crossEntropy(logits: ArrayLike<number>, label: number): number {
   let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]);
+  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]!);
   let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] - max);
-  return Math.log(sum) + max - logits[label];
+  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i]! - max);
+  return Math.log(sum) + max - logits[label]!;
 }
 
 /**

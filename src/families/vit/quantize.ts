@@ -9,6 +9,8 @@ export interface MatrixCodes {
   scale: Float32Array;
 }
 
+type Matrix = readonly [rows: number, columns: number];
+
 const LARGEST_CODE = 127;
 /** Largest code of an activation that multiplies the weights. */
 const LARGEST_ACTIVATION = 127;
@@ -36,7 +38,7 @@ export function quantizeMatrix(values: Float32Array, k: number, n: number): Matr
   for (let row = 0; row < k; row++) {
     for (let column = 0; column < n; column++) {
       // `+ 0` turns -0 into 0, which is what a byte gives back.
-      rotated[row * n + column] = Math.round(rotated[row * n + column] * inverse[column]) + 0;
+      rotated[row * n + column] = Math.round(rotated[row * n + column]! * inverse[column]!) + 0;
     }
   }
   return { codes: rotated, scale };
@@ -51,8 +53,8 @@ function hadamardColumns(values: Float32Array, k: number, n: number): Float32Arr
     const step = half * distance;
     for (let start = 0; start < rotated.length; start += 2 * step) {
       for (let i = start; i < start + step; i++) {
-        const a = rotated[i];
-        const b = rotated[i + step];
+        const a = rotated[i]!;
+        const b = rotated[i + step]!;
         rotated[i] = a + b;
         rotated[i + step] = a - b;
       }
@@ -65,7 +67,7 @@ function hadamardColumns(values: Float32Array, k: number, n: number): Float32Arr
 export function dequantizeMatrix({ codes, scale }: MatrixCodes, k: number, n: number): Float32Array {
   const size = hadamardSize(k);
   return hadamardColumns(
-    codes.map((code, i) => code * scale[i % n] * size),
+    codes.map((code, i) => code * scale[i % n]! * size),
     k,
     n,
   );
@@ -84,21 +86,21 @@ function columnScales(values: Float32Array, k: number, n: number): Float32Array 
         if (row + offset >= k) continue;
         const start = (row + offset) * n;
         for (let column = 0; column < n; column++) {
-          const value = values[start + column];
+          const value = values[start + column]!;
           const size = Math.abs(value);
-          if (value > 0) positive[column] += value;
-          all[column] += size;
-          if (size > largest[column]) largest[column] = size;
+          if (value > 0) positive[column]! += value;
+          all[column]! += size;
+          if (size > largest[column]!) largest[column] = size;
         }
       }
       for (let column = 0; column < n; column++) {
-        const larger = Math.max(positive[column], all[column] - positive[column]);
-        if (larger > sums[column]) sums[column] = larger;
+        const larger = Math.max(positive[column]!, all[column]! - positive[column]!);
+        if (larger > sums[column]!) sums[column] = larger;
       }
     }
   }
   // Rounding may add a half to each of four codes.
-  return largest.map((most, column) => Math.max(most / LARGEST_CODE, sums[column] / (LARGEST_SUM - 2)) || 1);
+  return largest.map((most, column) => Math.max(most / LARGEST_CODE, sums[column]! / (LARGEST_SUM - 2)) || 1);
 }
 
 /** A model's shape and weights, wherever they come from. */
@@ -119,7 +121,8 @@ export function quantize<S extends Source>(source: S): S {
 function quantizedReader(config: VitConfig, read: WeightReader): WeightReader {
   const specs = new Map(weightSpecs(config).map((spec) => [spec.name, spec]));
   const scales = new Map<string, Float32Array>();
-  const quantizeWeight = async ({ name, shape: [k, n] }: WeightSpec) => {
+  const quantizeWeight = async ({ name, shape }: WeightSpec) => {
+    const [k, n] = shape as Matrix;
     const { codes, scale } = quantizeMatrix(await read(name), k, n);
     scales.set(scaleOf(name), scale);
     return codes;
@@ -145,7 +148,7 @@ export function dequantize<S extends Source>(source: S): S {
     const values = await source.readWeight(name);
     const spec = specs.get(name);
     if (!spec?.codes) return values;
-    const [k, n] = spec.shape;
+    const [k, n] = spec.shape as Matrix;
     return dequantizeMatrix({ codes: values, scale: await source.readWeight(scaleOf(name)) }, k, n);
   };
   return { ...source, config, readWeight };

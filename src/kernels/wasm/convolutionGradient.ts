@@ -76,7 +76,7 @@ const positions = (info: Info) => info.batchSize * info.outHeight * info.outWidt
 function patchRows(x: Float32Array, info: Info): Float32Array {
   const out = new Float32Array(patchSize(info) * positions(info));
   eachRun(info, (patch, image, length) => {
-    for (let i = 0; i < length; i++) out[patch + i] = x[image + i];
+    for (let i = 0; i < length; i++) out[patch + i] = x[image + i]!;
   });
   return out;
 }
@@ -85,7 +85,7 @@ function patchRows(x: Float32Array, info: Info): Float32Array {
 function sumOfPatches(patches: Float32Array, info: Info): Float32Array {
   const out = new Float32Array(info.batchSize * info.inHeight * info.inWidth * info.inChannels);
   eachRun(info, (patch, image, length) => {
-    for (let i = 0; i < length; i++) out[image + i] += patches[patch + i];
+    for (let i = 0; i < length; i++) out[image + i]! += patches[patch + i]!;
   });
   return out;
 }

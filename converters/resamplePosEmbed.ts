@@ -105,10 +105,9 @@ export function resamplePosEmbed(
   const out = new Float32Array((prefix + to[0] * to[1]) * dim);
   out.set(posEmbed.subarray(0, prefix * dim));
   const sum = new Float64Array(dim);
-  for (let row = 0; row < to[0]; row++) {
-    for (let column = 0; column < to[1]; column++) {
+  for (const [row, v] of vertical.entries()) {
+    for (const [column, h] of horizontal.entries()) {
       sum.fill(0);
-      const [v, h] = [vertical[row], horizontal[column]];
       v.weights.forEach((wv, y) => {
         h.weights.forEach((wh, x) => {
           const weight = wv * wh;

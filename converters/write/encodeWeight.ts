@@ -62,8 +62,9 @@ function toBytes(values: Float32Array): EncodedWeight {
 function toUint8(values: Float32Array): EncodedWeight {
   let [low, high] = [0, 0];
   for (let i = 0; i < values.length; i++) {
-    if (values[i]! < low) low = values[i]!;
-    if (values[i]! > high) high = values[i]!;
+    const value = values[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
   const scale = high > low ? (high - low) / 255 : 1;
   const min = -Math.round(-low / scale) * scale;

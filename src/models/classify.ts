@@ -124,7 +124,7 @@ export async function tensorToRgb(tensor: tf.Tensor): Promise<RgbImage> {
  * @throws UserError for another shape or dtype
  */
 export async function tensorLevels(tensor: tf.Tensor): Promise<Levels> {
-  const [height, width, channels] = tensor.shape;
+  const [height, width, channels] = tensor.shape as [number, number, number];
   if (tensor.rank !== 3 || channels !== 3) {
     throw new UserError(`classify takes a tensor [height, width, 3] of levels 0…255, got [${tensor.shape}]`);
   }
@@ -151,16 +151,19 @@ export function topPredictions(
   const values = Array.from(logits);
   const max = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const sum = values.reduce((total, value) => total + Math.exp(value - max), 0);
-  return topIndices(values, topK).map((index) => ({
-    index,
-    label: labels?.[index] ?? String(index),
-    probability: Math.exp(values[index] - max) / sum,
-    logit: values[index],
-  }));
+  return topIndices(values, topK).map((index) => {
+    const logit = values[index]!;
+    return {
+      index,
+      label: labels?.[index] ?? String(index),
+      probability: Math.exp(logit - max) / sum,
+      logit,
+    };
+  });
 }
 
 /** Indices of the k largest values, largest first; ties go to the lower index. */
 export function topIndices(values: ArrayLike<number>, k: number): number[] {
   const order = Array.from(values, (_, i) => i);
-  return order.sort((a, b) => values[b] - values[a] || a - b).slice(0, k);
+  return order.sort((a, b) => values[b]! - values[a]! || a - b).slice(0, k);
 }

@@ -136,9 +136,8 @@ function bytesPerValue({ dtype, quantization }: StoredSpec): number {
 async function readStored({ spec, group, offset, length }: StoredWeight): Promise<Float32Array> {
   const bytes = await group.read(offset, length);
   if (!spec.quantization) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const decoded = tf.io.decodeWeights(bytes.buffer as ArrayBuffer, [spec as tf.io.WeightsManifestEntry])[
-    spec.name
-  ];
+  const entry = spec as tf.io.WeightsManifestEntry;
+  const decoded = tf.io.decodeWeights(bytes.buffer as ArrayBuffer, [entry])[spec.name]!;
   try {
     return (await decoded.data<'float32'>()) as Float32Array;
   } finally {
@@ -148,6 +147,7 @@ async function readStored({ spec, group, offset, length }: StoredWeight): Promis
 
 /** The shards of a weight group as one run of bytes; one shard is held at a time. */
 class ShardedBytes {
+  /** Where each shard starts, as far as they were read. */
   private readonly starts: number[] = [0];
   private held: { index: number; bytes: Uint8Array } | undefined;
   /** Sum of the weights' lengths: what all shards together should have. */
@@ -179,7 +179,7 @@ class ShardedBytes {
     let index = this.starts.findLastIndex((start) => start <= offset);
     while (done < length) {
       const bytes = await this.shard(index);
-      const from = offset + done - this.starts[index];
+      const from = offset + done - this.startOf(index);
       const part = bytes.subarray(from, from + length - done);
       out.set(part, done);
       done += part.length;
@@ -192,13 +192,19 @@ class ShardedBytes {
     if (this.held?.index === index) return this.held.bytes;
     const path = this.paths[index];
     if (path === undefined) throw this.wrongLength('shorter');
-    const left = this.length - this.starts[index];
+    const start = this.startOf(index);
+    const left = this.length - start;
     const bytes = await this.files.read(path, left + SLACK);
     if (bytes.length > left) throw this.wrongLength('longer');
     this.held = { index, bytes };
-    const end = this.starts[index] + bytes.length;
-    this.starts[index + 1] = end;
+    this.starts[index + 1] = start + bytes.length;
     return bytes;
+  }
+
+  private startOf(index: number): number {
+    const start = this.starts[index];
+    if (start === undefined) throw new Error(`shard ${index} is read before the one ahead of it`);
+    return start;
   }
 
   private wrongLength(than: 'shorter' | 'longer'): UserError {

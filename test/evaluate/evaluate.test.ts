@@ -53,6 +53,15 @@ test.each([
   expect(() => predictionOf('a.png', 0, [1, 2, bad])).toThrow(/a\.png: the model's logit for class 2/);
 });
 
+test('a label that is none of the classes is refused, not counted as a wrong prediction with a loss of NaN', () => {
+  for (const label of [3, -1, 1.5, Number.NaN]) {
+    expect(() => predictionOf('a.png', label, [1, 2, 3])).toThrow(
+      /a\.png: is of class \S+, and the model has the classes 0 to 2/,
+    );
+    expect(() => crossEntropy([1, 2, 3], label)).toThrow('is none of the model’s 3 classes');
+  }
+});
+
 describe('measure', () => {
   const names = ['a', 'b', 'c', 'd'];
   const data = { length: 4, labels: [0, 1, 0, 1], describe: (index: number) => names[index]! };

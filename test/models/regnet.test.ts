@@ -150,6 +150,10 @@ test('a missing tensor, one of another shape and another network are one clear l
     tensors.set('model.head.fc.bias', { ...tensors.get('model.head.fc.bias')!, shape: [8] });
   });
   expect(() => convertRegnet(wrong)).toThrow('model.head.fc.bias should have shape [10], has [8]');
+  const scalar = changed((tensors) => {
+    tensors.set('model.stem.conv.weight', { ...tensors.get('model.stem.conv.weight')!, shape: [] });
+  });
+  expect(() => convertRegnet(scalar)).toThrow('model.stem.conv.weight should be a kernel [out, in, …]');
   const none = changed((tensors) => tensors.clear());
   expect(isRegnet(none)).toBe(false);
   expect(() => convertRegnet(none)).toThrow('no RegNet in it');

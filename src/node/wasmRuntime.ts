@@ -5,11 +5,12 @@ import { weightSpecs } from '../families/vit/weights.js';
 import { probeSimd } from '../kernels/wasm/featureProbe.js';
 import { engineOutputs } from '../models/engineOutputs.js';
 import type { EngineRuntime, RunOptions } from '../models/visionTransformer.js';
-import { compileOptimized, defaultThreads, startNodeWorker } from './wasmEngine.js';
+import { computingCores } from './cores.js';
+import { compileOptimized, startNodeWorker } from './wasmEngine.js';
 
 /** A model on the WASM engine: shared memory of its own, threads, 256 bits where V8 has them. */
 async function wasmRuntime(source: EngineSource): Promise<EngineRuntime> {
-  const { config, readWeight, threads = defaultThreads(), onProgress, signal } = source;
+  const { config, readWeight, threads = computingCores(), onProgress, signal } = source;
   const { logits, ...outputs } = engineOutputs(config);
   const engine = await createWasmEngine({
     forward: logits,

@@ -19,7 +19,7 @@ beforeAll(() => {
   const [{ paths, weights }] = json.weightsManifest as [
     { paths: [string]; weights: { name: string; shape: number[] }[] },
   ];
-  const shard = join(model, paths[0]!);
+  const shard = join(model, paths[0]);
   const bytes = readFileSync(shard);
   let at = 0;
   for (const { name, shape } of weights) {

@@ -179,7 +179,7 @@ class ShardedBytes {
     let index = this.starts.findLastIndex((start) => start <= offset);
     while (done < length) {
       const bytes = await this.shard(index);
-      const from = offset + done - this.startOf(index);
+      const from = offset + done - this.starts[index]!;
       const part = bytes.subarray(from, from + length - done);
       out.set(part, done);
       done += part.length;
@@ -192,19 +192,13 @@ class ShardedBytes {
     if (this.held?.index === index) return this.held.bytes;
     const path = this.paths[index];
     if (path === undefined) throw this.wrongLength('shorter');
-    const start = this.startOf(index);
+    const start = this.starts[index]!;
     const left = this.length - start;
     const bytes = await this.files.read(path, left + SLACK);
     if (bytes.length > left) throw this.wrongLength('longer');
     this.held = { index, bytes };
     this.starts[index + 1] = start + bytes.length;
     return bytes;
-  }
-
-  private startOf(index: number): number {
-    const start = this.starts[index];
-    if (start === undefined) throw new Error(`shard ${index} is read before the one ahead of it`);
-    return start;
   }
 
   private wrongLength(than: 'shorter' | 'longer'): UserError {

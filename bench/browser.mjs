@@ -83,7 +83,7 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     };
   }
   if (hasOrt) {
-    const ort = await import('/ort/ort.wasm.min.mjs');
+    const ort = await import(/** @type {any} */ ('/ort/ort.wasm.min.mjs'));
     ort.env.wasm.numThreads = threads;
     const session = await ort.InferenceSession.create('/ort-model/tiny.onnx', {
       executionProviders: ['wasm'],
@@ -112,13 +112,15 @@ async function profileOne(name) {
   const engine = globalThis.deit.tf.engine();
   const runKernel = engine.runKernel.bind(engine);
   const calls = [];
-  engine.runKernel = (kernel, inputs, attrs) => {
+  /** @type {(...args: any[]) => any} */
+  const timed = (kernel, inputs, attrs) => {
     const start = performance.now();
     const result = runKernel(kernel, inputs, attrs);
     for (const each of [result].flat()) each.dataSync?.();
     calls.push([kernel, performance.now() - start]);
     return result;
   };
+  engine.runKernel = timed;
   try {
     await globalThis.contenders[name]();
   } finally {

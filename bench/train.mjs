@@ -72,7 +72,9 @@ async function ours(backend, { shape, batch }, given) {
   const student = deit.studentOf(model, { frozenBlocks: 0, attentionOnly: false });
   for (const [name, weight] of student.weights) {
     const values = await read(name);
-    tf.tidy(() => weight.write(tf.tensor(values, weight.shape)));
+    tf.tidy(() => {
+      weight.write(tf.tensor(values, weight.shape));
+    });
   }
   const [height, width] = shape.imgSize;
   const inputs = {
@@ -117,7 +119,12 @@ async function ours(backend, { shape, batch }, given) {
 async function pytorch({ python, device }, threads, { shape, batch }, given) {
   const folder = await mkdtemp(join(tmpdir(), 'deit-bench-train-'));
   const config = deit.resolveConfig({ ...shape, distilled: true });
-  const model = { config, readWeight: freshWeights(config, 'deit', 1) };
+  const model = {
+    config,
+    labels: undefined,
+    preprocessing: deit.preprocessingFor('deit', config.imgSize),
+    readWeight: freshWeights(config, 'deit', 1),
+  };
   await writeFile(join(folder, 'weights.safetensors'), stateDictChunks(model));
   const [side] = shape.imgSize;
   const tensor = (name, dims, values) => ({ name, shape: dims, read: () => values });

@@ -57,7 +57,8 @@ function testsOf(/** @type {readonly string[]} */ files) {
       : `dist/test/${file.replace(/^src\//, '').replace(/\.ts$/, '.test.js')}`,
   );
   const found = compiled.filter((file) => file.endsWith('.test.js') && existsSync(join(root, file)));
-  if (found.length === 0) console.log(`no test is named like ${files.join(', ')}; npm run dev -- PATH chooses`);
+  if (found.length === 0)
+    console.log(`no test is named like ${files.join(', ')}; npm run dev -- PATH chooses`);
   return found;
 }
 

@@ -113,6 +113,7 @@ const virtualModules = (sources) => ({
   load: (id) => sources[id.slice(1)],
 });
 
+/** @type {import('vite').InlineConfig} */
 const common = {
   root,
   configFile: false,
@@ -121,7 +122,11 @@ const common = {
   publicDir: false,
 };
 
-const bundle = await build({
+/** What Vite has built, of one entry and not watched. */
+const buildOnce = async (/** @type {import('vite').InlineConfig} */ config) =>
+  /** @type {import('vite').Rolldown.RolldownOutput} */ (await build(config));
+
+const bundle = await buildOnce({
   ...common,
   plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable],
   build: {
@@ -186,7 +191,7 @@ async function inlinedWorker() {
   const entry = `import ${JSON.stringify(join(root, 'dist/src/browser/setup.js'))};
 import { serveWorker } from ${JSON.stringify(join(root, 'dist/src/browser/worker/serve.js'))};
 serveWorker();`;
-  const { output } = await build({
+  const { output } = await buildOnce({
     ...common,
     plugins: [virtualModules({ worker: entry }), noNodeModules, noOuterVariable],
     build: {
@@ -205,7 +210,7 @@ serveWorker();`;
   return output[0].code;
 }
 
-const moduleIds = bundle.output.flatMap((chunk) => chunk.moduleIds ?? []);
+const moduleIds = bundle.output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
 const licenses = thirdPartyLicenses(moduleIds, ['@tensorflow/tfjs-backend-wasm']);
 await writeFile(join(outDir, 'THIRD_PARTY_LICENSES.txt'), licenses);
 

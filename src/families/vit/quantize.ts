@@ -87,27 +87,31 @@ function columnScales(values: Float32Array, k: number, n: number): Float32Array 
   const sums = new Float32Array(n);
   for (let row = 0; row < k; row += 8) {
     for (const added of ADDED_ROWS) {
-      const rows = added.map((offset) => row + offset).filter((added) => added < k);
-      widenScales(values, rows, n, largest, sums);
+      const rows = added.filter((offset) => row + offset < k).length;
+      widenScales(values.subarray((row + added[0]) * n), rows, n, largest, sums);
     }
   }
   // Rounding may add a half to each of four codes.
   return largest.map((most, column) => Math.max(most / LARGEST_CODE, sums[column] / (LARGEST_SUM - 2)) || 1);
 }
 
-/** Takes rows whose products are added: the largest value of each column, and the larger sum of one sign. */
+/**
+ * Takes rows whose products are added (at 0, 1, 4 and 5, or the first of these): the largest value of each column, and the
+ * larger sum of one sign.
+ */
 function widenScales(
   values: Float32Array,
-  rows: readonly number[],
+  rows: number,
   n: number,
   largest: Float32Array,
   sums: Float32Array,
 ): void {
-  const starts = rows.map((row) => row * n);
   for (let column = 0; column < n; column++) {
-    let [positive, all, most] = [0, 0, largest[column]];
-    for (let i = 0; i < starts.length; i++) {
-      const value = values[starts[i] + column];
+    let positive = 0;
+    let all = 0;
+    let most = largest[column];
+    for (let at = column, row = 0; row < rows; row++, at += row === 2 ? 3 * n : n) {
+      const value = values[at];
       const size = Math.abs(value);
       if (value > 0) positive = fround(positive + value);
       all = fround(all + size);

@@ -19,6 +19,11 @@ export interface ModelFiles {
   readIfThere?(path: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Bytes that a file has, where that is known without reading it. */
   size?(path: string): Promise<number>;
+  /**
+   * Fills `target` with a file's bytes from `position` on, where `size` is known and a part can be had without the rest;
+   * false if the file ends before.
+   */
+  readInto?(path: string, position: number, target: Uint8Array): Promise<boolean>;
 }
 
 /** A converted model, read from its files. */
@@ -177,6 +182,16 @@ class ShardedBytes {
     const out = new Uint8Array(length);
     let done = 0;
     let index = this.starts.findLastIndex((start) => start <= offset);
+    while (this.files.readInto && done < length) {
+      const left = (await this.endOf(index)) - offset - done;
+      const part = out.subarray(done, done + Math.min(left, length - done));
+      const place = offset + done - this.starts[index];
+      if (part.length > 0 && !(await this.files.readInto(this.pathOf(index), place, part))) {
+        throw this.wrongLength('shorter');
+      }
+      done += part.length;
+      index++;
+    }
     while (done < length) {
       const bytes = await this.shard(index);
       const from = offset + done - this.starts[index];
@@ -188,10 +203,22 @@ class ShardedBytes {
     return out;
   }
 
-  private async shard(index: number): Promise<Uint8Array> {
-    if (this.held?.index === index) return this.held.bytes;
+  private pathOf(index: number): string {
     const path = this.paths[index];
     if (path === undefined) throw this.wrongLength('shorter');
+    return path;
+  }
+
+  /** Where a shard ends, by its file's size. */
+  private async endOf(index: number): Promise<number> {
+    const path = this.pathOf(index);
+    this.starts[index + 1] ??= this.starts[index] + (await this.files.size!(path));
+    return this.starts[index + 1];
+  }
+
+  private async shard(index: number): Promise<Uint8Array> {
+    if (this.held?.index === index) return this.held.bytes;
+    const path = this.pathOf(index);
     const left = this.length - this.starts[index];
     const bytes = await this.files.read(path, left + SLACK);
     if (bytes.length > left) throw this.wrongLength('longer');

@@ -43,23 +43,24 @@ export class Random {
   }
 
   /** A generator that goes on where the one that gave `state` stood. */
-  static fromState(state: readonly number[]): Random {
+  static fromState(state: readonly [number, number, number, number]): Random {
     return new Random(Uint32Array.from(state));
   }
 
   /** Four unsigned 32-bit integers: all there is to store. */
-  get state(): number[] {
-    return [...this.words];
+  get state(): [number, number, number, number] {
+    const [a = 0, b = 0, c = 0, d = 0] = this.words;
+    return [a, b, c, d];
   }
 
   /** Uniform on the integers 0 … 2³² − 1. */
   uint32(): number {
     const w = this.words;
-    const result = (w[0] + w[1] + w[3]) >>> 0;
-    w[3] += 1;
-    w[0] = w[1] ^ (w[1] >>> 9);
-    w[1] = w[2] + (w[2] << 3);
-    w[2] = ((w[2] << 21) | (w[2] >>> 11)) + result;
+    const result = (w[0]! + w[1]! + w[3]!) >>> 0;
+    w[3]! += 1;
+    w[0] = w[1]! ^ (w[1]! >>> 9);
+    w[1] = w[2]! + (w[2]! << 3);
+    w[2] = ((w[2]! << 21) | (w[2]! >>> 11)) + result;
     return result;
   }
 

@@ -141,9 +141,8 @@ function bytesPerValue({ dtype, quantization }: StoredSpec): number {
 async function readStored({ spec, group, offset, length }: StoredWeight): Promise<Float32Array> {
   const bytes = await group.read(offset, length);
   if (!spec.quantization) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const decoded = tf.io.decodeWeights(bytes.buffer as ArrayBuffer, [spec as tf.io.WeightsManifestEntry])[
-    spec.name
-  ];
+  const entry = spec as tf.io.WeightsManifestEntry;
+  const decoded = tf.io.decodeWeights(bytes.buffer as ArrayBuffer, [entry])[spec.name]!;
   try {
     return (await decoded.data<'float32'>()) as Float32Array;
   } finally {
@@ -153,6 +152,7 @@ async function readStored({ spec, group, offset, length }: StoredWeight): Promis
 
 /** The shards of a weight group as one run of bytes; one shard is held at a time. */
 class ShardedBytes {
+  /** Where each shard starts, as far as they were read. */
   private readonly starts: number[] = [0];
   private held: { index: number; bytes: Uint8Array } | undefined;
   /** Sum of the weights' lengths: what all shards together should have. */
@@ -185,7 +185,7 @@ class ShardedBytes {
     while (this.files.readInto && done < length) {
       const left = (await this.endOf(index)) - offset - done;
       const part = out.subarray(done, done + Math.min(left, length - done));
-      const place = offset + done - this.starts[index];
+      const place = offset + done - this.startOf(index);
       if (part.length > 0 && !(await this.files.readInto(this.pathOf(index), place, part))) {
         throw this.wrongLength('shorter');
       }
@@ -194,7 +194,7 @@ class ShardedBytes {
     }
     while (done < length) {
       const bytes = await this.shard(index);
-      const from = offset + done - this.starts[index];
+      const from = offset + done - this.startOf(index);
       const part = bytes.subarray(from, from + length - done);
       out.set(part, done);
       done += part.length;
@@ -212,20 +212,29 @@ class ShardedBytes {
   /** Where a shard ends, by its file's size. */
   private async endOf(index: number): Promise<number> {
     const path = this.pathOf(index);
-    this.starts[index + 1] ??= this.starts[index] + (await this.files.size!(path));
-    return this.starts[index + 1];
+    const known = this.starts[index + 1];
+    if (known !== undefined) return known;
+    const end = this.startOf(index) + (await this.files.size!(path));
+    this.starts[index + 1] = end;
+    return end;
   }
 
   private async shard(index: number): Promise<Uint8Array> {
     if (this.held?.index === index) return this.held.bytes;
     const path = this.pathOf(index);
-    const left = this.length - this.starts[index];
+    const start = this.startOf(index);
+    const left = this.length - start;
     const bytes = await this.files.read(path, left + SLACK);
     if (bytes.length > left) throw this.wrongLength('longer');
     this.held = { index, bytes };
-    const end = this.starts[index] + bytes.length;
-    this.starts[index + 1] = end;
+    this.starts[index + 1] = start + bytes.length;
     return bytes;
+  }
+
+  private startOf(index: number): number {
+    const start = this.starts[index];
+    if (start === undefined) throw new Error(`shard ${index} is read before the one ahead of it`);
+    return start;
   }
 
   private wrongLength(than: 'shorter' | 'longer'): UserError {

@@ -109,8 +109,8 @@ function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module): boolean 
     for (const [i, { timeTiles }] of builds.entries()) {
       const start = performance.now();
       timeTiles(65536, 2 * 65536, 256, 3 * 65536, 40);
-      least[i] = Math.min(least[i], performance.now() - start);
+      least[i] = Math.min(least[i]!, performance.now() - start);
     }
   }
-  return least[1] > LEAST_GAIN * least[0];
+  return least[1]! > LEAST_GAIN * least[0]!;
 }

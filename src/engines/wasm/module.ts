@@ -2,9 +2,6 @@
 import { UserError } from '../../errors.js';
 import { probeSimd, type SimdSupport } from '../../kernels/wasm/featureProbe.js';
 import { givesSameBits } from './bitCheck.js';
-import relaxedSimd from './generated/relaxedSimd.js';
-import simd from './generated/simd.js';
-import wideSimd from './generated/wideSimd.js';
 import type { Tiles } from './record.js';
 
 /** The functions of assembly/index.ts. Addresses are in bytes. */
@@ -40,8 +37,8 @@ export interface EngineModule {
 }
 
 /**
- * Compiles a binary at once and with full optimisation; `wide`: so that pairs of 128-bit operations become 256-bit ones.
- * Gives undefined where it cannot.
+ * Compiles a binary with full optimisation; `wide`: so that pairs of 128-bit operations become 256-bit ones. Gives
+ * undefined where it cannot.
  */
 export type CompileOptimized = (
   binary: Uint8Array<ArrayBuffer>,
@@ -52,6 +49,8 @@ export interface ModuleOptions {
   /** The most that may be used; for tests. */
   readonly simd?: SimdSupport;
   readonly compile?: CompileOptimized;
+  /** Whether threads share the memory; by default they do. */
+  readonly shared?: boolean;
 }
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): EngineExports {
@@ -74,26 +73,49 @@ export function tilesOf(kernels: EngineExports): Tiles {
 }
 
 /** The best build for this machine. */
-export function compileEngine({ simd: most, compile }: ModuleOptions = {}): EngineModule {
+export async function compileEngine(options: ModuleOptions = {}): Promise<EngineModule> {
+  const { simd: most, compile, shared = true } = options;
   const support = most ?? probeSimd();
   if (support === 'none')
     throw new UserError('the WASM engine needs SIMD, which this JavaScript engine lacks');
-  const wide = support === 'relaxed' && compile ? compileWide(compile) : undefined;
+  const wide = support === 'relaxed' && compile ? await compileWide(compile, shared) : undefined;
   if (wide) return { module: wide, bits: 256, simd: support };
-  const binary = decodeBase64(support === 'relaxed' ? relaxedSimd : simd);
-  return { module: new WebAssembly.Module(binary), bits: 128, simd: support };
+  const binary = await readBuild(support === 'relaxed' ? 'relaxedSimd' : 'simd', shared);
+  return { module: await WebAssembly.compile(binary), bits: 128, simd: support };
+}
+
+type BuildName = 'simd' | 'relaxedSimd' | 'wideSimd';
+
+/** Each a module of its own, so that a page fetches the one that it runs. */
+const BUILDS: Record<BuildName, Record<'shared' | 'alone', () => Promise<{ default: string }>>> = {
+  simd: {
+    shared: () => import('./generated/simd.js'),
+    alone: () => import('./generated/simdAlone.js'),
+  },
+  relaxedSimd: {
+    shared: () => import('./generated/relaxedSimd.js'),
+    alone: () => import('./generated/relaxedSimdAlone.js'),
+  },
+  wideSimd: {
+    shared: () => import('./generated/wideSimd.js'),
+    alone: () => import('./generated/wideSimdAlone.js'),
+  },
+};
+
+async function readBuild(name: BuildName, shared: boolean): Promise<Uint8Array<ArrayBuffer>> {
+  const { default: text } = await BUILDS[name][shared ? 'shared' : 'alone']();
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 /** The wide build, if it is compiled to 256-bit operations that give the bits of 128-bit ones. */
-function compileWide(compile: CompileOptimized): WebAssembly.Module | undefined {
-  const binary = decodeBase64(wideSimd);
+async function compileWide(
+  compile: CompileOptimized,
+  shared: boolean,
+): Promise<WebAssembly.Module | undefined> {
+  const binary = await readBuild('wideSimd', shared);
   const wide = compile(binary, true);
   const plain = wide && compile(binary, false);
-  return plain && givesSameBits(wide, plain) && isFaster(wide, plain) ? wide : undefined;
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return plain && givesSameBits(wide, plain, shared) && isFaster(wide, plain, shared) ? wide : undefined;
 }
 
 /** By how much 256 bits must be faster: nearly 2 where V8 joined the operations, 1 where it joined none. */
@@ -101,8 +123,8 @@ const LEAST_GAIN = 1.25;
 const RUNS = 12;
 
 /** Whether tiles of `wide` take less time than those of `plain`, each at its best of some runs. */
-function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module): boolean {
-  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared: true });
+function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module, shared: boolean): boolean {
+  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared });
   const builds = [wide, plain].map((module) => instantiate(module, memory));
   const least = builds.map(() => Number.POSITIVE_INFINITY);
   for (let run = 0; run < RUNS; run++) {

@@ -65,7 +65,7 @@ for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), jo
 
 /**
  * What a page fetches only where it tries a GPU, decodes image files, takes models from the hub, converts a checkpoint,
- * writes a SavedModel or exports a checkpoint; all else is one file.
+ * writes a SavedModel or exports a checkpoint, and the builds of the engine, of which it runs one; all else is one file.
  */
 const ON_DEMAND = new RegExp(
   [
@@ -77,7 +77,7 @@ const ON_DEMAND = new RegExp(
     '@noble/|/browser/hub/|/src/hub/',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
-    '/engines/webgpu/|/webgpuRuntime\\.js$',
+    '/engines/webgpu/|/webgpuRuntime\\.js$|/wasm/generated/.*Shared|/engines/wasm/generated/',
   ].join('|'),
 );
 

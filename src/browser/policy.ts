@@ -78,9 +78,12 @@ export function requireWebAssembly(): void {
 /** A worker that has not answered after so many milliseconds is taken not to start. */
 const PROBE_MS = 5000;
 
-/** Whether workers start from blobs here, which a policy may forbid (worker-src, else script-src). */
+let started: Promise<boolean> | undefined;
+
+/** Whether workers start from blobs here, which a policy may forbid (worker-src, else script-src); asked once. */
 export function blobWorkersStart(): Promise<boolean> {
-  return workerAnswers('postMessage(0)');
+  started ??= workerAnswers('postMessage(0)');
+  return started;
 }
 
 /** Whether such a worker may take in a script from a blob too, as tfjs' threads do (script-src). */

@@ -1,7 +1,7 @@
 import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
-import { load } from '../node/index.js';
+import { load } from '../node/load.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';

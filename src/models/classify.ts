@@ -159,8 +159,22 @@ export function topPredictions(
   }));
 }
 
+/** As many are kept in order while the values are gone through; for more, sorting all is faster. */
+const FEW = 32;
+
 /** Indices of the k largest values, largest first; ties go to the lower index. */
 export function topIndices(values: ArrayLike<number>, k: number): number[] {
-  const order = Array.from(values, (_, i) => i);
-  return order.sort((a, b) => values[b] - values[a] || a - b).slice(0, k);
+  if (k > FEW) {
+    const order = Array.from(values, (_, i) => i);
+    return order.sort((a, b) => values[b] - values[a] || a - b).slice(0, k);
+  }
+  const top: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (top.length === k && !(value > values[top[k - 1]])) continue;
+    let place = Math.min(top.length, k - 1);
+    for (; place > 0 && value > values[top[place - 1]]; place--) top[place] = top[place - 1];
+    top[place] = i;
+  }
+  return top;
 }

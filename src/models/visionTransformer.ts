@@ -402,12 +402,20 @@ export class VisionTransformer implements ImageModel {
     this.onBackend(() => {}); // a model that cannot run says so before anything is decoded
     const images = isList(given) ? given : [given];
     const size = ONE_BY_ONE.includes(this.backend) && !this.runtime?.run ? 1 : BATCH;
-    const rows: Float32Array[] = [];
-    for (let start = 0; start < images.length; start += size) {
+    const prepare = (start: number) => {
       const prepared = images
         .slice(start, start + size)
         .map((image, i) => this.pixelsOf(image, isList(given) ? start + i : undefined, signal));
-      const pixels = await unlessAborted(Promise.all(prepared), signal);
+      const all = unlessAborted(Promise.all(prepared), signal);
+      all.catch(() => {}); // told where it is awaited
+      return all;
+    };
+    const rows: Float32Array[] = [];
+    let next = prepare(0);
+    for (let start = 0; start < images.length; start += size) {
+      const pixels = await next;
+      // The next images are decoded while these are computed.
+      next = prepare(start + size);
       const all = await compute(concatFloats(pixels), pixels.length);
       this.checkFinite(all);
       for (const i of pixels.keys()) rows.push(rowOf(all, i, pixels.length));

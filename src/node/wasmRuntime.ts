@@ -1,10 +1,11 @@
 import { addEngine } from '../backend.js';
 import { probeSimd } from '../kernels/wasm/featureProbe.js';
 import { wasmRuntime } from '../models/wasmRuntime.js';
-import { compileOptimized, defaultThreads, startNodeWorker } from './wasmEngine.js';
+import { computingCores } from './cores.js';
+import { compileOptimized, startNodeWorker } from './wasmEngine.js';
 
 const nodeRuntime = wasmRuntime(() => ({
-  threads: defaultThreads(),
+  threads: computingCores(),
   startWorker: startNodeWorker,
   compile: compileOptimized,
 }));

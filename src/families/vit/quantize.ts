@@ -33,32 +33,43 @@ export function quantizeMatrix(values: Float32Array, k: number, n: number): Matr
   const rotated = hadamardColumns(values, k, n);
   const scale = columnScales(rotated, k, n);
   const inverse = scale.map((step) => 1 / step);
-  for (let row = 0; row < k; row++) {
+  for (let start = 0; start < k * n; start += n) {
     for (let column = 0; column < n; column++) {
-      // `+ 0` turns -0 into 0, which is what a byte gives back.
-      rotated[row * n + column] = Math.round(rotated[row * n + column] * inverse[column]) + 0;
+      // As Math.round, whose -0 is 0 here, which is what a byte gives back.
+      rotated[start + column] = Math.floor(rotated[start + column] * inverse[column] + 0.5) + 0;
     }
   }
   return { codes: rotated, scale };
 }
 
-/** (H / n) W: its own inverse up to the factor n. */
+/** (H / n) W: its own inverse up to the factor n, which is a power of 4. */
 function hadamardColumns(values: Float32Array, k: number, n: number): Float32Array {
   const size = hadamardSize(k);
-  const rotated = values.map((value) => value / size);
+  const rotated = new Float32Array(values.length);
+  for (let i = 0; i < rotated.length; i++) rotated[i] = values[i] / size;
   const distance = (k / size) * n;
-  for (let half = 1; half < size; half *= 2) {
-    const step = half * distance;
-    for (let start = 0; start < rotated.length; start += 2 * step) {
-      for (let i = start; i < start + step; i++) {
-        const a = rotated[i];
-        const b = rotated[i + step];
-        rotated[i] = a + b;
-        rotated[i + step] = a - b;
-      }
+  for (let quarter = 1; quarter < size; quarter *= 4) {
+    const step = quarter * distance;
+    for (let start = 0; start < rotated.length; start += 4 * step) {
+      for (let i = start; i < start + step; i++) combineFour(rotated, i, step);
     }
   }
   return rotated;
+}
+
+const { fround } = Math;
+
+/** Two steps of the transform at once: values `step` apart, then sums and differences 2 · step apart. */
+function combineFour(values: Float32Array, i: number, step: number): void {
+  const [j, l, m] = [i + step, i + 2 * step, i + 3 * step];
+  const sum = fround(values[i] + values[j]);
+  const difference = fround(values[i] - values[j]);
+  const otherSum = fround(values[l] + values[m]);
+  const otherDifference = fround(values[l] - values[m]);
+  values[i] = sum + otherSum;
+  values[j] = difference + otherDifference;
+  values[l] = sum - otherSum;
+  values[m] = difference - otherDifference;
 }
 
 /** The matrix that codes stand for: H · codes · diag(scale), float32 [k, n]. */
@@ -74,31 +85,38 @@ export function dequantizeMatrix({ codes, scale }: MatrixCodes, k: number, n: nu
 function columnScales(values: Float32Array, k: number, n: number): Float32Array {
   const largest = new Float32Array(n);
   const sums = new Float32Array(n);
-  const positive = new Float32Array(n);
-  const all = new Float32Array(n);
   for (let row = 0; row < k; row += 8) {
     for (const added of ADDED_ROWS) {
-      positive.fill(0);
-      all.fill(0);
-      for (const offset of added) {
-        if (row + offset >= k) continue;
-        const start = (row + offset) * n;
-        for (let column = 0; column < n; column++) {
-          const value = values[start + column];
-          const size = Math.abs(value);
-          if (value > 0) positive[column] += value;
-          all[column] += size;
-          if (size > largest[column]) largest[column] = size;
-        }
-      }
-      for (let column = 0; column < n; column++) {
-        const larger = Math.max(positive[column], all[column] - positive[column]);
-        if (larger > sums[column]) sums[column] = larger;
-      }
+      const rows = added.map((offset) => row + offset).filter((added) => added < k);
+      widenScales(values, rows, n, largest, sums);
     }
   }
   // Rounding may add a half to each of four codes.
   return largest.map((most, column) => Math.max(most / LARGEST_CODE, sums[column] / (LARGEST_SUM - 2)) || 1);
+}
+
+/** Takes rows whose products are added: the largest value of each column, and the larger sum of one sign. */
+function widenScales(
+  values: Float32Array,
+  rows: readonly number[],
+  n: number,
+  largest: Float32Array,
+  sums: Float32Array,
+): void {
+  const starts = rows.map((row) => row * n);
+  for (let column = 0; column < n; column++) {
+    let [positive, all, most] = [0, 0, largest[column]];
+    for (let i = 0; i < starts.length; i++) {
+      const value = values[starts[i] + column];
+      const size = Math.abs(value);
+      if (value > 0) positive = fround(positive + value);
+      all = fround(all + size);
+      if (size > most) most = size;
+    }
+    largest[column] = most;
+    const larger = Math.max(positive, all - positive);
+    if (larger > sums[column]) sums[column] = larger;
+  }
 }
 
 /** A model's shape and weights, wherever they come from. */

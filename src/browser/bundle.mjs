@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { thirdPartyLicenses } from './licenses.mjs';
@@ -124,8 +124,8 @@ const common = {
   publicDir: false,
 };
 
-/** The modules of the entry `wasm`, but for those on demand: they are one file, which both entries load. */
-const wasmModules = await staticModules(WASM_ENTRY);
+/** The modules of the entry `wasm`: those that it imports at once, and those that it may import later. */
+const wasmModules = await modulesOf(WASM_ENTRY);
 
 const bundle = await build({
   ...common,
@@ -146,7 +146,9 @@ const bundle = await build({
         assetFileNames: '[name][extname]',
         codeSplitting: {
           groups: [
-            { name: 'engine', test: (id) => wasmModules.has(id), priority: 2 },
+            { name: 'engine', test: (id) => wasmModules.atOnce.has(id), priority: 3 },
+            // What of core the entry `wasm` needs for checkpoints, so that core need not come for it.
+            { name: 'convert', test: (id) => wasmModules.later.has(id) && !ON_DEMAND.test(id), priority: 2 },
             { name: 'core', test: (id) => !ON_DEMAND.test(id) && id !== WASM_ENTRY, priority: 1 },
           ],
         },
@@ -157,9 +159,8 @@ const bundle = await build({
 
 await buildInlined();
 
-/** Paths of the modules that an entry imports at once, and theirs. */
-async function staticModules(entry) {
-  const found = new Set();
+/** Paths of the modules that an entry imports at once, and of those that these import later. */
+async function modulesOf(entry) {
   const { output } = await build({
     ...common,
     plugins: [noNodeModules],
@@ -171,12 +172,16 @@ async function staticModules(entry) {
     },
   });
   const byName = new Map(output.map((chunk) => [chunk.fileName, chunk]));
-  const visit = ({ moduleIds, imports }) => {
-    for (const id of moduleIds) if (!id.startsWith('\0') && id !== entry) found.add(id);
-    for (const name of imports) visit(byName.get(name));
+  const files = (chunks) => chunks.flatMap(({ moduleIds }) => moduleIds).filter((id) => isAbsolute(id));
+  const first = new Set();
+  const visit = (chunk) => {
+    first.add(chunk);
+    for (const name of chunk.imports) visit(byName.get(name));
   };
   visit(output.find(({ isEntry }) => isEntry));
-  return found;
+  const atOnce = new Set(files([...first]).filter((id) => id !== entry));
+  const later = new Set(files(output.filter((chunk) => !first.has(chunk))));
+  return { atOnce, later };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What the WASM engine has in a page or a web worker: workers where memory can be shared, else the calling thread. */
-import type { EngineWorker } from '../engines/wasm/index.js';
+import { compileEngine, type EngineWorker } from '../engines/wasm/index.js';
 import type { EngineHost } from '../models/wasmEngine.js';
 import { blobWorkersStart, requireWebAssembly, scriptUrl } from './policy.js';
 
@@ -8,13 +8,22 @@ const START_LIMIT = 10_000;
 
 let threadless: Promise<string | undefined> | undefined;
 
-/** @throws UserError if there is no WebAssembly here, or the page may not use it */
+/** Begins to compile the kernels too. Throws a UserError if there is no WebAssembly here, or the page may not use it. */
 export async function browserHost(): Promise<EngineHost> {
   requireWebAssembly();
   threadless ??= whyNoThreads();
   const reason = await threadless;
-  if (reason !== undefined) return { threads: 1, startWorker: undefined, reason };
-  return { threads: defaultThreads(), startWorker: startWebWorker, startLimit: START_LIMIT };
+  const tryWide = mayBeWide();
+  // While the files of a model arrive; what fails here fails again where it is told.
+  compileEngine({ shared: reason === undefined, tryWide }).catch(() => {});
+  if (reason !== undefined) return { threads: 1, startWorker: undefined, reason, tryWide };
+  return { threads: defaultThreads(), startWorker: startWebWorker, startLimit: START_LIMIT, tryWide };
+}
+
+/** Whether this may be V8 on x64: only there is the flag that a browser can have been started with. */
+function mayBeWide(): boolean {
+  const agent = globalThis.navigator?.userAgent ?? '';
+  return /Chrom(e|ium)\//.test(agent) && !/Mobile|Android|\barm|aarch64/i.test(agent);
 }
 
 /** Half the logical cores, as two of them often share one core's arithmetic; at least one. */
@@ -24,6 +33,7 @@ function defaultThreads(): number {
 
 /** Why workers cannot compute with the page, if they cannot. */
 async function whyNoThreads(): Promise<string | undefined> {
+  if (typeof Worker === 'undefined') return 'one thread, as there are no web workers here';
   // Where memory is not shared, browsers hide the class or refuse to send it.
   if (globalThis.crossOriginIsolated === false && !canShare()) {
     return 'one thread, as the page is not cross-origin isolated';

@@ -68,6 +68,11 @@ export function requireWebAssembly(): void {
   try {
     new WebAssembly.Module(EMPTY_MODULE);
   } catch (cause) {
+    if (typeof location === 'undefined') {
+      throw new UserError(`this host lets no code compile WebAssembly (${(cause as Error).message})`, {
+        cause,
+      });
+    }
     throw new UserError(
       "the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src",
       { cause },

@@ -19,6 +19,8 @@ export interface EngineHost {
   /** How long workers may take to start, in milliseconds; by default they start with the first call. */
   readonly startLimit?: number;
   readonly compile?: CompileOptimized;
+  /** Whether 256-bit operations are tried without `compile`. */
+  readonly tryWide?: boolean;
   /** Why there are no workers, where one might expect them. */
   readonly reason?: string;
 }
@@ -35,7 +37,7 @@ export interface OpenedEngine {
 /** Reads a model's weights into an engine. */
 export async function openWasmEngine(source: EngineSource, host: EngineHost): Promise<OpenedEngine> {
   const { config, readWeight, threads = host.threads, onProgress, signal } = source;
-  const { startWorker, startLimit, compile } = host;
+  const { startWorker, startLimit, compile, tryWide } = host;
   const { logits, ...outputs }: Record<'logits' | OutputName, EngineForward> = engineOutputs(config);
   const engine = await createWasmEngine({
     forward: logits,
@@ -48,6 +50,7 @@ export async function openWasmEngine(source: EngineSource, host: EngineHost): Pr
     startLimit,
     shared: startWorker !== undefined,
     compile,
+    tryWide,
     onProgress,
     signal,
   });

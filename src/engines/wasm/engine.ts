@@ -40,6 +40,8 @@ export interface WasmEngineOptions {
   readonly shared?: boolean;
   /** How to compile with full optimisation and 256-bit operations; without it, the engine has 128-bit ones. */
   readonly compile?: CompileOptimized;
+  /** Whether 256-bit operations are tried without it, since V8 may have been started with its flag for them. */
+  readonly tryWide?: boolean;
   /** The most that the kernels may use of SIMD; for tests. */
   readonly simd?: 'simd' | 'relaxed';
   /** Is told how much of the weights is read. */

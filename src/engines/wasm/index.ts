@@ -6,7 +6,7 @@ export {
   type WasmEngine,
   type WasmEngineOptions,
 } from './engine.js';
-export type { CompileOptimized } from './module.js';
+export { type CompileOptimized, compileEngine } from './module.js';
 export type { Value } from './record.js';
 export type { EngineWorker, StartWorker } from './team.js';
 export type { WeightRow } from './weightLayout.js';

@@ -1,5 +1,6 @@
 /** Runs programs on threads: workers that take tasks, and the calling thread where the caller wants to wait. */
 import { UserError } from '../../errors.js';
+import { pause } from '../../pause.js';
 import { withTimeLimit } from '../../timeLimit.js';
 import {
   ACTIVE,
@@ -341,17 +342,4 @@ function disposed(): UserError {
 
 class WorkerDied extends Error {
   override readonly name = 'WorkerDied';
-}
-
-/** Lets other work of this thread have its turn. A page's timers would wait for 4 ms each, or where it is hidden for a second. */
-function pause(): Promise<void> {
-  if (typeof MessageChannel === 'undefined') return new Promise((resolve) => setTimeout(resolve));
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(0);
-  });
 }

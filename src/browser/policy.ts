@@ -68,6 +68,11 @@ export function requireWebAssembly(): void {
   try {
     new WebAssembly.Module(EMPTY_MODULE);
   } catch (cause) {
+    if (typeof location === 'undefined') {
+      throw new UserError(`this host lets no code compile WebAssembly (${(cause as Error).message})`, {
+        cause,
+      });
+    }
     throw new UserError(
       "the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src",
       { cause },
@@ -78,9 +83,12 @@ export function requireWebAssembly(): void {
 /** A worker that has not answered after so many milliseconds is taken not to start. */
 const PROBE_MS = 5000;
 
-/** Whether workers start from blobs here, which a policy may forbid (worker-src, else script-src). */
+let started: Promise<boolean> | undefined;
+
+/** Whether workers start from blobs here, which a policy may forbid (worker-src, else script-src); asked once. */
 export function blobWorkersStart(): Promise<boolean> {
-  return workerAnswers('postMessage(0)');
+  started ??= workerAnswers('postMessage(0)');
+  return started;
 }
 
 /** Whether such a worker may take in a script from a blob too, as tfjs' threads do (script-src). */

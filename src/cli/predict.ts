@@ -64,7 +64,7 @@ export const predictCommand = defineCommand({
     const errors = answers.flatMap((answer) => ('error' in answer ? [answer.error] : []));
     if (errors.length === 0) return;
     throw new UserError(
-      answers.length === 1 ? errors[0]! : `${errors.length} of ${answers.length} images were not classified`,
+      answers.length === 1 ? errors[0] : `${errors.length} of ${answers.length} images were not classified`,
     );
   },
 });

@@ -125,7 +125,7 @@ export async function tensorToRgb(tensor: tf.Tensor): Promise<RgbImage> {
  * @throws UserError for another shape or dtype
  */
 export async function tensorLevels(tensor: tf.Tensor): Promise<Levels> {
-  const [height, width, channels] = tensor.shape;
+  const [height, width, channels] = tensor.shape as [number, number, number];
   if (tensor.rank !== 3 || channels !== 3) {
     throw new UserError(`classify takes a tensor [height, width, 3] of levels 0…255, got [${tensor.shape}]`);
   }
@@ -152,12 +152,15 @@ export function topPredictions(
   const values = Array.from(logits);
   const max = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const sum = values.reduce((total, value) => total + Math.exp(value - max), 0);
-  return topIndices(values, topK).map((index) => ({
-    index,
-    label: labels?.[index] ?? String(index),
-    probability: Math.exp(values[index] - max) / sum,
-    logit: values[index],
-  }));
+  return topIndices(values, topK).map((index) => {
+    const logit = values[index]!;
+    return {
+      index,
+      label: labels?.[index] ?? String(index),
+      probability: Math.exp(logit - max) / sum,
+      logit,
+    };
+  });
 }
 
 /** As many are kept in order while the values are gone through; for more, sorting all is faster. */
@@ -167,14 +170,14 @@ const FEW = 32;
 export function topIndices(values: ArrayLike<number>, k: number): number[] {
   if (k > FEW) {
     const order = Array.from(values, (_, i) => i);
-    return order.sort((a, b) => values[b] - values[a] || a - b).slice(0, k);
+    return order.sort((a, b) => values[b]! - values[a]! || a - b).slice(0, k);
   }
   const top: number[] = [];
   for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    if (top.length === k && !(value > values[top[k - 1]])) continue;
+    const value = values[i]!;
+    if (top.length === k && !(value > values[top[k - 1]!]!)) continue;
     let place = Math.min(top.length, k - 1);
-    for (; place > 0 && value > values[top[place - 1]]; place--) top[place] = top[place - 1];
+    for (; place > 0 && value > values[top[place - 1]!]!; place--) top[place] = top[place - 1]!;
     top[place] = i;
   }
   return top;

@@ -34,7 +34,7 @@ export function hadamard<T extends tf.Tensor>(x: T): T {
   if (size === 1) return x;
   return tf.tidy(() => {
     const columns = tf.reshape(x, [-1, size, k / size]);
-    const hadamard = tf.tile(tf.reshape(hadamardMatrix(size), [1, size, size]), [columns.shape[0]!, 1, 1]);
+    const hadamard = tf.tile(tf.reshape(hadamardMatrix(size), [1, size, size]), [columns.shape[0], 1, 1]);
     return tf.reshape(tf.matMul(hadamard, columns), x.shape) as T;
   });
 }

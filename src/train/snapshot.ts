@@ -105,8 +105,8 @@ export function writeSnapshot(snapshot: Snapshot, trained: Trained): void {
     return tf.tensor(values, [...shape], 'float32');
   };
   const replace = (prefix: string, byWeight: ByWeight) => {
-    for (const name of Object.keys(byWeight)) {
-      byWeight[name].dispose();
+    for (const [name, held] of Object.entries(byWeight)) {
+      held.dispose();
       byWeight[name] = read(`${prefix}/${name}`);
     }
   };

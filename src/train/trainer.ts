@@ -233,7 +233,7 @@ export class Trainer {
     }
     const mean = student.onBackend(() => averaged(gradients!, config.accumulate));
     const norm = student.onBackend(() => globalNorm(mean));
-    const gradNorm = (await norm.data())[0];
+    const gradNorm = (await norm.data())[0]!;
     norm.dispose();
     if (!Number.isFinite(gradNorm)) {
       tf.dispose(mean);
@@ -345,7 +345,7 @@ function accumulate(sum: ByWeight | undefined, part: ByWeight): ByWeight {
   if (!sum) return part;
   const next: ByWeight = {};
   for (const [name, gradient] of Object.entries(part)) {
-    next[name] = tf.add(sum[name], gradient);
+    next[name] = tf.add(sum[name]!, gradient);
     tf.dispose([sum[name], gradient]);
   }
   return next;

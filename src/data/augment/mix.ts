@@ -76,7 +76,7 @@ function mixup(pixels: Float32Array, count: number, lambda: number): void {
     const a = pixels.subarray(i * length, (i + 1) * length);
     const b = pixels.subarray(partner(i, count) * length).subarray(0, length);
     for (let p = 0; p < length; p++) {
-      const [x, y] = [a[p], b[p]];
+      const [x, y] = [a[p]!, b[p]!];
       a[p] = fround(x * own) + fround(y * other);
       b[p] = fround(y * own) + fround(x * other);
     }
@@ -118,7 +118,7 @@ function mixedTargets(
   const target = (label: number, c: number) => (label === c ? on : fround(off));
   const targets = new Float32Array(count * numClasses);
   for (let i = 0; i < count; i++) {
-    const [a, b] = [labels[i], labels[partner(i, count)]];
+    const [a, b] = [labels[i]!, labels[partner(i, count)]!];
     for (let c = 0; c < numClasses; c++) {
       targets[i * numClasses + c] = fround(target(a, c) * own) + fround(target(b, c) * other);
     }

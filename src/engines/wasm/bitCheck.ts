@@ -45,8 +45,8 @@ export function givesSameBits(
   other: WebAssembly.Module,
   shared: boolean,
 ): boolean {
-  const bits = [module, other].map((each) => runOn(each, shared));
-  return bits[0].every((word, i) => word === bits[1][i]);
+  const bits = runOn(other, shared);
+  return runOn(module, shared).every((word, i) => word === bits[i]);
 }
 
 /** The bits of all tokens of an image. */

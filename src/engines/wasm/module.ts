@@ -183,12 +183,12 @@ async function becomesFaster(
       for (const [i, { timeTiles, tileColumns }] of builds.entries()) {
         const start = performance.now();
         timeTiles(65536, 2 * 65536, 256, 3 * 65536, TRIAL_TILES);
-        least[i] = Math.min(least[i], (performance.now() - start) / tileColumns());
+        least[i] = Math.min(least[i]!, (performance.now() - start) / tileColumns());
         await pause();
       }
       if (performance.now() > end) return false;
     }
-    if (!(least[1] > (row === 0 ? 1 : LEAST_GAIN) * least[0])) return false;
+    if (!(least[1]! > (row === 0 ? 1 : LEAST_GAIN) * least[0]!)) return false;
   }
   return true;
 }
@@ -202,8 +202,8 @@ function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module, shared: b
     for (const [i, { timeTiles }] of builds.entries()) {
       const start = performance.now();
       timeTiles(65536, 2 * 65536, 256, 3 * 65536, 40);
-      least[i] = Math.min(least[i], performance.now() - start);
+      least[i] = Math.min(least[i]!, performance.now() - start);
     }
   }
-  return least[1] > LEAST_GAIN * least[0];
+  return least[1]! > LEAST_GAIN * least[0]!;
 }

@@ -9,6 +9,8 @@ export interface MatrixCodes {
   scale: Float32Array;
 }
 
+type Matrix = readonly [rows: number, columns: number];
+
 const LARGEST_CODE = 127;
 /** Largest code of an activation that multiplies the weights. */
 const LARGEST_ACTIVATION = 127;
@@ -36,7 +38,7 @@ export function quantizeMatrix(values: Float32Array, k: number, n: number): Matr
   for (let start = 0; start < k * n; start += n) {
     for (let column = 0; column < n; column++) {
       // As Math.round, whose -0 is 0 here, which is what a byte gives back.
-      rotated[start + column] = Math.floor(rotated[start + column] * inverse[column] + 0.5) + 0;
+      rotated[start + column] = Math.floor(rotated[start + column]! * inverse[column]! + 0.5) + 0;
     }
   }
   return { codes: rotated, scale };
@@ -46,7 +48,7 @@ export function quantizeMatrix(values: Float32Array, k: number, n: number): Matr
 function hadamardColumns(values: Float32Array, k: number, n: number): Float32Array {
   const size = hadamardSize(k);
   const rotated = new Float32Array(values.length);
-  for (let i = 0; i < rotated.length; i++) rotated[i] = values[i] / size;
+  for (let i = 0; i < rotated.length; i++) rotated[i] = values[i]! / size;
   const distance = (k / size) * n;
   for (let quarter = 1; quarter < size; quarter *= 4) {
     const step = quarter * distance;
@@ -62,10 +64,10 @@ const { fround } = Math;
 /** Two steps of the transform at once: values `step` apart, then sums and differences 2 · step apart. */
 function combineFour(values: Float32Array, i: number, step: number): void {
   const [j, l, m] = [i + step, i + 2 * step, i + 3 * step];
-  const sum = fround(values[i] + values[j]);
-  const difference = fround(values[i] - values[j]);
-  const otherSum = fround(values[l] + values[m]);
-  const otherDifference = fround(values[l] - values[m]);
+  const sum = fround(values[i]! + values[j]!);
+  const difference = fround(values[i]! - values[j]!);
+  const otherSum = fround(values[l]! + values[m]!);
+  const otherDifference = fround(values[l]! - values[m]!);
   values[i] = sum + otherSum;
   values[j] = difference + otherDifference;
   values[l] = sum - otherSum;
@@ -76,7 +78,7 @@ function combineFour(values: Float32Array, i: number, step: number): void {
 export function dequantizeMatrix({ codes, scale }: MatrixCodes, k: number, n: number): Float32Array {
   const size = hadamardSize(k);
   return hadamardColumns(
-    codes.map((code, i) => code * scale[i % n] * size),
+    codes.map((code, i) => code * scale[i % n]! * size),
     k,
     n,
   );
@@ -87,27 +89,31 @@ function columnScales(values: Float32Array, k: number, n: number): Float32Array 
   const sums = new Float32Array(n);
   for (let row = 0; row < k; row += 8) {
     for (const added of ADDED_ROWS) {
-      const rows = added.map((offset) => row + offset).filter((added) => added < k);
-      widenScales(values, rows, n, largest, sums);
+      const rows = added.filter((offset) => row + offset < k).length;
+      widenScales(values.subarray((row + added[0]!) * n), rows, n, largest, sums);
     }
   }
   // Rounding may add a half to each of four codes.
-  return largest.map((most, column) => Math.max(most / LARGEST_CODE, sums[column] / (LARGEST_SUM - 2)) || 1);
+  return largest.map((most, column) => Math.max(most / LARGEST_CODE, sums[column]! / (LARGEST_SUM - 2)) || 1);
 }
 
-/** Takes rows whose products are added: the largest value of each column, and the larger sum of one sign. */
+/**
+ * Takes rows whose products are added (at 0, 1, 4 and 5, or the first of these): the largest value of each column, and the
+ * larger sum of one sign.
+ */
 function widenScales(
   values: Float32Array,
-  rows: readonly number[],
+  rows: number,
   n: number,
   largest: Float32Array,
   sums: Float32Array,
 ): void {
-  const starts = rows.map((row) => row * n);
   for (let column = 0; column < n; column++) {
-    let [positive, all, most] = [0, 0, largest[column]];
-    for (let i = 0; i < starts.length; i++) {
-      const value = values[starts[i] + column];
+    let positive = 0;
+    let all = 0;
+    let most = largest[column]!;
+    for (let at = column, row = 0; row < rows; row++, at += row === 2 ? 3 * n : n) {
+      const value = values[at]!;
       const size = Math.abs(value);
       if (value > 0) positive = fround(positive + value);
       all = fround(all + size);
@@ -115,7 +121,7 @@ function widenScales(
     }
     largest[column] = most;
     const larger = Math.max(positive, all - positive);
-    if (larger > sums[column]) sums[column] = larger;
+    if (larger > sums[column]!) sums[column] = larger;
   }
 }
 
@@ -137,7 +143,8 @@ export function quantize<S extends Source>(source: S): S {
 function quantizedReader(config: VitConfig, read: WeightReader): WeightReader {
   const specs = new Map(weightSpecs(config).map((spec) => [spec.name, spec]));
   const scales = new Map<string, Float32Array>();
-  const quantizeWeight = async ({ name, shape: [k, n] }: WeightSpec) => {
+  const quantizeWeight = async ({ name, shape }: WeightSpec) => {
+    const [k, n] = shape as Matrix;
     const { codes, scale } = quantizeMatrix(await read(name), k, n);
     scales.set(scaleOf(name), scale);
     return codes;
@@ -163,7 +170,7 @@ export function dequantize<S extends Source>(source: S): S {
     const values = await source.readWeight(name);
     const spec = specs.get(name);
     if (!spec?.codes) return values;
-    const [k, n] = spec.shape;
+    const [k, n] = spec.shape as Matrix;
     return dequantizeMatrix({ codes: values, scale: await source.readWeight(scaleOf(name)) }, k, n);
   };
   return { ...source, config, readWeight };

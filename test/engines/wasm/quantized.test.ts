@@ -21,7 +21,7 @@ function hadamard(x: readonly number[]): number[] {
   for (let half = 1; half < sums.length; half *= 2) {
     for (let start = 0; start < sums.length; start += 2 * half) {
       for (let i = start; i < start + half; i++) {
-        const [a, b] = [sums[i], sums[i + half]];
+        const [a, b] = [sums[i]!, sums[i + half]!];
         sums[i] = a + b;
         sums[i + half] = a - b;
       }
@@ -51,7 +51,7 @@ describe.each([16, 64])('%d values a row', (k) => {
   const identity = Float32Array.from({ length: k * k }, (_, i) => (i % (k + 1) === 0 ? 1 : 0));
   const values: Record<string, Float32Array> = {
     'patch.kernel': identity,
-    cls: Float32Array.from(unrotated[0]),
+    cls: Float32Array.from(unrotated[0]!),
     'fc.kernel': codes,
     'fc.scale': scale,
     'fc.bias': bias,
@@ -73,7 +73,7 @@ describe.each([16, 64])('%d values a row', (k) => {
         { name: 'fc.scale', shape: [n] },
         { name: 'fc.bias', shape: [n] },
       ],
-      readWeight: async (name) => values[name],
+      readWeight: async (name) => values[name]!,
       inputShape: [13, 1, k],
       threads,
       startWorker: startNodeWorker,
@@ -81,8 +81,8 @@ describe.each([16, 64])('%d values a row', (k) => {
     });
     const wanted = rows.flatMap((row) =>
       Array.from({ length: n }, (_, column) => {
-        const sum = row.reduce((total, value, i) => total + value * codes[i * n + column], 0);
-        return sum * scale[column] + bias[column];
+        const sum = row.reduce((total, value, i) => total + value * codes[i * n + column]!, 0);
+        return sum * scale[column]! + bias[column]!;
       }),
     );
     expect(Array.from(engine.predict(images, 1))).toEqual(wanted);

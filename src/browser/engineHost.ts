@@ -1,7 +1,7 @@
 /** What the WASM engine has in a page or a web worker: workers where memory can be shared, else the calling thread. */
 import { compileEngine, type EngineWorker } from '../engines/wasm/index.js';
 import type { EngineHost } from '../models/wasmEngine.js';
-import { blobWorkersStart, requireWebAssembly, scriptUrl } from './policy.js';
+import { blobWorkersStart, requireWebAssembly, TEXT_WORKER, textUrl } from './policy.js';
 
 /** How long workers may take to start, in milliseconds. */
 const START_LIMIT = 10_000;
@@ -44,6 +44,7 @@ async function whyNoThreads(): Promise<string | undefined> {
     return `one thread, as the browser gives no shared memory (${(error as Error).message})`;
   }
   if (await blobWorkersStart()) return undefined;
+  if (typeof location === 'undefined') return 'one thread, as workers do not start here';
   return "one thread, as the page's Content-Security-Policy forbids workers of a blob (add blob: to its worker-src)";
 }
 
@@ -64,16 +65,23 @@ function sendMemory(): void {
   port1.close();
 }
 
-/** A worker that runs a classic script, which is a text. */
+/** A worker that runs a script, which is a text. */
 function startWebWorker(source: string): EngineWorker {
-  const worker = new Worker(scriptUrl(source), { name: 'deit-tfjs thread' });
+  const { url, free } = textUrl(source);
+  const worker = new Worker(url, { type: TEXT_WORKER, name: 'deit-tfjs thread' });
   const started: EngineWorker = {
     onmessage: null,
     onerror: null,
     postMessage: (message) => worker.postMessage(message),
-    terminate: () => worker.terminate(),
+    terminate() {
+      worker.terminate();
+      free();
+    },
   };
-  worker.onmessage = ({ data }) => started.onmessage?.({ data });
+  worker.onmessage = ({ data }) => {
+    free(); // its script has been read
+    started.onmessage?.({ data });
+  };
   worker.onmessageerror = (event) => started.onerror?.(event);
   worker.onerror = (event) => {
     event.preventDefault();

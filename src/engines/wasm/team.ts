@@ -176,6 +176,10 @@ export class Team {
       worker.terminate();
     }
     this.members = [];
+    // Deno does not end a worker that sleeps: it is woken, and ends by itself.
+    Atomics.store(this.words, OPEN, -1);
+    Atomics.add(this.words, JOB, 1);
+    Atomics.notify(this.words, JOB);
     this.job?.settle(disposed());
   }
 
@@ -257,7 +261,7 @@ export class Team {
       for (const { worker } of members) worker.unref?.();
       // First nobody may join any more, then those who have are waited for: they are on their way out, or, after a stop,
       // end their task. A worker that came later would take tasks of the next job for those of this one.
-      Atomics.store(this.words, OPEN, 0);
+      Atomics.store(this.words, OPEN, this.closed ? -1 : 0);
       while (this.isActive() && !this.closed) await pause();
     }
   }

@@ -1,6 +1,12 @@
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import { bytesSource, type Checkpoint, parseCheckpoint } from '../../converters/formats/index.js';
-import { attachRuntime, type BackendChoice, chooseBackend, engineFor } from '../backend.js';
+import {
+  attachRuntime,
+  type BackendChoice,
+  chooseBackend,
+  engineFor,
+  type StartedBackend,
+} from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
 import { checkOptions, describeValue, type OptionKind } from '../checkOptions.js';
 import { UserError } from '../errors.js';
@@ -133,16 +139,15 @@ export async function load(
   options: LoadOptions = {},
 ): Promise<VisionTransformer> {
   checkLoadOptions(options);
+  if (typeof source !== 'string' && !(source instanceof URL)) checkSource(source);
+  const starting = startBackendEarly(options);
   if (typeof source !== 'string' && !(source instanceof URL)) {
-    checkSource(source);
-    return loadFrom(
-      await convertCheckpoint(await parseCheckpoint(source), conversionOptions(options)),
-      options,
-    );
+    const conversion = await convertCheckpoint(await parseCheckpoint(source), conversionOptions(options));
+    return loadFrom(conversion, options, starting);
   }
   const url = String(source);
   const kind = addressKind(url);
-  if (kind === 'checkpoint') return loadCheckpoint(url, options);
+  if (kind === 'checkpoint') return loadCheckpoint(url, options, starting);
   const progress = new ByteProgress(options.onProgress);
   const opened = await openUrl(url, { ...options, onBytes: (count) => progress.add(count) }).catch(
     async (error: unknown) => {
@@ -151,9 +156,9 @@ export async function load(
       throw error;
     },
   );
-  if (opened instanceof Uint8Array) return loadBytes(url, opened, options);
+  if (opened instanceof Uint8Array) return loadBytes(url, opened, options, starting);
   progress.start(opened.weightBytes);
-  return loadFrom(opened, { ...options, onProgress: undefined });
+  return loadFrom(opened, { ...options, onProgress: undefined }, starting);
 }
 
 /** Whether there is no model.json: no file there, or a web page. A file that is wrong is another matter. */
@@ -173,12 +178,20 @@ async function checkpointAt(url: string, options: LoadOptions): Promise<Uint8Arr
   return bytes && looksLikeCheckpoint(bytes) ? bytes : undefined;
 }
 
-/** Builds a model on a backend and fills in its weights. */
-export async function loadFrom(given: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
+/**
+ * Builds a model on a backend and fills in its weights.
+ *
+ * @param starting that backend, where it was begun while the weights came (startBackendEarly)
+ */
+export async function loadFrom(
+  given: ModelSource,
+  options: LoadOptions = {},
+  starting?: Promise<StartedBackend>,
+): Promise<VisionTransformer> {
   options.signal?.throwIfAborted();
   if ('checkFiles' in given) await given.checkFiles?.();
   const opened = prepared(given, options);
-  const { choice, bound } = await chooseBackend(backendFor(options));
+  const { choice, bound } = await (starting ?? chooseBackend(backendFor(options)));
   if (currentBackendName() === undefined) makeCurrent(bound);
   const finite = { ...opened, readWeight: finiteWeights(opened.readWeight, opened.config.name) };
   const checked = isConversion(opened) ? finite : opened; // a folder's have been checked
@@ -211,6 +224,13 @@ export async function loadFrom(given: ModelSource, options: LoadOptions = {}): P
     throw error;
   }
   return model;
+}
+
+/** Starts the backend while the weights are on their way; that it fails is told by loadFrom. */
+function startBackendEarly(options: LoadOptions): Promise<StartedBackend> {
+  const starting = chooseBackend(backendFor(options));
+  starting.catch(() => {});
+  return starting;
 }
 
 /** Addresses of WASM reach this far, and it overwrites itself where there is no more room. */
@@ -270,16 +290,23 @@ export async function openUrl(url: string, options: OpenUrlOptions = {}): Promis
   });
 }
 
-/** Converts a checkpoint; a page fetches what tells its facts only where it has one. */
+/** A page fetches what tells a checkpoint's facts only where it has one. */
+const importConversion = () => import('../../converters/convertWithFacts.js');
+
 async function convertCheckpoint(checkpoint: Checkpoint, options?: ConvertOptions): Promise<Conversion> {
-  const { convertWithFacts } = await import('../../converters/convertWithFacts.js');
+  const { convertWithFacts } = await importConversion();
   return convertWithFacts(checkpoint, options);
 }
 
 /** The download is what takes its time; filling in the weights follows at once. */
-async function loadCheckpoint(url: string, options: LoadOptions): Promise<VisionTransformer> {
-  if (isDataUrl(url)) return loadBytes('the data: URL', bytesOfDataUrl(url), options);
-  return loadBytes(url, await fetchCheckpoint(url, options), options);
+async function loadCheckpoint(
+  url: string,
+  options: LoadOptions,
+  starting: Promise<StartedBackend>,
+): Promise<VisionTransformer> {
+  if (isDataUrl(url)) return loadBytes('the data: URL', bytesOfDataUrl(url), options, starting);
+  const [bytes] = await Promise.all([fetchCheckpoint(url, options), importConversion()]);
+  return loadBytes(url, bytes, options, starting);
 }
 
 async function fetchCheckpoint(
@@ -297,13 +324,16 @@ async function fetchCheckpoint(
   });
 }
 
-async function loadBytes(name: string, bytes: Uint8Array, options: LoadOptions): Promise<VisionTransformer> {
+async function loadBytes(
+  name: string,
+  bytes: Uint8Array,
+  options: LoadOptions,
+  starting: Promise<StartedBackend>,
+): Promise<VisionTransformer> {
   const { onProgress } = options;
   const checkpoint = await parseCheckpoint(bytesSource(bytes, name));
-  const model = await loadFrom(await convertCheckpoint(checkpoint, conversionOptions(options)), {
-    ...options,
-    onProgress: undefined,
-  });
+  const conversion = await convertCheckpoint(checkpoint, conversionOptions(options));
+  const model = await loadFrom(conversion, { ...options, onProgress: undefined }, starting);
   onProgress?.(1, { loadedBytes: bytes.length, totalBytes: bytes.length });
   return model;
 }

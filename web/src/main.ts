@@ -1,4 +1,6 @@
 /** The page: a model and an image meet here, and what comes of it goes into the state that the panels show. */
+// First: the model's worker starts while the rest of the page is evaluated.
+import { takeWorker } from './worker/firstWorker.js';
 import './attention.js';
 import './benchmark.js';
 import './canvas.js';
@@ -22,7 +24,7 @@ import { listenForRecents } from './recents.js';
 import { type ModelSource, type Session, state, update, watch } from './state.js';
 import { listFile } from './tensors.js';
 import { listenForTraining } from './trainOwnClasses.js';
-import { ModelWorker, WorkerError } from './worker/client.js';
+import { WorkerError } from './worker/client.js';
 import type { Seen } from './worker/protocol.js';
 
 /** An answer that takes longer lets the image be shown without it. */
@@ -45,7 +47,7 @@ async function open(source: ModelSource, asked = chosenBackend()): Promise<void>
   const show = (fraction?: number, loaded?: number, total?: number) =>
     update({ loading: { title, fraction, text: loadingText(title, fraction, loaded, total), cancel } });
   show();
-  const worker = new ModelWorker();
+  const worker = takeWorker();
   try {
     const data = typeof source.data === 'string' ? new URL(source.data, document.baseURI).href : source.data;
     const model = await worker.load(data, asked, int8.checked, { signal, onProgress: show });

@@ -1,8 +1,9 @@
+import type { WriteStream } from 'node:tty';
 import { oneLine } from '../text.js';
 
 /** Columns of a terminal; of what is no terminal, as many as the text takes. */
-export function terminalColumns(): number {
-  return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+export function columnsOf(stream: WriteStream): number {
+  return stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY;
 }
 
 /** Space between columns; narrower where the table would not fit. */
@@ -15,7 +16,7 @@ const GAPS = ['  ', ' '];
 export function formatTable(
   header: readonly string[],
   cells: readonly (readonly string[])[],
-  columns = terminalColumns(),
+  columns = columnsOf(process.stdout),
 ): string {
   const rows = cells.map((row) => row.map(oneLine));
   const widths = header.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i].length)));

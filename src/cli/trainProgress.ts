@@ -1,4 +1,5 @@
 import type { RunHooks } from '../node/train/run.js';
+import type { Tone } from './paint.js';
 import { say } from './print.js';
 import { duration, fitLine, type TerminalBar, terminalBar } from './terminalBar.js';
 
@@ -23,13 +24,13 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
   let loss: number | undefined;
   let step = 0;
 
-  const line = (text: string) => {
+  const line = (text: string, tone?: Tone) => {
     // The bar is drawn over: a line goes above it.
     if (bar) process.stderr.write('\r\x1b[K');
-    say(text);
+    say(text, tone);
   };
   return {
-    onNote: line,
+    onNote: (text) => line(text),
     onStart(start) {
       run = start;
       step = start.done;
@@ -68,6 +69,7 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
       line(
         `epoch ${epoch + 1}: loss ${trainLoss.toFixed(4)}, validation loss ${val.loss.toFixed(4)}, ` +
           `top-1 ${val.top1.toFixed(3)} %${ema ? ` (running mean ${ema.top1.toFixed(3)} %)` : ''}${best ? ', the best' : ''}`,
+        best ? 'good' : undefined,
       );
     },
     stop() {

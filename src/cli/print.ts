@@ -1,7 +1,7 @@
 import type { WriteStream } from 'node:tty';
 import { oneLine, printable, safeJson, shortenWords } from '../text.js';
 import { paint, type Tone } from './paint.js';
-import { columnsOf, wrap } from './table.js';
+import { columnsOf, wordsOf, wrap } from './table.js';
 
 /**
  * Where all lines of the command line leave the program. Labels, file names and a worker's words come from others: what
@@ -43,7 +43,7 @@ export function fold(line: string, columns: number): string[] {
 
 /** Words after the first `from` characters: the first line has these before it, the others an indent. */
 function wrapFrom(line: string, from: number, columns: number, indent: number): string[] {
-  const words = line.slice(from).split(' ').filter(Boolean);
+  const words = wordsOf(line.slice(from));
   let first = line.slice(0, from) + (words.shift() ?? '');
   while (words.length > 0 && first.length + 1 + words[0]!.length <= columns) first += ` ${words.shift()}`;
   return [first, ...wrap(words.join(' '), columns - indent)];

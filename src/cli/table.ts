@@ -49,10 +49,15 @@ const LEAST_ROOM = 20;
 
 const isEmpty = (cell: string) => cell === '' || cell === '–';
 
+/** Words, each with what belongs to it: `99.250 %` is one. */
+export function wordsOf(text: string): string[] {
+  return text.split(/ +(?!%)/).filter(Boolean);
+}
+
 /** Text in lines of at most `width`, broken at spaces. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(' ').filter(Boolean)) {
+  for (const word of wordsOf(text)) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= width)
       lines[lines.length - 1] = `${last} ${word}`;

@@ -6,7 +6,7 @@ import { duration, fitLine, type TerminalBar, terminalBar } from './terminalBar.
 /** Lines on a stream that is no terminal come at most this often. */
 const LINE_INTERVAL_MS = 10_000;
 
-/** Weight of the newest step in the shown loss and rate. */
+/** Least weight of the newest step in the shown loss and rate. */
 const NEWEST = 0.05;
 
 /**
@@ -20,8 +20,9 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
   let run = { steps: 0, done: 0, imagesPerStep: 0 };
   let last = performance.now();
   let lastLine = last;
-  let secondsPerStep: number | undefined;
-  let loss: number | undefined;
+  const secondsPerStep = recentMean();
+  const loss = recentMean();
+  let steps = 0;
   let step = 0;
 
   const line = (text: string, tone?: Tone) => {
@@ -44,14 +45,15 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
       const now = performance.now();
       const seconds = (now - last) / 1000;
       last = now;
-      secondsPerStep = smoothed(secondsPerStep, seconds);
-      loss = smoothed(loss, record.loss);
+      // The first step of a process also compiles and allocates: it says nothing of those to come, once there are some.
+      if (++steps === 2) secondsPerStep.restart();
+      const perStep = secondsPerStep.add(seconds);
       parts = [
         { text: `epoch ${record.epoch + 1}`, keep: 2 },
-        { text: `loss ${loss.toFixed(4)}`, keep: 4 },
+        { text: `loss ${loss.add(record.loss).toFixed(4)}`, keep: 4 },
         { text: `lr ${record.learningRate.toExponential(2)}`, keep: 1 },
-        { text: `${(run.imagesPerStep / secondsPerStep).toFixed(0)} images/s`, keep: 5 },
-        { text: `${duration((run.steps - record.step) * secondsPerStep)} left`, keep: 6 },
+        { text: `${(run.imagesPerStep / perStep).toFixed(0)} images/s`, keep: 5 },
+        { text: `${duration((run.steps - record.step) * perStep)} left`, keep: 6 },
       ];
       step = record.step;
       bar?.update(step);
@@ -79,6 +81,17 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
   };
 }
 
-function smoothed(mean: number | undefined, value: number): number {
-  return mean === undefined ? value : mean + NEWEST * (value - mean);
+/** A mean in which the newest values count most; of the first ones all count alike. */
+export function recentMean(): { add(value: number): number; restart(): void } {
+  let [mean, count] = [0, 0];
+  return {
+    add(value) {
+      count++;
+      mean += Math.max(NEWEST, 1 / count) * (value - mean);
+      return mean;
+    },
+    restart: () => {
+      count = 0;
+    },
+  };
 }

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { describe, expect, jest, test } from '@jest/globals';
 import { formatTable, wrap } from '../../src/cli/table.js';
 import { duration, fitLine, terminalBar } from '../../src/cli/terminalBar.js';
+import { recentMean } from '../../src/cli/trainProgress.js';
 
 describe('a progress bar', () => {
   const parts = [
@@ -53,6 +54,16 @@ describe('a progress bar', () => {
     expect(fitLine('train', 0, parts, 200)).toContain('lr');
   });
 
+  test('the rate is that of the steps so far, and then of the newest', () => {
+    const mean = recentMean();
+    expect([4, 2, 3].map((value) => mean.add(value))).toEqual([4, 3, 3]);
+    mean.restart();
+    expect(mean.add(1)).toBe(1);
+    let last = 0;
+    for (let i = 0; i < 200; i++) last = mean.add(5);
+    expect(last).toBeCloseTo(5, 2);
+  });
+
   test('seconds as people write them', () => {
     expect([59, 61, 3723].map(duration)).toEqual(['0:59', '1:01', '1:02:03']);
   });
@@ -84,7 +95,10 @@ describe('a table', () => {
     for (const figure of ['5,717,416', '72.20', '22,050,664']) expect(words).toContain(figure);
   });
 
-  test('text breaks at spaces', () => expect(wrap('one two three', 7)).toEqual(['one two', 'three']));
+  test('text breaks at spaces, a figure not from its sign', () => {
+    expect(wrap('one two three', 7)).toEqual(['one two', 'three']);
+    expect(wrap('top-1 99.250 % of', 12)).toEqual(['top-1', '99.250 % of']);
+  });
 });
 
 /** util-linux' script runs a command in a pseudo-terminal. */

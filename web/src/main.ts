@@ -8,7 +8,7 @@ import './compare.js';
 import './evaluate.js';
 import './saveParts.js';
 import './share.js';
-import { listenForAddress, wantedFromAddress } from './address.js';
+import { listenForAddress, takeWantedLayer, wantedImage, wantedModel } from './address.js';
 import { cameraIsOn, listenForCamera, stopCamera } from './camera.js';
 import { byId } from './dom.js';
 import { offerEvaluation } from './evaluate.js';
@@ -156,7 +156,7 @@ function showSeen(image: GalleryImage | undefined, session: Session, seen: Seen)
     erased: new Set(),
     without: undefined,
     classIndex: undefined,
-    layer: wantedFromAddress.takeLayer(session) ?? layer,
+    layer: takeWantedLayer(session) ?? layer,
     busy: false,
   });
 }
@@ -289,13 +289,12 @@ async function openDigits(): Promise<void> {
   await Promise.all([open(digits), images]);
 }
 
-listenForAddress();
-const wanted = wantedFromAddress.model;
-if (wanted) void openWanted(wanted);
+listenForAddress((source) => void open(source));
+if (wantedModel) void openWanted(wantedModel);
 else void openDigits();
 
 async function openWanted(address: string): Promise<void> {
   const source = { title: lastPart(address), data: address };
-  if (wantedFromAddress.image?.startsWith('digit ')) await addExamples(digitImages, 'digits');
+  if (wantedImage?.startsWith('digit ')) await addExamples(digitImages, 'digits');
   await open(source);
 }

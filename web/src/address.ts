@@ -112,10 +112,10 @@ function go(event: PopStateEvent): void {
   update({ ...(overlay && { overlay }), ...(token && { token }), ...hereAt(source) });
 }
 
-/** Layer and head, where the model that they are of is the one that is open. */
+/** Layer and head, where the model that they are of is the one that is shown; else they are taken with its answer. */
 function hereAt(source: ModelSource): { layer?: number; head?: number | 'mean' } {
   const { session } = state;
-  if (session?.source !== source) return {};
+  if (session?.source !== source || state.shown?.session !== session) return {};
   const { head } = wanted;
   const layer = takeWantedLayer(session);
   wanted = { image: wanted.image };

@@ -1,8 +1,9 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { preprocess } from '../image/index.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
+import { isTensor } from '../isTensor.js';
 import { type Levels, levelsToRgb } from './levelsToRgb.js';
 import { dropAlpha, type PixelData } from './pixels.js';
 
@@ -66,7 +67,7 @@ export async function toPixels(
 
 /** Any input of classify → RGB bytes. */
 export async function toRgb(input: ClassifyInput, signal?: AbortSignal): Promise<RgbImage> {
-  if (input instanceof tf.Tensor) return tensorToRgb(input);
+  if (isTensor(input)) return tensorToRgb(input);
   for (const { decode } of decoders) {
     const image = decode(input, signal);
     if (image) return image;

@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import type { ConvertOptions } from '../../converters/convert.js';
 import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
@@ -7,6 +6,7 @@ import type { VitConfig } from '../families/vit/config.js';
 import { savedWeightName } from '../families/vit/weights.js';
 import type { Preprocessing } from '../image/types.js';
 import { checkModelJson, type StoredSpec, type WeightGroup } from './checkMetadata.js';
+import { decodeStored } from './decodeStored.js';
 import { finiteWeights } from './finiteWeights.js';
 
 /** The files of a converted model, wherever they lie (a folder, a URL). */
@@ -139,15 +139,7 @@ function bytesPerValue({ dtype, quantization }: StoredSpec): number {
 }
 
 async function readStored({ spec, group, offset, length }: StoredWeight): Promise<Float32Array> {
-  const bytes = await group.read(offset, length);
-  if (!spec.quantization) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const entry = spec as tf.io.WeightsManifestEntry;
-  const decoded = tf.io.decodeWeights(bytes.buffer as ArrayBuffer, [entry])[spec.name]!;
-  try {
-    return (await decoded.data<'float32'>()) as Float32Array;
-  } finally {
-    decoded.dispose();
-  }
+  return decodeStored(spec, await group.read(offset, length));
 }
 
 /** The shards of a weight group as one run of bytes; one shard is held at a time. */

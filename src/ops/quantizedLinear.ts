@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { hadamardSize } from './hadamardSize.js';
 import { type LinearOptions, linear } from './linear.js';
 
 /** A quantized linear layer: its matrix is rotationOf(K) · codes · diag(scale) (see src/models/quantize.ts). */
@@ -21,11 +22,6 @@ export function quantizedLinear<T extends tf.Tensor>(
   options: LinearOptions,
 ): T {
   return tf.tidy(() => linear(hadamard(x), tf.mul(codes, scale) as tf.Tensor2D, options));
-}
-
-/** Points of the rotation of K values: the largest power of 4 up to 64 that divides K. */
-export function hadamardSize(k: number): number {
-  return [64, 16, 4].find((size) => k % size === 0) ?? 1;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { hadamardSize } from '../../ops/index.js';
+import { hadamardSize } from '../../ops/hadamardSize.js';
 import type { WeightReader } from '../types.js';
 import { checkConfig, type VitConfig } from './config.js';
 import { type WeightSpec, weightSpecs } from './weights.js';

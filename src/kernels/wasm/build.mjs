@@ -33,16 +33,24 @@ const modules = [
   {
     folder: 'src/engines/wasm/',
     imports: ['src/kernels/wasm/'],
+    // Each for threads on shared memory, and for one thread on memory that is not.
     builds: [
-      { file: 'simd', features: ['simd', 'threads'], shared: true },
-      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd', 'threads'], shared: true },
+      { file: 'simd', features: ['simd'], replaced: {} },
+      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd'], replaced: {} },
       {
         file: 'wideSimd',
-        features: ['simd', 'relaxed-simd', 'threads'],
-        shared: true,
+        features: ['simd', 'relaxed-simd'],
         replaced: { 'columns.ts': 'export const COLS: i32 = 16;\n' },
       },
-    ],
+    ].flatMap(({ file, features, replaced }) => [
+      { file, features: [...features, 'threads'], shared: true, replaced },
+      {
+        file: `${file}Alone`,
+        features,
+        shared: false,
+        replaced: { ...replaced, 'control.ts': "export * from './controlAlone';\n" },
+      },
+    ]),
   },
 ];
 

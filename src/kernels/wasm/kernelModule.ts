@@ -2,23 +2,24 @@
 import type { SimdSupport } from './featureProbe.js';
 import type { Exports } from './generated/exports.js';
 import relaxedSimd from './generated/relaxedSimd.js';
-import relaxedSimdShared from './generated/relaxedSimdShared.js';
 import simd from './generated/simd.js';
-import simdShared from './generated/simdShared.js';
 
 export type { Exports as KernelExports } from './generated/exports.js';
 
 /** The binary for an instruction set, and for memory of one thread or shared by several. */
-export function compileKernels(
+export async function compileKernels(
   support: Exclude<SimdSupport, 'none'>,
   shared: boolean,
 ): Promise<WebAssembly.Module> {
-  const binary = {
-    relaxed: shared ? relaxedSimdShared : relaxedSimd,
-    simd: shared ? simdShared : simd,
-  }[support];
+  const binary = shared ? (await SHARED[support]()).default : { relaxed: relaxedSimd, simd }[support];
   return WebAssembly.compile(decodeBase64(binary));
 }
+
+/** Modules of their own, so that a page fetches one of them, and that only where it may share memory. */
+const SHARED = {
+  relaxed: () => import('./generated/relaxedSimdShared.js'),
+  simd: () => import('./generated/simdShared.js'),
+};
 
 /** As compileKernels, for memory of one thread, in synchronous code. */
 export function compileKernelsNow(support: Exclude<SimdSupport, 'none'>): WebAssembly.Module {

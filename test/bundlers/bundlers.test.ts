@@ -313,7 +313,7 @@ for (const [name, packages, program, flags] of RUNTIMES) {
       async () => {
         const [model, picture] = [resolve(`.${MODEL}`), resolve(`.${PICTURE}`)];
         const { stdout } = await inRuntime(program(), [...flags, 'classifyWasm.mjs', model, picture]);
-        expect(stdout).toMatch(/^wasm: own engine, \d+-bit SIMD, \d+ threads?.*\n3\n$/);
+        expect(stdout).toMatch(/^wasm: own engine, \d+-bit SIMD.*\n3\n$/);
       },
       3 * MINUTES,
     );

@@ -141,7 +141,7 @@ export async function embedWithProgress(
   try {
     return await embedFiles(model, images, {
       onProgress: (done) => progress.update(done),
-      onFailure: (message) => say(`not read: ${message}`),
+      onFailure: (message) => say(`not read: ${message}`, 'warning'),
       ...options,
     });
   } finally {

@@ -154,5 +154,6 @@ function show(summary: Summary, json: boolean): void {
     `k-NN top-1 ${top1!.toFixed(3)} %  top-5 ${top5!.toFixed(3)} %  (k ${k}, temperature ${temperature}; ` +
       `${images} images against ${trainImages}${failed > 0 ? `, ${failed} not read` : ''}; ` +
       `${imagesPerSecond.toFixed(1)} images/s; preset ${summary.preset}, ${summary.backend})`,
+    'strong',
   );
 }

@@ -90,7 +90,7 @@ async function answerFor(model: VisionTransformer, file: string, topK: number): 
 function show(answer: Answer, several: boolean): void {
   if ('error' in answer) {
     // Of a single image the program's last line tells.
-    if (several) say(`not classified: ${answer.error}`);
+    if (several) say(`not classified: ${answer.error}`, 'warning');
     return;
   }
   const rows = answer.topK.map(({ label, index, probability, logit }) => [
@@ -99,5 +99,6 @@ function show(answer: Answer, several: boolean): void {
     String(index),
     logit.toFixed(3),
   ]);
-  print(`${answer.file}\n${formatTable(['probability', 'class', 'index', 'logit'], rows)}\n`);
+  print(answer.file, 'strong');
+  print(`${formatTable(['probability', 'class', 'index', 'logit'], rows)}\n`);
 }

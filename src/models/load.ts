@@ -1,4 +1,4 @@
-import { attachRuntime, chooseBackend, engineFor } from '../backend.js';
+import { attachRuntime, chooseBackend, engineFor, type StartedBackend } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
@@ -7,7 +7,15 @@ import { dequantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { hasQuantizedBlock } from '../ops/index.js';
 import { buildModel, engineModel } from './create.js';
-import { type LoadOptions, loadSource, type ModelSource, readySource, weightProgress } from './loadSource.js';
+import {
+  checkLoadOptions,
+  checkSource,
+  type LoadOptions,
+  loadSource,
+  type ModelSource,
+  readySource,
+  weightProgress,
+} from './loadSource.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { assignWeights } from './weights.js';
 
@@ -32,14 +40,25 @@ export async function load(
   source: string | URL | Uint8Array | ArrayBuffer | Blob,
   options: LoadOptions = {},
 ): Promise<VisionTransformer> {
-  return loadSource(source, options, loadFrom);
+  checkLoadOptions(options);
+  if (typeof source !== 'string' && !(source instanceof URL)) checkSource(source);
+  const starting = startBackendEarly(options);
+  return loadSource(source, options, (opened, rest) => loadFrom(opened, rest, starting));
 }
 
-/** Builds a model on a backend and fills in its weights. */
-export async function loadFrom(given: ModelSource, options: LoadOptions = {}): Promise<VisionTransformer> {
+/**
+ * Builds a model on a backend and fills in its weights.
+ *
+ * @param starting that backend, where it was begun while the weights came
+ */
+export async function loadFrom(
+  given: ModelSource,
+  options: LoadOptions = {},
+  starting?: Promise<StartedBackend>,
+): Promise<VisionTransformer> {
   const backend = backendFor(options);
   const wanted = await readySource(given, options);
-  const { choice, bound } = await chooseBackend(backend);
+  const { choice, bound } = await (starting ?? chooseBackend(backend));
   if (currentBackendName() === undefined) makeCurrent(bound);
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
   checkRoom(source.config, bound.name);
@@ -65,6 +84,13 @@ export async function loadFrom(given: ModelSource, options: LoadOptions = {}): P
     throw error;
   }
   return model;
+}
+
+/** Starts the backend while the weights are on their way; that it fails is told by loadFrom. */
+function startBackendEarly(options: LoadOptions): Promise<StartedBackend> {
+  const starting = chooseBackend(backendFor(options));
+  starting.catch(() => {});
+  return starting;
 }
 
 /** Addresses of WASM reach this far, and it overwrites itself where there is no more room. */

@@ -50,7 +50,7 @@ export interface LoadOptions {
   convert?: ConvertOptions;
   /** Fetches the files behind a URL, e.g. with a cache or with headers; by default from the network. */
   fetchFile?: FetchFile;
-  /** How many threads compute, on backends that let one choose; by default half of the processor's threads. */
+  /** How many threads compute, on backends that let one choose; by default a thread a physical core (docs/wasm.md). */
   threads?: number;
   /** Whether a server may redirect to another host: `same-host` (by default: no), or `any`. */
   redirects?: Redirects;
@@ -187,7 +187,8 @@ export function weightProgress(source: ModelSource, options: LoadOptions): (frac
   };
 }
 
-function checkSource(source: unknown): void {
+/** Throws a UserError for what is no address and no bytes of a checkpoint. */
+export function checkSource(source: unknown): void {
   // By tag: what comes out of another frame has classes of its own.
   const tag = Object.prototype.toString.call(source);
   if (/^\[object (Uint8Array|ArrayBuffer|Blob|File)\]$/.test(tag)) return;

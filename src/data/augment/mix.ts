@@ -50,18 +50,21 @@ function drawMixing(config: MixConfig, imgSize: readonly [number, number], rando
   return { lambda: 1 - area / (imgSize[0] * imgSize[1]), box };
 }
 
-/** timm's rand_bbox: around a random pixel, 1 − lambda of the area where no border cuts it. */
+/**
+ * timm's rand_bbox: around a random pixel, 1 − lambda of the area where no border cuts it. Of an odd number of rows or
+ * columns one more lies behind the pixel, as in timm 1.0.31; before, it was left out.
+ */
 function drawBox([height, width]: readonly [number, number], lambda: number, random: Random): Box {
   const ratio = Math.sqrt(1 - lambda);
-  const halfHeight = Math.trunc(height * ratio) >> 1;
-  const halfWidth = Math.trunc(width * ratio) >> 1;
+  const rows = Math.trunc(height * ratio);
+  const columns = Math.trunc(width * ratio);
   const y = random.integer(height);
   const x = random.integer(width);
   return {
-    top: Math.max(0, y - halfHeight),
-    bottom: Math.min(height, y + halfHeight),
-    left: Math.max(0, x - halfWidth),
-    right: Math.min(width, x + halfWidth),
+    top: Math.max(0, y - (rows >> 1)),
+    bottom: Math.min(height, y + ((rows + 1) >> 1)),
+    left: Math.max(0, x - (columns >> 1)),
+    right: Math.min(width, x + ((columns + 1) >> 1)),
   };
 }
 

@@ -154,7 +154,7 @@ describeWith([], IN_A_PAGE, () => {
         expect(await classify(out, { file: pathToFileURL(join(out, 'index.html')).href })).toEqual([3]);
         const { gzipped, others } = scriptsOf(out);
         expect(others).toEqual([]);
-        expect(gzipped).toBeLessThan(250_000); // with all that is on demand elsewhere: readers, hub, builds
+        expect(gzipped).toBeLessThan(200_000); // with all that is on demand elsewhere: readers, hub, builds
       },
       3 * MINUTES,
     );

@@ -73,23 +73,40 @@ export function tilesOf(kernels: EngineExports): Tiles {
   };
 }
 
+/** The builds of a module, in base64. */
+export interface Builds {
+  readonly simd: string;
+  readonly relaxedSimd: string;
+  readonly wideSimd: string;
+  /** Whether two compilations compute the same, to the bit. */
+  readonly sameBits: (module: WebAssembly.Module, other: WebAssembly.Module) => boolean;
+}
+
+const ENGINE: Builds = { simd, relaxedSimd, wideSimd, sameBits: givesSameBits };
+
 /** The best build for this machine. */
-export function compileEngine({ simd: most, compile }: ModuleOptions = {}): EngineModule {
+export function compileEngine(
+  { simd: most, compile }: ModuleOptions = {},
+  builds: Builds = ENGINE,
+): EngineModule {
   const support = most ?? probeSimd();
   if (support === 'none')
     throw new UserError('the WASM engine needs SIMD, which this JavaScript engine lacks');
-  const wide = support === 'relaxed' && compile ? compileWide(compile) : undefined;
+  const wide = support === 'relaxed' && compile ? compileWide(compile, builds) : undefined;
   if (wide) return { module: wide, bits: 256, simd: support };
-  const binary = decodeBase64(support === 'relaxed' ? relaxedSimd : simd);
+  const binary = decodeBase64(support === 'relaxed' ? builds.relaxedSimd : builds.simd);
   return { module: new WebAssembly.Module(binary), bits: 128, simd: support };
 }
 
 /** The wide build, if it is compiled to 256-bit operations that give the bits of 128-bit ones. */
-function compileWide(compile: CompileOptimized): WebAssembly.Module | undefined {
+function compileWide(
+  compile: CompileOptimized,
+  { wideSimd, sameBits }: Builds,
+): WebAssembly.Module | undefined {
   const binary = decodeBase64(wideSimd);
   const wide = compile(binary, true);
   const plain = wide && compile(binary, false);
-  return plain && givesSameBits(wide, plain) && isFaster(wide, plain) ? wide : undefined;
+  return plain && sameBits(wide, plain) && isFaster(wide, plain) ? wide : undefined;
 }
 
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> {

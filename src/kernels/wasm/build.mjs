@@ -1,6 +1,6 @@
 /**
- * Compiles the assembly/ (AssemblyScript) of this folder, of src/image/wasm and of src/engines/wasm into generated/*.ts
- * there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve. Does nothing
+ * Compiles the assembly/ (AssemblyScript) of this folder, of src/image/wasm, of src/engines/wasm and of its training into
+ * generated/*.ts there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve. Does nothing
  * when the sources are those of the last build.
  *
  *     node src/kernels/wasm/build.mjs
@@ -10,6 +10,9 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import asc from 'assemblyscript/asc';
 
 const ROOT = new URL('../../../', import.meta.url);
+
+/** The builds for 256-bit code have this in place of columns.ts. */
+const WIDE_COLUMNS = 'export const COLS: i32 = 16;\n';
 
 /**
  * The folders with an assembly/, those whose files they import, and their builds: which instructions they use, whether
@@ -39,7 +42,21 @@ const modules = [
         file: 'wideSimd',
         features: ['simd', 'relaxed-simd', 'threads'],
         shared: true,
-        replaced: { 'columns.ts': 'export const COLS: i32 = 16;\n' },
+        replaced: { 'src/engines/wasm/assembly/columns.ts': WIDE_COLUMNS },
+      },
+    ],
+  },
+  {
+    folder: 'src/engines/wasm/training/',
+    imports: ['src/engines/wasm/', 'src/kernels/wasm/'],
+    builds: [
+      { file: 'simd', features: ['simd', 'threads'], shared: true },
+      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd', 'threads'], shared: true },
+      {
+        file: 'wideSimd',
+        features: ['simd', 'relaxed-simd', 'threads'],
+        shared: true,
+        replaced: { 'src/engines/wasm/assembly/columns.ts': WIDE_COLUMNS },
       },
     ],
   },
@@ -82,8 +99,7 @@ async function compile(folder, sources, { features, shared, replaced = {} }) {
   for (const feature of features) options.push('--enable', feature);
   let binary;
   const entry = `${folder}assembly/index.ts`;
-  const own = Object.entries(replaced).map(([name, text]) => [`${folder}assembly/${name}`, text]);
-  const texts = { ...sources, ...Object.fromEntries(own) };
+  const texts = { ...sources, ...replaced };
   const { error, stderr } = await asc.main([entry, '--outFile', 'kernels.wasm', ...options], {
     readFile: (name) => texts[name] ?? null,
     writeFile: (name, contents) => {

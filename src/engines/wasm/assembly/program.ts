@@ -24,7 +24,7 @@ const QUANTIZED_LINEAR: i32 = 9;
  */
 // @ts-ignore: decorator
 @unmanaged
-class Group {
+export class Group {
   steps: usize;
   count: i32;
   /** Tiles of rows, into how many parts they are cut, and the columns. */
@@ -52,15 +52,23 @@ const GROUP_BYTES: usize = 32;
 export function execute(
   groups: usize, count: i32, control: usize, own: usize, scratch: usize, sleeps: bool, most: i32,
 ): bool {
-  const last = groups + <usize>count * GROUP_BYTES;
   forgetPacked(own);
+  return executeGroups(groups, count, control, own, scratch, sleeps, most, runTask);
+}
+
+/** The same for any kind of steps: `run` does a task of a group. */
+export function executeGroups(
+  groups: usize, count: i32, control: usize, own: usize, scratch: usize, sleeps: bool, most: i32,
+  run: (group: Group, task: i32, own: usize, scratch: usize) => void,
+): bool {
+  const last = groups + <usize>count * GROUP_BYTES;
   while (most-- > 0) {
     const task = atomic.add<i32>(control + TAKEN, 1);
     while (groups < last && task >= changetype<Group>(groups).end) groups += GROUP_BYTES;
     if (groups == last) return false;
     const group = changetype<Group>(groups);
     if (!waitFor(control, group.start, sleeps) || atomic.load<i32>(control + STOPPED)) return false;
-    runTask(group, task - group.start, own, scratch);
+    run(group, task - group.start, own, scratch);
     if (finishTask(control, group.end) == changetype<Group>(last - GROUP_BYTES).end) return true;
   }
   return false;

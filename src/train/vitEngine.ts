@@ -2,6 +2,7 @@ import {
   createTrainingEngine,
   type TrainingEngine,
   type TrainingEngineOptions,
+  Untrainable,
 } from '../engines/wasm/training/index.js';
 import { forward, headLogits } from '../families/vit/forward.js';
 import { weightSpecs } from '../families/vit/weights.js';
@@ -11,15 +12,16 @@ import type { Student } from './student.js';
 /** What an engine needs of the machine. */
 export type EngineMachine = Pick<TrainingEngineOptions, 'threads' | 'startWorker' | 'compile' | 'simd'>;
 
-/** The training engine with a student's weights. Throws Untrainable for a student that it cannot train. */
+/** A training engine for a student: its weights are read by the Trainer. Throws Untrainable where it cannot train it. */
 export function openVitEngine(
   student: Student,
   run: { readonly distillation: Distillation['type']; readonly ema: boolean },
   machine: EngineMachine,
 ): TrainingEngine {
-  const { config, joint } = student.family!;
+  if (!student.family) throw new Untrainable('a tf.LayersModel');
+  const { config, joint } = student.family;
   const headAlone = run.distillation === 'none' && !joint;
-  const engine = createTrainingEngine({
+  return createTrainingEngine({
     forward: (ops, images) =>
       joint ? forward(ops, config, images, { outputTokensOnly: true }) : headLogits(ops, config, images),
     lossColumns: headAlone ? config.numClasses : undefined,
@@ -30,10 +32,4 @@ export function openVitEngine(
     ema: run.ema,
     ...machine,
   });
-  for (const [name, weight] of student.weights) {
-    const values = student.onBackend(() => weight.read().dataSync<'float32'>());
-    engine.write('weights', name, values);
-    if (run.ema) engine.write('ema', name, values);
-  }
-  return engine;
 }

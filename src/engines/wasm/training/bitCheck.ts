@@ -58,7 +58,14 @@ function trainOn(module: WebAssembly.Module): Uint32Array {
   const space = laySpace(TABLE, true);
   const { places, buffers } = space;
   const trainable = new Set(TABLE.map(({ name }) => name));
-  const options = { batch: 2, imageShape: [20, 20, 3] as const, places, shape: sizes, training: true, trainable };
+  const options = {
+    batch: 2,
+    imageShape: [20, 20, 3] as const,
+    places,
+    shape: sizes,
+    training: true,
+    trainable,
+  };
   const recording = record(forward, options);
   const optimizer = optimizerSteps(space, recording.reached);
   const { images, output, outputGradient } = recording;

@@ -43,6 +43,8 @@ export interface GradientBatch {
   readonly dropPath: readonly Float32Array[];
   /** Whether the gradients are added to those of the batch before. */
   readonly adds: boolean;
+  /** Called once, while the threads are at the first forward pass. */
+  meanwhile?(): void;
   /**
    * The gradient of the loss by some rows of the output.
    *
@@ -130,7 +132,9 @@ export function createTrainingEngine(options: TrainingEngineOptions): TrainingEn
   const own = planPrograms([[optimizer.squares], [optimizer.update]], [], sizes, optimizer.end, threadsInUse);
   const programs = own.end;
   const trainingPlans = cached((batch) => planOf(recordTraining(batch)));
-  const answerPlans = cached((batch) => planOf(record(options.predict, { ...common, batch, training: false })));
+  const answerPlans = cached((batch) =>
+    planOf(record(options.predict, { ...common, batch, training: false })),
+  );
   const most = largestPart(trainingPlans(1).plan.arenaBytes, KEPT_BYTES);
   const mostAnswered = Math.min(MOST_ANSWERED, largestPart(answerPlans(1).plan.arenaBytes, KEPT_BYTES));
   for (const { plan } of [trainingPlans(1), answerPlans(1)]) {
@@ -154,7 +158,8 @@ export function createTrainingEngine(options: TrainingEngineOptions): TrainingEn
   const run = (program: RunnableProgram, prepare: () => void, collect: () => void = () => {}) => {
     let begun = false;
     const once = () => {
-      if (begun) throw new UserError('a thread of the training engine died in a step: go on from the last checkpoint');
+      if (begun)
+        throw new UserError('a thread of the training engine died in a step: go on from the last checkpoint');
       begun = true;
       prepare();
     };
@@ -198,9 +203,14 @@ export function createTrainingEngine(options: TrainingEngineOptions): TrainingEn
         write(factors, plan, given.dropPath[i]!.subarray(first, first + count));
       }
     };
-    await run(forward, prepare, () => {
+    const running = run(forward, prepare, () => {
       rows = rowsOf(planned, count);
     });
+    try {
+      if (first === 0) given.meanwhile?.();
+    } finally {
+      await running;
+    }
     const gradient = await given.lossGradient(rows, first, count);
     await run(backward, () => {
       writeRows(planned, gradient);
@@ -209,6 +219,10 @@ export function createTrainingEngine(options: TrainingEngineOptions): TrainingEn
     });
   };
 
+  const writeChunks = (weightDecay: number) => {
+    const table = chunkTable(optimizer.chunks, weightDecay);
+    new Int32Array(memory.memory.buffer, optimizer.table, table.length).set(table);
+  };
   const bufferOf = (buffer: BufferName, name: string) => {
     const from = buffers[buffer];
     if (from === undefined) throw new Error(`the training engine has no buffer ${buffer}`);
@@ -233,14 +247,13 @@ export function createTrainingEngine(options: TrainingEngineOptions): TrainingEn
         const collect = () => {
           for (const square of memory.floats(optimizer.sums, optimizer.chunks.length)) sum += square;
         };
-        await run(own.programs[0]!, () => {}, collect);
+        await run(own.programs[0]!, () => writeChunks(0), collect);
         return Math.sqrt(sum);
       }),
     update: (numbers) =>
       inTurn(() =>
         run(own.programs[1]!, () => {
-          const table = chunkTable(optimizer.chunks, numbers.weightDecay);
-          new Int32Array(memory.memory.buffer, optimizer.table, table.length).set(table);
+          writeChunks(numbers.weightDecay);
           memory.floats(optimizer.numbers, 16).set(adamWNumbers(numbers));
         }),
       ),

@@ -7,3 +7,4 @@ export {
   type TrainingForward,
 } from './engine.js';
 export { Untrainable } from './record.js';
+export type { BufferName } from './weightSpace.js';

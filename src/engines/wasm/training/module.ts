@@ -17,10 +17,7 @@ export interface TrainingExports extends Pick<EngineExports, 'execute' | 'tileRo
   normScratchBytes(): number;
 }
 
-export function instantiateTraining(
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-): TrainingExports {
+export function instantiateTraining(module: WebAssembly.Module, memory: WebAssembly.Memory): TrainingExports {
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as TrainingExports;
 }
 

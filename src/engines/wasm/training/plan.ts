@@ -81,9 +81,7 @@ export function planPrograms(
   // One thread more: the calling one.
   const arena = own + (threads + 1) * threadBytes;
   const roots = [...lives.keys()];
-  const { offsets, bytes } = allocate(
-    roots.map((root) => ({ bytes: root.bytes, ...lives.get(root)! })),
-  );
+  const { offsets, bytes } = allocate(roots.map((root) => ({ bytes: root.bytes, ...lives.get(root)! })));
   const places = new Map(roots.map((root, i) => [root, arena + offsets[i]!]));
   const addressOf = (operand: Operand): number => {
     const root = rootOf(operand);
@@ -119,7 +117,10 @@ function makeGroups(steps: readonly RecordedStep[]): Group[] {
 }
 
 /** The groups between which an operand of the arena is needed. */
-function livesOf(groups: readonly Group[], kept: readonly Operand[]): Map<Operand, { first: number; last: number }> {
+function livesOf(
+  groups: readonly Group[],
+  kept: readonly Operand[],
+): Map<Operand, { first: number; last: number }> {
   const lives = new Map<Operand, { first: number; last: number }>();
   for (const [g, { reads, writes }] of groups.entries()) {
     for (const operand of [...reads, ...writes]) {

@@ -92,7 +92,10 @@ export interface RecordOptions {
   readonly lossColumns?: number;
 }
 
-export function record(forward: (ops: Ops<Value>, images: Value) => Value, options: RecordOptions): Recording {
+export function record(
+  forward: (ops: Ops<Value>, images: Value) => Value,
+  options: RecordOptions,
+): Recording {
   const { batch, imageShape } = options;
   const [height, width, channels] = imageShape;
   const images: Value = {
@@ -174,11 +177,15 @@ class Recorder implements Ops<Value> {
       return place;
     });
     for (const { name, position: from, to, length } of places) {
-      this.move(y, { operand: this.rowsOfWeight('weights', name, width), tokens: 0, width }, {
-        rows: length,
-        to,
-        reads: from === null ? {} : position(from),
-      });
+      this.move(
+        y,
+        { operand: this.rowsOfWeight('weights', name, width), tokens: 0, width },
+        {
+          rows: length,
+          to,
+          reads: from === null ? {} : position(from),
+        },
+      );
     }
     this.move(y, patches, { rows: count, to: before, reads: position(firstPatch) });
     this.back(y, (dy) => {
@@ -204,7 +211,11 @@ class Recorder implements Ops<Value> {
     return this.product(x, name, this.shapeOf(`${name}.kernel`).at(-1)!, options);
   }
 
-  linearResidual(x: Value, name: string, { residual, dropPath = 0, ...options }: ResidualOptions<Value>): Value {
+  linearResidual(
+    x: Value,
+    name: string,
+    { residual, dropPath = 0, ...options }: ResidualOptions<Value>,
+  ): Value {
     const n = this.shapeOf(`${name}.kernel`).at(-1)!;
     if (residual.width !== n || residual.tokens !== x.tokens) {
       throw new UserError(`${name}: what is added to it has another shape than its result`);
@@ -329,9 +340,7 @@ class Recorder implements Ops<Value> {
       const sum = i === 0 ? undefined : y;
       this.back(next, (dy) => {
         if (sum) this.give(sum, (residual) => (residual ? this.sum(sum, dy, residual) : dy));
-        this.give(x, (residual) =>
-          this.movedBack(dy, next, x, { count: x.tokens ?? 1, residual, factor }),
-        );
+        this.give(x, (residual) => this.movedBack(dy, next, x, { count: x.tokens ?? 1, residual, factor }));
       });
       y = next;
     }
@@ -430,7 +439,8 @@ class Recorder implements Ops<Value> {
     const number = activation ? ACTIVATIONS[activation as Activation] : 0;
     const m = this.rowsOf(x);
     // What the backward pass has to know of the layer: z, which is y where nothing follows it.
-    const keepsZ = training && ((activation !== undefined && learns) || (scale !== undefined && this.anyLearns([scale])));
+    const keepsZ =
+      training && ((activation !== undefined && learns) || (scale !== undefined && this.anyLearns([scale])));
     const z = keepsZ ? this.value(x.tokens, n).operand : undefined;
     const made = this.value(x.tokens, n, learns);
     const y: Value = activation && z ? { ...made, before: { z, activation: number } } : made;
@@ -467,7 +477,12 @@ class Recorder implements Ops<Value> {
         if (slopes) this.beforeActivation.add(x);
         const dx = this.value(x.tokens, k);
         this.step('product', 0, {
-          reads: { a: dz, b: kernel, ...(other ? { residual: other } : {}), ...(slopes ? { z: before.z } : {}) },
+          reads: {
+            a: dz,
+            b: kernel,
+            ...(other ? { residual: other } : {}),
+            ...(slopes ? { z: before.z } : {}),
+          },
           writes: { y: dx.operand },
           fields: {
             m,
@@ -550,7 +565,13 @@ class Recorder implements Ops<Value> {
   }
 
   /** Norms over d values each: a row's width, or that of heads side by side. */
-  private norm(x: Value, name: string, epsilon: number, d: number, given?: { y: Value; column: number }): Value {
+  private norm(
+    x: Value,
+    name: string,
+    epsilon: number,
+    d: number,
+    given?: { y: Value; column: number },
+  ): Value {
     const learns = x.learns || this.anyLearns([`${name}.gamma`, `${name}.beta`]);
     const y = given?.y ?? this.value(x.tokens, x.width, learns);
     const inner = given ? x.width / 3 / d : x.width / d;
@@ -616,11 +637,15 @@ class Recorder implements Ops<Value> {
       within: { operand, offset: 2 * width * 4 },
     });
     const copy = (from: Operand, to: Operand) =>
-      this.move({ ...y, operand: values(to) }, { ...x, operand: values(from), width }, {
-        rows: x.tokens!,
-        to: 0,
-        reads: {},
-      });
+      this.move(
+        { ...y, operand: values(to) },
+        { ...x, operand: values(from), width },
+        {
+          rows: x.tokens!,
+          to: 0,
+          reads: {},
+        },
+      );
     copy(x.operand, y.operand);
     this.back(y, (dy) => {
       if (!x.learns) throw new Untrainable(`${name}: head norms that learn alone`);
@@ -635,7 +660,14 @@ class Recorder implements Ops<Value> {
   }
 
   /** A weight's gradient: the sums of rows, `stride` bytes apart from `offset` on. */
-  private reduce(rows: Operand, offset: number, stride: number, count: number, name: string, n: number): void {
+  private reduce(
+    rows: Operand,
+    offset: number,
+    stride: number,
+    count: number,
+    name: string,
+    n: number,
+  ): void {
     this.step('reduce', 1, {
       reads: { a: { bytes: rows.bytes, stride, within: { operand: rows, offset } } },
       writes: { y: this.gradientOf(name, n) },

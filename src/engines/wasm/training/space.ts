@@ -2,7 +2,7 @@
 import { aligned } from '../allocate.js';
 import { CONTROL, CONTROL_BYTES } from '../control.js';
 import type { Operand, Places, RecordedStep } from './record.js';
-import { BUFFERS, type BufferName, type Chunk, WeightSpace, type TrainingRow } from './weightSpace.js';
+import { BUFFERS, type BufferName, type Chunk, type TrainingRow, WeightSpace } from './weightSpace.js';
 
 /** Words of an optimiser's chunk (assembly/optimizer.ts). */
 const CHUNK_WORDS = 4;

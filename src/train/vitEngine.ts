@@ -10,7 +10,10 @@ import type { Distillation } from './loss.js';
 import type { Student } from './student.js';
 
 /** What an engine needs of the machine. */
-export type EngineMachine = Pick<TrainingEngineOptions, 'threads' | 'startWorker' | 'compile' | 'simd'>;
+export type EngineMachine = Pick<
+  TrainingEngineOptions,
+  'threads' | 'startWorker' | 'compile' | 'simd' | 'keptBytes'
+>;
 
 /** A training engine for a student: its weights are read by the Trainer. Throws Untrainable where it cannot train it. */
 export function openVitEngine(

@@ -32,6 +32,8 @@ export interface TrainingEngineOptions extends ModuleOptions {
   readonly threads: number;
   /** How to start a worker; without it, everything is computed in the calling thread. */
   readonly startWorker?: StartWorker;
+  /** In place of KEPT_BYTES; for tests. */
+  readonly keptBytes?: number;
 }
 
 /** A batch whose gradients are wanted. */
@@ -104,7 +106,7 @@ interface Planned {
  *   UserError if threads is out of range
  */
 export function createTrainingEngine(options: TrainingEngineOptions): TrainingEngine {
-  const { threads, startWorker, inputShape, trainable } = options;
+  const { threads, startWorker, inputShape, trainable, keptBytes = KEPT_BYTES } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new UserError(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
@@ -135,8 +137,8 @@ export function createTrainingEngine(options: TrainingEngineOptions): TrainingEn
   const answerPlans = cached((batch) =>
     planOf(record(options.predict, { ...common, batch, training: false })),
   );
-  const most = largestPart(trainingPlans(1).plan.arenaBytes, KEPT_BYTES);
-  const mostAnswered = Math.min(MOST_ANSWERED, largestPart(answerPlans(1).plan.arenaBytes, KEPT_BYTES));
+  const most = largestPart(trainingPlans(1).plan.arenaBytes, keptBytes);
+  const mostAnswered = Math.min(MOST_ANSWERED, largestPart(answerPlans(1).plan.arenaBytes, keptBytes));
   for (const { plan } of [trainingPlans(1), answerPlans(1)]) {
     if (plan.end > MOST_BYTES) throw new Untrainable('an image of its size');
   }

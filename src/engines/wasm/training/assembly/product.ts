@@ -86,6 +86,7 @@ export function product(
           const y = step.y + <usize>(tile * ROWS) * step.yStride + offset;
           multiplyTile(a, packed, count, init, initStride, y, step.yStride);
         } else {
+          touch(step, min(tile + 1, end - 1) * ROWS, offset, scratch);
           multiplyTile(a, packed, count, init, initStride, scratch, COLS_BYTES);
           finishTile(step, scratch, tile * ROWS, panel, adds);
         }
@@ -95,6 +96,24 @@ export function product(
     }
   }
   if (!packsOnce) forgetRows(own);
+}
+
+/**
+ * Asks for the lines of memory that finishTile will read for the next tile, while this one is computed: it would wait for
+ * each in turn.
+ * @param tile what is written here is overwritten
+ */
+function touch(step: Step, row: i32, offset: usize, tile: usize): void {
+  let seen: i32 = 0;
+  if (step.slope) {
+    const z = step.z + <usize>row * step.zStride + offset;
+    for (let i: usize = 0; i < <usize>ROWS; i++) seen |= load<i32>(z + i * step.zStride);
+  }
+  if (step.residual) {
+    const residual = step.residual + <usize>row * step.residualStride + offset;
+    for (let i: usize = 0; i < <usize>ROWS; i++) seen |= load<i32>(residual + i * step.residualStride);
+  }
+  store<i32>(tile, seen);
 }
 
 /** Whether all of a tile is stored, and nothing is added to it. */

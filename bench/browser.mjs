@@ -43,7 +43,17 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     ? new Float32Array(await bytes('/check/x224.f32'))
     : Float32Array.from({ length: 3 * pixels }, (_, i) => Math.sin(i * 0.37));
   const nhwc = nchw.map((_, i) => nchw[(i % 3) * pixels + Math.floor(i / 3)]);
-  const checkpoint = hasCheckpoint && (await bytes('/check/fb_tiny_distilled_legacy.pth'));
+  const checkpoint = hasCheckpoint
+    ? await bytes('/check/fb_tiny_distilled_legacy.pth')
+    : await freshCheckpoint(name);
+  async function freshCheckpoint(name) {
+    await deit.useBackend('wasm');
+    const model = deit.createModel(name);
+    const chunks = [];
+    for await (const chunk of await deit.exportStateDict(model)) chunks.push(chunk.slice());
+    model.dispose();
+    return new Blob(chunks);
+  }
 
   const kernelsOf = (backend) =>
     tf.getKernelsForBackend(backend).filter(({ kernelName }) => /^Deit/.test(kernelName));
@@ -52,24 +62,28 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
   for (const backend of backends) {
     const choice = await deit.useBackend(backend);
     notes[backend] = choice.description;
-    const model = checkpoint ? await deit.load(checkpoint, { backend }) : deit.createModel(name);
+    const options = { backend, onBackend: ({ description }) => (notes[backend] = description) };
+    const model = await deit.load(checkpoint, options);
     const x = tf.tensor4d(nhwc, [1, side, side, 3]);
     const kernels = kernelsOf(backend);
-    const forward = async (by = model) => {
-      const y = by.predict(x);
+    const { layersModel } = model;
+    const forward = async () => {
+      const y = layersModel.predict(x);
       const logits = await y.data();
       y.dispose();
       return logits;
     };
-    contenders[backend] = async () => {
-      await tf.setBackend(backend);
-      return forward();
-    };
-    if (checkpoint && backend === 'wasm') {
+    contenders[backend] = () => model.predictPixels(nhwc, 1);
+    if (backend === 'wasm') {
+      contenders['wasm, tfjs with own kernels'] = forward;
       const int8 = await deit.load(checkpoint, { backend, quantize: 'int8' });
-      contenders['wasm, int8'] = async () => {
-        await tf.setBackend(backend);
-        return forward(int8);
+      contenders['wasm, int8'] = () => int8.predictPixels(nhwc, 1);
+      const int8Layers = int8.layersModel;
+      contenders['wasm, int8, tfjs with own kernels'] = async () => {
+        const y = int8Layers.predict(x);
+        const logits = await y.data();
+        y.dispose();
+        return logits;
       };
     }
     contenders[`${backend}, plain tfjs ops`] = async () => {

@@ -2,7 +2,10 @@
  * The page of web/ in Chromium: the time from opening it to the first answer with a cold cache, how long its thread is
  * blocked while it is used, and its memory over 100 photographs.
  *
- *     npm run web:build && node bench/page.mjs [--runs 7] [--model deit_small_patch16_224] [--images 100]
+ *     npm run web:build && node bench/page.mjs [--runs 7] [--model deit_small_patch16_224] [--images 100] [--swiftshader]
+ *
+ * Chromium starts as it does for a visitor: with no flag of graphics. With --swiftshader it starts as the tests start it,
+ * with a GPU that the processor simulates: each frame of the page is then drawn by the cores that compute the answer.
  *
  * Served as `deit web` serves it. The least of the runs is what the page needs; what is above it, other work on the
  * machine has taken: the load is printed. Memory is the proportional set size (PSS) of Chromium's renderer, in which page
@@ -13,10 +16,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 import * as deit from '../dist/src/node/index.js';
 import { serveFolders } from '../dist/src/node/web/staticServer.js';
-import { launchChromium } from '../dist/test/browser/launch.js';
+import { findChromium, launchChromium } from '../dist/test/browser/launch.js';
 import { describeMachine } from './lib/machine.mjs';
 import { median } from './lib/race.mjs';
 
@@ -25,6 +29,7 @@ const { values: options } = parseArgs({
     runs: { type: 'string', default: '7' },
     model: { type: 'string', default: 'deit_small_patch16_224' },
     images: { type: 'string', default: '100' },
+    swiftshader: { type: 'boolean', default: false },
   },
 });
 const runs = Number(options.runs);
@@ -247,7 +252,9 @@ function block(value) {
 console.log(describeMachine());
 const folder = await mkdtemp(join(tmpdir(), 'deit-bench-page-'));
 const server = await serveFolders({ '/lib/': 'dist/browser', '/given/': folder, '/': 'web/dist' }, 0);
-const browser = await launchChromium();
+const browser = options.swiftshader
+  ? await launchChromium()
+  : await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox'] });
 try {
   await firstAnswer();
   await use();

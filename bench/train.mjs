@@ -87,7 +87,7 @@ async function onEngine(threads, { shape, batch }, given) {
   await deit.useBackend('wasm');
   const { model, student } = await freshStudent(shape);
   const config = { optimizer: OPTIMIZER, distillation: DISTILLATION, accumulate: 1, emaDecay: null };
-  const engine = deit.openTrainingEngine(student, config, threads);
+  const engine = await deit.openTrainingEngine(student, config, threads);
   const steps = new EngineSteps({ config, student, imgSize: shape.imgSize }, engine);
   const logits = tf.tensor2d(given.teacher, [batch, shape.numClasses]);
   const inputs = {

@@ -18,6 +18,7 @@ const TYPES = { js: 'text/javascript', wasm: 'application/wasm' };
 const shippedLibrary = {
   name: 'shipped-library',
   async writeBundle({ dir }) {
+    for (const name of LIBRARY_FILES) await stat(join(library, `${name}.js`)); // prefetched: must be there
     await cp(library, join(dir, 'lib'), { recursive: true, filter: (file) => !INLINED.test(file) });
   },
   configureServer(server) {
@@ -28,6 +29,28 @@ const shippedLibrary = {
       response.setHeader('Content-Type', TYPES[file.split('.').at(-1)] ?? 'application/octet-stream');
       createReadStream(file).pipe(response);
     });
+  },
+};
+
+/**
+ * What the model's worker imports one after the other comes while the page itself is read. Prefetched and not preloaded:
+ * browsers warn of a preload that the page itself does not use.
+ */
+const LIBRARY_FILES = ['deit-tfjs', 'core', 'rolldown-runtime', 'convertWithFacts', 'decode'];
+const prefetchForWorker = {
+  name: 'prefetch-for-worker',
+  transformIndexHtml: {
+    order: 'post',
+    handler(_, { bundle }) {
+      if (!bundle) return []; // the development server
+      const worker = Object.keys(bundle).find((file) => /^assets\/worker-[^/]*\.js$/.test(file));
+      if (!worker) throw new Error('the page has no worker to prefetch; see its name');
+      const files = [worker, ...LIBRARY_FILES.map((name) => `lib/${name}.js`)];
+      return files.map((file) => ({
+        tag: 'link',
+        attrs: { rel: 'prefetch', crossorigin: true, href: `./${file}` },
+      }));
+    },
   },
 };
 
@@ -56,7 +79,7 @@ export default defineConfig({
   root,
   base: './',
   publicDir: false,
-  plugins: [shippedLibrary, collectModules, licenses],
+  plugins: [shippedLibrary, prefetchForWorker, collectModules, licenses],
   worker: { plugins: () => [collectModules] },
   server: { headers, fs: { allow: [join(root, '..')] } },
   preview: { headers },

@@ -14,5 +14,6 @@ export function assumptionsOf(model: Assuming): readonly Assumption[] {
 
 /** Says on stderr what was assumed of a model. */
 export function sayAssumptions(model: Assuming): void {
-  for (const { field, value, why } of assumptionsOf(model)) say(`assumed: ${field} ${value}: ${why}`);
+  for (const { field, value, why } of assumptionsOf(model))
+    say(`assumed: ${field} ${value}: ${why}`, 'quiet');
 }

@@ -74,7 +74,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
     sayAssumptions(opened.source);
     announce(folder, preprocessing);
     const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
-    const local = interruption ? undefined : await localPredictor(opened.source, [...backends][0], args);
+    const local = interruption ? undefined : await localPredictor(opened.source, [...backends][0]!, args);
     const predictor = local ?? (await queuePredictor(opened.source, args, backends, interruption!));
     try {
       const result = await evaluateWithProgress(predictor, folder, preprocessing, args, report?.record);
@@ -181,7 +181,7 @@ async function evaluateWithProgress(
         progress = startProgress({ label: 'eval', total: folder.length, unit: 'images', from });
       },
       onProgress: (done) => progress?.update(done),
-      onFailure: (message) => say(`not read: ${message}`),
+      onFailure: (message) => say(`not read: ${message}`, 'warning'),
       onNote: say,
     });
   } finally {
@@ -197,6 +197,7 @@ function show(summary: Summary, json: boolean): void {
     `top-1 ${figure(top1, 3)} %  top-5 ${figure(top5, 3)} %  loss ${figure(loss, 4)}  ` +
       `(${images} images${failed > 0 ? `, ${failed} not read` : ''}; ${imagesPerSecond.toFixed(1)} images/s; ` +
       `preset ${summary.preset}, ${summary.backend})`,
+    'strong',
   );
 }
 

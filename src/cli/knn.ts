@@ -3,7 +3,7 @@ import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
-import { load } from '../node/index.js';
+import { load } from '../node/load.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type ConversionArgs, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
@@ -154,5 +154,6 @@ function show(summary: Summary, json: boolean): void {
     `k-NN top-1 ${top1!.toFixed(3)} %  top-5 ${top5!.toFixed(3)} %  (k ${k}, temperature ${temperature}; ` +
       `${images} images against ${trainImages}${failed > 0 ? `, ${failed} not read` : ''}; ` +
       `${imagesPerSecond.toFixed(1)} images/s; preset ${summary.preset}, ${summary.backend})`,
+    'strong',
   );
 }

@@ -137,9 +137,9 @@ function optionNames(cli: Argv): string[] {
 
 function report(program: string, error: Error, debug: boolean): void {
   const line = shortenWords(oneLine(error.message || String(error)));
-  if (error instanceof UsageError) say(`${program}: ${line}; see ${program} --help`);
-  else if (error instanceof UserError) say(`${program}: ${line}`);
-  else say(`${program}: ${error.name}: ${line}${debug ? '' : ' (a defect; --debug shows where)'}`);
+  if (error instanceof UsageError) say(`${program}: ${line}; see ${program} --help`, 'error');
+  else if (error instanceof UserError) say(`${program}: ${line}`, 'error');
+  else say(`${program}: ${error.name}: ${line}${debug ? '' : ' (a defect; --debug shows where)'}`, 'error');
   if (debug) console.error(printable(error.stack ?? ''));
 }
 

@@ -5,7 +5,7 @@ import { knownModels } from '../models/knownModels.js';
 import { defineCommand } from './command.js';
 import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
-import { formatTable, terminalColumns, wrap } from './table.js';
+import { columnsOf, formatTable, wrap } from './table.js';
 
 const percent = (value: number | null | undefined) =>
   value == null ? '–' : value.toFixed(value < 1 ? 3 : 2);
@@ -58,7 +58,7 @@ export const modelsCommand = defineCommand({
       'also called',
     ];
     print(formatTable(header, rows));
-    print(['', ...NOTES.flatMap((note) => wrap(note, terminalColumns())), ''].join('\n'));
+    print(['', ...NOTES.flatMap((note) => wrap(note, columnsOf(process.stdout))), ''].join('\n'));
     print(
       formatTable(
         ['model', 'parameters', 'top-1', 'top-5', 'linear', 'k-NN', 'preset', 'from'],
@@ -71,6 +71,6 @@ export const modelsCommand = defineCommand({
         ]),
       ),
     );
-    print(['', ...wrap(KNOWN_NOTE, terminalColumns())].join('\n'));
+    print(['', ...wrap(KNOWN_NOTE, columnsOf(process.stdout))].join('\n'));
   },
 });

@@ -1,7 +1,7 @@
 import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
-import { load } from '../node/index.js';
+import { load } from '../node/load.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
@@ -64,7 +64,7 @@ export const predictCommand = defineCommand({
     const errors = answers.flatMap((answer) => ('error' in answer ? [answer.error] : []));
     if (errors.length === 0) return;
     throw new UserError(
-      answers.length === 1 ? errors[0]! : `${errors.length} of ${answers.length} images were not classified`,
+      answers.length === 1 ? errors[0] : `${errors.length} of ${answers.length} images were not classified`,
     );
   },
 });
@@ -90,7 +90,7 @@ async function answerFor(model: VisionTransformer, file: string, topK: number): 
 function show(answer: Answer, several: boolean): void {
   if ('error' in answer) {
     // Of a single image the program's last line tells.
-    if (several) say(`not classified: ${answer.error}`);
+    if (several) say(`not classified: ${answer.error}`, 'warning');
     return;
   }
   const rows = answer.topK.map(({ label, index, probability, logit }) => [
@@ -99,5 +99,6 @@ function show(answer: Answer, several: boolean): void {
     String(index),
     logit.toFixed(3),
   ]);
-  print(`${answer.file}\n${formatTable(['probability', 'class', 'index', 'logit'], rows)}\n`);
+  print(answer.file, 'strong');
+  print(`${formatTable(['probability', 'class', 'index', 'logit'], rows)}\n`);
 }

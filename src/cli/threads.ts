@@ -12,10 +12,10 @@ export async function chooseBackend(name: string): Promise<string> {
 /** Makes a backend the current one and says on stderr which came before it; the model names the backend. */
 export async function firstBackend(name: string): Promise<BackendChoice> {
   const choice = await useBackend(name);
-  for (const line of choice.passedOver) say(`backend passed over: ${line}`);
+  for (const line of choice.passedOver) say(`backend passed over: ${line}`, 'quiet');
   return choice;
 }
 
 export function sayBackend({ description }: BackendChoice): void {
-  say(`backend: ${description}`);
+  say(`backend: ${description}`, 'quiet');
 }

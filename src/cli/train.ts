@@ -138,5 +138,6 @@ function show(result: RunResult, json: boolean): void {
   print(
     `${epochs} epochs, ${steps} steps; best top-1 ${best!.top1.toFixed(3)} % after epoch ${best!.epoch + 1}` +
       `${best!.ema ? ', by the running mean' : ''}: ${output}/best, ${output}/best.safetensors`,
+    'strong',
   );
 }

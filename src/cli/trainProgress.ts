@@ -1,11 +1,12 @@
 import type { RunHooks } from '../node/train/run.js';
+import type { Tone } from './paint.js';
 import { say } from './print.js';
 import { duration, fitLine, type TerminalBar, terminalBar } from './terminalBar.js';
 
 /** Lines on a stream that is no terminal come at most this often. */
 const LINE_INTERVAL_MS = 10_000;
 
-/** Weight of the newest step in the shown loss and rate. */
+/** Least weight of the newest step in the shown loss and rate. */
 const NEWEST = 0.05;
 
 /**
@@ -19,17 +20,18 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
   let run = { steps: 0, done: 0, imagesPerStep: 0 };
   let last = performance.now();
   let lastLine = last;
-  let secondsPerStep: number | undefined;
-  let loss: number | undefined;
+  const secondsPerStep = recentMean();
+  const loss = recentMean();
+  let steps = 0;
   let step = 0;
 
-  const line = (text: string) => {
+  const line = (text: string, tone?: Tone) => {
     // The bar is drawn over: a line goes above it.
     if (bar) process.stderr.write('\r\x1b[K');
-    say(text);
+    say(text, tone);
   };
   return {
-    onNote: line,
+    onNote: (text) => line(text),
     onStart(start) {
       run = start;
       step = start.done;
@@ -43,14 +45,15 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
       const now = performance.now();
       const seconds = (now - last) / 1000;
       last = now;
-      secondsPerStep = smoothed(secondsPerStep, seconds);
-      loss = smoothed(loss, record.loss);
+      // The first step of a process also compiles and allocates: it says nothing of those to come, once there are some.
+      if (++steps === 2) secondsPerStep.restart();
+      const perStep = secondsPerStep.add(seconds);
       parts = [
         { text: `epoch ${record.epoch + 1}`, keep: 2 },
-        { text: `loss ${loss.toFixed(4)}`, keep: 4 },
+        { text: `loss ${loss.add(record.loss).toFixed(4)}`, keep: 4 },
         { text: `lr ${record.learningRate.toExponential(2)}`, keep: 1 },
-        { text: `${(run.imagesPerStep / secondsPerStep).toFixed(0)} images/s`, keep: 5 },
-        { text: `${duration((run.steps - record.step) * secondsPerStep)} left`, keep: 6 },
+        { text: `${(run.imagesPerStep / perStep).toFixed(0)} images/s`, keep: 5 },
+        { text: `${duration((run.steps - record.step) * perStep)} left`, keep: 6 },
       ];
       step = record.step;
       bar?.update(step);
@@ -68,6 +71,7 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
       line(
         `epoch ${epoch + 1}: loss ${trainLoss.toFixed(4)}, validation loss ${val.loss.toFixed(4)}, ` +
           `top-1 ${val.top1.toFixed(3)} %${ema ? ` (running mean ${ema.top1.toFixed(3)} %)` : ''}${best ? ', the best' : ''}`,
+        best ? 'good' : undefined,
       );
     },
     stop() {
@@ -77,6 +81,17 @@ export function startTrainProgress(): RunHooks & { stop(): void } {
   };
 }
 
-function smoothed(mean: number | undefined, value: number): number {
-  return mean === undefined ? value : mean + NEWEST * (value - mean);
+/** A mean in which the newest values count most; of the first ones all count alike. */
+export function recentMean(): { add(value: number): number; restart(): void } {
+  let [mean, count] = [0, 0];
+  return {
+    add(value) {
+      count++;
+      mean += Math.max(NEWEST, 1 / count) * (value - mean);
+      return mean;
+    },
+    restart: () => {
+      count = 0;
+    },
+  };
 }

@@ -13,13 +13,23 @@ export interface ImagePrediction {
   loss: number;
 }
 
-/** Cross-entropy of one image's logits [classes] in nats, with the class of the truth. */
+/**
+ * Cross-entropy of one image's logits [classes] in nats, with the class of the truth.
+ *
+ * @throws UserError if there is no such class
+ */
 export function crossEntropy(logits: ArrayLike<number>, label: number): number {
   let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]);
+  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]!);
   let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] - max);
-  return Math.log(sum) + max - logits[label];
+  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i]! - max);
+  return Math.log(sum) + max - at(logits, label);
+}
+
+function at(logits: ArrayLike<number>, label: number): number {
+  const logit = logits[label];
+  if (logit !== undefined) return logit;
+  throw new UserError(`class ${label} is none of the model’s ${logits.length} classes`);
 }
 
 /**
@@ -28,15 +38,22 @@ export function crossEntropy(logits: ArrayLike<number>, label: number): number {
  * @param name of the image, for errors
  * @param label class index of the truth
  * @param logits [classes]
- * @throws UserError if a logit is NaN or infinite: no class is the most probable one then
+ * @throws UserError if a logit is NaN or infinite: no class is the most probable one then; if the model has no class
+ *   `label`
  */
 export function predictionOf(name: string, label: number, logits: ArrayLike<number>): ImagePrediction {
   requireFinite(name, logits);
+  if (logits[label] === undefined) {
+    throw new UserError(
+      `${name}: is of class ${label}, and the model has the classes 0 to ${logits.length - 1}: ` +
+        'the labels are those of another data set',
+    );
+  }
   const top5 = topIndices(logits, 5);
   return {
     label,
     top5,
-    logits: top5.map((index) => logits[index]),
+    logits: top5.map((index) => logits[index]!),
     loss: crossEntropy(logits, label),
   };
 }

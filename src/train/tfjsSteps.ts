@@ -52,7 +52,7 @@ export class TfjsSteps implements StepRunner {
     const { config, student } = this.setup;
     this.gradients = student.onBackend(() => averaged(this.gradients!, config.accumulate));
     const norm = student.onBackend(() => globalNorm(this.gradients!));
-    const value = (await norm.data())[0];
+    const value = (await norm.data())[0]!;
     norm.dispose();
     return value;
   }
@@ -127,7 +127,7 @@ function accumulate(sum: ByWeight | undefined, part: ByWeight): ByWeight {
   if (!sum) return part;
   const next: ByWeight = {};
   for (const [name, gradient] of Object.entries(part)) {
-    next[name] = tf.add(sum[name], gradient);
+    next[name] = tf.add(sum[name]!, gradient);
     tf.dispose([sum[name], gradient]);
   }
   return next;

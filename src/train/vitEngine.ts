@@ -16,11 +16,11 @@ export type EngineMachine = Pick<
 >;
 
 /** A training engine for a student: its weights are read by the Trainer. Throws Untrainable where it cannot train it. */
-export function openVitEngine(
+export async function openVitEngine(
   student: Student,
   run: { readonly distillation: Distillation['type']; readonly ema: boolean },
   machine: EngineMachine,
-): TrainingEngine {
+): Promise<TrainingEngine> {
   if (!student.family) throw new Untrainable('a tf.LayersModel');
   const { config, joint } = student.family;
   const headAlone = run.distillation === 'none' && !joint;

@@ -73,4 +73,22 @@ describeInBrowser('the report of an evaluation', () => {
     expect(errors).toEqual([]);
     await page.close();
   });
+
+  test('printed it fills its pages, and the colours of its legends stay', async () => {
+    const page = await browser.newPage();
+    await page.goto(pathToFileURL(report).href);
+    const pdf = (await page.pdf({ format: 'A4' })).toString('latin1');
+    expect(pdf.match(/\/Type \/Page\b/g)).toHaveLength(2);
+    await page.emulateMedia({ media: 'print' });
+    const kept = await page
+      .locator('.key, .swatch, .stages span')
+      .evaluateAll((all) => all.map((element) => getComputedStyle(element).printColorAdjust));
+    expect(new Set(kept)).toEqual(new Set(['exact']));
+    // No figure is broken from its sign.
+    const heights = await page
+      .locator('.votes .n')
+      .evaluateAll((all) => all.map((element) => element.getClientRects().length));
+    expect(new Set(heights)).toEqual(new Set([1]));
+    await page.close();
+  });
 });

@@ -126,6 +126,15 @@ describeInBrowser('the page', () => {
       expect(await page.locator('#strip li').count()).toBe(8);
     });
 
+    test('what the model’s worker imports was prefetched', async () => {
+      const prefetched = await page
+        .locator('link[rel="prefetch"]')
+        .evaluateAll((links) => links.map((link) => (link as HTMLLinkElement).href));
+      const scripts = asked.filter((url) => /\/(lib\/[^/]*|worker-[^/]*)\.js$/.test(url));
+      expect(scripts.some((url) => url.endsWith('/lib/core.js'))).toBe(true);
+      expect([...new Set(scripts)].sort()).toEqual([...prefetched].sort());
+    });
+
     test('a checkpoint and pictures are dropped: PyTorch’s top-5 of each', async () => {
       await visit.drop([{ name: 'mine.pth', url: '/digits.pth' }]);
       await visit.modelIs('mine.pth');

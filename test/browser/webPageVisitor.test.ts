@@ -416,6 +416,43 @@ describeInBrowser('a visitor of the page', () => {
     expect(await page.locator('[aria-selected="true"]').getAttribute('aria-label')).toBe('layer 2, head 3');
   });
 
+  test('back and forward lead to the model and image before, and an address can be typed over another', async () => {
+    await openDigits();
+    const head = (name: string) => page.locator(`[aria-label="${name}"][aria-selected="true"]`).waitFor();
+    await page.waitForTimeout(1100); // less would be a glance
+    await visit.press('digit 4, number 247');
+    await visit.answered('digit 4, number 247');
+    await page.locator('[aria-label="layer 2, head 3"]').click();
+    await page.waitForFunction(() => /head=3/.test(location.hash));
+    await visit.openUrl(`${server.url}/digits.pth`);
+    await visit.modelIs('digits.pth');
+    await visit.answered('digit 4, number 247');
+    await page.waitForFunction(() => /model=/.test(location.hash));
+    const sent = page.url();
+
+    await page.goBack();
+    await visit.modelIs('Digits');
+    await visit.answered('digit 4, number 247');
+    await head('layer 2, head 3');
+    await page.goBack();
+    await visit.answered('digit 3, number 18');
+    expect(await visit.text('#model-name')).toBe('Digits');
+    expect(new URL(page.url()).hash).toContain('number+18');
+    await page.goForward();
+    await visit.answered('digit 4, number 247');
+    await head('layer 2, head 3');
+    await page.goForward();
+    await visit.modelIs('digits.pth');
+
+    const typed = sent.replace('4%2C+number+247', '8%2C+number+435').replace(/layer=\d+/, 'layer=1&head=2');
+    await page.evaluate((url) => {
+      location.hash = new URL(url).hash;
+    }, typed);
+    await visit.answered('digit 8, number 435');
+    await head('layer 1, head 2');
+    expect(await visit.said()).toBe('');
+  });
+
   test('two models look at the same image, and images are ordered by their disagreement', async () => {
     const path = await savedModel('untrained', { imgSize: 28, patchSize: 7, numClasses: 10 });
     await openDigits();

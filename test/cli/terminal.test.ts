@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { describe, expect, jest, test } from '@jest/globals';
 import { formatTable, wrap } from '../../src/cli/table.js';
 import { duration, fitLine, terminalBar } from '../../src/cli/terminalBar.js';
+import { recentMean } from '../../src/cli/trainProgress.js';
 
 describe('a progress bar', () => {
   const parts = [
@@ -50,6 +54,16 @@ describe('a progress bar', () => {
     expect(fitLine('train', 0, parts, 200)).toContain('lr');
   });
 
+  test('the rate is that of the steps so far, and then of the newest', () => {
+    const mean = recentMean();
+    expect([4, 2, 3].map((value) => mean.add(value))).toEqual([4, 3, 3]);
+    mean.restart();
+    expect(mean.add(1)).toBe(1);
+    let last = 0;
+    for (let i = 0; i < 200; i++) last = mean.add(5);
+    expect(last).toBeCloseTo(5, 2);
+  });
+
   test('seconds as people write them', () => {
     expect([59, 61, 3723].map(duration)).toEqual(['0:59', '1:01', '1:02:03']);
   });
@@ -81,5 +95,58 @@ describe('a table', () => {
     for (const figure of ['5,717,416', '72.20', '22,050,664']) expect(words).toContain(figure);
   });
 
-  test('text breaks at spaces', () => expect(wrap('one two three', 7)).toEqual(['one two', 'three']));
+  test('text breaks at spaces, a figure not from its sign', () => {
+    expect(wrap('one two three', 7)).toEqual(['one two', 'three']);
+    expect(wrap('top-1 99.250 % of', 12)).toEqual(['top-1', '99.250 % of']);
+  });
+});
+
+/** util-linux' script runs a command in a pseudo-terminal. */
+const SCRIPT = '/usr/bin/script';
+const describeOnTerminal =
+  process.platform === 'linux' && existsSync(SCRIPT)
+    ? describe
+    : (title: string, tests: () => void) =>
+        describe.skip(`${title}: SKIPPED, there is no ${SCRIPT} of util-linux (Debian: bsdutils)`, tests);
+
+describeOnTerminal('the commands on a terminal', () => {
+  const deit = `${process.execPath} dist/src/cli/deit.js`;
+  const checkpoint = 'examples/digits/deit_digits_distilled.pth';
+
+  /** What is written to a terminal of so many columns. */
+  async function written(
+    command: string,
+    columns: number,
+    env: Record<string, string> = {},
+  ): Promise<string> {
+    const { stdout } = await promisify(execFile)(
+      SCRIPT,
+      ['-qec', `stty cols ${columns}; ${command}`, '/dev/null'],
+      { env: { PATH: process.env.PATH, TERM: 'xterm-256color', ...env } },
+    );
+    return stdout;
+  }
+
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const linesOf = (text: string) => text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '').split(/[\r\n]+/);
+
+  test.each([
+    ['eval', `${deit} eval ${checkpoint} examples/digits/val --backend wasm`, 80],
+    ['eval', `${deit} eval ${checkpoint} examples/digits/val --backend wasm`, 60],
+    ['predict', `${deit} predict ${checkpoint} examples/digits/val/3/00018.png --backend wasm`, 50],
+    ['models', `${deit} models`, 60],
+    ['inspect', `${deit} inspect ${checkpoint}`, 60],
+    ['help', `${deit} eval --help`, 80],
+  ])('%s fits: %s (%i columns)', async (_, command, columns) => {
+    const lines = linesOf(await written(command, columns));
+    // A word may be longer than the terminal is wide: an address, a path.
+    expect(lines.filter((line) => line.length > columns && /\S\s+\S/.test(line.trim()))).toEqual([]);
+  });
+
+  test('colour says what failed and what the result is, and NO_COLOR and a dumb terminal keep it away', async () => {
+    const command = `${deit} predict nothing.pth nothing.png || true`;
+    expect(await written(command, 80)).toContain('\x1b[31mdeit: ');
+    expect(await written(command, 80, { NO_COLOR: '1' })).not.toContain('\x1b[3');
+    expect(await written(command, 80, { TERM: 'dumb' })).not.toContain('\x1b[3');
+  });
 });

@@ -33,12 +33,12 @@ const BACKENDS: Record<string, () => Promise<unknown>> = {
 
 describe.each(Object.keys(BACKENDS))('training on %s as PyTorch does it', (backend) => {
   beforeAll(async () => {
-    await BACKENDS[backend]();
+    await BACKENDS[backend]!();
   });
   afterAll(() => tf.disposeVariables());
 
   test.each(['none', 'soft', 'hard'])('%s: gradients, losses, weights after 1 and 20 steps', async (name) => {
-    const { type, alpha, tau, clip, ...expected } = steps.cases[name];
+    const { type, alpha, tau, clip, ...expected } = steps.cases[name]!;
     const model = await loadFixture();
     const student = studentOf(model, { frozenBlocks: 0, attentionOnly: false });
     const optimizer = adamW(
@@ -63,15 +63,15 @@ describe.each(Object.keys(BACKENDS))('training on %s as PyTorch does it', (backe
     const tensorsBefore = tf.memory().numTensors;
     for (let step = 0; step < steps.steps; step++) {
       const learningRate = cosineWithWarmup(schedule, epochTime(Math.floor(step / steps.stepsPerEpoch)));
-      expect(learningRate).toBeCloseTo(expected.lr[step], 10);
+      expect(learningRate).toBeCloseTo(expected.lr[step]!, 10);
       const batch = batchOf(step);
       const gradients = computeGradients(student, batch, { type, alpha, tau }, noSeed);
       const loss = (scalar: tf.Scalar) => scalar.dataSync()[0];
       const tolerance = step === 0 ? 1e-5 : 1e-3;
-      expect(Math.abs(loss(gradients.total) - expected.total[step])).toBeLessThan(tolerance);
-      expect(Math.abs(loss(gradients.base) - expected.base[step])).toBeLessThan(tolerance);
+      expect(Math.abs(loss(gradients.total)! - expected.total[step]!)).toBeLessThan(tolerance);
+      expect(Math.abs(loss(gradients.base)! - expected.base[step]!)).toBeLessThan(tolerance);
       if (type !== 'none') {
-        expect(Math.abs(loss(gradients.teacher!) - expected.teacher[step])).toBeLessThan(tolerance);
+        expect(Math.abs(loss(gradients.teacher!)! - expected.teacher[step]!)).toBeLessThan(tolerance);
       }
       if (step === 0) {
         const off = await furthest(valuesOf(gradients.byWeight), `gradients.${name}`);
@@ -102,6 +102,6 @@ test('the schedule of the recipe equals timm CosineLRScheduler at every epoch', 
   const schedule = { duration: 300, lr: 5e-4, minLr: 1e-5, warmup: 5, warmupLr: 1e-6 };
   const ours = steps.recipeSchedule.map((_, t) => cosineWithWarmup(schedule, t));
   ours.forEach((lr, t) => {
-    expect(lr).toBeCloseTo(steps.recipeSchedule[t], 12);
+    expect(lr).toBeCloseTo(steps.recipeSchedule[t]!, 12);
   });
 });

@@ -159,6 +159,6 @@ test.each([
 
 test.each(Object.keys(trainConfigs))('the recipe %s is a configuration', (name) => {
   const fields = { 'data.path': 'a', 'val.path': 'b', output: 'c' };
-  const teacher = trainConfigs[name].distillation?.type ? { 'distillation.teacher': 't' } : {};
+  const teacher = trainConfigs[name]!.distillation?.type ? { 'distillation.teacher': 't' } : {};
   expect(resolveTrainConfig(trainConfigs[name], { ...fields, ...teacher }, name).output).toBe('c');
 });

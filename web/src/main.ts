@@ -1,4 +1,6 @@
 /** The page: a model and an image meet here, and what comes of it goes into the state that the panels show. */
+// First: the model's worker starts while the rest of the page is evaluated.
+import { takeWorker } from './worker/firstWorker.js';
 import './attention.js';
 import './benchmark.js';
 import './canvas.js';
@@ -6,7 +8,7 @@ import './compare.js';
 import './evaluate.js';
 import './saveParts.js';
 import './share.js';
-import { listenForAddress, wantedFromAddress } from './address.js';
+import { listenForAddress, takeWantedLayer, wantedImage, wantedModel } from './address.js';
 import { cameraIsOn, listenForCamera, stopCamera } from './camera.js';
 import { byId } from './dom.js';
 import { offerEvaluation } from './evaluate.js';
@@ -22,7 +24,7 @@ import { listenForRecents } from './recents.js';
 import { type ModelSource, type Session, state, update, watch } from './state.js';
 import { listFile } from './tensors.js';
 import { listenForTraining } from './trainOwnClasses.js';
-import { ModelWorker, WorkerError } from './worker/client.js';
+import { WorkerError } from './worker/client.js';
 import type { Seen } from './worker/protocol.js';
 
 /** An answer that takes longer lets the image be shown without it. */
@@ -45,7 +47,7 @@ async function open(source: ModelSource, asked = chosenBackend()): Promise<void>
   const show = (fraction?: number, loaded?: number, total?: number) =>
     update({ loading: { title, fraction, text: loadingText(title, fraction, loaded, total), cancel } });
   show();
-  const worker = new ModelWorker();
+  const worker = takeWorker();
   try {
     const data = typeof source.data === 'string' ? new URL(source.data, document.baseURI).href : source.data;
     const model = await worker.load(data, asked, int8.checked, { signal, onProgress: show });
@@ -154,7 +156,7 @@ function showSeen(image: GalleryImage | undefined, session: Session, seen: Seen)
     erased: new Set(),
     without: undefined,
     classIndex: undefined,
-    layer: wantedFromAddress.takeLayer(session) ?? layer,
+    layer: takeWantedLayer(session) ?? layer,
     busy: false,
   });
 }
@@ -287,13 +289,12 @@ async function openDigits(): Promise<void> {
   await Promise.all([open(digits), images]);
 }
 
-listenForAddress();
-const wanted = wantedFromAddress.model;
-if (wanted) void openWanted(wanted);
+listenForAddress((source) => void open(source));
+if (wantedModel) void openWanted(wantedModel);
 else void openDigits();
 
 async function openWanted(address: string): Promise<void> {
   const source = { title: lastPart(address), data: address };
-  if (wantedFromAddress.image?.startsWith('digit ')) await addExamples(digitImages, 'digits');
+  if (wantedImage?.startsWith('digit ')) await addExamples(digitImages, 'digits');
   await open(source);
 }

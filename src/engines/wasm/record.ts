@@ -136,7 +136,7 @@ class Recorder implements Ops<Value> {
   patchEmbed(images: Value, name: string): Value {
     if (!images.imageShape) throw new UserError(`${name}: patches are cut of images`);
     const [height, width, channels] = images.imageShape;
-    const [p, q, c, n] = this.weights.shape(`${name}.kernel`);
+    const [p, q, c, n] = this.weights.shape(`${name}.kernel`) as [number, number, number, number];
     if (c !== channels)
       throw new UserError(`${name}: made for ${c} channels, and the images have ${channels}`);
     const down = Math.floor(height / p);
@@ -309,7 +309,7 @@ class Recorder implements Ops<Value> {
 
   mean(given: readonly Value[]): Value {
     const parts = given.map((part) => this.settle(part));
-    let sum = parts[0];
+    let sum = parts[0]!;
     for (const [i, x] of parts.slice(1).entries()) {
       const y = this.like(x);
       const last = i === parts.length - 2;

@@ -266,7 +266,7 @@ function votes({ votes: all, label }: Mistake, name: (index: number) => string):
   }
   const row = ({ top, truth }: Vote, i: number) => {
     const { index, probability } = top[0]!;
-    return html`<dt>${VOTERS[i]}</dt><dd class="${kind(index)}">${shorten(name(index))} ${percent(probability)}</dd><dd class="soft n">truth ${percent(truth)}</dd>`;
+    return html`<dt>${VOTERS[i]}</dt><dd class="${kind(index)}">${shorten(name(index))} <span class="n">${percent(probability)}</span></dd><dd class="soft n">truth ${percent(truth)}</dd>`;
   };
   return html`<dl class="votes">${all.map(row)}</dl>`;
 }

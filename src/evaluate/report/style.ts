@@ -58,6 +58,10 @@ summary { cursor: pointer; color: var(--soft); }
 .votes dt { color: var(--soft); }
 .votes dd { margin: 0; }
 .votes .wide { grid-column: span 2; }
+@media (min-width: 62rem) {
+  .images { grid-template-columns: auto auto; }
+  .mistakes img { width: 96px; height: 96px; }
+}
 @media (max-width: 30rem) {
   .mistakes img { width: 80px; height: 80px; }
   .votes { grid-template-columns: auto 1fr; }
@@ -74,16 +78,23 @@ summary { cursor: pointer; color: var(--soft); }
 footer { margin-top: 3rem; color: var(--soft); font-size: 0.88rem; }
 @media print {
   @page { margin: 1.4cm; }
-  :root { color-scheme: light; }
-  body { max-width: none; padding: 0; font-size: 11px; }
+  :root { color-scheme: light; font-size: 11px; }
+  body { max-width: none; padding: 0 1px; background: none; font-size: 1rem; }
+  /* Colours are what these are made of; browsers leave out backgrounds. */
+  .key, .swatch, .stages span { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h2 { margin-top: 1.2rem; break-after: avoid; }
+  p.soft { break-after: avoid; }
   .filter, summary { display: none; }
   .card, .tiles div { padding: 0.4rem 0.6rem; }
   .tiles { grid-template-columns: repeat(6, 1fr); }
   .tiles dd { font-size: 1.1rem; }
   .pair { grid-template-columns: 1fr 1fr; }
+  .pair svg { max-height: 21rem; }
+  tbody tr:first-child { break-after: avoid; }
+  tbody tr:last-child { break-before: avoid; }
   .mistakes { grid-template-columns: 1fr 1fr; gap: 0.4rem; }
-  .mistakes img { width: 64px; height: 64px; }
+  .mistakes img { width: 56px; height: 56px; }
+  th, td { padding-top: 0.2rem; padding-bottom: 0.2rem; }
   .images { grid-template-columns: auto auto; }
   figure, tr, .mistakes li, .tiles div { break-inside: avoid; }
 }

@@ -11,6 +11,7 @@ import asc from 'assemblyscript/asc';
 
 const ROOT = new URL('../../../', import.meta.url);
 
+const ENGINE = 'src/engines/wasm/assembly/';
 /** The builds for 256-bit code have this in place of columns.ts. */
 const WIDE_COLUMNS = 'export const COLS: i32 = 16;\n';
 
@@ -35,16 +36,24 @@ const modules = [
   {
     folder: 'src/engines/wasm/',
     imports: ['src/kernels/wasm/'],
+    // Each for threads on shared memory, and for one thread on memory that is not.
     builds: [
-      { file: 'simd', features: ['simd', 'threads'], shared: true },
-      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd', 'threads'], shared: true },
+      { file: 'simd', features: ['simd'], replaced: {} },
+      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd'], replaced: {} },
       {
         file: 'wideSimd',
-        features: ['simd', 'relaxed-simd', 'threads'],
-        shared: true,
-        replaced: { 'src/engines/wasm/assembly/columns.ts': WIDE_COLUMNS },
+        features: ['simd', 'relaxed-simd'],
+        replaced: { [`${ENGINE}columns.ts`]: WIDE_COLUMNS },
       },
-    ],
+    ].flatMap(({ file, features, replaced }) => [
+      { file, features: [...features, 'threads'], shared: true, replaced },
+      {
+        file: `${file}Alone`,
+        features,
+        shared: false,
+        replaced: { ...replaced, [`${ENGINE}control.ts`]: "export * from './controlAlone';\n" },
+      },
+    ]),
   },
   {
     folder: 'src/engines/wasm/training/',
@@ -56,7 +65,7 @@ const modules = [
         file: 'wideSimd',
         features: ['simd', 'relaxed-simd', 'threads'],
         shared: true,
-        replaced: { 'src/engines/wasm/assembly/columns.ts': WIDE_COLUMNS },
+        replaced: { [`${ENGINE}columns.ts`]: WIDE_COLUMNS },
       },
     ],
   },

@@ -1,9 +1,7 @@
 /** The compiled AssemblyScript of assembly/, and its instances on the memory of a backend. */
 import type { SimdSupport } from './featureProbe.js';
 import relaxedSimd from './generated/relaxedSimd.js';
-import relaxedSimdShared from './generated/relaxedSimdShared.js';
 import simd from './generated/simd.js';
-import simdShared from './generated/simdShared.js';
 
 /**
  * The functions of assembly/index.ts; every address is in bytes, 0 for an operand that is not there. What concerns
@@ -105,16 +103,19 @@ export interface KernelExports {
 }
 
 /** The binary for an instruction set, and for memory of one thread or shared by several. */
-export function compileKernels(
+export async function compileKernels(
   support: Exclude<SimdSupport, 'none'>,
   shared: boolean,
 ): Promise<WebAssembly.Module> {
-  const binary = {
-    relaxed: shared ? relaxedSimdShared : relaxedSimd,
-    simd: shared ? simdShared : simd,
-  }[support];
+  const binary = shared ? (await SHARED[support]()).default : { relaxed: relaxedSimd, simd }[support];
   return WebAssembly.compile(decodeBase64(binary));
 }
+
+/** Modules of their own, so that a page fetches one of them, and that only where it may share memory. */
+const SHARED = {
+  relaxed: () => import('./generated/relaxedSimdShared.js'),
+  simd: () => import('./generated/simdShared.js'),
+};
 
 /** As compileKernels, for memory of one thread, in synchronous code. */
 export function compileKernelsNow(support: Exclude<SimdSupport, 'none'>): WebAssembly.Module {

@@ -34,7 +34,12 @@ export const KERNELS: Record<string, Kernel> = {
 
 function linear(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels, weights } = runtime;
-  const { x, kernel, bias, scale, residual } = checkFloats(LINEAR, inputs);
+  const { x, kernel, bias, scale, residual } = checkFloats(
+    LINEAR,
+    inputs,
+    ['x', 'kernel'],
+    ['bias', 'scale', 'residual'],
+  );
   const [k = 0, n = 0] = kernel.shape;
   check(
     LINEAR,
@@ -73,7 +78,7 @@ function linear(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap):
 
 function layerNorm(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const { x, gamma, beta } = checkFloats(LAYER_NORM, inputs);
+  const { x, gamma, beta } = checkFloats(LAYER_NORM, inputs, ['x', 'gamma', 'beta']);
   const d = x.shape.at(-1) ?? 0;
   check(
     LAYER_NORM,
@@ -97,7 +102,7 @@ function layerNorm(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMa
 
 function attention(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const { qkv } = checkFloats(ATTENTION, inputs);
+  const { qkv } = checkFloats(ATTENTION, inputs, ['qkv']);
   const numHeads = attrs.numHeads as number;
   const [batch = 0, tokens = 0, width = 0] = qkv.shape;
   check(
@@ -118,7 +123,7 @@ function attention(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMa
 
 function attentionGradient(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const { qkv, dy } = checkFloats(ATTENTION_GRADIENT, inputs);
+  const { qkv, dy } = checkFloats(ATTENTION_GRADIENT, inputs, ['qkv', 'dy']);
   const numHeads = attrs.numHeads as number;
   const [batch = 0, tokens = 0, width = 0] = qkv.shape;
   const fits =
@@ -143,7 +148,7 @@ function attentionGradient(runtime: KernelRuntime, inputs: Inputs, attrs: tf.Nam
 
 function geluGradient(runtime: KernelRuntime, inputs: Inputs): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const { x, dy } = checkFloats(GELU_GRADIENT, inputs);
+  const { x, dy } = checkFloats(GELU_GRADIENT, inputs, ['x', 'dy']);
   check(GELU_GRADIENT, valueCount(x) === valueCount(dy), 'x and dy of one shape', inputs);
   const dx = makeOutput(runtime, x.shape);
   if (valueCount(x) === 0) return dx;
@@ -156,7 +161,7 @@ function geluGradient(runtime: KernelRuntime, inputs: Inputs): tf.TensorInfo {
 
 function patchEmbed(runtime: KernelRuntime, inputs: Inputs): tf.TensorInfo {
   const { backend, kernels, weights } = runtime;
-  const { x, kernel, bias } = checkFloats(PATCH_EMBED, inputs);
+  const { x, kernel, bias } = checkFloats(PATCH_EMBED, inputs, ['x', 'kernel', 'bias']);
   const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
   const [patch = 0, across = 0, depth = 0, n = 0] = kernel.shape;
   const fits = patch > 0 && patch === across && depth > 0 && depth === channels && valueCount(bias) === n;

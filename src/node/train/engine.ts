@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { type TrainingEngine, Untrainable } from '../../engines/wasm/training/index.js';
-import { probeSimd } from '../../kernels/wasm/featureProbe.js';
+import type { TrainingEngine } from '../../engines/wasm/training/index.js';
 import type { TrainConfig } from '../../train/config.js';
 import type { Student } from '../../train/student.js';
 import { openVitEngine } from '../../train/vitEngine.js';
@@ -13,12 +12,11 @@ import { compileOptimized, startNodeWorker } from '../wasmEngine.js';
  * @param threads how many compute; by default as many as there are cores
  * @throws UserError (Untrainable) for a student that it cannot train
  */
-export function openTrainingEngine(
+export async function openTrainingEngine(
   student: Student,
   { distillation, emaDecay }: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
   threads: number = availableParallelism(),
-): TrainingEngine {
-  if (probeSimd() === 'none') throw new Untrainable('a machine without SIMD');
+): Promise<TrainingEngine> {
   const run = { distillation: distillation.type, ema: emaDecay !== null };
   return openVitEngine(student, run, {
     threads: Math.min(threads, 64),

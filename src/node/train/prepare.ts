@@ -57,7 +57,7 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
     const changes = await fillIn(model, config, start);
     const joint = student.distilled && config.distillation.type === 'none';
     const trained = studentOf(model, config.train, joint);
-    const computing = openEngine(trained, config);
+    const computing = await openEngine(trained, config);
     if (computing.engine) open.push(() => computing.engine!.dispose());
     const notes = [
       `student ${student.name}: ${model.layersModel.countParams().toLocaleString('en')} weights, ` +
@@ -87,13 +87,13 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
 }
 
 /** What computes on WASM, and what to say of it; other backends compute themselves. */
-function openEngine(
+async function openEngine(
   student: Student,
   config: TrainConfig,
-): { engine?: TrainingEngine; notes: readonly string[] } {
+): Promise<{ engine?: TrainingEngine; notes: readonly string[] }> {
   if (currentBackend().name !== 'wasm') return { notes: [] };
   try {
-    const engine = openTrainingEngine(student, config, config.threads ?? undefined);
+    const engine = await openTrainingEngine(student, config, config.threads ?? undefined);
     return { engine, notes: [`computes: ${engine.description}`] };
   } catch (error) {
     if (!(error instanceof Untrainable)) throw error;

@@ -46,6 +46,7 @@ export class ModelWorker {
   private ended: Error | undefined;
 
   constructor() {
+    this.post({ library: new URL('lib/deit-tfjs.js', document.baseURI).href });
     this.worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => this.receive(data));
     this.worker.addEventListener('error', (event) => {
       event.preventDefault();
@@ -55,12 +56,12 @@ export class ModelWorker {
   }
 
   load(data: ModelData, backend: string, int8: boolean, options: CallOptions): Promise<Description> {
-    return this.call('load', [data, { backend, library: libraryUrl(), int8 }], options);
+    return this.call('load', [data, { backend, int8 }], options);
   }
 
   /** The tensors of a file that need not be a model; their histograms can be asked for then. */
   inspect(file: File): Promise<TensorList> {
-    return this.call('inspect', [file, libraryUrl()]);
+    return this.call('inspect', [file]);
   }
 
   call<Name extends MethodName>(
@@ -110,8 +111,6 @@ export class ModelWorker {
     else waiting.resolve(message.value as never);
   }
 }
-
-const libraryUrl = () => new URL('lib/deit-tfjs.js', document.baseURI).href;
 
 function errorOf(error: SentError): Error {
   return error.name === 'AbortError' ? new DOMException(error.message, 'AbortError') : new WorkerError(error);

@@ -102,8 +102,6 @@ export interface PatchColors {
 
 export interface LoadRequest {
   readonly backend: string;
-  /** Address of the library. */
-  readonly library: string;
   /** Whether to compute with 8-bit weights. */
   readonly int8: boolean;
 }
@@ -171,8 +169,8 @@ export interface Methods {
   /** Trains such heads; the model itself stays as it is. */
   train(classes: OwnClasses): TrainedClasses;
   tensors(): TensorList;
-  /** The tensors of a checkpoint of which there is no model, by the library at an address. */
-  inspect(file: File, library: string): TensorList;
+  /** The tensors of a checkpoint of which there is no model. */
+  inspect(file: File): TensorList;
   histogram(tensor: string): Histogram;
   /** Class indices of class folders. */
   match(folders: readonly string[]): { indices: readonly number[]; by: string };
@@ -183,6 +181,8 @@ export interface Methods {
 export type MethodName = keyof Methods;
 
 export type ToWorker =
+  /** Comes first: the address of the library. */
+  | { readonly library: string }
   | { readonly id: number; readonly method: MethodName; readonly args: readonly unknown[] }
   | { readonly id: number; readonly abort: true };
 

@@ -9,10 +9,16 @@ interface Scope {
 
 const scope = globalThis as unknown as Scope;
 const aborts = new Map<number, AbortController>();
+let library: Promise<Deit>;
 let host: ModelHost | undefined;
 let queue: Promise<unknown> = Promise.resolve();
 
 scope.addEventListener('message', ({ data }) => {
+  if ('library' in data) {
+    library = import(/* @vite-ignore */ data.library);
+    library.catch(() => {}); // the first call tells
+    return;
+  }
   if ('abort' in data) {
     aborts.get(data.id)?.abort(new DOMException('given up', 'AbortError'));
     return;
@@ -46,13 +52,12 @@ async function run(
 ): Promise<unknown> {
   if (method === 'load') {
     const [data, options] = args as Parameters<ModelHost['load']>;
-    const deit = (await import(/* @vite-ignore */ options.library)) as Deit;
-    host = new ModelHost(deit);
+    host = new ModelHost(await library);
     return host.load(data, options, signal, onProgress);
   }
   if (method === 'inspect') {
-    const [file, library] = args as Parameters<Methods['inspect']>;
-    host ??= new ModelHost((await import(/* @vite-ignore */ library)) as Deit);
+    const [file] = args as Parameters<Methods['inspect']>;
+    host ??= new ModelHost(await library);
     return host.inspect(file);
   }
   if (!host) throw new Error('the worker has no model yet');

@@ -1,6 +1,6 @@
 /** Runs a program: groups of steps, one after another, each cut into tasks that threads take in turn. */
 import { attention, splitHeads } from './attention';
-import { DONE, finishTask, STOPPED, TAKEN, waitFor } from './control';
+import { finishTask, isStopped, takeTask, waitFor } from './control';
 import { forgetPacked, linear } from './linear';
 import { COLS } from './micro';
 import { quantizedLinear } from './quantized';
@@ -63,11 +63,11 @@ export function executeGroups(
 ): bool {
   const last = groups + <usize>count * GROUP_BYTES;
   while (most-- > 0) {
-    const task = atomic.add<i32>(control + TAKEN, 1);
+    const task = takeTask(control);
     while (groups < last && task >= changetype<Group>(groups).end) groups += GROUP_BYTES;
     if (groups == last) return false;
     const group = changetype<Group>(groups);
-    if (!waitFor(control, group.start, sleeps) || atomic.load<i32>(control + STOPPED)) return false;
+    if (!waitFor(control, group.start, sleeps) || isStopped(control)) return false;
     run(group, task - group.start, own, scratch);
     if (finishTask(control, group.end) == changetype<Group>(last - GROUP_BYTES).end) return true;
   }

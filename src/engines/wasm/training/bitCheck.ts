@@ -52,7 +52,7 @@ export function sameTraining(module: WebAssembly.Module, other: WebAssembly.Modu
 
 /** The bits of the weights after a step, of their gradients and of what the optimiser remembers. */
 function trainOn(module: WebAssembly.Module): Uint32Array {
-  const memory = createMemory();
+  const memory = createMemory(true);
   const kernels = instantiateTraining(module, memory.memory);
   const sizes = sizesOf(kernels);
   const space = laySpace(TABLE, true);

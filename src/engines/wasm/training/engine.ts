@@ -3,10 +3,9 @@ import { UserError } from '../../../errors.js';
 import type { Ops } from '../../../ops/interface.js';
 import { sizeOf } from '../../../shape.js';
 import { MOST_THREADS } from '../control.js';
-import { createMemory, MOST_BYTES } from '../memory.js';
-import type { ModuleOptions } from '../module.js';
+import { createMemory } from '../memory.js';
 import { type RunnableProgram, type StartWorker, Team } from '../team.js';
-import { compileTraining, instantiateTraining, sizesOf } from './module.js';
+import { compileTraining, instantiateTraining, type MachineOptions, sizesOf } from './module.js';
 import { type Plan, planPrograms } from './plan.js';
 import { type Operand, type Recording, record, Untrainable, type Value } from './record.js';
 import { type AdamWNumbers, adamWNumbers, chunkTable, laySpace, optimizerSteps } from './space.js';
@@ -15,7 +14,7 @@ import type { BufferName, TrainingRow } from './weightSpace.js';
 /** From images [B, H, W, C] to one row an image, e.g. logits [B, classes]. */
 export type TrainingForward = (ops: Ops<Value>, images: Value) => Value;
 
-export interface TrainingEngineOptions extends ModuleOptions {
+export interface TrainingEngineOptions extends MachineOptions {
   /** What the loss reads. */
   readonly forward: TrainingForward;
   /** How many of its first columns the loss reads; all by default. */
@@ -105,18 +104,18 @@ interface Planned {
  * @throws Untrainable if the forward pass has an operation that this engine has no gradient of, or the model is too large;
  *   UserError if threads is out of range
  */
-export function createTrainingEngine(options: TrainingEngineOptions): TrainingEngine {
+export async function createTrainingEngine(options: TrainingEngineOptions): Promise<TrainingEngine> {
   const { threads, startWorker, inputShape, trainable, keptBytes = KEPT_BYTES } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new UserError(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
   const threadsInUse = startWorker ? threads : 1;
   const space = laySpace(options.weights, options.ema);
-  if (space.end > MOST_BYTES) {
+  const memory = createMemory(true);
+  if (space.end > memory.mostBytes) {
     throw new Untrainable(`${(space.end / 1e9).toFixed(1)} GB of weights and what goes with each`);
   }
-  const { module, bits } = compileTraining(options);
-  const memory = createMemory();
+  const { module, bits } = await compileTraining(options);
   const kernels = instantiateTraining(module, memory.memory);
   const sizes = sizesOf(kernels);
   const { places, buffers } = space;
@@ -140,7 +139,7 @@ export function createTrainingEngine(options: TrainingEngineOptions): TrainingEn
   const most = largestPart(trainingPlans(1).plan.arenaBytes, keptBytes);
   const mostAnswered = Math.min(MOST_ANSWERED, largestPart(answerPlans(1).plan.arenaBytes, keptBytes));
   for (const { plan } of [trainingPlans(1), answerPlans(1)]) {
-    if (plan.end > MOST_BYTES) throw new Untrainable('an image of its size');
+    if (plan.end > memory.mostBytes) throw new Untrainable('an image of its size');
   }
   memory.reserve(programs);
 

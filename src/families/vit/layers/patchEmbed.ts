@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { axesOf, known, type LayerArgs, single } from '../../layers/types.js';
 import { patchSides, type VitConfig } from '../config.js';
 import { type LinearName, patchEmbedWeights } from '../weights.js';
 
@@ -26,7 +26,8 @@ export class PatchEmbed extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const channels = singleShape(inputShape)[3] as number;
+    const [, , , axis] = axesOf(this, inputShape, 4);
+    const [channels] = known(this, 'number of channels', axis);
     const rows = patchEmbedWeights(this.name as LinearName, channels, this.args.embedDim, this.args);
     this.rows = addRows(this.addWeight.bind(this), rows);
     this.built = true;
@@ -37,9 +38,10 @@ export class PatchEmbed extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    const [batch, height, width] = singleShape(inputShape);
+    const [batch, ...sides] = axesOf(this, inputShape, 4);
+    const [height, width] = known(this, 'size', sides[0], sides[1]);
     const [p, q] = patchSides(this.args);
-    return [batch, Math.floor(height! / p) * Math.floor(width! / q), this.args.embedDim];
+    return [batch, Math.floor(height / p) * Math.floor(width / q), this.args.embedDim];
   }
 
   override getConfig(): serialization.ConfigDict {

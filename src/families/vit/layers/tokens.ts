@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { axesOf, known, type LayerArgs, single } from '../../layers/types.js';
 import { numPrefixTokens, type TokensConfig, tokensArgs } from '../config.js';
 import { addTokens } from '../forward.js';
 import { tokensWeights } from '../weights.js';
@@ -25,7 +25,8 @@ export class Tokens extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const [, patches, dim] = singleShape(inputShape) as number[];
+    const [, count, width] = axesOf(this, inputShape, 3);
+    const [patches, dim] = known(this, 'number and width of tokens', count, width);
     this.rows = addRows(this.addWeight.bind(this), tokensWeights(this.args, patches, dim));
     this.built = true;
   }
@@ -35,8 +36,9 @@ export class Tokens extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    const [batch, patches, dim] = singleShape(inputShape);
-    return [batch, patches! + numPrefixTokens(this.args), dim];
+    const [batch, count, width] = axesOf(this, inputShape, 3);
+    const [patches] = known(this, 'number of tokens', count);
+    return [batch, patches + numPrefixTokens(this.args), width];
   }
 
   override getConfig(): serialization.ConfigDict {

@@ -166,7 +166,7 @@ await buildInlined();
 
 /** Paths of the modules that an entry imports at once, and of those that these import later. */
 async function modulesOf(entry) {
-  const { output } = await buildOnce({
+  const { output: all } = await buildOnce({
     ...common,
     plugins: [noNodeModules],
     build: {
@@ -176,6 +176,7 @@ async function modulesOf(entry) {
       rolldownOptions: { input: entry, preserveEntrySignatures: 'strict' },
     },
   });
+  const output = all.filter((part) => part.type === 'chunk');
   const byName = new Map(output.map((chunk) => [chunk.fileName, chunk]));
   const files = (chunks) => chunks.flatMap(({ moduleIds }) => moduleIds).filter((id) => isAbsolute(id));
   const first = new Set();

@@ -76,6 +76,14 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     contenders[backend] = () => model.predictPixels(nhwc, 1);
     if (backend === 'wasm') {
       contenders['wasm, tfjs with own kernels'] = forward;
+      contenders['wasm, logits and attention'] = async () => (await deit.inspect(model, x)).logits;
+      // Without an engine: a model that was created has none.
+      const layers = deit.createModel(name);
+      contenders['wasm, logits and attention by tfjs'] = async () => {
+        await deit.inspect(layers, x);
+        return last;
+      };
+      const last = await model.predictPixels(nhwc, 1);
       const int8 = await deit.load(checkpoint, { backend, quantize: 'int8' });
       contenders['wasm, int8'] = () => int8.predictPixels(nhwc, 1);
       const int8Layers = int8.layersModel;

@@ -214,7 +214,7 @@ describeInBrowser('the page', () => {
       await page.locator('#measurements tbody tr').waitFor();
       const cells = await page.locator('#measurements tbody tr').first().locator('th, td').allInnerTexts();
       expect(cells[0]).toBe('converted');
-      expect(cells[1]).toMatch(/^wasm: own kernels/);
+      expect(cells[1]).toMatch(/^wasm: own engine, \d+-bit SIMD/);
       expect(cells[2]).toMatch(/^\d+(\.\d)? ms$/);
     });
 

@@ -64,3 +64,27 @@ test.each([
   );
   expect(found).toBe('');
 });
+
+test('deit-tfjs/wasm: its models, without tensors, which deit-tfjs takes on', async () => {
+  const found = await compile(
+    `import * as wasm from 'deit-tfjs/wasm';
+     import * as deit from 'deit-tfjs';
+     declare const frame: VideoFrame;
+     declare const file: File;
+     const model = await wasm.load(file, { quantize: 'int8', threads: 2, cache: false });
+     const one: number = (await model.classify(frame))[0].index;
+     const many: Float32Array[] = await model.logits(['a.png', file]);
+     const { classToken }: wasm.Embedding = await model.embed('a.png');
+     const { attention }: wasm.Inspection = await wasm.inspect(model, 'a.png');
+     const map: wasm.PatchMap = wasm.rollout(attention, { fusion: 'max' });
+     const full: deit.VisionTransformer = await deit.withTensors(model);
+     // @ts-expect-error it has no tensors
+     model.predict;
+     // @ts-expect-error an unknown option
+     wasm.load('model', { backed: 'wasm' });
+     // @ts-expect-error it has no files beside it
+     wasm.load('model', { assetFolder: '/lib/' });`,
+    BUNDLER,
+  );
+  expect(found).toBe('');
+});

@@ -172,7 +172,7 @@ async function becomesFaster(
 }
 
 /** Whether tiles of `wide` take less time than those of `plain`, each at its best of some runs. */
-function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module, shared: boolean): boolean {
+export function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module, shared: boolean): boolean {
   const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared });
   const builds = [wide, plain].map((module) => instantiate(module, memory));
   const least = builds.map(() => Number.POSITIVE_INFINITY);

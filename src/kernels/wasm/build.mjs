@@ -1,7 +1,7 @@
 /**
- * Compiles the assembly/ (AssemblyScript) of this folder, of src/image/wasm and of src/engines/wasm into generated/*.ts
- * there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve; and the types
- * of what the binaries export. Does nothing when the sources are those of the last build.
+ * Compiles the assembly/ (AssemblyScript) of this folder, of src/image/wasm, of src/engines/wasm and of its training into
+ * generated/*.ts there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve;
+ * and the types of what the binaries export. Does nothing when the sources are those of the last build.
  *
  *     node src/kernels/wasm/build.mjs
  */
@@ -11,6 +11,10 @@ import asc from 'assemblyscript/asc';
 import { exportTypes } from './exportTypes.mjs';
 
 const ROOT = new URL('../../../', import.meta.url);
+
+const ENGINE = 'src/engines/wasm/assembly/';
+/** The builds for 256-bit code have this in place of columns.ts. */
+const WIDE_COLUMNS = 'export const COLS: i32 = 16;\n';
 
 /**
  * The folders with an assembly/, those whose files they import, and their builds: which instructions they use, whether
@@ -40,7 +44,7 @@ const modules = [
       {
         file: 'wideSimd',
         features: ['simd', 'relaxed-simd'],
-        replaced: { 'columns.ts': 'export const COLS: i32 = 16;\n' },
+        replaced: { [`${ENGINE}columns.ts`]: WIDE_COLUMNS },
       },
     ].flatMap(({ file, features, replaced }) => [
       { file, features: [...features, 'threads'], shared: true, replaced },
@@ -48,9 +52,23 @@ const modules = [
         file: `${file}Alone`,
         features,
         shared: false,
-        replaced: { ...replaced, 'control.ts': "export * from './controlAlone';\n" },
+        replaced: { ...replaced, [`${ENGINE}control.ts`]: "export * from './controlAlone';\n" },
       },
     ]),
+  },
+  {
+    folder: 'src/engines/wasm/training/',
+    imports: ['src/engines/wasm/', 'src/kernels/wasm/'],
+    builds: [
+      { file: 'simd', features: ['simd', 'threads'], shared: true },
+      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd', 'threads'], shared: true },
+      {
+        file: 'wideSimd',
+        features: ['simd', 'relaxed-simd', 'threads'],
+        shared: true,
+        replaced: { [`${ENGINE}columns.ts`]: WIDE_COLUMNS },
+      },
+    ],
   },
 ];
 
@@ -92,8 +110,7 @@ async function compile(folder, sources, { features, shared, replaced = {} }) {
   for (const feature of features) options.push('--enable', feature);
   let binary;
   const entry = `${folder}assembly/index.ts`;
-  const own = Object.entries(replaced).map(([name, text]) => [`${folder}assembly/${name}`, text]);
-  const texts = { ...sources, ...Object.fromEntries(own) };
+  const texts = { ...sources, ...replaced };
   const { error, stderr } = await asc.main([entry, '--outFile', 'kernels.wasm', ...options], {
     readFile: (name) => texts[name] ?? null,
     writeFile: (name, contents) => {

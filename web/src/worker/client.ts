@@ -2,6 +2,7 @@
 import type {
   Description,
   FromWorker,
+  LoadRequest,
   MethodName,
   Methods,
   ModelData,
@@ -55,8 +56,8 @@ export class ModelWorker {
     });
   }
 
-  load(data: ModelData, backend: string, int8: boolean, options: CallOptions): Promise<Description> {
-    return this.call('load', [data, { backend, int8 }], options);
+  load(data: ModelData, request: LoadRequest, options: CallOptions): Promise<Description> {
+    return this.call('load', [data, request], options);
   }
 
   /** The tensors of a file that need not be a model; their histograms can be asked for then. */

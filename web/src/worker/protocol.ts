@@ -1,5 +1,6 @@
 /** What the page and its worker say to each other. */
 
+import type { ConvertOptions } from '../../../converters/convert.js';
 import type { HeadFusion } from '../../../src/explain/rollout.js';
 import type { PatchMap, QueryToken } from '../../../src/explain/types.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
@@ -102,6 +103,8 @@ export interface PatchColors {
 
 export interface LoadRequest {
   readonly backend: string;
+  /** What a checkpoint does not tell of its model. */
+  readonly hints?: ConvertOptions;
   /** Whether to compute with 8-bit weights. */
   readonly int8: boolean;
 }
@@ -189,8 +192,8 @@ export type ToWorker =
 export interface SentError {
   readonly name: string;
   readonly message: string;
-  /** What the error is about: the backend, or what was given. */
-  readonly about: 'backend' | 'input';
+  /** What the error is about: the backend, an image that cannot be read, or what else was given. */
+  readonly about: 'backend' | 'image' | 'input';
 }
 
 export type FromWorker =

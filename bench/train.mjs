@@ -90,7 +90,9 @@ async function onEngine(threads, { shape, batch }, given) {
   /** @type {any} what a step reads of a configuration */
   const config = { optimizer: OPTIMIZER, distillation: DISTILLATION, accumulate: 1, emaDecay: null };
   const engine = await deit.openTrainingEngine(student, config, threads);
-  const steps = new EngineSteps({ config, student, imgSize: shape.imgSize }, engine);
+  /** @type {any} without data: the batch is given */
+  const setup = { config, student, imgSize: shape.imgSize };
+  const steps = new EngineSteps(setup, engine);
   const logits = tf.tensor2d(given.teacher, [batch, shape.numClasses]);
   /** @type {any} of a teacher, a step asks for its logits alone */
   const inputs = {

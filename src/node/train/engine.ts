@@ -2,7 +2,8 @@ import type { TrainingEngine } from '../../engines/wasm/training/index.js';
 import type { TrainConfig } from '../../train/config.js';
 import type { Student } from '../../train/student.js';
 import { openVitEngine } from '../../train/vitEngine.js';
-import { compileOptimized, defaultThreads, startNodeWorker } from '../wasmEngine.js';
+import { computingCores } from '../cores.js';
+import { compileOptimized, startNodeWorker } from '../wasmEngine.js';
 
 /**
  * The training engine on WASM in Node: forward, backward and AdamW on threads, with 256-bit SIMD where V8 has it. It is
@@ -14,7 +15,7 @@ import { compileOptimized, defaultThreads, startNodeWorker } from '../wasmEngine
 export async function openTrainingEngine(
   student: Student,
   { distillation, emaDecay }: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
-  threads: number = defaultThreads(),
+  threads: number = computingCores(),
 ): Promise<TrainingEngine> {
   const run = { distillation: distillation.type, ema: emaDecay !== null };
   return openVitEngine(student, run, {

@@ -87,14 +87,14 @@ async function freshStudent(shape) {
 async function onEngine(threads, { shape, batch }, given) {
   await deit.useBackend('wasm');
   const { model, student } = await freshStudent(shape);
-  /** @type {any} what a step reads of a configuration */
+  /** What a step reads of a configuration. @type {any} */
   const config = { optimizer: OPTIMIZER, distillation: DISTILLATION, accumulate: 1, emaDecay: null };
   const engine = await deit.openTrainingEngine(student, config, threads);
-  /** @type {any} without data: the batch is given */
+  /** @type {any} */
   const setup = { config, student, imgSize: shape.imgSize };
   const steps = new EngineSteps(setup, engine);
   const logits = tf.tensor2d(given.teacher, [batch, shape.numClasses]);
-  /** @type {any} of a teacher, a step asks for its logits alone */
+  /** @type {any} */
   const inputs = {
     pixels: given.pictures,
     targets: given.targets,

@@ -43,7 +43,17 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     ? new Float32Array(await bytes('/check/x224.f32'))
     : Float32Array.from({ length: 3 * pixels }, (_, i) => Math.sin(i * 0.37));
   const nhwc = nchw.map((_, i) => nchw[(i % 3) * pixels + Math.floor(i / 3)]);
-  const checkpoint = hasCheckpoint && (await bytes('/check/fb_tiny_distilled_legacy.pth'));
+  const checkpoint = hasCheckpoint
+    ? await bytes('/check/fb_tiny_distilled_legacy.pth')
+    : await freshCheckpoint(name);
+  async function freshCheckpoint(name) {
+    await deit.useBackend('wasm');
+    const model = deit.createModel(name);
+    const chunks = [];
+    for await (const chunk of await deit.exportStateDict(model)) chunks.push(chunk.slice());
+    model.dispose();
+    return new Blob(chunks);
+  }
 
   const kernelsOf = (backend) =>
     tf.getKernelsForBackend(backend).filter(({ kernelName }) => /^Deit/.test(kernelName));
@@ -52,24 +62,36 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
   for (const backend of backends) {
     const choice = await deit.useBackend(backend);
     notes[backend] = choice.description;
-    const model = checkpoint ? await deit.load(checkpoint, { backend }) : deit.createModel(name);
+    const options = { backend, onBackend: ({ description }) => (notes[backend] = description) };
+    const model = await deit.load(checkpoint, options);
     const x = tf.tensor4d(nhwc, [1, side, side, 3]);
     const kernels = kernelsOf(backend);
-    const forward = async (by = model) => {
-      const y = by.predict(x);
+    const { layersModel } = model;
+    const forward = async () => {
+      const y = /** @type {import('@tensorflow/tfjs-core').Tensor} */ (layersModel.predict(x));
       const logits = await y.data();
       y.dispose();
       return logits;
     };
-    contenders[backend] = async () => {
-      await tf.setBackend(backend);
-      return forward();
-    };
-    if (checkpoint && backend === 'wasm') {
+    contenders[backend] = () => model.predictPixels(nhwc, 1);
+    if (backend === 'wasm') {
+      contenders['wasm, tfjs with own kernels'] = forward;
+      contenders['wasm, logits and attention'] = async () => (await deit.inspect(model, x)).logits;
+      // Without an engine: a model that was created has none.
+      const layers = deit.createModel(name);
+      contenders['wasm, logits and attention by tfjs'] = async () => {
+        await deit.inspect(layers, x);
+        return last;
+      };
+      const last = await model.predictPixels(nhwc, 1);
       const int8 = await deit.load(checkpoint, { backend, quantize: 'int8' });
-      contenders['wasm, int8'] = async () => {
-        await tf.setBackend(backend);
-        return forward(int8);
+      contenders['wasm, int8'] = () => int8.predictPixels(nhwc, 1);
+      const int8Layers = int8.layersModel;
+      contenders['wasm, int8, tfjs with own kernels'] = async () => {
+        const y = /** @type {import('@tensorflow/tfjs-core').Tensor} */ (int8Layers.predict(x));
+        const logits = await y.data();
+        y.dispose();
+        return logits;
       };
     }
     contenders[`${backend}, plain tfjs ops`] = async () => {
@@ -83,7 +105,7 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     };
   }
   if (hasOrt) {
-    const ort = await import('/ort/ort.wasm.min.mjs');
+    const ort = await import(/** @type {any} */ ('/ort/ort.wasm.min.mjs'));
     ort.env.wasm.numThreads = threads;
     const session = await ort.InferenceSession.create('/ort-model/tiny.onnx', {
       executionProviders: ['wasm'],
@@ -112,13 +134,15 @@ async function profileOne(name) {
   const engine = globalThis.deit.tf.engine();
   const runKernel = engine.runKernel.bind(engine);
   const calls = [];
-  engine.runKernel = (kernel, inputs, attrs) => {
+  /** @type {(...args: any[]) => any} */
+  const timed = (kernel, inputs, attrs) => {
     const start = performance.now();
     const result = runKernel(kernel, inputs, attrs);
     for (const each of [result].flat()) each.dataSync?.();
     calls.push([kernel, performance.now() - start]);
     return result;
   };
+  engine.runKernel = timed;
   try {
     await globalThis.contenders[name]();
   } finally {

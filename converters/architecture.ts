@@ -17,6 +17,7 @@ import type { ModelTables } from './modelTables.js';
 import { facebook } from './namings/facebook.js';
 import { foreignByName } from './namings/foreign.js';
 import type { Naming } from './namings/index.js';
+import { torchShape } from './tensorLayout.js';
 
 /** What is told of a model beside its tensors. */
 export interface ArchitectureHints {
@@ -41,27 +42,34 @@ export interface Inferred {
   readonly unused: readonly string[];
 }
 
+interface ShapeOfRank {
+  2: [out: number, in_: number];
+  4: [out: number, channels: number, height: number, width: number];
+}
+
 /** PyTorch's shape of a weight, its parts put one below the other; undefined if it is not there. */
 export function torchShapeOf(found: FoundModel, ours: string): number[] | undefined {
   const parts = found.weights.get(ours);
   if (!parts) return undefined;
-  const [first, ...rest] = parts.map((part) => partShape(found, ours, part));
-  return [rest.reduce((sum, shape) => sum + shape[0], first[0]), ...first.slice(1)];
+  const [first, ...below] = parts;
+  const [rows, ...rest] = partShape(found, ours, first);
+  if (rows === undefined) return [];
+  return [below.reduce((sum, part) => sum + (partShape(found, ours, part)[0] ?? 0), rows), ...rest];
 }
 
 /** A part's shape as PyTorch has it: [out, in] of a matrix, [D, C, p, q] of the patch projection. */
 function partShape({ naming }: FoundModel, ours: string, { tensor, thirds, stacked }: Located): number[] {
   const shape = stacked === undefined ? [...tensor.shape] : tensor.shape.slice(1);
-  if (thirds) shape[0] = (shape[0] / 3) * (thirds[1] - thirds[0]);
+  if (thirds && shape[0] !== undefined) shape[0] = (shape[0] / 3) * (thirds[1] - thirds[0]);
   if (naming.layout !== 'flax') return shape;
   const all = (sizes: readonly number[]) => sizeOf(sizes);
   if (ours === 'patch_embed.kernel') {
     // big_vision's NaFlex has a matrix of whole patches; a square one is what its own code takes it for.
-    return shape.length === 4 ? [shape[3], shape[2], shape[0], shape[1]] : shape;
+    return shape.length === 4 ? torchShape(shape) : shape;
   }
   if (ours.endsWith('.kernel') && shape.length >= 2) {
     // Heads by themselves: [in, heads, width] of query, key and value, [heads, width, out] of the output.
-    const out = isOutput(ours) ? shape[shape.length - 1] : all(shape.slice(1));
+    const out = isOutput(ours) ? shape.at(-1)! : all(shape.slice(1));
     return [out, all(shape) / out];
   }
   if (/\.(bias|gamma|beta)$/.test(ours)) return [all(shape)];
@@ -79,7 +87,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   const unused: string[] = [];
   const facts = withNamed(hints);
   const has = (name: string) => found.weights.has(name);
-  const shape = (name: string, rank: number): number[] => {
+  const shape = <R extends 2 | 4>(name: string, rank: R): ShapeOfRank[R] => {
     const dims = torchShapeOf(found, name);
     if (!dims) throw new UserError(missingText(file, found, name));
     if (dims.some((size) => !Number.isSafeInteger(size) || size < 1)) {
@@ -89,7 +97,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
       throw new UserError(
         `${file}: ${nameInCheckpoint(found, name)} should have ${rank} axes, has shape [${dims}]`,
       );
-    return dims;
+    return dims as ShapeOfRank[R];
   };
   refuseByName(facts, hints, file);
   const told = { ...hints, facts };
@@ -384,7 +392,7 @@ function checkWay(found: FoundModel, embedDim: number, hints: ArchitectureHints,
   const head = torchShapeOf(found, 'head.kernel');
   const widths = new Set([embedDim, 2 * embedDim, ...(head ?? [])]);
   const onTheWay = besideBody.filter(
-    ({ shape }) => shape.length >= 2 || (shape.length === 1 && widths.has(shape[0])),
+    ({ shape: [first, ...rest] }) => first !== undefined && (rest.length > 0 || widths.has(first)),
   );
   if (onTheWay.length === 0) return;
   const shown =
@@ -415,10 +423,13 @@ function headsInShapes(found: FoundModel, embedDim: number): { heads: number; te
   }
   if (found.naming.layout !== 'flax') return undefined;
   // Flax keeps heads apart: [in, heads, width], behind the depth where blocks are stacked.
-  const first = found.weights.get(`${name}.qkv.kernel`)?.[0];
-  const shape = first && (first.stacked === undefined ? first.tensor.shape : first.tensor.shape.slice(1));
-  if (shape?.length !== 3 || shape[1] * shape[2] !== embedDim) return undefined;
-  return { heads: shape[1], tells: `${first!.tensor.name} has ${shape[1]} heads` };
+  const [first] = found.weights.get(`${name}.qkv.kernel`) ?? [];
+  if (!first) return undefined;
+  const [, heads, each, ...rest] =
+    first.stacked === undefined ? first.tensor.shape : first.tensor.shape.slice(1);
+  if (heads === undefined || each === undefined || rest.length > 0 || heads * each !== embedDim)
+    return undefined;
+  return { heads, tells: `${first.tensor.name} has ${heads} heads` };
 }
 
 /** Heads: by a tensor's shape, else told, else what published models of this shape have. */
@@ -652,7 +663,7 @@ function nearestName(
 
 /** The model's part of a published name: `timm/vit_base_patch16_224.augreg_in1k` → `vit_base_patch16_224`. */
 function modelName(published: string): string | undefined {
-  const name = published.split('/').at(-1)!.split('.')[0];
+  const [name = ''] = published.split('/').at(-1)!.split('.');
   return /^[a-z][a-z0-9]*[_-][\w-]*\d/i.test(name) ? name : undefined;
 }
 

@@ -1,13 +1,16 @@
 import type { VitConfig } from '../src/families/vit/config.js';
 import type { Library } from './facts.js';
 
+/** A number of heads, and which published models have it. */
+type Heads = readonly [heads: number, who: string];
+
 /** Heads of published models of one shape, by those who publish them. */
 interface HeadsConvention {
   readonly width: number;
   readonly depth?: number;
   readonly patch?: number;
   /** The likely one first. */
-  readonly heads: readonly (readonly [heads: number, who: string])[];
+  readonly heads: readonly [Heads, ...Heads[]];
 }
 
 /** Where published models have not one head for each 64 of width, or where several have the same shape. */

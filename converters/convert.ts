@@ -15,6 +15,7 @@ import { isHeadWeight, weightSpecs } from '../src/families/vit/weights.js';
 import type { PreprocessingOptions } from '../src/image/fromOptions.js';
 import type { Preprocessing } from '../src/image/types.js';
 import { Random } from '../src/random.js';
+import { sizeOf } from '../src/shape.js';
 import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
 import { checkConvertOptions } from './checkConvertOptions.js';
 import { choosePreprocessing } from './choosePreprocessing.js';
@@ -252,7 +253,8 @@ function resized(
 /** The model at the size that is wanted, else that of the images that it is given (DINOv2's are not its embeddings'). */
 function targetConfig(source: VitConfig, facts: Facts, options: ConvertOptions): VitConfig {
   const imgSize = options.imgSize ?? facts.preprocessing?.value.crop ?? source.imgSize;
-  if (imgSize.some((side, axis) => side < patchSides(source)[axis])) {
+  const [rows, columns] = patchSides(source);
+  if (imgSize[0] < rows || imgSize[1] < columns) {
     throw new UserError(
       `an input of ${imgSize.join('×')} pixels is smaller than the model's patch of ${patchText(source)}`,
     );
@@ -294,7 +296,8 @@ function withoutOnes(shape: readonly number[]): number[] {
 
 /** CLIP's projection into the space of texts and images is a linear layer without bias. */
 function hasNoBias({ weights }: FoundModel): boolean {
-  return weights.get('head.kernel')?.[0].tensor.name.endsWith('visual_projection.weight') === true;
+  const [head] = weights.get('head.kernel') ?? [];
+  return head?.tensor.name.endsWith('visual_projection.weight') === true;
 }
 
 /** Names of the classes, and whether they are a guess. */
@@ -328,7 +331,7 @@ function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, f
       return initialWeight(spec, Random.fromSeed(name.startsWith('head_dist.') ? 2 : 1));
     }
     const located = found.weights.get(name);
-    if (!located) return new Float32Array(spec.shape[0]);
+    if (!located) return new Float32Array(sizeOf(spec.shape));
     const values = await weightValues(located, name, found.naming.layout, spec.shape);
     checkFinite(values, nameInCheckpoint(found, name), file);
     if (oneNorm && name.endsWith('.norm2.gamma')) {

@@ -1,6 +1,11 @@
 import { imagenetLabels } from '../configs/imagenet.js';
 import { UserError } from '../src/errors.js';
-import { type RegnetConfig, type RegnetStage, regnetBlocks } from '../src/families/regnet/config.js';
+import {
+  featureWidth,
+  type RegnetConfig,
+  type RegnetStage,
+  regnetBlocks,
+} from '../src/families/regnet/config.js';
 import { hasDownsample, type RegnetBlockConfig } from '../src/families/regnet/shape.js';
 import type { WeightReader } from '../src/families/types.js';
 import { preprocessingFor } from '../src/image/index.js';
@@ -112,9 +117,19 @@ function tensor(found: Found, name: string): CheckpointTensor {
   );
 }
 
+/** [out, in] of a linear layer's or a convolution's kernel. */
+function matrixShape(found: Found, name: string): readonly [number, number] {
+  const { shape } = tensor(found, name);
+  const [rows = 0, columns = 0] = shape;
+  if (rows > 0 && columns > 0) return [rows, columns];
+  throw new UserError(
+    `${found.file}: ${found.prefix}${name} should be a kernel [out, in, …], has shape [${shape.join(', ')}]`,
+  );
+}
+
 function inferConfig(found: Found): RegnetConfig {
   const { naming } = found;
-  const shape = (name: string) => tensor(found, `${name}.weight`).shape;
+  const shape = (name: string) => matrixShape(found, `${name}.weight`);
   const [stemWidth] = shape(naming.stem[0]);
   const stages: RegnetStage[] = [];
   const has = (stage: number, block: number) =>
@@ -147,15 +162,21 @@ function nameOf({ stages }: Omit<RegnetConfig, 'name'>): string {
 interface Convolution {
   readonly conv: string;
   readonly norm: string;
-  readonly shape: readonly number[];
+  readonly shape: KernelShape;
+}
+
+type KernelShape = readonly [out: number, in_: number, height: number, width: number];
+
+/** A block's stage and its place there, from 1: those of `s3.b10` are 3 and 10. */
+function placeOf({ name }: RegnetBlockConfig): [stage: number, block: number] {
+  return name.match(/\d+/g)!.map(Number) as [number, number];
 }
 
 /** Where the parts of a block are. */
 function convolutionsOf({ naming }: Found, block: RegnetBlockConfig): Record<string, Convolution> {
-  const [stage, place] = block.name.match(/\d+/g)!.map(Number);
-  const prefix = naming.block(stage, place);
+  const prefix = naming.block(...placeOf(block));
   const { inputWidth, width, groupWidth } = block;
-  const at = ([conv, norm]: readonly [string, string], shape: readonly number[]): Convolution => ({
+  const at = ([conv, norm]: readonly [string, string], shape: KernelShape): Convolution => ({
     conv: `${prefix}.${conv}`,
     norm: `${prefix}.${norm}`,
     shape,
@@ -169,14 +190,11 @@ function convolutionsOf({ naming }: Found, block: RegnetBlockConfig): Record<str
 }
 
 /** Squeeze-and-excitation's two layers: their names, and PyTorch's shape of the kernel. */
-function squeezesOf(
-  { naming }: Found,
-  { name, width, squeeze }: RegnetBlockConfig,
-): Record<string, Convolution> {
+function squeezesOf({ naming }: Found, block: RegnetBlockConfig): Record<string, Convolution> {
+  const { width, squeeze } = block;
   if (squeeze === null) return {};
-  const [stage, place] = name.match(/\d+/g)!.map(Number);
-  const prefix = naming.block(stage, place);
-  const at = (layer: string, shape: readonly number[]) => ({ conv: `${prefix}.${layer}`, norm: '', shape });
+  const prefix = naming.block(...placeOf(block));
+  const at = (layer: string, shape: KernelShape) => ({ conv: `${prefix}.${layer}`, norm: '', shape });
   return {
     'se.fc1': at(naming.squeeze, [squeeze, width, 1, 1]),
     'se.fc2': at(naming.excite, [width, squeeze, 1, 1]),
@@ -209,8 +227,7 @@ function checkShapes(found: Found, config: RegnetConfig): void {
       expect(`${conv}.bias`, [shape[0]]);
     }
   }
-  const width = config.stages[config.stages.length - 1].width;
-  expect(`${found.naming.head}.weight`, [config.numClasses, width]);
+  expect(`${found.naming.head}.weight`, [config.numClasses, featureWidth(config)]);
   expect(`${found.naming.head}.bias`, [config.numClasses]);
 }
 
@@ -221,17 +238,18 @@ function stemOf({ naming }: Found, { stemWidth }: RegnetConfig): Convolution {
 function weightReader(found: Found, config: RegnetConfig): WeightReader {
   const blocks = new Map(regnetBlocks(config).map((block) => [block.name, block]));
   return async (name) => {
-    const [, place, part, kind, group] = /^(?:(s\d+\.b\d+)\.)?(.+)\.(kernel|bias)(\d*)$/.exec(name)!;
-    if (place === undefined) {
-      if (part === 'stem') return folded(found, stemOf(found, config), kind);
-      return plain(found, found.naming.head, kind);
-    }
-    const block = blocks.get(place)!;
-    const squeeze = squeezesOf(found, block)[part];
+    const [, place = '', part = '', kind = '', group = ''] =
+      /^(?:(s\d+\.b\d+)\.)?(.+)\.(kernel|bias)(\d*)$/.exec(name) ?? [];
+    if (place === '' && part === 'stem') return folded(found, stemOf(found, config), kind);
+    if (place === '' && part === 'head') return plain(found, found.naming.head, kind);
+    const block = blocks.get(place);
+    const squeeze = block && squeezesOf(found, block)[part];
     if (squeeze) return plain(found, squeeze.conv, kind);
+    const convolution = block && convolutionsOf(found, block)[part];
+    if (!convolution) throw new UserError(`${config.name} has no weight named ${name}`);
     const groupRows =
       group === '' ? undefined : { from: Number(group) * block.groupWidth, count: block.groupWidth };
-    return folded(found, convolutionsOf(found, block)[part], kind, groupRows);
+    return folded(found, convolution, kind, groupRows);
   };
 }
 
@@ -258,16 +276,17 @@ async function folded(
     await values(found, `${norm}.weight`),
     await values(found, `${norm}.running_var`),
   ];
-  const scale = Float64Array.from(gamma, (value, i) => value / Math.sqrt(variance[i] + EPSILON));
+  const scale = Float64Array.from(gamma, (value, i) => value / Math.sqrt(variance[i]! + EPSILON));
   if (kind === 'bias') {
     const [beta, mean] = [await values(found, `${norm}.bias`), await values(found, `${norm}.running_mean`)];
-    return beta.map((value, i) => value - mean[i] * scale[i]);
+    return beta.map((value, i) => value - mean[i]! * scale[i]!);
   }
   const kernel = await values(found, `${conv}.weight`);
-  const length = kernel.length / shape[0];
+  const [out, ...inside] = shape;
+  const length = kernel.length / out;
   const part = kernel.slice(rows.from * length, (rows.from + rows.count) * length);
-  for (let i = 0; i < part.length; i++) part[i] *= scale[rows.from + Math.floor(i / length)];
-  return toTfjsLayout(part, shape[2] === 1 ? [rows.count, shape[1]] : [rows.count, ...shape.slice(1)]);
+  for (let i = 0; i < part.length; i++) part[i]! *= scale[rows.from + Math.floor(i / length)]!;
+  return toTfjsLayout(part, shape[2] === 1 ? [rows.count, shape[1]] : [rows.count, ...inside]);
 }
 
 async function values(found: Found, name: string): Promise<Float32Array> {

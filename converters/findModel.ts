@@ -7,10 +7,10 @@ import {
   endingsOf,
   expectedNames,
   hasRow,
-  type Located,
   type Matched,
   matchNames,
   nameOf,
+  type Parts,
   partsOf,
   withEnding,
 } from './matchNames.js';
@@ -27,7 +27,7 @@ export interface FoundModel {
   /** The same as it stands in the checkpoint. */
   readonly shownPrefix: string;
   /** Our name of a weight, e.g. `blocks.0.attn.qkv.kernel` → where its parts lie, to be put one below the other. */
-  readonly weights: ReadonlyMap<string, readonly Located[]>;
+  readonly weights: ReadonlyMap<string, Parts>;
   /** Names (in the checkpoint) of tensors of the model that no output depends on. */
   readonly dropped: readonly string[];
   /** Names of tensors outside of the model: optimizer state, an average of the weights, another model … */
@@ -38,7 +38,7 @@ export interface FoundModel {
   /** Tensors beside the body that may lie on the way from it to the logits. */
   readonly besideBody: readonly CheckpointTensor[];
   /** Every model in the checkpoint, the one that was taken first. */
-  readonly models: readonly ModelInFile[];
+  readonly models: readonly [ModelInFile, ...ModelInFile[]];
   /** Why this one of several was taken; undefined if it is the only one, or was asked for. */
   readonly choice: string | undefined;
   /** Whether another code base has the same names, and nothing tells whose it is. */
@@ -103,7 +103,7 @@ class Names {
     let [low, high] = [0, this.sorted.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.sorted[middle].name < name) low = middle + 1;
+      if (this.sorted[middle]!.name < name) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -114,7 +114,7 @@ interface Candidate extends Matched {
   readonly naming: Naming;
   readonly prefix: string;
   /** Heads beside the body. */
-  readonly beside: ReadonlyMap<string, readonly Located[]>;
+  readonly beside: ReadonlyMap<string, Parts>;
   readonly missing: number;
 }
 
@@ -136,19 +136,19 @@ export function findVisionTransformer(
   const sortedPrefixes = largest(names, [...prefixes.keys()]).sort();
   const all = sortedPrefixes.map((prefix, i) => {
     const nested = new Set<string>();
-    for (let j = i + 1; j < sortedPrefixes.length && sortedPrefixes[j].startsWith(prefix); j++)
-      nested.add(sortedPrefixes[j]);
+    for (let j = i + 1; sortedPrefixes[j]?.startsWith(prefix); j++) nested.add(sortedPrefixes[j]!);
     return best(names, prefix, prefixes.get(prefix)!, nested, options.facts);
   });
   const candidates = options.root === undefined ? all : underRoot(all, options.root, checkpoint);
   if (candidates.length === 0) throw new UserError(`${checkpoint.name}: ${describeMissing(checkpoint)}`);
   const whole = candidates.filter(isWhole);
   if (whole.length === 0) refuse(checkpoint, candidates);
-  const ranked = whole
+  type Ranked = ReturnType<typeof preference> & { candidate: Candidate };
+  const ranked: Ranked[] = whole
     .map((candidate) => ({ candidate, ...preference(candidate) }))
     .sort((a, b) => a.rank - b.rank);
-  const [first, second] = ranked;
-  if (second && second.rank === first.rank) {
+  const [first, second] = ranked as [Ranked, ...Ranked[]];
+  if (second?.rank === first.rank) {
     const equals = ranked.filter(({ rank }) => rank === first.rank).map(({ candidate }) => candidate);
     throw new UserError(
       `${checkpoint.name}: ${equals.length} models in it, and nothing tells which is meant: ${listRoots(equals)}; ` +
@@ -185,7 +185,7 @@ function largest(names: Names, prefixes: string[]): string[] {
 function prefixesOf(names: readonly BodyTensor[]): Map<string, Naming[]> {
   const anchors = new Map<string, Naming[]>();
   for (const naming of namings) {
-    const [, ending] = endingsOf('patch_embed', naming)[0];
+    const [[, ending]] = endingsOf('patch_embed', naming);
     for (const source of naming.rows.patch_embed ?? []) {
       const anchor = withEnding(nameOf(partsOf(source)[0]), ending);
       anchors.set(anchor, [...(anchors.get(anchor) ?? []), naming]);
@@ -246,7 +246,7 @@ function best(
   return (
     likely.find(({ tells, naming }) => tells || (ofDino && naming.library === 'dino')) ??
     likely.find(({ naming }) => naming.library === facts?.library?.value) ??
-    likely[0]
+    likely[0]!
   );
 }
 
@@ -278,18 +278,19 @@ function besideBody(
   naming: Naming,
   prefix: string,
   { weights, numBlocks }: Matched,
-): ReadonlyMap<string, readonly Located[]> {
-  const found = new Map<string, readonly Located[]>();
+): ReadonlyMap<string, Parts> {
+  const found = new Map<string, Parts>();
   if (prefix === '' || weights.has('head.kernel') || numBlocks === 0) return found;
   const parent = parentOf(prefix);
   for (const [part, sources] of Object.entries(naming.beside) as [string, readonly Source[]][]) {
     for (const source of sources) {
-      const at = endingsOf(part, naming).map(
-        ([ours, theirs]) =>
-          [part + ours, names.get(parent + withEnding(nameOf(partsOf(source)[0]), theirs))] as const,
-      );
-      if (at[0][1]?.shape.length !== 2) continue;
-      for (const [ours, tensor] of at) if (tensor) found.set(ours, [{ tensor }]);
+      const endings = endingsOf(part, naming);
+      const at = (theirs: string) => names.get(parent + withEnding(nameOf(partsOf(source)[0]), theirs));
+      if (at(endings[0][1])?.shape.length !== 2) continue;
+      for (const [ours, theirs] of endings) {
+        const tensor = at(theirs);
+        if (tensor) found.set(part + ours, [{ tensor }]);
+      }
       break;
     }
   }
@@ -392,7 +393,8 @@ function listRoots(candidates: readonly Candidate[]): string {
 
 /** The prefix as it stands in the checkpoint, where wrappers are a part of it alone. */
 function shownPrefix({ prefix, weights }: Candidate): string {
-  const tensor = weights.get('patch_embed.kernel')?.[0].tensor;
+  const [first] = weights.get('patch_embed.kernel') ?? [];
+  const tensor = first?.tensor;
   if (!tensor) return prefix;
   const own = withoutWrappers(tensor.name).slice(prefix.length);
   return tensor.name.endsWith(own) ? tensor.name.slice(0, -own.length) : prefix;
@@ -410,7 +412,7 @@ function found(
   const weights = new Map([...candidate.weights, ...candidate.beside]);
   const known = new Set([...weights.values()].flat().map(({ tensor }) => tensor));
   for (const tensor of candidate.dropped) known.add(tensor);
-  const models = [candidate, ...others].map((one) => ({ root: shownPrefix(one), naming: one.naming.name }));
+  const inFile = (one: Candidate) => ({ root: shownPrefix(one), naming: one.naming.name });
   return {
     naming,
     prefix: candidate.prefix,
@@ -421,8 +423,8 @@ function found(
     missingKeys: candidate.missingKeys,
     numBlocks: candidate.numBlocks,
     besideBody: unexplainedBeside(names, candidate, others),
-    models,
-    choice: models.length > 1 ? why : undefined,
+    models: [inFile(candidate), ...others.map(inFile)],
+    choice: others.length > 0 ? why : undefined,
     uncertainLibrary: isUncertain(candidate, facts),
   };
 }
@@ -463,8 +465,9 @@ export function nameInCheckpoint(
   }
   // A bias stands beside the matrix that is there.
   const twin = weights.get(ours.replace(/\.bias$/, '.kernel').replace(/\.beta$/, '.gamma'));
-  if (twin?.length === 1 && /[.]weight$/.test(twin[0].tensor.name)) {
-    return twin[0].tensor.name.replace(/weight$/, 'bias');
+  const [matrix, ...more] = twin ?? [];
+  if (matrix && more.length === 0 && matrix.tensor.name.endsWith('.weight')) {
+    return matrix.tensor.name.replace(/weight$/, 'bias');
   }
   const inBody = hasRow({ ...naming, beside: {} }, ours);
   return expectedNames(naming, ours)

@@ -29,8 +29,10 @@ interface Index {
   readonly block: ReadonlyMap<string, readonly Row[]>;
 }
 
+type Ending = readonly [ours: string, theirs: string];
+
 /** The endings of a part's weights: ours and the naming's. */
-export function endingsOf(part: string, naming: Pick<Naming, 'layout'>): (readonly [string, string])[] {
+export function endingsOf(part: string, naming: Pick<Naming, 'layout'>): readonly [Ending, ...Ending[]] {
   if ((VIT_TENSORS as readonly string[]).includes(part)) return [['', '']];
   const flax = naming.layout === 'flax';
   if ((VIT_NORMS as readonly string[]).includes(part)) {
@@ -60,8 +62,9 @@ export function withEnding(module: string, ending: string): string {
   return module.endsWith('_') && ending.startsWith('.') ? module + ending.slice(1) : module + ending;
 }
 
-export const partsOf = (source: Source): readonly Part[] =>
-  Array.isArray(source) ? source : [source as Part];
+export const partsOf = (source: Source): readonly [Part, ...Part[]] =>
+  isOnePart(source) ? [source] : source;
+const isOnePart = (source: Source): source is Part => !Array.isArray(source);
 export const nameOf = (part: Part): string => (typeof part === 'string' ? part : part.name);
 const thirdsOf = (part: Part) => (typeof part !== 'string' && 'thirds' in part ? part.thirds : undefined);
 const branchOf = (part: Part) => (typeof part !== 'string' && 'branch' in part ? part.branch : undefined);
@@ -91,10 +94,13 @@ function indexOf(naming: Naming): Index {
   return index;
 }
 
+/** Where a weight lies: one tensor or several. */
+export type Parts = readonly [Located, ...Located[]];
+
 /** The tensors of a model's body, told apart by a naming. */
 export interface Matched {
   /** Our name of a weight, e.g. `blocks.0.attn.qkv.kernel` → where its parts lie, which are put one below the other. */
-  readonly weights: Map<string, readonly Located[]>;
+  readonly weights: Map<string, Parts>;
   /** Tensors that no output depends on. */
   readonly dropped: CheckpointTensor[];
   /** Tensors of the body that the naming does not have. */
@@ -125,8 +131,9 @@ export function matchNames(naming: Naming, body: readonly BodyTensor[]): Matched
   const put = (ours: string, row: Row, located: Located) => {
     const sources = places.get(ours) ?? [];
     places.set(ours, sources);
-    sources[row.source] ??= new Array(row.parts).fill(undefined);
-    sources[row.source][row.part] = { ...located, ...(row.thirds ? { thirds: row.thirds } : {}) };
+    const parts = sources[row.source] ?? new Array<Located | undefined>(row.parts).fill(undefined);
+    sources[row.source] = parts;
+    parts[row.part] = { ...located, ...(row.thirds ? { thirds: row.thirds } : {}) };
   };
   const take = (
     found: readonly Row[],
@@ -177,7 +184,8 @@ function blockOf(naming: Naming, name: string): { index?: number; rest: string }
     if (naming.layout === 'flax' && start.endsWith('/')) return { rest };
     // FSDP's chunks of blocks (DINOv2) have two numbers, the second being the block's.
     const match = /^(?:\d{1,4}\.(?=\d))?(\d{1,4})[./](.+)$/.exec(rest);
-    if (match && Number(match[1]) < MAX_BLOCKS) return { index: Number(match[1]), rest: match[2] };
+    const [, index, inside] = match ?? [];
+    if (inside !== undefined && Number(index) < MAX_BLOCKS) return { index: Number(index), rest: inside };
   }
   return undefined;
 }
@@ -199,16 +207,14 @@ function settle(
   places: ReadonlyMap<string, (Located | undefined)[][]>,
   unknown: CheckpointTensor[],
 ): Pick<Matched, 'weights' | 'unknown' | 'missingKeys'> {
-  const weights = new Map<string, readonly Located[]>();
+  const weights = new Map<string, Parts>();
   const missingKeys = new Set<string>();
   const used = new Set<CheckpointTensor>();
   const spare = new Set<CheckpointTensor>();
   for (const [ours, sources] of places) {
-    const whole = sources.find((parts) => parts?.every((part) => part !== undefined)) as
-      | Located[]
-      | undefined;
-    if (whole) weights.set(ours, whole);
-    for (const { tensor } of whole ?? []) used.add(tensor);
+    const whole = sources.find((parts) => parts?.every((part) => part !== undefined));
+    if (whole) weights.set(ours, whole as unknown as Parts);
+    for (const part of whole ?? []) used.add(part!.tensor);
     sources.forEach((parts, source) => {
       if (parts === whole) return;
       if (whole) {
@@ -217,8 +223,8 @@ function settle(
       }
       // Of query, key and value some are there: it is the others that are missing, not these that are too many.
       for (const part of parts) if (part) used.add(part.tensor);
-      for (const [i, part] of parts.entries())
-        if (!part) missingKeys.add(expectedNames(naming, ours, source)[i]);
+      const names = expectedNames(naming, ours, source);
+      for (const [i, name] of names.entries()) if (!parts[i]) missingKeys.add(name);
     });
   }
   return { weights, missingKeys, unknown: [...unknown, ...[...spare].filter((tensor) => !used.has(tensor))] };

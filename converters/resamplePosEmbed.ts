@@ -60,7 +60,7 @@ function plainTaps(from: number, to: number, method: ResampleMethod): Taps[] {
     const base = Math.floor(centre);
     const weights = new Array<number>(from).fill(0);
     for (let tap = base - reach + 1; tap <= base + reach; tap++) {
-      weights[Math.min(Math.max(tap, 0), from - 1)] += kernel(centre - tap);
+      weights[Math.min(Math.max(tap, 0), from - 1)]! += kernel(centre - tap);
     }
     return { first: 0, weights };
   });
@@ -105,16 +105,15 @@ export function resamplePosEmbed(
   const out = new Float32Array((prefix + to[0] * to[1]) * dim);
   out.set(posEmbed.subarray(0, prefix * dim));
   const sum = new Float64Array(dim);
-  for (let row = 0; row < to[0]; row++) {
-    for (let column = 0; column < to[1]; column++) {
+  for (const [row, v] of vertical.entries()) {
+    for (const [column, h] of horizontal.entries()) {
       sum.fill(0);
-      const [v, h] = [vertical[row], horizontal[column]];
       v.weights.forEach((wv, y) => {
         h.weights.forEach((wh, x) => {
           const weight = wv * wh;
           if (weight === 0) return;
           const start = (prefix + (v.first + y) * from[1] + h.first + x) * dim;
-          for (let c = 0; c < dim; c++) sum[c] += weight * posEmbed[start + c];
+          for (let c = 0; c < dim; c++) sum[c]! += weight * posEmbed[start + c]!;
         });
       });
       out.set(sum, (prefix + row * to[1] + column) * dim);

@@ -1,6 +1,6 @@
 import { concatFloats } from '../src/concat.js';
 import type { CheckpointTensor } from './formats/types.js';
-import type { Located } from './matchNames.js';
+import type { Located, Parts } from './matchNames.js';
 import { torchShape, toTfjsLayout, transpose } from './tensorLayout.js';
 
 /** Stacks of all blocks' weights are read once and kept, for each block takes its part. */
@@ -13,7 +13,7 @@ const stacks = new WeakMap<CheckpointTensor, Promise<Float32Array>>();
  * @returns float32 in row-major order
  */
 export async function weightValues(
-  parts: readonly Located[],
+  parts: Parts,
   name: string,
   layout: 'flax' | undefined,
   shape: readonly number[],
@@ -21,9 +21,9 @@ export async function weightValues(
   const values = await Promise.all(parts.map(partValues));
   if (!name.endsWith('.kernel')) return concatFloats(values);
   if (layout !== 'flax') return toTfjsLayout(concatFloats(values), torchShape(shape));
-  if (shape.length === 4) return values[0];
-  const [rows] = shape;
-  if (values.length === 1) return values[0];
+  const [only, ...more] = values as [Float32Array, ...Float32Array[]];
+  if (shape.length === 4 || more.length === 0) return only;
+  const rows = shape[0]!;
   // Matrices [in, out] side by side: one below the other as [out, in], and back.
   const below = concatFloats(values.map((part) => transpose(part, rows, part.length / rows)));
   return transpose(below, below.length / rows, rows);
@@ -33,7 +33,7 @@ async function partValues({ tensor, thirds, stacked }: Located): Promise<Float32
   if (stacked !== undefined) {
     const all = stacks.get(tensor) ?? tensor.read();
     stacks.set(tensor, all);
-    const length = (await all).length / tensor.shape[0];
+    const length = (await all).length / tensor.shape[0]!;
     return (await all).slice(stacked * length, (stacked + 1) * length);
   }
   const values = await tensor.read();

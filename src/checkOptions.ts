@@ -50,7 +50,7 @@ export function checkOptions(
       const hint = near ? `did you mean ${near}?` : `it has ${names.join(', ')}`;
       throw new UserError(`${what} has no option "${oneLine(field.slice(0, 60))}"; ${hint}`);
     }
-    const [expected, test] = KINDS[known[field]];
+    const [expected, test] = KINDS[known[field]!];
     if (value === undefined || test(value)) continue;
     throw new UserError(`${what}: ${field} is ${expected}, got ${describeValue(value)}`);
   }

@@ -6,11 +6,11 @@
 import { namedWeights } from '../../dist/src/models/weights.js';
 import '../../dist/src/node/backends.js';
 import { PjrtApi } from '../../dist/src/node/pjrt/api.js';
-import { programModel } from '../../dist/src/node/pjrt/backend.js';
 import { PjrtClient } from '../../dist/src/node/pjrt/client.js';
 import { findPlugin, programFolder } from '../../dist/src/node/pjrt/plugin.js';
 import { ProgramCache } from '../../dist/src/node/pjrt/programCache.js';
 import { XlaRuntime } from '../../dist/src/node/pjrt/runtime.js';
+import { programModel } from '../../dist/src/node/pjrt/start.js';
 import { latencyOf, reference, report, throughputOf } from './measure.mjs';
 
 const { name, dtype, batches, milliseconds = 1000, attention } = JSON.parse(process.argv[2]);
@@ -20,7 +20,7 @@ const client = new PjrtClient(api, api.isCuda ? { preallocate: false } : {});
 const weights = namedWeights(model.layersModel);
 const runtime = await XlaRuntime.create(client, new ProgramCache(client, programFolder()), {
   model: programModel(model.config),
-  read: async (key) => weights.get(key).read().dataSync(),
+  read: async (key) => /** @type {Float32Array} */ (weights.get(key).read().dataSync()),
   dtype,
   attention,
 });

@@ -40,8 +40,8 @@ export function entriesOf(metadata: CheckpointMetadata): Entries {
       const fields: Record<string, unknown> = {};
       for (const [key, value] of Object.entries(metadata)) {
         if (!key.startsWith(start)) continue;
-        const [name, ...rest] = key.slice(start.length).split('.');
-        fields[name] = rest.length === 0 ? value : list(start + name);
+        const name = key.slice(start.length).replace(/\..*/s, '');
+        fields[name] = key === start + name ? value : list(start + name);
       }
       return Object.keys(fields).length > 0 ? fields : undefined;
     },

@@ -90,15 +90,15 @@ const signatures: readonly (readonly [pattern: RegExp, name: string])[] = [
 export function foreignArchitecture(
   names: Iterable<string>,
 ): { readonly name: string; readonly tensor: string } | undefined {
-  let best: { rank: number; tensor: string } | undefined;
+  let best: { rank: number; name: string; tensor: string } | undefined;
   for (const tensor of names) {
-    for (const [rank, [pattern]] of signatures.entries()) {
+    for (const [rank, [pattern, name]] of signatures.entries()) {
       if (best && rank >= best.rank) break;
-      if (pattern.test(tensor)) best = { rank, tensor };
+      if (pattern.test(tensor)) best = { rank, name, tensor };
     }
     if (best?.rank === 0) break;
   }
-  return best && { name: signatures[best.rank][1], tensor: best.tensor };
+  return best && { name: best.name, tensor: best.tensor };
 }
 
 /** Models whose tensors are those of a ViT of this family, told by their published names alone. */

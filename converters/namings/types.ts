@@ -13,7 +13,7 @@ export type Part =
   | { readonly name: string; readonly branch: number };
 
 /** One place where a part may be found; a list stands for tensors that are put one below the other. */
-export type Source = Part | readonly Part[];
+export type Source = Part | readonly [Part, ...Part[]];
 
 /**
  * Our parts and where they stand, to be tried in turn. Those of a block are told from the block's name on, `attns.*.norm`

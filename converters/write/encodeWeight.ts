@@ -62,14 +62,15 @@ function toBytes(values: Float32Array): EncodedWeight {
 function toUint8(values: Float32Array): EncodedWeight {
   let [low, high] = [0, 0];
   for (let i = 0; i < values.length; i++) {
-    if (values[i] < low) low = values[i];
-    if (values[i] > high) high = values[i];
+    const value = values[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
   const scale = high > low ? (high - low) / 255 : 1;
   const min = -Math.round(-low / scale) * scale;
   const codes = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    codes[i] = Math.min(255, Math.max(0, Math.round((values[i] - min) / scale)));
+    codes[i] = Math.min(255, Math.max(0, Math.round((values[i]! - min) / scale)));
   }
   return { bytes: codes, quantization: { dtype: 'uint8', min: min === 0 ? 0 : min, scale } };
 }

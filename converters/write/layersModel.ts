@@ -2,7 +2,7 @@ import { modelMetadata } from '../../src/families/metadata.js';
 import type { WeightReader } from '../../src/families/types.js';
 import type { VitConfig } from '../../src/families/vit/config.js';
 import { topology } from '../../src/families/vit/topology.js';
-import { savedWeightName, weightSpecs } from '../../src/families/vit/weights.js';
+import { savedWeightName, type WeightSpec, weightSpecs } from '../../src/families/vit/weights.js';
 import type { Preprocessing } from '../../src/image/types.js';
 import { sizeOf } from '../../src/shape.js';
 import { bytesPerValue, encodeWeight, type Quantization, type WeightDtype } from './encodeWeight.js';
@@ -38,14 +38,16 @@ export async function writeLayersModel(
   const dtype = options.dtype ?? 'float32';
   const specs = weightSpecs(model.config);
   const stored = (codes?: boolean) => (codes ? 'codes' : dtype);
-  const sizes = specs.map(({ shape, codes }) => bytesPerValue(stored(codes), shape.length) * sizeOf(shape));
-  const total = sizes.reduce((a, b) => a + b, 0);
+  const bytesOf = ({ shape, codes }: WeightSpec) =>
+    bytesPerValue(stored(codes), shape.length) * sizeOf(shape);
+  const total = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
   const shards = Math.ceil(total / SHARD_BYTES);
   const manifest: ManifestWeight[] = [];
 
   async function* encoded(): AsyncGenerator<Uint8Array> {
     let done = 0;
-    for (const [i, { name, shape, codes }] of specs.entries()) {
+    for (const spec of specs) {
+      const { name, shape, codes } = spec;
       const values = await model.readWeight(name);
       const { bytes, quantization } = encodeWeight(name, values, shape.length, stored(codes));
       manifest.push({
@@ -55,7 +57,7 @@ export async function writeLayersModel(
         ...(quantization ? { quantization } : {}),
       });
       yield bytes;
-      done += sizes[i];
+      done += bytesOf(spec);
       options.onProgress?.(done / total);
     }
   }

@@ -51,7 +51,7 @@ export function facebookTensors({ config, readWeight }: WritableModel): Writable
       const values = await readWeight(name);
       return isKernel ? toTorchLayout(values, there) : values;
     };
-    return { name: expectedNames(naming, name)[0], shape: there, read };
+    return { name: expectedNames(naming, name)[0]!, shape: there, read };
   });
 }
 

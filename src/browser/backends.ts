@@ -3,10 +3,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { activateWasm, addBackend } from '../backend.js';
 import { UserError } from '../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchOnce, watchWebgpu } from '../gpuStart.js';
+import { probeSimd } from '../kernels/wasm/featureProbe.js';
+import { wasmRuntime } from '../models/wasmRuntime.js';
+import { browserHost } from './engineHost.js';
 import { reasonWithoutThreads } from './wasmBackend.js';
 
+const engine = wasmRuntime(browserHost);
+
 export function addBrowserBackends(): void {
-  addBackend('wasm', startWasm); // in the place of the one that is there
+  // In the place of the one that is there. Without SIMD the layers compute.
+  addBackend('wasm', startWasm, { engine: () => (probeSimd() === 'none' ? undefined : engine) });
   addBackend('webgl', startWebgl);
   addBackend('webgpu', startWebgpu, {
     runtime: async (model) => {

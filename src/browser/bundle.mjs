@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { thirdPartyLicenses } from './licenses.mjs';
@@ -34,6 +34,9 @@ import { setAssetSource } from ${JSON.stringify(join(root, 'dist/src/browser/ass
 const beside = (file) => new URL(/* @vite-ignore */ file, import.meta.url).href;
 setAssetSource({ wasmUrl: beside, workerUrl: () => beside('worker.js') });
 `;
+
+/** What a page needs that runs models on WASM alone: no tfjs. */
+const WASM_ENTRY = join(root, 'dist/src/browser/wasm.js');
 
 /** Holds the hash of what the folder was made of. */
 const STAMP = join(root, 'dist/.bundle-sha256');
@@ -65,7 +68,7 @@ for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), jo
 
 /**
  * What a page fetches only where it tries a GPU, decodes image files, takes models from the hub, converts a checkpoint,
- * writes a SavedModel or exports a checkpoint; all else is one file.
+ * writes a SavedModel or exports a checkpoint, and the builds of the engine, of which it runs one; all else is one file.
  */
 const ON_DEMAND = new RegExp(
   [
@@ -77,7 +80,7 @@ const ON_DEMAND = new RegExp(
     '@noble/|/browser/hub/|/src/hub/',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
-    '/engines/webgpu/|/webgpuRuntime\\.js$',
+    '/engines/webgpu/|/webgpuRuntime\\.js$|/wasm/generated/.*Shared|/engines/wasm/generated/',
   ].join('|'),
 );
 
@@ -113,6 +116,7 @@ const virtualModules = (sources) => ({
   load: (id) => sources[id.slice(1)],
 });
 
+/** @type {import('vite').InlineConfig} */
 const common = {
   root,
   configFile: false,
@@ -121,7 +125,14 @@ const common = {
   publicDir: false,
 };
 
-const bundle = await build({
+/** What Vite has built, of one entry and not watched. */
+const buildOnce = async (/** @type {import('vite').InlineConfig} */ config) =>
+  /** @type {import('vite').Rolldown.RolldownOutput} */ (await build(config));
+
+/** The modules of the entry `wasm`: those that it imports at once, and those that it may import later. */
+const wasmModules = await modulesOf(WASM_ENTRY);
+
+const bundle = await buildOnce({
   ...common,
   plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable],
   build: {
@@ -132,19 +143,52 @@ const bundle = await build({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1200,
     rolldownOptions: {
-      input: { 'deit-tfjs': 'deit-tfjs' },
+      input: { 'deit-tfjs': 'deit-tfjs', wasm: WASM_ENTRY },
       preserveEntrySignatures: 'strict',
       output: {
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',
         assetFileNames: '[name][extname]',
-        codeSplitting: { groups: [{ name: 'core', test: (id) => !ON_DEMAND.test(id) }] },
+        codeSplitting: {
+          groups: [
+            { name: 'engine', test: (id) => wasmModules.atOnce.has(id), priority: 3 },
+            // What of core the entry `wasm` needs for checkpoints, so that core need not come for it.
+            { name: 'convert', test: (id) => wasmModules.later.has(id) && !ON_DEMAND.test(id), priority: 2 },
+            { name: 'core', test: (id) => !ON_DEMAND.test(id) && id !== WASM_ENTRY, priority: 1 },
+          ],
+        },
       },
     },
   },
 });
 
 await buildInlined();
+
+/** Paths of the modules that an entry imports at once, and of those that these import later. */
+async function modulesOf(entry) {
+  const { output: all } = await buildOnce({
+    ...common,
+    plugins: [noNodeModules],
+    build: {
+      write: false,
+      target: 'es2022',
+      modulePreload: false,
+      rolldownOptions: { input: entry, preserveEntrySignatures: 'strict' },
+    },
+  });
+  const output = all.filter((part) => part.type === 'chunk');
+  const byName = new Map(output.map((chunk) => [chunk.fileName, chunk]));
+  const files = (chunks) => chunks.flatMap(({ moduleIds }) => moduleIds).filter((id) => isAbsolute(id));
+  const first = new Set();
+  const visit = (chunk) => {
+    first.add(chunk);
+    for (const name of chunk.imports) visit(byName.get(name));
+  };
+  visit(output.find(({ isEntry }) => isEntry));
+  const atOnce = new Set(files([...first]).filter((id) => id !== entry));
+  const later = new Set(files(output.filter((chunk) => !first.has(chunk))));
+  return { atOnce, later };
+}
 
 /**
  * deit-tfjs/inline: the library, for a bundler, with the WASM binaries in base64 and the worker's script as a text, each a
@@ -186,7 +230,7 @@ async function inlinedWorker() {
   const entry = `import ${JSON.stringify(join(root, 'dist/src/browser/setup.js'))};
 import { serveWorker } from ${JSON.stringify(join(root, 'dist/src/browser/worker/serve.js'))};
 serveWorker();`;
-  const { output } = await build({
+  const { output } = await buildOnce({
     ...common,
     plugins: [virtualModules({ worker: entry }), noNodeModules, noOuterVariable],
     build: {
@@ -205,19 +249,27 @@ serveWorker();`;
   return output[0].code;
 }
 
-const moduleIds = bundle.output.flatMap((chunk) => chunk.moduleIds ?? []);
+const moduleIds = bundle.output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
 const licenses = thirdPartyLicenses(moduleIds, ['@tensorflow/tfjs-backend-wasm']);
 await writeFile(join(outDir, 'THIRD_PARTY_LICENSES.txt'), licenses);
 
-/** What a page loads to run a model on WASM, beside the WASM binary itself, gzipped, in bytes. */
-const MAX_GZIPPED = 350_000;
-let gzipped = 0;
-for (const file of ['deit-tfjs.js', 'core.js', 'rolldown-runtime.js']) {
-  gzipped += gzipSync(await readFile(join(outDir, file)), { level: 9 }).length;
+/** The most that a page loads at once of an entry, gzipped, in bytes. */
+const MAX_GZIPPED = { 'deit-tfjs.js': 350_000, 'wasm.js': 80_000 };
+for (const [entry, most] of Object.entries(MAX_GZIPPED)) {
+  let gzipped = 0;
+  for (const file of filesOf(entry))
+    gzipped += gzipSync(await readFile(join(outDir, file)), { level: 9 }).length;
+  if (gzipped <= most) continue;
+  throw new Error(`${entry} is ${gzipped} bytes gzipped, more than ${most}; see what an import brought in`);
 }
-if (gzipped > MAX_GZIPPED) {
-  throw new Error(
-    `the bundle is ${gzipped} bytes gzipped, more than ${MAX_GZIPPED}; see what an import brought in`,
-  );
+
+/** An entry's file, and those that it imports at once. */
+function filesOf(file, found = new Set()) {
+  if (found.has(file)) return found;
+  found.add(file);
+  const chunk = bundle.output.find(({ fileName }) => fileName === file);
+  if (chunk?.type !== 'chunk') throw new Error(`the bundle has no ${file}`);
+  for (const each of chunk.imports) filesOf(each, found);
+  return found;
 }
 await writeFile(STAMP, inputs);

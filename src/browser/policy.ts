@@ -68,6 +68,11 @@ export function requireWebAssembly(): void {
   try {
     new WebAssembly.Module(EMPTY_MODULE);
   } catch (cause) {
+    if (typeof location === 'undefined') {
+      throw new UserError(`this host lets no code compile WebAssembly (${(cause as Error).message})`, {
+        cause,
+      });
+    }
     throw new UserError(
       "the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src",
       { cause },
@@ -75,12 +80,18 @@ export function requireWebAssembly(): void {
   }
 }
 
+/** The type of workers of a text. Deno has modules alone, where old browsers have no modules. */
+export const TEXT_WORKER: WorkerType = 'Deno' in globalThis ? 'module' : 'classic';
+
 /** A worker that has not answered after so many milliseconds is taken not to start. */
 const PROBE_MS = 5000;
 
-/** Whether workers start from blobs here, which a policy may forbid (worker-src, else script-src). */
+let started: Promise<boolean> | undefined;
+
+/** Whether workers start from blobs here, which a policy may forbid (worker-src, else script-src); asked once. */
 export function blobWorkersStart(): Promise<boolean> {
-  return workerAnswers('postMessage(0)');
+  started ??= workerAnswers('postMessage(0)');
+  return started;
 }
 
 /** Whether such a worker may take in a script from a blob too, as tfjs' threads do (script-src). */
@@ -91,15 +102,17 @@ export function blobWorkersImport(): Promise<boolean> {
 
 function workerAnswers(script: string): Promise<boolean> {
   return new Promise((resolve) => {
+    const { url, free } = textUrl(script);
     const settle = (starts: boolean) => {
       clearTimeout(timer);
       worker?.terminate();
+      free();
       resolve(starts);
     };
     const timer = setTimeout(settle, PROBE_MS, false);
     let worker: Worker | undefined;
     try {
-      worker = new Worker(scriptUrl(script));
+      worker = new Worker(url, { type: TEXT_WORKER });
       worker.onmessage = () => settle(true);
       worker.onerror = (event) => {
         event.preventDefault();
@@ -111,9 +124,15 @@ function workerAnswers(script: string): Promise<boolean> {
   });
 }
 
-/** The address of a script that is a text; it lasts long enough to start a worker. */
-export function scriptUrl(script: string): string {
+/** The address of a script that is a text, until it is freed. */
+export function textUrl(script: string): { readonly url: string; readonly free: () => void } {
   const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  return { url, free: () => URL.revokeObjectURL(url) };
+}
+
+/** The same for whom nobody tells when it was read; it lasts long enough to start a worker. */
+export function scriptUrl(script: string): string {
+  const { url, free } = textUrl(script);
+  setTimeout(free, 60_000);
   return url;
 }

@@ -15,7 +15,7 @@ import {
 } from '../explain/index.js';
 import { preprocess, type RgbImage } from '../image/index.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
-import { load } from '../node/index.js';
+import { load } from '../node/load.js';
 import { checkImagePath, writeImage } from '../node/writeImage.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';

@@ -5,7 +5,7 @@ import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { type FileSource, fileSource } from '../node/data/fileDataset.js';
 import { listImages } from '../node/data/imageFiles.js';
 import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
-import { load } from '../node/index.js';
+import { load } from '../node/load.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';

@@ -74,7 +74,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
     sayAssumptions(opened.source);
     announce(folder, preprocessing);
     const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
-    const local = interruption ? undefined : await localPredictor(opened.source, [...backends][0], args);
+    const local = interruption ? undefined : await localPredictor(opened.source, [...backends][0]!, args);
     const predictor = local ?? (await queuePredictor(opened.source, args, backends, interruption!));
     try {
       const result = await evaluateWithProgress(predictor, folder, preprocessing, args, report?.record);

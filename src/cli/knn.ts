@@ -3,7 +3,7 @@ import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
-import { load } from '../node/index.js';
+import { load } from '../node/load.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type ConversionArgs, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';

@@ -1,7 +1,7 @@
 import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
-import { load } from '../node/index.js';
+import { load } from '../node/load.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
@@ -64,7 +64,7 @@ export const predictCommand = defineCommand({
     const errors = answers.flatMap((answer) => ('error' in answer ? [answer.error] : []));
     if (errors.length === 0) return;
     throw new UserError(
-      answers.length === 1 ? errors[0]! : `${errors.length} of ${answers.length} images were not classified`,
+      answers.length === 1 ? errors[0] : `${errors.length} of ${answers.length} images were not classified`,
     );
   },
 });

@@ -19,17 +19,19 @@ export function formatTable(
   columns = columnsOf(process.stdout),
 ): string {
   const rows = cells.map((row) => row.map(oneLine));
-  const widths = header.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i].length)));
+  const widths = header.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]?.length ?? 0)));
   const fits = (count: number, gap: string) =>
     widths.slice(0, count).reduce((sum, width) => sum + width + gap.length, -gap.length) <= columns;
-  const gap = GAPS.find((each) => fits(header.length, each)) ?? GAPS[1];
+  const gap = GAPS.find((each) => fits(header.length, each)) ?? GAPS[1]!;
   let count = header.length;
   while (count > 1 && !fits(count, gap)) count--;
-  const toRight = header.map((_, i) => rows.length > 0 && rows.every((row) => /^[\d.,–-]*$/.test(row[i])));
+  const toRight = header.map(
+    (_, i) => rows.length > 0 && rows.every((row) => /^[\d.,–-]*$/.test(row[i] ?? '')),
+  );
   const line = (row: readonly string[]) =>
     row
       .slice(0, count)
-      .map((cell, i) => (toRight[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .map((cell, i) => (toRight[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join(gap)
       .trimEnd();
   const below = (row: readonly string[]) => {

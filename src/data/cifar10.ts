@@ -75,10 +75,11 @@ export function parseCifar10(bytes: Uint8Array, name: string): CifarBatch {
   const pixels = new Uint8Array(count * 3 * PLANE);
   for (let i = 0; i < count; i++) {
     const record = bytes.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
-    labels[i] = record[0];
-    if (record[0] >= CIFAR10_CLASSES) {
+    const label = record[0]!;
+    labels[i] = label;
+    if (label >= CIFAR10_CLASSES) {
       throw new UserError(
-        `${name}: the label of image ${i} is ${record[0]}, expected 0 to 9; is it CIFAR-10's binary version?`,
+        `${name}: the label of image ${i} is ${label}, expected 0 to 9; is it CIFAR-10's binary version?`,
       );
     }
     interleave(record.subarray(1), pixels.subarray(i * 3 * PLANE, (i + 1) * 3 * PLANE));
@@ -89,8 +90,8 @@ export function parseCifar10(bytes: Uint8Array, name: string): CifarBatch {
 /** Three planes to interleaved pixels. */
 function interleave(planes: Uint8Array, out: Uint8Array): void {
   for (let p = 0; p < PLANE; p++) {
-    out[3 * p] = planes[p];
-    out[3 * p + 1] = planes[PLANE + p];
-    out[3 * p + 2] = planes[2 * PLANE + p];
+    out[3 * p] = planes[p]!;
+    out[3 * p + 1] = planes[PLANE + p]!;
+    out[3 * p + 2] = planes[2 * PLANE + p]!;
   }
 }

@@ -57,7 +57,7 @@ export interface IdxImages {
  */
 export function parseIdxImages(bytes: Uint8Array, name: string): IdxImages {
   const { lengths, values } = parseIdx(bytes, 3, `${name}: an IDX file of images`);
-  const [count, rows, columns] = lengths;
+  const [count, rows, columns] = lengths as [number, number, number];
   if (count === 0 || rows === 0 || columns === 0) {
     throw new UserError(
       `${name}: holds ${count} images of ${columns} × ${rows} pixels; expected at least one`,

@@ -47,7 +47,7 @@ export class Metrics {
       images++;
       if (rank === 3) correct1++;
       if (rank >= 2) correct5++;
-      lossSum += this.losses[index];
+      lossSum += this.losses[index]!;
     }
     const mean = (sum: number) => (images > 0 ? sum / images : null);
     return { images, top1: mean(100 * correct1), top5: mean(100 * correct5), loss: mean(lossSum) };

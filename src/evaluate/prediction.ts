@@ -13,13 +13,24 @@ export interface ImagePrediction {
   loss: number;
 }
 
-/** Cross-entropy of one image's logits [classes] in nats, with the class of the truth. */
-export function crossEntropy(logits: ArrayLike<number>, label: number): number {
+/**
+ * Cross-entropy of one image's logits [classes] in nats, with the class of the truth.
+ *
+ * @param name of the image, for errors
+ * @throws UserError if the model has no class `label`
+ */
+export function crossEntropy(logits: ArrayLike<number>, label: number, name = 'an image'): number {
+  const truth = logits[label];
+  if (truth === undefined) {
+    throw new UserError(
+      `${name}: is of class ${label}, and the model has the classes 0 to ${logits.length - 1}`,
+    );
+  }
   let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]);
+  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]!);
   let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] - max);
-  return Math.log(sum) + max - logits[label];
+  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i]! - max);
+  return Math.log(sum) + max - truth;
 }
 
 /**
@@ -28,7 +39,8 @@ export function crossEntropy(logits: ArrayLike<number>, label: number): number {
  * @param name of the image, for errors
  * @param label class index of the truth
  * @param logits [classes]
- * @throws UserError if a logit is NaN or infinite: no class is the most probable one then
+ * @throws UserError if a logit is NaN or infinite: no class is the most probable one then; if the model has no class
+ *   `label`
  */
 export function predictionOf(name: string, label: number, logits: ArrayLike<number>): ImagePrediction {
   requireFinite(name, logits);
@@ -36,8 +48,8 @@ export function predictionOf(name: string, label: number, logits: ArrayLike<numb
   return {
     label,
     top5,
-    logits: top5.map((index) => logits[index]),
-    loss: crossEntropy(logits, label),
+    logits: top5.map((index) => logits[index]!),
+    loss: crossEntropy(logits, label, name),
   };
 }
 

@@ -15,14 +15,17 @@ export function setFileSaver(saver: FileSaver): void {
 /** Methods of tf.LayersModel whose computation is synchronous, evaluation within fit() among them. */
 const SYNCHRONOUS = ['apply', 'predict', 'predictOnBatch', 'evaluate', 'testLoop'] as const;
 
-type Functions = Record<string, (...args: never[]) => unknown>;
+type Methods = Record<
+  (typeof SYNCHRONOUS)[number] | 'makeTrainFunction' | 'makeTestFunction',
+  (...args: never[]) => unknown
+>;
 
 /**
  * Makes a tf.LayersModel compute on a backend, in fit(), evaluate() and predict() as in apply(), and its save() take a
  * `file://` address in Node.
  */
 export function bindLayers(model: tfl.LayersModel, backend: BoundBackend): void {
-  const methods = model as unknown as Functions;
+  const methods = model as unknown as Methods;
   for (const name of SYNCHRONOUS) {
     const original = methods[name];
     methods[name] = (...args) => onBackend(backend, () => original.apply(model, args));

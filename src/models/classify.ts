@@ -1,8 +1,9 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { preprocess } from '../image/index.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
+import { isTensor } from '../isTensor.js';
 import { type Levels, levelsToRgb } from './levelsToRgb.js';
 import { dropAlpha, type PixelData } from './pixels.js';
 
@@ -66,7 +67,7 @@ export async function toPixels(
 
 /** Any input of classify → RGB bytes. */
 export async function toRgb(input: ClassifyInput, signal?: AbortSignal): Promise<RgbImage> {
-  if (input instanceof tf.Tensor) return tensorToRgb(input);
+  if (isTensor(input)) return tensorToRgb(input);
   for (const { decode } of decoders) {
     const image = decode(input, signal);
     if (image) return image;
@@ -124,7 +125,7 @@ export async function tensorToRgb(tensor: tf.Tensor): Promise<RgbImage> {
  * @throws UserError for another shape or dtype
  */
 export async function tensorLevels(tensor: tf.Tensor): Promise<Levels> {
-  const [height, width, channels] = tensor.shape;
+  const [height, width, channels] = tensor.shape as [number, number, number];
   if (tensor.rank !== 3 || channels !== 3) {
     throw new UserError(`classify takes a tensor [height, width, 3] of levels 0…255, got [${tensor.shape}]`);
   }
@@ -151,16 +152,33 @@ export function topPredictions(
   const values = Array.from(logits);
   const max = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const sum = values.reduce((total, value) => total + Math.exp(value - max), 0);
-  return topIndices(values, topK).map((index) => ({
-    index,
-    label: labels?.[index] ?? String(index),
-    probability: Math.exp(values[index] - max) / sum,
-    logit: values[index],
-  }));
+  return topIndices(values, topK).map((index) => {
+    const logit = values[index]!;
+    return {
+      index,
+      label: labels?.[index] ?? String(index),
+      probability: Math.exp(logit - max) / sum,
+      logit,
+    };
+  });
 }
+
+/** As many are kept in order while the values are gone through; for more, sorting all is faster. */
+const FEW = 32;
 
 /** Indices of the k largest values, largest first; ties go to the lower index. */
 export function topIndices(values: ArrayLike<number>, k: number): number[] {
-  const order = Array.from(values, (_, i) => i);
-  return order.sort((a, b) => values[b] - values[a] || a - b).slice(0, k);
+  if (k > FEW) {
+    const order = Array.from(values, (_, i) => i);
+    return order.sort((a, b) => values[b]! - values[a]! || a - b).slice(0, k);
+  }
+  const top: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (top.length === k && !(value > values[top[k - 1]!]!)) continue;
+    let place = Math.min(top.length, k - 1);
+    for (; place > 0 && value > values[top[place - 1]!]!; place--) top[place] = top[place - 1]!;
+    top[place] = i;
+  }
+  return top;
 }

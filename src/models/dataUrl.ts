@@ -33,7 +33,7 @@ function decodePercent(text: string): Uint8Array<ArrayBuffer> {
   for (let i = 0; i < bytes.length; i++) {
     const hex = bytes[i] === 0x25 ? String.fromCharCode(bytes[i + 1] ?? 0, bytes[i + 2] ?? 0) : '';
     const escaped = /^[0-9a-f]{2}$/i.test(hex);
-    out[length++] = escaped ? Number.parseInt(hex, 16) : bytes[i];
+    out[length++] = escaped ? Number.parseInt(hex, 16) : bytes[i]!;
     if (escaped) i += 2;
   }
   return out.slice(0, length);

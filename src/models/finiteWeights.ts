@@ -19,6 +19,6 @@ export function finiteWeights(read: WeightReader, name: string): WeightReader {
 
 /** Place of the first value that is NaN or infinite, or -1. */
 function firstNonFinite(values: Float32Array): number {
-  for (let i = 0; i < values.length; i++) if (values[i] - values[i] !== 0) return i;
+  for (let i = 0; i < values.length; i++) if (values[i]! - values[i]! !== 0) return i;
   return -1;
 }

@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import type { ConvertOptions } from '../../converters/convert.js';
 import type { Assumption } from '../../converters/facts.js';
 import { UserError } from '../errors.js';
@@ -7,6 +6,7 @@ import type { VitConfig } from '../families/vit/config.js';
 import { savedWeightName } from '../families/vit/weights.js';
 import type { Preprocessing } from '../image/types.js';
 import { checkModelJson, type StoredSpec, type WeightGroup } from './checkMetadata.js';
+import { decodeStored } from './decodeStored.js';
 import { finiteWeights } from './finiteWeights.js';
 
 /** The files of a converted model, wherever they lie (a folder, a URL). */
@@ -19,6 +19,11 @@ export interface ModelFiles {
   readIfThere?(path: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Bytes that a file has, where that is known without reading it. */
   size?(path: string): Promise<number>;
+  /**
+   * Fills `target` with a file's bytes from `position` on, where `size` is known and a part can be had without the rest;
+   * false if the file ends before.
+   */
+  readInto?(path: string, position: number, target: Uint8Array): Promise<boolean>;
 }
 
 /** A converted model, read from its files. */
@@ -134,20 +139,12 @@ function bytesPerValue({ dtype, quantization }: StoredSpec): number {
 }
 
 async function readStored({ spec, group, offset, length }: StoredWeight): Promise<Float32Array> {
-  const bytes = await group.read(offset, length);
-  if (!spec.quantization) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const decoded = tf.io.decodeWeights(bytes.buffer as ArrayBuffer, [spec as tf.io.WeightsManifestEntry])[
-    spec.name
-  ];
-  try {
-    return (await decoded.data<'float32'>()) as Float32Array;
-  } finally {
-    decoded.dispose();
-  }
+  return decodeStored(spec, await group.read(offset, length));
 }
 
 /** The shards of a weight group as one run of bytes; one shard is held at a time. */
 class ShardedBytes {
+  /** Where each shard starts, as far as they were read. */
   private readonly starts: number[] = [0];
   private held: { index: number; bytes: Uint8Array } | undefined;
   /** Sum of the weights' lengths: what all shards together should have. */
@@ -177,9 +174,19 @@ class ShardedBytes {
     const out = new Uint8Array(length);
     let done = 0;
     let index = this.starts.findLastIndex((start) => start <= offset);
+    while (this.files.readInto && done < length) {
+      const left = (await this.endOf(index)) - offset - done;
+      const part = out.subarray(done, done + Math.min(left, length - done));
+      const place = offset + done - this.startOf(index);
+      if (part.length > 0 && !(await this.files.readInto(this.pathOf(index), place, part))) {
+        throw this.wrongLength('shorter');
+      }
+      done += part.length;
+      index++;
+    }
     while (done < length) {
       const bytes = await this.shard(index);
-      const from = offset + done - this.starts[index];
+      const from = offset + done - this.startOf(index);
       const part = bytes.subarray(from, from + length - done);
       out.set(part, done);
       done += part.length;
@@ -188,17 +195,38 @@ class ShardedBytes {
     return out;
   }
 
-  private async shard(index: number): Promise<Uint8Array> {
-    if (this.held?.index === index) return this.held.bytes;
+  private pathOf(index: number): string {
     const path = this.paths[index];
     if (path === undefined) throw this.wrongLength('shorter');
-    const left = this.length - this.starts[index];
+    return path;
+  }
+
+  /** Where a shard ends, by its file's size. */
+  private async endOf(index: number): Promise<number> {
+    const path = this.pathOf(index);
+    const known = this.starts[index + 1];
+    if (known !== undefined) return known;
+    const end = this.startOf(index) + (await this.files.size!(path));
+    this.starts[index + 1] = end;
+    return end;
+  }
+
+  private async shard(index: number): Promise<Uint8Array> {
+    if (this.held?.index === index) return this.held.bytes;
+    const path = this.pathOf(index);
+    const start = this.startOf(index);
+    const left = this.length - start;
     const bytes = await this.files.read(path, left + SLACK);
     if (bytes.length > left) throw this.wrongLength('longer');
     this.held = { index, bytes };
-    const end = this.starts[index] + bytes.length;
-    this.starts[index + 1] = end;
+    this.starts[index + 1] = start + bytes.length;
     return bytes;
+  }
+
+  private startOf(index: number): number {
+    const start = this.starts[index];
+    if (start === undefined) throw new Error(`shard ${index} is read before the one ahead of it`);
+    return start;
   }
 
   private wrongLength(than: 'shorter' | 'longer'): UserError {

@@ -33,7 +33,7 @@ function checkLevels(levels: ArrayLike<number>): void {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < levels.length; i++) {
-    const level = levels[i];
+    const level = levels[i]!;
     if (!Number.isFinite(level)) throw new UserError(`the tensor of levels holds ${level} at place ${i}`);
     if (level < min) min = level;
     if (level > max) max = level;

@@ -1,9 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import type { Assumption } from '../../converters/facts.js';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { checkOptions } from '../checkOptions.js';
-import { concatFloats } from '../concat.js';
 import { checkBackend, readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import type { CallOptions } from '../families/layers/types.js';
@@ -11,38 +9,17 @@ import { modelMetadata } from '../families/metadata.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
-import type { Preprocessing } from '../image/types.js';
 import type { WeightTensors } from '../ops/index.js';
 import { sizeOf } from '../shape.js';
 import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
-import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
-import { type Embedding, embeddingForward, splitEmbedding } from './embedding.js';
+import { embeddingForward } from './embedding.js';
+import { ImageClassifier, type ModelExtras, type RunOptions } from './imageClassifier.js';
 import type { ImageModel } from './imageModel.js';
 import { namedWeights } from './weights.js';
 
 export type { Embedding } from './embedding.js';
-
-/** What goes with a model beside its weights. */
-export interface ModelExtras {
-  /** Names of the classes, in the order of the logits. */
-  labels?: readonly string[];
-  /** How images become its input; by default the `deit` preset at the model's input size. */
-  preprocessing: Preprocessing;
-  /** What was taken for likely when the model was converted. */
-  assumptions?: readonly Assumption[];
-}
-
-/** Options of classify, logits and embed. */
-export interface ImageCallOptions {
-  /** Ends the call: it rejects with the signal's reason. */
-  signal?: AbortSignal;
-}
-
-export interface ClassifyOptions extends ImageCallOptions {
-  /** How many classes to give, a whole number of at least 1; 5 by default. */
-  topK?: number;
-}
+export type { ClassifyOptions, ImageCallOptions, ModelExtras, RunOptions } from './imageClassifier.js';
 
 export interface FeatureOptions {
   /** Give the tokens after every block too. */
@@ -75,12 +52,9 @@ export interface Runtime {
   embed?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
   /** As `run`, with every head's logits side by side (headLogits). */
   heads?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
+  /** As `run`, with the rows of inspectionForward. */
+  inspect?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
   dispose(): void;
-}
-
-export interface RunOptions {
-  /** Ends the call, with the signal's reason. */
-  readonly signal?: AbortSignal;
 }
 
 /** A runtime that holds the weights itself. */
@@ -99,11 +73,7 @@ const ONE_BY_ONE: readonly string[] = ['wasm', 'cpu'];
  * A vision transformer (arXiv 2010.11929) with its labels and preprocessing. It computes on the backend that it was
  * built on, whatever is current in tfjs when it is called.
  */
-export class VisionTransformer implements ImageModel {
-  readonly labels: readonly string[] | undefined;
-  readonly preprocessing: Preprocessing;
-  /** What neither the checkpoint nor the files beside it told, and was taken for likely; empty if all was told. */
-  readonly assumptions: readonly Assumption[];
+export class VisionTransformer extends ImageClassifier implements ImageModel {
   protected readonly bound: BoundBackend;
   private disposed = false;
   private runtime: Runtime | undefined;
@@ -118,14 +88,12 @@ export class VisionTransformer implements ImageModel {
    * @param makeLayers builds the layers with their weights, once they are asked for
    */
   constructor(
-    readonly config: VitConfig,
+    config: VitConfig,
     private readonly makeLayers: () => tfl.LayersModel,
     extras: ModelExtras,
   ) {
+    super(config, extras);
     this.bound = currentBackend();
-    this.labels = extras.labels;
-    this.preprocessing = extras.preprocessing;
-    this.assumptions = extras.assumptions ?? [];
   }
 
   /**
@@ -144,7 +112,7 @@ export class VisionTransformer implements ImageModel {
   }
 
   /** Name of the backend that predicts: the one that it was built or loaded on. */
-  get backend(): string {
+  override get backend(): string {
     return this.runtime ? this.runtimeName : this.bound.name;
   }
 
@@ -158,6 +126,14 @@ export class VisionTransformer implements ImageModel {
     if (this.disposed) throw new UserError(`${this.config.name}: the model was disposed of; load it again`);
     checkBackend(this.bound.name);
     return onBackend(this.bound, run);
+  }
+
+  protected override checkUsable(): void {
+    this.onBackend(() => {});
+  }
+
+  protected override get batchSize(): number {
+    return ONE_BY_ONE.includes(this.backend) && !this.runtime?.run ? 1 : BATCH;
   }
 
   /** Whether predict is done by a runtime and not by the layers. */
@@ -227,6 +203,16 @@ export class VisionTransformer implements ImageModel {
     return this.predictHeads ? runtime?.heads?.(images, batch) : undefined;
   }
 
+  /**
+   * All that is shown of a forward pass, for pixels that are ready: see inspect. Undefined where no engine gives it.
+   *
+   * @param images float32 [batch, H, W, C], normalised
+   * @returns the rows of inspectionForward, float32 [batch, n]
+   */
+  async inspectPixels(images: Float32Array, batch: number): Promise<Float32Array | undefined> {
+    return this.onBackend(() => this.currentRuntime())?.inspect?.(images, batch);
+  }
+
   /** Both heads' logits of a model with two: see DistilledVisionTransformer. */
   predictHeads?(x: tf.Tensor, options?: CallOptions): [tf.Tensor2D, tf.Tensor2D];
 
@@ -267,90 +253,20 @@ export class VisionTransformer implements ImageModel {
   }
 
   /**
-   * Classifies an image, or each of a list.
-   *
-   * @param image an 8-bit image ({data, width, height}, RGB or RGBA), a tensor [H, W, 3] of levels 0…255 (see
-   *   tensorToRgb), or what a platform adds: see NodeImage of deit-tfjs/node and BrowserImage of the browser's entry
-   * @returns the `topK` most probable classes, most probable first; of a list, such a list for each
-   * @throws UserError if an image cannot be read (of a list, with its place), or the model has no head
-   */
-  async classify(image: ClassifyInput, options?: ClassifyOptions): Promise<Prediction[]>;
-  async classify(images: readonly ClassifyInput[], options?: ClassifyOptions): Promise<Prediction[][]>;
-  async classify(
-    images: ClassifyInput | readonly ClassifyInput[],
-    options: ClassifyOptions = {},
-  ): Promise<Prediction[] | Prediction[][]> {
-    checkOptions('classify', options, { topK: 'any', signal: 'signal' });
-    const { topK: asked = 5, signal } = options;
-    const topK = checkTopK(asked);
-    if (this.config.numClasses === 0) {
-      throw new UserError(
-        `${this.config.name}: has no head to classify with; use embed for its features, or convert it with a head`,
-      );
-    }
-    const ranked = (logits: Float32Array) => topPredictions(logits, topK, this.labels);
-    const logits = await this.logits(images, { signal });
-    return Array.isArray(logits) ? logits.map(ranked) : ranked(logits);
-  }
-
-  /**
-   * The logits of an image, or of each of a list.
-   *
-   * @param image what classify takes
-   * @returns float32 [classes]; without a head what predict gives, [D]
-   * @throws UserError if an image cannot be read, or a logit is not finite
-   */
-  async logits(image: ClassifyInput, options?: ImageCallOptions): Promise<Float32Array>;
-  async logits(images: readonly ClassifyInput[], options?: ImageCallOptions): Promise<Float32Array[]>;
-  async logits(
-    images: ClassifyInput | readonly ClassifyInput[],
-    options?: ImageCallOptions,
-  ): Promise<Float32Array | Float32Array[]>;
-  async logits(
-    images: ClassifyInput | readonly ClassifyInput[],
-    options: ImageCallOptions = {},
-  ): Promise<Float32Array | Float32Array[]> {
-    checkOptions('logits', options, { signal: 'signal' });
-    const compute = (pixels: Float32Array, batch: number) => this.predictPixels(pixels, batch, options);
-    const rows = await this.eachImage(images, compute, options);
-    return isList(images) ? rows : rows[0]!;
-  }
-
-  /**
    * What predict gives, for pixels that are ready, without blocking the event loop where the backend can.
    *
    * @param images float32 [batch, H, W, C], normalised, not to be changed before the answer is there
    * @returns float32 [batch, classes]
    * @throws UserError if there are more or fewer pixels, the model was disposed of, or its backend removed or lost
    */
-  async predictPixels(images: Float32Array, batch: number, options: RunOptions = {}): Promise<Float32Array> {
+  override async predictPixels(
+    images: Float32Array,
+    batch: number,
+    options: RunOptions = {},
+  ): Promise<Float32Array> {
     const runtime = this.onBackend(() => this.currentRuntime());
     const compute = (x: tf.Tensor4D) => this.predict(x);
     return this.computePixels('predictPixels', images, batch, compute, runtime?.run, options);
-  }
-
-  /**
-   * What the model makes of an image, or of each of a list, before its head.
-   *
-   * @param image what classify takes
-   * @returns class token, distillation token (undefined where the model has none) and mean of the patch tokens after the
-   *   final norm, float32 [D] each
-   * @throws UserError if an image cannot be read, or a value is not finite
-   */
-  async embed(image: ClassifyInput, options?: ImageCallOptions): Promise<Embedding>;
-  async embed(images: readonly ClassifyInput[], options?: ImageCallOptions): Promise<Embedding[]>;
-  async embed(
-    images: ClassifyInput | readonly ClassifyInput[],
-    options: ImageCallOptions = {},
-  ): Promise<Embedding | Embedding[]> {
-    checkOptions('embed', options, { signal: 'signal' });
-    const rows = await this.eachImage(
-      images,
-      (pixels, batch) => this.embedPixels(pixels, batch, options),
-      options,
-    );
-    const embeddings = rows.map((row) => splitEmbedding(this.config, row));
-    return isList(images) ? embeddings : embeddings[0]!;
   }
 
   /**
@@ -361,7 +277,11 @@ export class VisionTransformer implements ImageModel {
    *   tokens, as splitEmbedding parts them
    * @throws UserError if there are more or fewer pixels, the model was disposed of, or its backend removed or lost
    */
-  async embedPixels(images: Float32Array, batch: number, options: RunOptions = {}): Promise<Float32Array> {
+  override async embedPixels(
+    images: Float32Array,
+    batch: number,
+    options: RunOptions = {},
+  ): Promise<Float32Array> {
     const compute = (x: tf.Tensor4D) => embeddingForward(new VitOps(this.weightTensors), this.config, x);
     const runtime = this.onBackend(() => this.currentRuntime());
     return this.computePixels('embedPixels', images, batch, compute, runtime?.embed, options);
@@ -392,52 +312,6 @@ export class VisionTransformer implements ImageModel {
     }
   }
 
-  /** Prepares images and runs `compute` on them in batches; the row of its output [B, n] for each image. */
-  private async eachImage(
-    given: ClassifyInput | readonly ClassifyInput[],
-    compute: (pixels: Float32Array, batch: number) => Promise<Float32Array>,
-    { signal }: ImageCallOptions,
-  ): Promise<Float32Array[]> {
-    signal?.throwIfAborted();
-    this.onBackend(() => {}); // a model that cannot run says so before anything is decoded
-    const images = isList(given) ? given : [given];
-    const size = ONE_BY_ONE.includes(this.backend) && !this.runtime?.run ? 1 : BATCH;
-    const rows: Float32Array[] = [];
-    for (let start = 0; start < images.length; start += size) {
-      const prepared = images
-        .slice(start, start + size)
-        .map((image, i) => this.pixelsOf(image, isList(given) ? start + i : undefined, signal));
-      const pixels = await unlessAborted(Promise.all(prepared), signal);
-      const all = await compute(concatFloats(pixels), pixels.length);
-      this.checkFinite(all);
-      for (const i of pixels.keys()) rows.push(rowOf(all, i, pixels.length));
-    }
-    return rows;
-  }
-
-  /** @param place the image's place in a list, if it is in one */
-  private async pixelsOf(
-    image: ClassifyInput,
-    place: number | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Float32Array> {
-    try {
-      return await toPixels(image, this.preprocessing, signal);
-    } catch (error) {
-      if (place === undefined || !(error instanceof UserError)) throw error;
-      throw new UserError(`image ${place} of the list: ${error.message}`, { cause: error });
-    }
-  }
-
-  private checkFinite(values: Float32Array): void {
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad < 0) return;
-    throw new UserError(
-      `${this.config.name}: its output holds ${values[bad]} on the ${this.backend} backend; ` +
-        'its weights have diverged, or are too large for the backend’s floats',
-    );
-  }
-
   /** Frees the weights. A second call does nothing; any other use after it is a UserError. */
   dispose(): void {
     if (this.disposed) return;
@@ -459,15 +333,4 @@ function isFreed(weight: tfl.LayerVariable): boolean {
   } catch {
     return true;
   }
-}
-
-/** Arrays of one length, one behind the other. */
-function isList(images: ClassifyInput | readonly ClassifyInput[]): images is readonly ClassifyInput[] {
-  return Array.isArray(images);
-}
-
-/** Row i of float32 [rows, n], as a copy. */
-function rowOf(values: Float32Array, i: number, rows: number): Float32Array {
-  const width = values.length / rows;
-  return values.slice(i * width, (i + 1) * width);
 }

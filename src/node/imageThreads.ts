@@ -21,7 +21,7 @@ export interface ImageJob {
   readonly preprocessing: Preprocessing;
 }
 
-/** Half the logical cores, as the engine has; each thread has a heap of its own, and four outrun any model. */
+/** Half the logical cores, as the engine needs the rest; each thread has a heap of its own, and four outrun any model. */
 const THREADS = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
 /** Images that a thread has at once: one is decoded by sharp's own thread while another is resized. */
 const A_THREAD = 2;

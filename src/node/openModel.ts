@@ -26,6 +26,9 @@ export interface OpenedModel<Source = StoredModel | Conversion> {
   close(): Promise<void>;
 }
 
+/** Node reads at most 2 GiB at once. */
+const MAX_READ = 2 ** 30;
+
 const nothingToClose = async () => {};
 
 /**
@@ -52,7 +55,13 @@ export async function openAnyModel(
   const size = async (path: string) => (await fileInfo(folder, path)).size;
   const readIfThere = (path: string, maxBytes: number) =>
     existsSync(join(folder, path)) ? read(path, maxBytes) : Promise.resolve(undefined);
-  const source = await openLayersModelFolder({ name: model, read, size, readIfThere });
+  const readInto = (path: string, position: number, target: Uint8Array) =>
+    readPart(join(folder, path), position, target)
+      .then((count) => count === target.length)
+      .catch((error) => {
+        throw unreadable(folder, path, error);
+      });
+  const source = await openLayersModelFolder({ name: model, read, size, readIfThere, readInto });
   refuseConversion(model, options);
   return { source, close: nothingToClose };
 }
@@ -176,17 +185,22 @@ function remedy(path: string): string {
 
 /** As readFile, but no more than the file says that it has: one that grows, or a file of /proc, may not end. */
 async function readWhole(path: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array((await stat(path)).size);
+  return bytes.subarray(0, await readPart(path, 0, bytes));
+}
+
+/** Fills `target` with what the file has from `position` on; how many bytes these are. */
+async function readPart(path: string, position: number, target: Uint8Array): Promise<number> {
   const file = await open(path);
   try {
-    const { size } = await file.stat();
-    const bytes = new Uint8Array(size);
     let done = 0;
-    while (done < size) {
-      const { bytesRead } = await file.read(bytes, done, size - done, done);
+    while (done < target.length) {
+      const count = Math.min(MAX_READ, target.length - done);
+      const { bytesRead } = await file.read(target, done, count, position + done);
       if (bytesRead === 0) break;
       done += bytesRead;
     }
-    return bytes.subarray(0, done);
+    return done;
   } finally {
     await file.close();
   }

@@ -1,4 +1,4 @@
-/** Prepares any image of classify without holding up the event loop: large ones in threads, small ones in turns. */
+/** Prepares any image of classify without holding up the event loop: large or many ones in threads, small ones in turns. */
 import { readFile, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
@@ -20,8 +20,10 @@ const FEW_DECODED = 256 * 256;
 const FEW_BYTES = 2 ** 18;
 /** How long that may take, in ms: a file system that does not answer has the deadline of decodeImage. */
 const LOOK_MS = 1000;
-/** Bytes that are copied at once: about 1 ms. */
-const COPIED_AT_ONCE = 2 ** 22;
+/** Bytes that are copied at once: well below 1 ms. */
+const COPIED_AT_ONCE = 2 ** 20;
+/** Images that may be in work before even small ones go to threads: many together would hold up the event loop. */
+const FEW_IMAGES = 2;
 
 /** As toPixels, for every input. */
 export async function prepareImage(
@@ -29,53 +31,64 @@ export async function prepareImage(
   preprocessing: Preprocessing,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
+  const crowded = inWork >= FEW_IMAGES;
+  inWork++;
+  try {
+    const way = await wayOf(input, crowded, signal);
+    if (way.away && hasImageThreads()) {
+      const prepared = await prepareInThread(way.gather, preprocessing, signal);
+      if (prepared) return prepared;
+    }
+    return await here(way.decode, preprocessing, signal);
+  } finally {
+    inWork--;
+  }
+}
+
+/** Images that are being prepared, here or in threads. */
+let inWork = 0;
+
+/** How an image is prepared. */
+interface Way {
+  /** In a thread, where there are any. */
+  readonly away: boolean;
+  /** What the thread is sent. */
+  readonly gather: () => Promise<ImageWork>;
+  /** The image's pixels, without a thread. */
+  readonly decode: () => RgbImage | Promise<RgbImage>;
+}
+
+/** @param crowded whether even a small image goes to a thread */
+async function wayOf(input: unknown, crowded: boolean, signal: AbortSignal | undefined): Promise<Way> {
   const source = await readNodeImage(input, signal);
-  if (source) return prepareSource(source, preprocessing, signal);
-  if (input instanceof tf.Tensor) {
-    const given = await tensorLevels(input);
-    const { levels, width, height } = given;
-    const gather = async () => ({ levels: await shared(levels), width, height });
-    return away(width * height, gather, () => levelsToRgb(given as Levels), preprocessing, signal);
-  }
-  return preparePixels(checkPixels(input), preprocessing, signal);
+  if (source) return 'image' in source ? pixelsWay(source.image, crowded) : fileWay(source, crowded);
+  if (!(input instanceof tf.Tensor)) return pixelsWay(checkPixels(input), crowded);
+  const given = await tensorLevels(input);
+  const { levels, width, height } = given;
+  return {
+    away: crowded || width * height > FEW_PIXELS,
+    gather: async () => ({ levels: await shared(levels), width, height }),
+    decode: () => levelsToRgb(given as Levels),
+  };
 }
 
-async function prepareSource(
-  source: ImageSource,
-  preprocessing: Preprocessing,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
-  if ('image' in source) return preparePixels(source.image, preprocessing, signal);
-  const small = 'file' in source ? await isSmallFile(source.file) : isSmall(source.bytes);
-  if (small) return preparePixels(await decodeSource(source), preprocessing, signal);
-  const gather = async (): Promise<ImageWork> =>
-    'file' in source ? source : { bytes: await shared(source.bytes), label: source.label };
-  return away(Number.POSITIVE_INFINITY, gather, () => decodeSource(source), preprocessing, signal);
-}
-
-function preparePixels(
-  image: PixelData,
-  preprocessing: Preprocessing,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
+function pixelsWay(image: PixelData, crowded: boolean): Way {
   const { data, width, height } = image;
-  const gather = async () => ({ pixels: await shared(data), width, height });
-  return away(width * height, gather, () => dropAlpha(image), preprocessing, signal);
+  return {
+    away: crowded || width * height > FEW_PIXELS,
+    gather: async () => ({ pixels: await shared(data), width, height }),
+    decode: () => dropAlpha(image),
+  };
 }
 
-/** In a thread, unless there are few pixels or no threads. */
-async function away(
-  pixels: number,
-  gather: () => Promise<ImageWork>,
-  decode: () => RgbImage | Promise<RgbImage>,
-  preprocessing: Preprocessing,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
-  if (pixels > FEW_PIXELS && hasImageThreads()) {
-    const prepared = await prepareInThread(gather, preprocessing, signal);
-    if (prepared) return prepared;
-  }
-  return here(decode, preprocessing, signal);
+async function fileWay(source: Exclude<ImageSource, { image: unknown }>, crowded: boolean): Promise<Way> {
+  const small = async () => ('file' in source ? isSmallFile(source.file) : isSmall(source.bytes));
+  return {
+    away: crowded || !(await small()),
+    gather: async () =>
+      'file' in source ? source : { bytes: await shared(source.bytes), label: source.label },
+    decode: () => decodeSource(source),
+  };
 }
 
 let last: Promise<unknown> = Promise.resolve();

@@ -71,12 +71,11 @@ const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
 /** Takes off the handlers that `run` has added to the process, and no others. */
 function withoutNewHandlers(run: () => void): void {
   const listeners = (event: string) => process.listeners(event as 'uncaughtException');
-  const before = EVENTS.map(listeners);
+  const before = EVENTS.map((event) => ({ event, left: listeners(event) }));
   try {
     run();
   } finally {
-    for (const [i, event] of EVENTS.entries()) {
-      const left = [...before[i]];
+    for (const { event, left } of before) {
       for (const listener of listeners(event)) {
         const at = left.indexOf(listener);
         if (at >= 0) left.splice(at, 1);

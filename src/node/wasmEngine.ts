@@ -1,13 +1,7 @@
 /** What the WASM engine needs of Node: worker threads, the number of cores, and V8's flag for 256-bit operations. */
-import { availableParallelism } from 'node:os';
 import v8 from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { CompileOptimized, EngineWorker } from '../engines/wasm/index.js';
-
-/** Half the logical cores, as two of them often share one core's arithmetic; at least one. */
-export function defaultThreads(cores: number = availableParallelism()): number {
-  return Math.max(1, Math.floor(cores / 2));
-}
 
 /** Web workers' names for what Node's workers have. */
 const PRELUDE = `

@@ -1,5 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 
+/** Node writes fewer than 2 GiB at once. */
+const MAX_WRITE = 2 ** 30;
+
 /**
  * Writes all of `bytes`: the system may take fewer at a time.
  *
@@ -14,7 +17,7 @@ export async function writeAll(
   let done = 0;
   while (done < bytes.length) {
     const place = position === undefined ? null : position + done;
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, place);
+    const { bytesWritten } = await file.write(bytes, done, Math.min(bytes.length - done, MAX_WRITE), place);
     done += bytesWritten;
     onWritten?.(bytesWritten);
   }

@@ -27,11 +27,11 @@ export function groupedConvolve3x3(
   kernels: readonly tf.Tensor4D[],
   stride: 1 | 2,
 ): tf.Tensor4D {
-  if (kernels.length === 1) return convolve3x3(x, kernels[0], stride);
+  if (kernels.length === 1) return convolve3x3(x, kernels[0]!, stride);
   return tf.tidy(() => {
     const parts = tf.split(x, kernels.length, 3) as tf.Tensor4D[];
     return tf.concat(
-      parts.map((part, group) => convolve3x3(part, kernels[group], stride)),
+      kernels.map((kernel, group) => convolve3x3(parts[group]!, kernel, stride)),
       3,
     );
   });

@@ -37,7 +37,7 @@ function normalize(x: tf.Tensor, epsilon: number): Normalized {
 
 function layerNormGradient(epsilon: number) {
   return (dy: tf.Tensor, inputs: Record<'x' | 'gamma' | 'beta', tf.Tensor | undefined>, kept: Kept) => {
-    const { x, gamma } = inputs as Record<string, tf.Tensor>;
+    const { x, gamma } = inputs as Record<'x' | 'gamma', tf.Tensor>;
     const { normalized, invStd } = kept.normalized ? (kept as Normalized) : normalize(x, epsilon);
     const rows = (t: tf.Tensor) => tf.reshape(t, [-1, gamma.shape[0] as number]) as tf.Tensor2D;
     return {

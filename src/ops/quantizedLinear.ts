@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { hadamardSize } from './hadamardSize.js';
 import { type LinearOptions, linear } from './linear.js';
 
 /** A quantized linear layer: its matrix is rotationOf(K) · codes · diag(scale) (see src/models/quantize.ts). */
@@ -23,11 +24,6 @@ export function quantizedLinear<T extends tf.Tensor>(
   return tf.tidy(() => linear(hadamard(x), tf.mul(codes, scale) as tf.Tensor2D, options));
 }
 
-/** Points of the rotation of K values: the largest power of 4 up to 64 that divides K. */
-export function hadamardSize(k: number): number {
-  return [64, 16, 4].find((size) => k % size === 0) ?? 1;
-}
-
 /**
  * x H for float32 [..., K]: values K / n apart are combined by the Hadamard matrix of n = hadamardSize(K) points, not
  * normalised.
@@ -38,7 +34,7 @@ export function hadamard<T extends tf.Tensor>(x: T): T {
   if (size === 1) return x;
   return tf.tidy(() => {
     const columns = tf.reshape(x, [-1, size, k / size]);
-    const hadamard = tf.tile(tf.reshape(hadamardMatrix(size), [1, size, size]), [columns.shape[0]!, 1, 1]);
+    const hadamard = tf.tile(tf.reshape(hadamardMatrix(size), [1, size, size]), [columns.shape[0], 1, 1]);
     return tf.reshape(tf.matMul(hadamard, columns), x.shape) as T;
   });
 }

@@ -48,7 +48,7 @@ export class TfjsOps implements Ops<tf.Tensor> {
       const [batch, count, dim] = patches.shape as [number, number, number];
       const positions = posEmbed === null ? undefined : this.get<tf.Tensor3D>(posEmbed);
       const tokens = prefix.map(({ name }) => this.repeated(this.get<tf.Tensor3D>(name), batch));
-      const all = (parts: tf.Tensor[]) => (parts.length === 1 ? parts[0] : tf.concat(parts, 1));
+      const all = (parts: tf.Tensor[]) => (parts.length === 1 ? parts[0]! : tf.concat(parts, 1));
       if (!positions) return all([...tokens, patches]);
       // One addition where the embeddings cover everything, or patches alone.
       const covered = prefix.every(({ position }) => position !== null);
@@ -56,7 +56,7 @@ export class TfjsOps implements Ops<tf.Tensor> {
         return tf.add(all([...tokens, patches]), positions);
       const slice = (from: number, length: number) => tf.slice(positions, [0, from, 0], [1, length, dim]);
       const placed = tokens.map((token, i) => {
-        const { position } = prefix[i];
+        const { position } = prefix[i]!;
         return position === null ? token : tf.add(token, slice(position, token.shape[1] as number));
       });
       const patchPositions = firstPatch === 0 ? positions : slice(firstPatch, count);
@@ -113,7 +113,7 @@ export class TfjsOps implements Ops<tf.Tensor> {
 
   swiglu(x: tf.Tensor): tf.Tensor {
     return tf.tidy(() => {
-      const [a, b] = tf.split(x, 2, -1);
+      const [a, b] = tf.split(x, 2, -1) as [tf.Tensor, tf.Tensor];
       return tf.mul(activate(a, 'silu'), b);
     });
   }
@@ -134,7 +134,7 @@ export class TfjsOps implements Ops<tf.Tensor> {
     const qkv = this.linear(x, `${name}.qkv`) as tf.Tensor3D;
     if (qkNorm === undefined) return qkv;
     const [batch, tokens, width] = qkv.shape;
-    const [q, k, v] = tf.split(qkv, 3, -1);
+    const [q, k, v] = tf.split(qkv, 3, -1) as [tf.Tensor, tf.Tensor, tf.Tensor];
     const normed = (part: tf.Tensor, norm: string) => {
       const heads = tf.reshape(part, [batch, tokens, numHeads, width / 3 / numHeads]);
       return tf.reshape(this.layerNorm(heads, `${name}.${norm}`, qkNorm), part.shape);
@@ -149,8 +149,9 @@ export class TfjsOps implements Ops<tf.Tensor> {
         tf.transpose(tf.reshape(part, [-1, rows, numHeads, dim / numHeads]), [0, 2, 1, 3]);
       const latent = this.repeated(this.get<tf.Tensor3D>(`${name}.latent`), batch);
       const q = heads(tf.mul(this.linear(latent, `${name}.q`), 1 / Math.sqrt(dim / numHeads)), 1);
-      const [k, v] = tf.split(this.linear(x, `${name}.kv`), 2, -1).map((part) => heads(part, tokens));
-      const mixed = tf.matMul(tf.softmax(tf.matMul(q, k, false, true)), v);
+      const [k, v] = tf.split(this.linear(x, `${name}.kv`), 2, -1) as [tf.Tensor, tf.Tensor];
+      const scores = tf.matMul(q, heads(k, tokens), false, true);
+      const mixed = tf.matMul(tf.softmax(scores), heads(v, tokens));
       return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, 1, dim]);
     });
   }
@@ -179,7 +180,7 @@ export class TfjsOps implements Ops<tf.Tensor> {
   }
 
   mean(parts: readonly tf.Tensor[]): tf.Tensor {
-    if (parts.length === 1) return parts[0];
+    if (parts.length === 1) return parts[0]!;
     return tf.tidy(() => tf.mul(tf.addN([...parts]), 1 / parts.length));
   }
 }

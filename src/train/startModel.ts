@@ -19,7 +19,7 @@ export function freshWeights(config: VitConfig, scheme: InitScheme, seed: number
 
 function freshWeight(spec: WeightSpec, scheme: InitScheme, random: Random): Float32Array {
   if (scheme === 'deit' || spec.shape.length !== 2) return initialWeight(spec, random);
-  const [fanIn, fanOut] = spec.shape;
+  const [fanIn, fanOut] = spec.shape as readonly [number, number];
   const bound = Math.sqrt(6 / (fanIn + fanOut));
   return Float32Array.from({ length: fanIn * fanOut }, () => bound * (2 * random.uniform() - 1));
 }

@@ -50,7 +50,7 @@ export function computeGradients(
   const { value, grads } = student.onBackend(() => tf.variableGrads(forward, variables));
   const byWeight: ByWeight = {};
   for (const [i, name] of student.trainable.entries()) {
-    const gradient = grads[variables[i].name];
+    const gradient = grads[variables[i]!.name];
     if (gradient) byWeight[name] = gradient;
   }
   return { total: value, ...parts!, byWeight };
@@ -83,7 +83,7 @@ export function applyGradients(
     );
     const result = optimizer.apply(gradients, { weights, ...at });
     for (const [name, change] of Object.entries(result.updates)) {
-      student.weights.get(name)!.write(tf.add(weights[name], change));
+      student.weights.get(name)!.write(tf.add(weights[name]!, change));
     }
     return result.state ?? {};
   };

@@ -45,8 +45,8 @@ export function teacherOfLayersModel(model: tfl.LayersModel, name = model.name):
       `${name}: a teacher has one input and one output, this has ${model.inputs.length} and ${model.outputs.length}`,
     );
   }
-  const [, height, width] = model.inputs[0].shape;
-  const classes = model.outputs[0].shape.at(-1);
+  const [, height, width] = model.inputs[0]!.shape;
+  const classes = model.outputs[0]!.shape.at(-1);
   return {
     name,
     numClasses: classes ?? null,
@@ -74,11 +74,12 @@ export function teacherOfGraphModel(graph: Graph, name: string): Teacher {
     );
   }
   const known = (side: number | undefined) => (side !== undefined && side > 0 ? side : null);
-  const [, height, width] = graph.inputs[0].shape ?? [];
+  const [, rows, columns] = graph.inputs[0]!.shape ?? [];
+  const [height, width] = [known(rows), known(columns)];
   return {
     name,
-    numClasses: known(graph.outputs[0].shape?.at(-1)),
-    imgSize: known(height) && known(width) ? [height, width] : null,
+    numClasses: known(graph.outputs[0]!.shape?.at(-1)),
+    imgSize: height && width ? [height, width] : null,
     labels: undefined,
     normalization: undefined,
     predict: (x) => graph.predict(x) as tf.Tensor2D,
@@ -150,8 +151,8 @@ function classesByForwardPass(
 function renormalized(teacher: Teacher, from: Pick<Preprocessing, 'mean' | 'std'>): Teacher {
   const to = teacher.normalization;
   if (!to || (String(to.mean) === String(from.mean) && String(to.std) === String(from.std))) return teacher;
-  const scale = from.std.map((std, c) => std / to.std[c]);
-  const shift = from.mean.map((mean, c) => (mean - to.mean[c]) / to.std[c]);
+  const scale = from.std.map((std, c) => std / to.std[c]!);
+  const shift = from.mean.map((mean, c) => (mean - to.mean[c]!) / to.std[c]!);
   return {
     ...teacher,
     predict: (x) =>

@@ -163,7 +163,8 @@ describeInBrowser('backends', () => {
       model.dispose();
       return { early, late };
     }, backend);
-    expect(early.numTensors).toBeGreaterThan(0);
+    // On WASM the engine holds the weights: there is no tensor until somebody asks for layers.
+    expect(early.numTensors > 0).toBe(backend !== 'wasm');
     expect(late).toEqual(early);
   });
 

@@ -51,7 +51,7 @@ async function compare(backend: string) {
       DeitPatchEmbed: ({ x, kernel, bias }) => {
         const [patch, , , n] = kernel!.shape as [number, number, number, number];
         const grid = tf.conv2d(x as ReturnType<typeof tf.tensor4d>, kernel as never, patch, 'valid');
-        return tf.add(tf.reshape(grid, [x!.shape[0]!, -1, n]), bias!);
+        return tf.add(tf.reshape(grid, [x!.shape[0], -1, n]), bias!);
       },
     };
 

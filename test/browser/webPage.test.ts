@@ -11,7 +11,7 @@ import { describeInBrowser, findChromium, launchChromium } from './chromium.js';
 import { watchErrors } from './page.js';
 import { CHECKPOINT, convertedDigits, sends, sendsHalf } from './servedModel.js';
 import { startServer, type TestServer } from './server.js';
-import { buildPage, newPage, Visit } from './visit.js';
+import { buildPage, newPage, openVisit, Visit } from './visit.js';
 
 /** Deep enough that an address from the root would be wrong. */
 const PATH = '/some/where/deep';
@@ -28,12 +28,7 @@ let errors: string[];
 let asked: string[];
 
 async function openPage(options: BrowserContextOptions = {}, from = browser): Promise<void> {
-  page = await newPage(from, options);
-  visit = new Visit(page);
-  errors = watchErrors(page);
-  asked = [];
-  page.on('request', (request) => asked.push(request.url()));
-  await page.goto(`${server.url}${PATH}/index.html`);
+  ({ page, visit, errors, asked } = await openVisit(from, `${server.url}${PATH}/index.html`, options));
 }
 
 /** What both heads give a class, as Node has it and as the page should show it. */
@@ -219,7 +214,7 @@ describeInBrowser('the page', () => {
       await page.locator('#measurements tbody tr').waitFor();
       const cells = await page.locator('#measurements tbody tr').first().locator('th, td').allInnerTexts();
       expect(cells[0]).toBe('converted');
-      expect(cells[1]).toMatch(/^wasm: own kernels/);
+      expect(cells[1]).toMatch(/^wasm: own engine, \d+-bit SIMD/);
       expect(cells[2]).toMatch(/^\d+(\.\d)? ms$/);
     });
 

@@ -9,10 +9,9 @@ import { wilsonInterval } from '../../src/evaluate/report/interval.js';
 import { createModel, useBackend } from '../../src/index.js';
 import { saveLayersModel } from '../../src/node/saveLayersModel.js';
 import { describeInBrowser, launchChromium } from './chromium.js';
-import { watchErrors } from './page.js';
 import { CHECKPOINT, sends } from './servedModel.js';
 import { startServer, type TestServer } from './server.js';
-import { buildPage, newPage, Visit } from './visit.js';
+import { buildPage, openVisit, type Visit } from './visit.js';
 
 const LAPTOP = { viewport: { width: 1366, height: 768 } };
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true };
@@ -30,12 +29,8 @@ async function openPage(
   address = '',
   before?: (page: Page) => Promise<unknown>,
 ) {
-  page = await newPage(browser, options);
-  visit = new Visit(page);
-  errors = watchErrors(page);
-  await before?.(page);
-  await page.goto(`${server.url}/page/index.html${address}`);
-  return page;
+  const url = `${server.url}/page/index.html${address}`;
+  ({ page, visit, errors } = await openVisit(browser, url, options, before));
 }
 
 async function openDigits(options: BrowserContextOptions = LAPTOP, address = ''): Promise<void> {

@@ -3,11 +3,12 @@
  * folder that DEIT_BUNDLERS names (test/bundlers/setup.mjs makes it); what is not there is skipped, with a word.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { findChromium, HOW_TO_GET_ONE, launchChromium } from '../browser/launch.js';
@@ -44,6 +45,21 @@ async function sample(name: string, entry = 'deit-tfjs', from = name): Promise<s
   const main = await readFile(join(to, 'main.js'), 'utf8');
   await writeFile(join(to, 'main.js'), main.replace("'deit-tfjs'", `'${entry}'`));
   return to;
+}
+
+/** As sample, with the page of deit-tfjs/wasm. */
+async function wasmSample(name: string): Promise<string> {
+  const to = await sample(`${name}-wasm`, 'deit-tfjs', name);
+  await cp(join(SAMPLES, 'wasm/main.js'), join(to, 'main.js'));
+  return to;
+}
+
+/** Bytes of all scripts of a folder, gzipped, and whether there is any other file but the page. */
+function scriptsOf(out: string): { gzipped: number; others: string[] } {
+  const files = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((name) => /\.\w+$/.test(name));
+  const scripts = files.filter((name) => name.endsWith('.js'));
+  const gzipped = scripts.reduce((sum, name) => sum + gzipSync(readFileSync(join(out, name))).length, 0);
+  return { gzipped, others: files.filter((name) => !/\.(js|html)$/.test(name)) };
 }
 
 async function build(cwd: string, tool: string, ...args: string[]): Promise<void> {
@@ -127,6 +143,23 @@ describeWith([], IN_A_PAGE, () => {
     );
 
     test(
+      'deit-tfjs/wasm: one script, nothing beside it, without tfjs, from a file: page too',
+      async () => {
+        const app = await wasmSample('esbuild');
+        const out = join(app, 'out');
+        const options = ['--bundle', '--minify', '--format=iife', '--outdir=out', '--log-level=error'];
+        await build(app, 'esbuild', 'main.js', ...options);
+        expect(await classify(out, { html: SCRIPT })).toEqual([3]);
+        expect(errors).toEqual([]);
+        expect(await classify(out, { file: pathToFileURL(join(out, 'index.html')).href })).toEqual([3]);
+        const { gzipped, others } = scriptsOf(out);
+        expect(others).toEqual([]);
+        expect(gzipped).toBeLessThan(200_000); // with all that is on demand elsewhere: readers, hub, builds
+      },
+      3 * MINUTES,
+    );
+
+    test(
       'deit-tfjs/inline: one script, nothing beside it, from a file: page',
       async () => {
         const app = await sample('esbuild-inline', 'deit-tfjs/inline');
@@ -163,6 +196,17 @@ describeWith([], IN_A_PAGE, () => {
       },
       6 * MINUTES,
     );
+
+    test(
+      'deit-tfjs/wasm: nothing is left behind',
+      async () => {
+        const app = await wasmSample('rollup');
+        await build(app, 'rollup', '-c', '--silent');
+        expect(await classify(join(app, 'out'), { html: MODULE })).toEqual([3]);
+        expect(errors).toEqual([]);
+      },
+      6 * MINUTES,
+    );
   });
 
   describeWith(['webpack', 'webpack-cli'], 'webpack', () => {
@@ -176,6 +220,18 @@ describeWith([], IN_A_PAGE, () => {
       },
       6 * MINUTES,
     );
+
+    test(
+      'deit-tfjs/wasm: scripts alone',
+      async () => {
+        const app = await wasmSample('webpack');
+        await build(app, 'webpack');
+        expect(await classify(join(app, 'out'), { html: SCRIPT })).toEqual([3]);
+        expect(errors).toEqual([]);
+        expect(scriptsOf(join(app, 'out')).others).toEqual([]);
+      },
+      6 * MINUTES,
+    );
   });
 
   describeWith(['vite'], 'Vite', () => {
@@ -186,6 +242,18 @@ describeWith([], IN_A_PAGE, () => {
         await build(app, 'vite', 'build', '--base', './', '--outDir', 'out', '--logLevel', 'error');
         expect(await classify(join(app, 'out'))).toEqual([3, 3]);
         expect(errors).toEqual([]);
+      },
+      6 * MINUTES,
+    );
+
+    test(
+      'deit-tfjs/wasm: scripts alone',
+      async () => {
+        const app = await wasmSample('vite');
+        await build(app, 'vite', 'build', '--base', './', '--outDir', 'out', '--logLevel', 'error');
+        expect(await classify(join(app, 'out'))).toEqual([3]);
+        expect(errors).toEqual([]);
+        expect(scriptsOf(join(app, 'out')).others).toEqual([]);
       },
       6 * MINUTES,
     );
@@ -236,6 +304,16 @@ for (const [name, packages, program, flags] of RUNTIMES) {
         const [model, picture] = [resolve(`.${MODEL}`), resolve(`.${PICTURE}`)];
         const { stdout } = await inRuntime(program(), [...flags, 'classify.mjs', model, picture]);
         expect(stdout).toMatch(/^wasm: own (kernels, SIMD|engine, \d+-bit SIMD).*\n3\n$/);
+      },
+      3 * MINUTES,
+    );
+
+    test(
+      'classifies a picture by deit-tfjs/wasm, with nothing of Node',
+      async () => {
+        const [model, picture] = [resolve(`.${MODEL}`), resolve(`.${PICTURE}`)];
+        const { stdout } = await inRuntime(program(), [...flags, 'classifyWasm.mjs', model, picture]);
+        expect(stdout).toMatch(/^wasm: own engine, \d+-bit SIMD.*\n3\n$/);
       },
       3 * MINUTES,
     );

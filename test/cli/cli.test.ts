@@ -190,7 +190,7 @@ describe('deit eval', () => {
     expect(predictions.map(({ file }) => file)).toEqual(reference.perImage.map(({ file }) => file));
     for (const [i, { label, top5, logits }] of reference.perImage.entries()) {
       expect(predictions[i]).toMatchObject({ label, top5 });
-      for (const [k, logit] of logits.entries()) expect(predictions[i].logits[k]).toBeCloseTo(logit, 4);
+      for (const [k, logit] of logits.entries()) expect(predictions[i]!.logits[k]).toBeCloseTo(logit, 4);
     }
   });
 
@@ -244,7 +244,7 @@ describe('deit eval', () => {
 });
 
 test('deit predict: JSON on stdout, or a table', async () => {
-  const { file, top5, logits } = reference.perImage[0];
+  const { file, top5, logits } = reference.perImage[0]!;
   const path = join(DIGITS, 'val', file);
   const [json, table, missing] = await Promise.all([
     run('deit', 'predict', converted, path, '--top-k', '3', '--json'),
@@ -255,7 +255,7 @@ test('deit predict: JSON on stdout, or a table', async () => {
   expect(picture.file).toBe(path);
   expect(picture.topK.map(({ index }: { index: number }) => index)).toEqual(top5.slice(0, 3));
   expect(picture.topK[0]).toMatchObject({ label: '0', probability: expect.any(Number) });
-  expect(picture.topK[0].logit).toBeCloseTo(logits[0], 4);
+  expect(picture.topK[0].logit).toBeCloseTo(logits[0]!, 4);
   expect(table.stdout).toMatch(/00003\.png\nprobability {2}class {2}index {3}logit\n/);
   expect(missing).toMatch(/none\.png: no such file/);
 });

@@ -16,11 +16,10 @@ beforeAll(() => {
   const checkpoint = 'examples/digits/deit_digits_distilled.pth';
   execFileSync(process.execPath, ['dist/converters/cli.js', checkpoint, model], { stdio: 'ignore' });
   const json = JSON.parse(readFileSync(join(model, 'model.json'), 'utf8'));
-  const [{ paths, weights }] = json.weightsManifest as {
-    paths: string[];
-    weights: { name: string; shape: number[] }[];
-  }[];
-  const shard = join(model, paths[0]!);
+  const [{ paths, weights }] = json.weightsManifest as [
+    { paths: [string]; weights: { name: string; shape: number[] }[] },
+  ];
+  const shard = join(model, paths[0]);
   const bytes = readFileSync(shard);
   let at = 0;
   for (const { name, shape } of weights) {

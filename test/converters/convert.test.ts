@@ -29,7 +29,7 @@ function input(height: number, width: number): tf.Tensor4D {
 
 function largestError(found: ArrayLike<number>, expected: readonly number[]): number {
   const scale = Math.max(...expected.map(Math.abs));
-  return Math.max(...expected.map((value, i) => Math.abs(found[i] - value))) / scale;
+  return Math.max(...expected.map((value, i) => Math.abs(found[i]! - value))) / scale;
 }
 
 interface Reference {
@@ -50,7 +50,7 @@ const backends = testedNativeFolder ? ['wasm', 'tensorflow'] : ['wasm'];
 
 describe.each(backends)('logits and tokens equal PyTorch’s to 1e-5 on %s', (backend) => {
   test.each(Object.keys(reference))('%s', async (name) => {
-    const { imgSize, logits, features } = reference[name];
+    const { imgSize, logits, features } = reference[name]!;
     const model = await loadFrom(convert(await open(name), options(name)), { backend });
     const x = input(...imgSize);
     const y = model.predict(x);
@@ -282,7 +282,7 @@ describe('wrong checkpoints are refused in one line', () => {
       'a missing block',
       (s) => {
         for (const name of Object.keys(s)) {
-          if (name.startsWith('blocks.0.')) s[name.replace('.0.', '.2.')] = s[name];
+          if (name.startsWith('blocks.0.')) s[name.replace('.0.', '.2.')] = s[name]!;
         }
       },
       /the tensor blocks\.1\.norm1\.weight is missing/,

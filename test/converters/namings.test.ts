@@ -33,7 +33,7 @@ function input(height: number, width: number, channels: number): tf.Tensor4D {
 
 function largestError(found: ArrayLike<number>, expected: readonly number[]): number {
   const scale = Math.max(...expected.map(Math.abs));
-  return Math.max(...expected.map((value, i) => Math.abs(found[i] - value))) / scale;
+  return Math.max(...expected.map((value, i) => Math.abs(found[i]! - value))) / scale;
 }
 
 interface Output {
@@ -47,7 +47,7 @@ const outputs = readJson('outputs.json') as Record<string, Output>;
 
 /** What a checkpoint's own library knows of it beside its tensors: heads are 8 wide here, not 64. */
 function optionsOf(name: string): ConvertOptions {
-  const { pooler, ...told } = outputs[name].facts;
+  const { pooler, ...told } = outputs[name]!.facts;
   const config = Object.fromEntries(
     Object.entries({ numHeads: 2, ...told }).map(([field, value]) => [field, { value, source: 'the test' }]),
   );
@@ -65,7 +65,7 @@ async function onCpu(conversion: Conversion) {
 async function predict(name: string, options: ConvertOptions, backend: string): Promise<Float32Array> {
   const conversion = convert(await open(name), options);
   const model = backend === 'cpu' ? await onCpu(conversion) : await loadFrom(conversion, { backend });
-  const x = input(...outputs[name].imgSize, outputs[name].inChans);
+  const x = input(...outputs[name]!.imgSize, outputs[name]!.inChans);
   const y = model.predict(x);
   const values = (await y.data()) as Float32Array;
   tf.dispose([x, y]);
@@ -130,7 +130,7 @@ describe('parallel blocks of facebookresearch/deit, whose branches have names of
     const conversion = convert(checkpoint, { numHeads: 2 });
     expect(conversion.config.parallel).toBe(2);
     expect(conversion.report).toMatchObject({ naming: 'facebook', leftOver: [], dropped: [] });
-    const { imgSize, inChans, output } = outputs['timm_parallel.safetensors'];
+    const { imgSize, inChans, output } = outputs['timm_parallel.safetensors']!;
     const model = await loadFrom(conversion, { backend: 'wasm' });
     const x = input(...imgSize, inChans);
     const y = model.predict(x);
@@ -167,8 +167,8 @@ test('DINOv2 with registers: how positions were resampled is said, unless a name
 describe.each(['wasm', 'cpu'])('outputs equal the library’s own to 1e-5 on %s', (backend) => {
   test.each(Object.keys(outputs))('%s', async (name) => {
     const values = await predict(name, optionsOf(name), backend);
-    expect(values).toHaveLength(outputs[name].output.length);
-    expect(largestError(values, outputs[name].output)).toBeLessThan(1e-5);
+    expect(values).toHaveLength(outputs[name]!.output.length);
+    expect(largestError(values, outputs[name]!.output)).toBeLessThan(1e-5);
   });
 });
 
@@ -187,7 +187,7 @@ describe('a pooler with a classifier behind it', () => {
       name: { value: 'ViTForImageClassification', source: 'config.json' },
     };
     for (const options of [{ numHeads: 2, pooler: false }, { facts }]) {
-      expect(largestError(await predict(name, options, 'wasm'), outputs[name].withoutPooler!)).toBeLessThan(
+      expect(largestError(await predict(name, options, 'wasm'), outputs[name]!.withoutPooler!)).toBeLessThan(
         1e-5,
       );
       expect(convert(await open(name), options).report.dropped).toContain('vit.pooler.dense.weight');
@@ -238,9 +238,9 @@ test.each<[string, ConvertOptions]>([
   ['timm_epsilon.safetensors', { layerNormEps: 1e-3 }],
 ])('%s by an option alone', async (name, options) => {
   expect(
-    largestError(await predict(name, { numHeads: 2, ...options }, 'wasm'), outputs[name].output),
+    largestError(await predict(name, { numHeads: 2, ...options }, 'wasm'), outputs[name]!.output),
   ).toBeLessThan(1e-5);
-  expect(largestError(await predict(name, { numHeads: 2 }, 'wasm'), outputs[name].output)).toBeGreaterThan(
+  expect(largestError(await predict(name, { numHeads: 2 }, 'wasm'), outputs[name]!.output)).toBeGreaterThan(
     1e-5,
   );
 });
@@ -298,7 +298,7 @@ describe('a conversion to another size takes the way of its code base', () => {
       };
       const { report, assumptions } = convert(await open(name), { facts, imgSize: [20, 16] });
       return [
-        report.resampled[0].split(', ').at(-1),
+        report.resampled[0]!.split(', ').at(-1),
         assumptions.some(({ field }) => field === 'resampling'),
       ];
     };

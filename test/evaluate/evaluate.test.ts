@@ -19,10 +19,11 @@ async function* of<T>(...items: T[]): AsyncGenerator<T> {
   yield* items;
 }
 
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+async function all<T>(items: AsyncIterable<T>): Promise<[T, ...T[]]> {
   const found: T[] = [];
   for await (const item of items) found.push(item);
-  return found;
+  expect(found).not.toHaveLength(0);
+  return found as [T, ...T[]];
 }
 
 test('cross-entropy is −log of the softmax of the truth, for any size of logits', () => {
@@ -51,6 +52,15 @@ test.each([
   Number.NEGATIVE_INFINITY,
 ])('a logit of %d is refused', (bad) => {
   expect(() => predictionOf('a.png', 0, [1, 2, bad])).toThrow(/a\.png: the model's logit for class 2/);
+});
+
+test('a label that is none of the classes is refused, not counted as a wrong prediction with a loss of NaN', () => {
+  for (const label of [3, -1, 1.5, Number.NaN]) {
+    expect(() => predictionOf('a.png', label, [1, 2, 3])).toThrow(
+      /a\.png: is of class \S+, and the model has the classes 0 to 2/,
+    );
+    expect(() => crossEntropy([1, 2, 3], label)).toThrow('an image: is of class');
+  }
 });
 
 describe('measure', () => {
@@ -136,7 +146,7 @@ describe('predictBatches', () => {
     expect(first).toMatchObject({ indices: [5, 7], failures: [{ index: 6, message: 'broken' }] });
     expect(first.heads).toBeUndefined();
     expect(second).toMatchObject({ indices: [], failures: [] });
-    expect(second.logits).toHaveLength(0);
+    expect(second!.logits).toHaveLength(0);
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -164,12 +174,12 @@ describe('predictBatches', () => {
     const plain = createModel(shape, { seed: 2 });
     const pixels = { pixels: new Float32Array(2 * 48).fill(0.5), indices: [0, 1], failures: [] };
     const [{ logits, heads }] = await all(predictBatches(distilled, of(pixels), { heads: true }));
-    const [one, other] = heads!;
+    const [one, other] = heads as [Float32Array, Float32Array];
     expect(one).not.toEqual(other);
     expect(one).toHaveLength(6);
-    for (const [i, value] of logits.entries()) expect(value).toBeCloseTo((one[i] + other[i]) / 2, 6);
+    for (const [i, value] of logits.entries()) expect(value).toBeCloseTo((one[i]! + other[i]!) / 2, 6);
     const [unasked] = await all(predictBatches(distilled, of(pixels)));
-    for (const [i, value] of unasked.logits.entries()) expect(value).toBeCloseTo(logits[i], 6);
+    for (const [i, value] of unasked.logits.entries()) expect(value).toBeCloseTo(logits[i]!, 6);
     expect(unasked.heads).toBeUndefined();
     const [single] = await all(predictBatches(plain, of(pixels), { heads: true }));
     expect(single.heads).toBeUndefined();

@@ -21,7 +21,7 @@ test('gives the same sum to the last digit in whatever order pictures come, and 
   const losses = Array.from({ length: 200 }, (_, i) => Math.sin(i + 1) ** 2 / 3 + 1e-7 * i);
   const sum = (order: number[]) => {
     const metrics = new Metrics(losses.length);
-    for (const i of order) metrics.add(i, prediction(0, [0], losses[i]));
+    for (const i of order) metrics.add(i, prediction(0, [0], losses[i]!));
     return metrics.accuracy();
   };
   const forward = losses.map((_, i) => i);

@@ -15,7 +15,7 @@ interface Reference {
 const reference: Record<string, Reference> = JSON.parse(readFileSync('test/fixtures/attention.json', 'utf8'));
 
 async function stackOf(file: string): Promise<AttentionStack> {
-  const { imgSize } = reference[file];
+  const { imgSize } = reference[file]!;
   const convert = { numHeads: 2, imgSize };
   const model = await load(readFileSync(`test/fixtures/models/${file}`), { backend: 'wasm', convert });
   const [height, width] = imgSize;
@@ -31,12 +31,12 @@ async function stackOf(file: string): Promise<AttentionStack> {
 
 function expectClose(found: ArrayLike<number>, expected: readonly number[]): void {
   expect(found.length).toBe(expected.length);
-  for (const [i, value] of expected.entries()) expect(Math.abs(found[i] - value)).toBeLessThan(2e-6);
+  for (const [i, value] of expected.entries()) expect(Math.abs(found[i]! - value)).toBeLessThan(2e-6);
 }
 
 describe.each(Object.keys(reference))('%s, as PyTorch computes it', (file) => {
   let stack: AttentionStack;
-  const { attention, rollout: expectedRollout } = reference[file];
+  const { attention, rollout: expectedRollout } = reference[file]!;
   beforeAll(async () => {
     stack = await stackOf(file);
   });
@@ -44,8 +44,8 @@ describe.each(Object.keys(reference))('%s, as PyTorch computes it', (file) => {
   test('the weights of the last block', () => expectClose(stack.layers.at(-1)!, attention));
 
   test('the rollout of each prefix token', () => {
-    expectClose(rollout(stack).data, expectedRollout[0]);
-    if (stack.prefixTokens === 2) expectClose(rollout(stack, { token: 'dist' }).data, expectedRollout[1]);
+    expectClose(rollout(stack).data, expectedRollout[0]!);
+    if (stack.prefixTokens === 2) expectClose(rollout(stack, { token: 'dist' }).data, expectedRollout[1]!);
   });
 
   test('maps of one head, and their mean, over the patches alone', () => {
@@ -56,7 +56,7 @@ describe.each(Object.keys(reference))('%s, as PyTorch computes it', (file) => {
     expect([one.rows, one.cols]).toEqual(grid);
     expectClose(one.data, rowOf(1, 0));
     const rows = Array.from({ length: heads }, (_, head) => rowOf(head, prefix - 1));
-    const mean = rows[0].map((_, i) => rows.reduce((sum, row) => sum + row[i], 0) / heads);
+    const mean = rows[0]!.map((_, i) => rows.reduce((sum, row) => sum + row[i]!, 0) / heads);
     expectClose(attentionMap(stack, { token: prefix === 2 ? 'dist' : 'cls' }).data, mean);
   });
 });

@@ -13,10 +13,11 @@ import { preprocessingFor } from '../../src/image/index.js';
 
 /** Lightness of an sRGB colour in OKLab, 0…1. */
 function lightness(rgb: ArrayLike<number>): number {
-  const [r, g, b] = Array.from(rgb, (level) => {
-    const v = level / 255;
+  const linear = (channel: number) => {
+    const v = rgb[channel]! / 255;
     return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  });
+  };
+  const [r, g, b] = [linear(0), linear(1), linear(2)];
   const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
   const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
   const s = Math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
@@ -26,7 +27,7 @@ function lightness(rgb: ArrayLike<number>): number {
 test('the colour map grows evenly in lightness', () => {
   const found = Array.from({ length: 256 }, (_, i) => lightness(heatColormap.subarray(3 * i, 3 * i + 3)));
   for (const [i, value] of found.entries()) {
-    expect(Math.abs(value - (found[0] + ((found[255] - found[0]) * i) / 255))).toBeLessThan(0.01);
+    expect(Math.abs(value - (found[0]! + ((found[255]! - found[0]!) * i) / 255))).toBeLessThan(0.01);
   }
   expect(found[0]).toBeLessThan(0.2);
   expect(found[255]).toBeGreaterThan(0.95);

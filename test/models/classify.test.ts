@@ -4,7 +4,13 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend.js';
 import { preprocess } from '../../src/image/index.js';
-import { type ClassifyInput, tensorToRgb, topPredictions } from '../../src/models/classify.js';
+import {
+  type ClassifyInput,
+  setImagePreparer,
+  tensorToRgb,
+  topIndices,
+  topPredictions,
+} from '../../src/models/classify.js';
 import { createModel } from '../../src/models/create.js';
 import type { VisionTransformer } from '../../src/models/visionTransformer.js';
 import { fixture, picture } from '../image/pictures.js';
@@ -264,4 +270,38 @@ test('probabilities are a softmax, most probable first', () => {
     ['c', 2],
   ]);
   expect(found[0]!.probability).toBeCloseTo(Math.exp(3) / (Math.exp(1) + Math.exp(2) + Math.exp(3)), 12);
+});
+
+test.each([1, 5, 32, 33, 200])('the %s largest are those of a stable sort, ties included', (k) => {
+  const values = Float32Array.from({ length: 150 }, (_, i) => Math.round(20 * Math.sin(i * i)));
+  const order = [...values.keys()].sort((a, b) => values[b]! - values[a]!);
+  expect(topIndices(values, k)).toEqual(order.slice(0, k));
+  expect(topIndices([3, 1, 3, 2, 3], k)).toEqual([0, 2, 4, 3, 1].slice(0, k));
+});
+
+test('the next images of a list are prepared while these are computed', async () => {
+  const order: string[] = [];
+  const pixels = new Float32Array(24 * 32 * 3);
+  setImagePreparer(() => {
+    order.push('prepare');
+    return Promise.resolve(pixels);
+  });
+  const run = async (_: Float32Array, batch: number) => {
+    order.push('compute');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return new Float32Array(batch * 7);
+  };
+  const own = createModel(
+    { embedDim: 8, depth: 1, numHeads: 1, numClasses: 7, patchSize: 8 },
+    { imgSize: [24, 32] },
+  );
+  try {
+    own.useRuntime({ predict: (x) => tf.zeros([x.shape[0], 7]), run, dispose: () => {} });
+    await own.classify(Array(17).fill(image));
+  } finally {
+    setImagePreparer(() => undefined);
+    own.dispose();
+  }
+  const eight = Array(8).fill('prepare');
+  expect(order).toEqual([...eight, ...eight, 'compute', 'prepare', 'compute', 'compute']);
 });

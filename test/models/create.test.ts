@@ -88,7 +88,7 @@ describe('a model by a plain config object', () => {
     const [head, distillation] = model.predictHeads(x);
     const mean = tf.mul(tf.add(head, distillation), 0.5).dataSync();
     const y = model.predict(x).dataSync();
-    for (let i = 0; i < y.length; i++) expect(y[i]).toBeCloseTo(mean[i], 6);
+    for (let i = 0; i < y.length; i++) expect(y[i]).toBeCloseTo(mean[i]!, 6);
     expect(head.dataSync()).not.toEqual(distillation.dataSync());
     model.dispose();
   });

@@ -19,9 +19,14 @@ beforeAll(async () => {
   await useBackend('wasm');
 });
 
+interface Case {
+  readonly size: [number, number];
+  readonly logits: number[];
+}
+
 interface Reference {
   readonly parameters: number;
-  readonly cases: readonly { size: [number, number]; logits: number[] }[];
+  readonly cases: readonly [Case, Case, ...Case[]];
 }
 
 /** PyTorch's logits: test/fixtures/make_regnet.py. */
@@ -38,7 +43,7 @@ function input(height: number, width: number): tf.Tensor4D {
 /** The largest difference, relative to the largest of the reference. */
 function relativeDifference(found: ArrayLike<number>, expected: readonly number[]): number {
   const largest = Math.max(...expected.map(Math.abs));
-  return Math.max(...expected.map((value, i) => Math.abs(found[i] - value))) / largest;
+  return Math.max(...expected.map((value, i) => Math.abs(found[i]! - value))) / largest;
 }
 
 /** As the checkpoint, with torchvision's names. */
@@ -82,7 +87,7 @@ test.each(others)('%s, without kernels of our own, gives the same', async (backe
   await (backend === 'cpu' ? tf.setBackend('cpu') : useBackend(backend));
   try {
     const model = await loadRegnet(convertRegnet(await open('regnety.pth')));
-    const { size, logits } = reference['regnety.pth'].cases[1];
+    const { size, logits } = reference['regnety.pth']!.cases[1];
     const y = tf.tidy(() => model.predict(input(...size)));
     expect(relativeDifference(await y.data(), logits)).toBeLessThan(1e-5);
     y.dispose();
@@ -125,7 +130,7 @@ test('the layers save and load as any tfjs model', async () => {
     }),
   );
   const loaded = await tfl.loadLayersModel(tf.io.fromMemory(saved!));
-  const { size, logits } = reference['regnety.pth'].cases[0];
+  const { size, logits } = reference['regnety.pth']!.cases[0];
   const y = tf.tidy(() => loaded.predict(input(...size)) as tf.Tensor);
   expect(relativeDifference(await y.data(), logits)).toBeLessThan(1e-5);
   tf.dispose(y);
@@ -150,6 +155,10 @@ test('a missing tensor, one of another shape and another network are one clear l
     tensors.set('model.head.fc.bias', { ...tensors.get('model.head.fc.bias')!, shape: [8] });
   });
   expect(() => convertRegnet(wrong)).toThrow('model.head.fc.bias should have shape [10], has [8]');
+  const scalar = changed((tensors) => {
+    tensors.set('model.stem.conv.weight', { ...tensors.get('model.stem.conv.weight')!, shape: [] });
+  });
+  expect(() => convertRegnet(scalar)).toThrow('model.stem.conv.weight should be a kernel [out, in, …]');
   const none = changed((tensors) => tensors.clear());
   expect(isRegnet(none)).toBe(false);
   expect(() => convertRegnet(none)).toThrow('no RegNet in it');

@@ -123,7 +123,7 @@ function mutantsOfNode(node: Node, source: string): Mutant[] {
       if (callee.type !== 'MemberExpression' || callee.computed) return [];
       const name = String(property.name);
       if (!Object.hasOwn(METHODS, name)) return [];
-      return [{ start: property.start, end: property.end, replacement: METHODS[name] }];
+      return [{ start: property.start, end: property.end, replacement: METHODS[name]! }];
     }
     default:
       return [];
@@ -135,7 +135,7 @@ function operatorMutants(node: Node, source: string): Mutant[] {
   if (!Object.hasOwn(OPERATORS, operator)) return [];
   const between = (node.left as Node).end;
   const start = source.indexOf(operator, between);
-  return [{ start, end: start + operator.length, replacement: OPERATORS[operator] }];
+  return [{ start, end: start + operator.length, replacement: OPERATORS[operator]! }];
 }
 
 /** A count becomes one more; a fraction, which is a factor or a tolerance, twice as much. */

@@ -43,7 +43,7 @@ export class TestFinder {
   private importsOf(file: string): string[] {
     let found = this.imports.get(file);
     if (!found) {
-      const named = [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, path]) => path);
+      const named = [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, path]) => path!);
       // A text that looks like an import names no file.
       found = named.map((path) => resolve(dirname(file), path)).filter((path) => existsSync(path));
       this.imports.set(file, found);

@@ -81,7 +81,7 @@ const whole: Answer = (_, response) =>
 /** The answers in turn, the last one again and again. */
 function inTurn(...answers: Answer[]): Answer {
   let next = 0;
-  return (request, response) => answers[Math.min(next++, answers.length - 1)](request, response);
+  return (request, response) => answers[Math.min(next++, answers.length - 1)]!(request, response);
 }
 
 const status =
@@ -136,7 +136,7 @@ test('a connection that is cut again and again is taken up where it was cut', as
   expect(requests.map(({ range }) => range)).toEqual(
     [undefined, 70, 140, 210, 280].map((k) => k && `bytes=${k}000-`),
   );
-  expect(requests[1]['if-range']).toBe('"1"');
+  expect(requests[1]!['if-range']).toBe('"1"');
 });
 
 test('a lost connection leaves what came, and the next run goes on from there', async () => {
@@ -181,7 +181,7 @@ test('without hash or validator nothing is gone on with', async () => {
   answer = whole;
   expect(await download('model.pth')).toMatchObject({ hashChecked: false, hashDigits: 0, resumedFrom: 0 });
   expectWhole('model.pth');
-  expect(requests[0].range).toBeUndefined();
+  expect(requests[0]!.range).toBeUndefined();
 });
 
 test('a wrong hash: nothing is kept', async () => {

@@ -186,3 +186,47 @@ test('100 calls leave the event loop free, among them images of 12 megapixels', 
   }
   expect(longest).toBeLessThan(blocked / 2);
 });
+
+describe('many small images at once', () => {
+  test('have the pixels that each has alone, and leave the event loop free', async () => {
+    const images = Array.from({ length: 12 }, (_, i) => picture(300 + i, 200));
+    const files = await Promise.all(
+      images.map(async (image, i) => {
+        const file = join(folder, `many-${i}.png`);
+        await encoder(image).png().toFile(file);
+        return file;
+      }),
+    );
+    const inputs: ClassifyInput[] = [...files, ...images];
+    const all = await Promise.all(inputs.map((input) => toPixels(input, model.preprocessing)));
+    for (const [i, pixels] of all.entries()) {
+      expect(pixels).toEqual(preprocess(images[i % images.length]!, model.preprocessing));
+    }
+  });
+
+  test('one that is none is named as it is alone', async () => {
+    const none = join(folder, 'none.png');
+    await writeFile(none, 'no image');
+    const alone = await toPixels(none, model.preprocessing).catch((error: Error) => error.message);
+    const crowd = Array.from({ length: 6 }, () => toPixels(none, model.preprocessing));
+    for (const result of await Promise.allSettled(crowd)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { message: alone } });
+    }
+  });
+});
+
+test('pixels are classified without Node’s HTTP client being read', async () => {
+  const code = `
+    const deit = await import(${JSON.stringify(pathToFileURL(resolve('dist/src/node/index.js')).href)});
+    const model = await deit.load(${JSON.stringify(MODEL)}, { backend: 'wasm' });
+    await model.classify({ data: new Uint8Array(28 * 28 * 3), width: 28, height: 28 });
+    console.log(process.moduleLoadList.filter((name) => /undici/.test(name)).length);
+    process.exit();
+  `;
+  const output = await new Promise<string>((done, failed) => {
+    execFile(process.execPath, ['--input-type=module', '-e', code], (error, stdout) =>
+      error ? failed(error) : done(stdout),
+    );
+  });
+  expect(output).toBe('0\n');
+});

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import v8 from 'node:v8';
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { compileOptimized, defaultThreads } from '../../src/node/wasmEngine.js';
+import { compileOptimized } from '../../src/node/wasmEngine.js';
 
 /** A module without anything. */
 const EMPTY = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
@@ -21,10 +21,6 @@ afterEach(() => {
   jest.restoreAllMocks();
   process.execArgv = execArgv;
   delete process.env.DEIT_WASM_WIDE;
-});
-
-test('half of the logical cores compute, and at least one', () => {
-  expect([1, 2, 3, 4, 16].map((cores) => defaultThreads(cores))).toEqual([1, 1, 1, 2, 8]);
 });
 
 test('a thread starts whatever the process was started with', () => {

@@ -33,9 +33,9 @@ async function expectGradientsOf(inputs: tf.Tensor[], op: Op, plain: Op) {
 function expectClose(actual: tf.Tensor[], expected: tf.Tensor[]) {
   expect(actual.length).toBe(expected.length);
   for (const [i, gradient] of expected.entries()) {
-    expect(actual[i].shape).toEqual(gradient.shape);
-    const largest = tf.max(tf.abs(gradient)).dataSync()[0];
-    const difference = tf.max(tf.abs(tf.sub(gradient, actual[i]))).dataSync()[0];
+    expect(actual[i]!.shape).toEqual(gradient.shape);
+    const largest = tf.max(tf.abs(gradient)).dataSync()[0]!;
+    const difference = tf.max(tf.abs(tf.sub(gradient, actual[i]!))).dataSync()[0]!;
     expect(largest).toBeGreaterThan(0);
     expect(difference / largest).toBeLessThan(5e-6);
   }
@@ -57,7 +57,11 @@ test.each([
     (qkv) => {
       const [q, k, v] = tf
         .split(qkv, 3, 2)
-        .map((part) => tf.transpose(tf.reshape(part, [batch, tokens, heads, dim]), [0, 2, 1, 3]));
+        .map((part) => tf.transpose(tf.reshape(part, [batch, tokens, heads, dim]), [0, 2, 1, 3])) as [
+        tf.Tensor,
+        tf.Tensor,
+        tf.Tensor,
+      ];
       const weights = tf.softmax(tf.div(tf.matMul(q, k, false, true), Math.sqrt(dim)));
       return tf.reshape(tf.transpose(tf.matMul(weights, v), [0, 2, 1, 3]), [batch, tokens, heads * dim]);
     },

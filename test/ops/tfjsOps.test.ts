@@ -31,17 +31,18 @@ test('attention of a learned query mixes the values by softmax of its products w
   ];
   const mixed = new TfjsOps((name) => weights[name]).latentAttention(tf.tensor3d([tokens]), 'p', 1);
   expect(mixed.shape).toEqual([1, 1, 2]);
-  const powers = tokens.map(([x, y]) => Math.exp((2 * x + y) / Math.SQRT2));
+  const powers = tokens.map(([x = 0, y = 0]) => Math.exp((2 * x + y) / Math.SQRT2));
   const sum = powers.reduce((a, b) => a + b);
   const expected = [0, 1].map((c) =>
-    tokens.reduce((all, token, i) => all + (powers[i] / sum) * token[c] * (c === 0 ? 1 : 10), 0),
+    tokens.reduce((all, token, i) => all + (powers[i]! / sum) * token[c]! * (c === 0 ? 1 : 10), 0),
   );
-  for (const [i, value] of [...mixed.dataSync()].entries()) expect(value).toBeCloseTo(expected[i], 5);
+  for (const [i, value] of [...mixed.dataSync()].entries()) expect(value).toBeCloseTo(expected[i]!, 5);
 });
 
 test('the gradients of a linear layer of a kernel alone', () => {
   const [x, kernel] = [tf.tensor2d([[1, 2]]), tf.tensor2d([[3], [5]])];
-  const [dx, dKernel] = tf.grads((a, b) => linear(a, b as tf.Tensor2D))([x, kernel]);
-  expect([...dx.dataSync()]).toEqual([3, 5]);
-  expect([...dKernel.dataSync()]).toEqual([1, 2]);
+  const gradients = tf.grads((a, b) => linear(a, b as tf.Tensor2D))([x, kernel]);
+  const [dx, dKernel] = gradients.map((gradient) => [...gradient.dataSync()]);
+  expect(dx).toEqual([3, 5]);
+  expect(dKernel).toEqual([1, 2]);
 });

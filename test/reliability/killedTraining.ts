@@ -82,7 +82,8 @@ export async function killTraining(
   const different: string[] = [];
   const compare = async (output: string) => {
     for (const name of RESULTS) {
-      const [a, b] = await Promise.all(['whole', output].map((run) => readFile(join(folder, run, name))));
+      const read = (run: string) => readFile(join(folder, run, name));
+      const [a, b] = await Promise.all([read('whole'), read(output)]);
       if (!a.equals(b)) different.push(`${output}/${name}`);
     }
   };

@@ -122,13 +122,14 @@ async function queueFaults(times: number): Promise<Omit<Row, 'what' | 'seconds'>
     const workers = [worker(), worker(), worker(), worker()];
     await rm(predictions, { force: true });
     const evaluation = deitJson('eval', MODEL, VAL, '--predictions', predictions, '--queue', redis.url);
-    const moments = [random.uniform(), random.uniform(), 0.5].map((part) => part * expected.text.length);
+    const momentAt = (part: number) => part * expected.text.length;
+    const moments = [momentAt(random.uniform()), momentAt(random.uniform()), momentAt(0.5)] as const;
     const reached = (moment: number) =>
-      until(async () => (await sizeOf(predictions)) > moment, workers[3].err, 120);
+      until(async () => (await sizeOf(predictions)) > moment, workers[3]!.err, 120);
     const disturb = async () => {
       const events = [
-        { at: moments[0], act: async () => void workers[0].child.kill('SIGKILL') },
-        { at: moments[1], act: async () => void workers[1].child.kill('SIGKILL') },
+        { at: moments[0], act: async () => void workers[0]!.child.kill('SIGKILL') },
+        { at: moments[1], act: async () => void workers[1]!.child.kill('SIGKILL') },
         { at: moments[2], act: () => redis.crash(500) },
       ].sort((a, b) => a.at - b.at);
       for (const { at, act } of events) {

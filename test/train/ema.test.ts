@@ -12,21 +12,21 @@ beforeAll(() => tf.setBackend('cpu'));
 beforeEach(() => {
   const layer = tfl.layers.dense({ units: 1, inputShape: [2], useBias: false, name: 'only' });
   student = studentOfLayersModel(tfl.sequential({ layers: [layer] }));
-  weight = [...student.weights.values()][0];
+  weight = [...student.weights.values()][0]!;
   weight.write(tf.tensor2d([[4], [-8]]));
 });
 afterAll(() => tf.disposeVariables());
 
-const name = () => student.trainable[0];
+const name = () => student.trainable[0]!;
 const values = () => [...weight.read().dataSync()];
 
 test('starts from a copy, and moves by 1 − decay of the difference', () => {
   const start = initialEma(student);
   weight.write(tf.tensor2d([[0], [8]]));
-  expect([...start[name()].dataSync()]).toEqual([4, -8]);
+  expect([...start[name()]!.dataSync()]).toEqual([4, -8]);
   const moved = updateEma(start, student, 0.75);
-  expect([...moved[name()].dataSync()]).toEqual([3, -4]);
-  expect(start[name()].isDisposed).toBe(true);
+  expect([...moved[name()]!.dataSync()]).toEqual([3, -4]);
+  expect(start[name()]!.isDisposed).toBe(true);
 });
 
 test('the means stand in for the weights while something runs, and after it the weights are back', async () => {
@@ -34,7 +34,7 @@ test('the means stand in for the weights while something runs, and after it the 
   const seen = await withEma(ema, student, async () => values());
   expect(seen).toEqual([1, 2]);
   expect(values()).toEqual([4, -8]);
-  expect([...ema[name()].dataSync()]).toEqual([1, 2]);
+  expect([...ema[name()]!.dataSync()]).toEqual([1, 2]);
 });
 
 test('the weights are back after an error too, and no tensor is left over', async () => {

@@ -31,9 +31,10 @@ test('cross entropy of equal logits is the logarithm of the number of classes', 
 });
 
 test('distillation without a second head or without a teacher is an error', () => {
-  const [head, dist, teacher, targets] = [given.head, given.dist, given.teacher, given.targets].map((rows) =>
-    tf.tensor2d(rows),
-  );
+  const head = tf.tensor2d(given.head);
+  const dist = tf.tensor2d(given.dist);
+  const teacher = tf.tensor2d(given.teacher);
+  const targets = tf.tensor2d(given.targets);
   const soft = { type: 'soft', alpha: 0.5, tau: 1 } as const;
   expect(() => distillationLoss({ head }, targets, teacher, soft)).toThrow('distillation head');
   expect(() => distillationLoss({ head, dist }, targets, undefined, soft)).toThrow('teacher');

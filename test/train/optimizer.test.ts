@@ -28,7 +28,7 @@ function expectClose(actual: ByWeight, expected: object, digits = 5) {
   for (const [name, values] of Object.entries(expected)) {
     const flat = [values].flat(2) as number[];
     expect(found[name]).toHaveLength(flat.length);
-    for (const [i, value] of flat.entries()) expect(found[name][i]).toBeCloseTo(value, digits);
+    for (const [i, value] of flat.entries()) expect(found[name]![i]).toBeCloseTo(value, digits);
   }
 }
 
@@ -54,13 +54,13 @@ describe('AdamW, weights after every step as torch.optim.AdamW has them', () => 
     let state = zeroState(optimizer, weights);
     for (const [step, values] of closedForms.gradients.entries()) {
       const gradients = tensors({ ...values });
-      expect(globalNorm(gradients).dataSync()[0]).toBeCloseTo(norms[step], 5);
+      expect(globalNorm(gradients).dataSync()[0]).toBeCloseTo(norms[step]!, 5);
       const result = optimizer.apply(gradients, { weights, state, count: step + 1, learningRate: lr });
       state = result.state!;
       weights = Object.fromEntries(
-        Object.entries(result.updates).map(([name, update]) => [name, tf.add(weights[name], update)]),
+        Object.entries(result.updates).map(([name, update]) => [name, tf.add(weights[name]!, update)]),
       );
-      expectClose(weights, after[step]);
+      expectClose(weights, after[step]!);
     }
   });
 });
@@ -94,8 +94,8 @@ test("Adam's first update is gradient / (|gradient| + eps), whatever the betas",
   const gradients = tensors({ a: [1, -3, 0] });
   const { updates, state } = adam.apply(gradients, { ...context(), state: zeroState(adam, gradients) });
   expectClose(updates, { a: [0.5, -0.75, 0] });
-  expectClose(state!.mean, { a: [0.5, -1.5, 0] });
-  expectClose(state!.square, { a: [0.25, 2.25, 0] });
+  expectClose(state!.mean!, { a: [0.5, -1.5, 0] });
+  expectClose(state!.square!, { a: [0.25, 2.25, 0] });
 });
 
 test('Adam keeps what it knows of a weight that has no gradient in a step', () => {
@@ -103,18 +103,18 @@ test('Adam keeps what it knows of a weight that has no gradient in a step', () =
   const state = { mean: tensors({ a: [1], b: [2] }), square: tensors({ a: [3], b: [4] }) };
   const result = adam.apply(tensors({ a: [1] }), { ...context(), count: 2, state });
   expect(Object.keys(result.updates)).toEqual(['a']);
-  expect(result.state!.mean.b).toBe(state.mean.b);
-  expect(result.state!.square.b).toBe(state.square.b);
+  expect(result.state!.mean!.b).toBe(state.mean.b);
+  expect(result.state!.square!.b).toBe(state.square.b);
 });
 
 test('a chain hands updates and state on, and refuses two slots of one name', () => {
   const first: GradientStep = {
     slots: ['seen'],
-    apply: (updates) => ({ updates: { a: tf.mul(updates.a, 2) }, state: { seen: updates } }),
+    apply: (updates) => ({ updates: { a: tf.mul(updates.a!, 2) }, state: { seen: updates } }),
   };
   const second: GradientStep = {
     slots: [],
-    apply: (updates, { state }) => ({ updates: { a: tf.add(updates.a, state.seen.a) } }),
+    apply: (updates, { state }) => ({ updates: { a: tf.add(updates.a!, state.seen!.a!) } }),
   };
   const both = chain(first, second);
   expect(both.slots).toEqual(['seen']);

@@ -63,11 +63,11 @@ test('the heads of a distilled student answer one by one, or jointly by their me
   const { head, dist } = studentOf(model, trainable).forward(x, noSeed);
   const joint = studentOf(model, trainable, true).forward(x, noSeed);
   expect(joint.dist).toBeUndefined();
-  const [one, other, mean] = [head, dist!, joint.head].map((logits) => logits.dataSync());
+  const [one, other, mean] = [head.dataSync(), dist!.dataSync(), joint.head.dataSync()];
   expect(one).not.toEqual(other);
-  for (const [i, value] of mean.entries()) expect(value).toBeCloseTo((one[i] + other[i]) / 2, 6);
+  for (const [i, value] of mean.entries()) expect(value).toBeCloseTo((one[i]! + other[i]!) / 2, 6);
   const predicted = studentOf(model, trainable).predict(x).dataSync();
-  for (const [i, value] of predicted.entries()) expect(value).toBeCloseTo(mean[i], 6);
+  for (const [i, value] of predicted.entries()) expect(value).toBeCloseTo(mean[i]!, 6);
 });
 
 test('of a LayersModel the vectors do not decay, and dropout acts in training alone', () => {

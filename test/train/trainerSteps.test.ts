@@ -14,7 +14,7 @@ const LENGTH = 8;
 function batchOf(indices: number[]) {
   const size = SIDE * SIDE * 3;
   const pixels = Float32Array.from({ length: indices.length * size }, (_, i) =>
-    Math.sin((indices[Math.floor(i / size)] + 1) * ((i % size) + 1)),
+    Math.sin((indices[Math.floor(i / size)]! + 1) * ((i % size) + 1)),
   );
   return { pixels, labels: Int32Array.from(indices, (i) => i % 2), indices: Int32Array.from(indices) };
 }
@@ -88,7 +88,7 @@ test('weight decay takes learning rate · decay · weight off the weights that d
   for (const [name, weights] of without.before) {
     const rate = without.decays(name) ? 0.01 * 3 : 0;
     for (const [i, weight] of weights.entries()) {
-      const expected = without.after.get(name)![i] - rate * weight;
+      const expected = without.after.get(name)![i]! - rate * weight;
       expect(decayed.after.get(name)![i]).toBeCloseTo(expected, 6);
     }
   }

@@ -118,9 +118,7 @@ async function timedLogits(model: VisionTransformer, input: SentImage): Promise<
   const decoded = performance.now();
   const data = preprocess(image, model.preprocessing);
   const prepared = performance.now();
-  const logits = await onTensor(model, { data, shape: [1, ...model.preprocessing.crop, 3] }, (x) =>
-    logitsOf(model, x),
-  );
+  const logits = await logitsOf(model, data);
   const times = {
     decode: decoded - start,
     preprocess: prepared - decoded,
@@ -129,12 +127,25 @@ async function timedLogits(model: VisionTransformer, input: SentImage): Promise<
   return { ...logits, times };
 }
 
-async function logitsOf(model: VisionTransformer, x: tf.Tensor4D): Promise<Omit<HeadLogits, 'times'>> {
-  if (!model.predictHeads) return { logits: (await takePlain(model, model.predict(x))).data };
-  const heads = model.predictHeads(x);
-  const mean = model.onBackend(() => tf.tidy(() => tf.div(tf.add(heads[0], heads[1]), 2)));
-  const [head, headDist, logits] = await Promise.all([...heads, mean].map((each) => takePlain(model, each)));
-  return { logits: logits!.data, head: head!.data, headDist: headDist!.data };
+/** @param pixels float32 [H, W, C], normalised */
+async function logitsOf(model: VisionTransformer, pixels: Float32Array): Promise<Omit<HeadLogits, 'times'>> {
+  if (!model.predictHeads) return { logits: await model.predictPixels(pixels, 1) };
+  const [head, headDist] = await headsOf(model, pixels);
+  return { logits: head.map((value, i) => (value + headDist[i]!) / 2), head, headDist };
+}
+
+/** The logits of both heads: by the engine, or where it gives none by the layers. */
+async function headsOf(
+  model: VisionTransformer,
+  pixels: Float32Array,
+): Promise<[Float32Array, Float32Array]> {
+  const both = await model.headPixels(pixels, 1);
+  if (both) return [both.slice(0, both.length / 2), both.slice(both.length / 2)];
+  const { imgSize, inChans } = model.config;
+  return onTensor(model, { data: pixels, shape: [1, ...imgSize, inChans] }, async (x) => {
+    const [head, headDist] = model.predictHeads!(x).map((each) => takePlain(model, each));
+    return [(await head!).data, (await headDist!).data];
+  });
 }
 
 /** An image as a batch of one, freed after use. */

@@ -43,8 +43,10 @@ function sampleBilinear({ data, width, height }: RgbImage, x: number, y: number,
   const row0 = 3 * width * clamp(top, height);
   const row1 = top + 1 < height ? 3 * width * (top + 1) : row0;
   for (let k = 0; k < 3; k++) {
-    const upper = data[row0 + x0 + k] + (data[row0 + x1 + k] - data[row0 + x0 + k]) * dx;
-    const lower = data[row1 + x0 + k] + (data[row1 + x1 + k] - data[row1 + x0 + k]) * dx;
+    const upperLeft = data[row0 + x0 + k]!;
+    const lowerLeft = data[row1 + x0 + k]!;
+    const upper = upperLeft + (data[row0 + x1 + k]! - upperLeft) * dx;
+    const lower = lowerLeft + (data[row1 + x1 + k]! - lowerLeft) * dx;
     out[o + k] = upper + (lower - upper) * dy;
   }
 }
@@ -70,10 +72,10 @@ function sampleBicubic({ data, width, height }: RgbImage, x: number, y: number, 
   const row3 = 3 * width * clamp(top + 2, height);
   for (let k = 0; k < 3; k++) {
     const value = cubic(
-      cubic(data[row0 + x0 + k], data[row0 + x1 + k], data[row0 + x2 + k], data[row0 + x3 + k], dx),
-      cubic(data[row1 + x0 + k], data[row1 + x1 + k], data[row1 + x2 + k], data[row1 + x3 + k], dx),
-      cubic(data[row2 + x0 + k], data[row2 + x1 + k], data[row2 + x2 + k], data[row2 + x3 + k], dx),
-      cubic(data[row3 + x0 + k], data[row3 + x1 + k], data[row3 + x2 + k], data[row3 + x3 + k], dx),
+      cubic(data[row0 + x0 + k]!, data[row0 + x1 + k]!, data[row0 + x2 + k]!, data[row0 + x3 + k]!, dx),
+      cubic(data[row1 + x0 + k]!, data[row1 + x1 + k]!, data[row1 + x2 + k]!, data[row1 + x3 + k]!, dx),
+      cubic(data[row2 + x0 + k]!, data[row2 + x1 + k]!, data[row2 + x2 + k]!, data[row2 + x3 + k]!, dx),
+      cubic(data[row3 + x0 + k]!, data[row3 + x1 + k]!, data[row3 + x2 + k]!, data[row3 + x3 + k]!, dx),
       dy,
     );
     out[o + k] = value <= 0 ? 0 : value >= 255 ? 255 : value;

@@ -21,7 +21,7 @@ export function shuffled<T>(values: readonly T[], random: Random): T[] {
   const order = [...values];
   for (let i = order.length - 1; i > 0; i--) {
     const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
+    [order[i], order[j]] = [order[j]!, order[i]!];
   }
   return order;
 }

@@ -54,9 +54,9 @@ export function flip({ data, width, height }: RgbImage): RgbImage {
     for (let x = 0; x < width; x++) {
       const from = (y * width + width - 1 - x) * 3;
       const to = (y * width + x) * 3;
-      out[to] = data[from];
-      out[to + 1] = data[from + 1];
-      out[to + 2] = data[from + 2];
+      out[to] = data[from]!;
+      out[to + 1] = data[from + 1]!;
+      out[to + 2] = data[from + 2]!;
     }
   }
   return { data: out, width, height };

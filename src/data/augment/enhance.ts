@@ -23,10 +23,11 @@ export function contrast(image: RgbImage, factor: number): RgbImage {
 export function color(image: RgbImage, factor: number): RgbImage {
   const grey = new Uint8Array(image.width * image.height * 3);
   const levels = luma(image);
-  for (let i = 0; i < levels.length; i++) {
-    grey[3 * i] = levels[i];
-    grey[3 * i + 1] = levels[i];
-    grey[3 * i + 2] = levels[i];
+  for (let i = 0, p = 0; i < levels.length; i++) {
+    const level = levels[i]!;
+    grey[p++] = level;
+    grey[p++] = level;
+    grey[p++] = level;
   }
   return blend({ ...image, data: grey }, image, factor);
 }
@@ -44,7 +45,8 @@ function constant({ width, height }: RgbImage, level: number): RgbImage {
 function luma({ data, width, height }: RgbImage): Uint8Array {
   const levels = new Uint8Array(width * height);
   for (let i = 0, p = 0; i < levels.length; i++, p += 3) {
-    levels[i] = (imul(data[p], 19595) + imul(data[p + 1], 38470) + imul(data[p + 2], 7471) + 0x8000) >>> 16;
+    levels[i] =
+      (imul(data[p]!, 19595) + imul(data[p + 1]!, 38470) + imul(data[p + 2]!, 7471) + 0x8000) >>> 16;
   }
   return levels;
 }
@@ -55,9 +57,9 @@ function smooth({ data, width, height }: RgbImage): RgbImage {
   const row = width * 3;
   for (let y = 1; y < height - 1; y++) {
     for (let i = y * row + 3; i < (y + 1) * row - 3; i++) {
-      const above = data[i - row - 3] + data[i - row] + data[i - row + 3];
-      const beside = data[i - 3] + 5 * data[i] + data[i + 3];
-      const below = data[i + row - 3] + data[i + row] + data[i + row + 3];
+      const above = data[i - row - 3]! + data[i - row]! + data[i - row + 3]!;
+      const beside = data[i - 3]! + 5 * data[i]! + data[i + 3]!;
+      const below = data[i + row - 3]! + data[i + row]! + data[i + row + 3]!;
       out[i] = Math.floor((above + beside + below) / 13 + 0.5);
     }
   }
@@ -69,7 +71,7 @@ function blend(from: RgbImage, to: RgbImage, factor: number): RgbImage {
   const alpha = fround(factor);
   const out = new Uint8Array(to.width * to.height * 3);
   for (let i = 0; i < out.length; i++) {
-    const value = fround(from.data[i] + fround(alpha * (to.data[i] - from.data[i])));
+    const value = fround(from.data[i]! + fround(alpha * (to.data[i]! - from.data[i]!)));
     out[i] = value <= 0 ? 0 : value >= 255 ? 255 : value;
   }
   return { data: out, width: to.width, height: to.height };

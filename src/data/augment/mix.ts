@@ -50,18 +50,21 @@ function drawMixing(config: MixConfig, imgSize: readonly [number, number], rando
   return { lambda: 1 - area / (imgSize[0] * imgSize[1]), box };
 }
 
-/** timm's rand_bbox: around a random pixel, 1 − lambda of the area where no border cuts it. */
+/**
+ * timm's rand_bbox: around a random pixel, 1 − lambda of the area where no border cuts it. Of an odd number of rows or
+ * columns one more lies behind the pixel, as in timm 1.0.31; before, it was left out.
+ */
 function drawBox([height, width]: readonly [number, number], lambda: number, random: Random): Box {
   const ratio = Math.sqrt(1 - lambda);
-  const halfHeight = Math.trunc(height * ratio) >> 1;
-  const halfWidth = Math.trunc(width * ratio) >> 1;
+  const rows = Math.trunc(height * ratio);
+  const columns = Math.trunc(width * ratio);
   const y = random.integer(height);
   const x = random.integer(width);
   return {
-    top: Math.max(0, y - halfHeight),
-    bottom: Math.min(height, y + halfHeight),
-    left: Math.max(0, x - halfWidth),
-    right: Math.min(width, x + halfWidth),
+    top: Math.max(0, y - (rows >> 1)),
+    bottom: Math.min(height, y + ((rows + 1) >> 1)),
+    left: Math.max(0, x - (columns >> 1)),
+    right: Math.min(width, x + ((columns + 1) >> 1)),
   };
 }
 
@@ -76,7 +79,7 @@ function mixup(pixels: Float32Array, count: number, lambda: number): void {
     const a = pixels.subarray(i * length, (i + 1) * length);
     const b = pixels.subarray(partner(i, count) * length).subarray(0, length);
     for (let p = 0; p < length; p++) {
-      const [x, y] = [a[p], b[p]];
+      const [x, y] = [a[p]!, b[p]!];
       a[p] = fround(x * own) + fround(y * other);
       b[p] = fround(y * own) + fround(x * other);
     }
@@ -118,7 +121,7 @@ function mixedTargets(
   const target = (label: number, c: number) => (label === c ? on : fround(off));
   const targets = new Float32Array(count * numClasses);
   for (let i = 0; i < count; i++) {
-    const [a, b] = [labels[i], labels[partner(i, count)]];
+    const [a, b] = [labels[i]!, labels[partner(i, count)]!];
     for (let c = 0; c < numClasses; c++) {
       targets[i * numClasses + c] = fround(target(a, c) * own) + fround(target(b, c) * other);
     }

@@ -13,9 +13,9 @@ export function epochOrder(length: number, repeats: number, seed: number, epoch:
   const order = Int32Array.from({ length }, (_, i) => i);
   for (let i = length - 1; i > 0; i--) {
     const j = random.integer(i + 1);
-    const held = order[i];
-    order[i] = order[j];
+    const held = order[i]!;
+    order[i] = order[j]!;
     order[j] = held;
   }
-  return repeats > 1 ? Int32Array.from(order, (_, place) => order[Math.floor(place / repeats)]) : order;
+  return repeats > 1 ? Int32Array.from(order, (_, place) => order[Math.floor(place / repeats)]!) : order;
 }

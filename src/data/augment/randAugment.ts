@@ -112,7 +112,7 @@ export function randAugment(
 ): RgbImage {
   const fill = mean.map((value) => Math.min(255, Math.round(255 * value))) as [number, number, number];
   const list = options.increasing ? OPERATIONS.increasing : OPERATIONS.plain;
-  const chosen = Array.from({ length: options.layers }, () => list[random.integer(list.length)]);
+  const chosen = Array.from({ length: options.layers }, () => list[random.integer(list.length)]!);
   return chosen.reduce((changed, operation) => {
     if (options.prob < 1 && random.uniform() > options.prob) return changed;
     const spread = options.magnitudeStd > 0 ? options.magnitudeStd * random.normal() : 0;

@@ -6,7 +6,7 @@ import type {
   ResidualOptions,
   TokensSpec,
 } from '../../ops/interface.js';
-import type { ElementType, Hlo, HloWriter } from './stablehlo.js';
+import { type Axes3, type Axes4, type ElementType, type Hlo, type HloWriter, tokensOf } from './stablehlo.js';
 
 /** What attention is computed by: products and a softmax, or, with 16-bit types on CUDA, cuDNN's one kernel. */
 export type AttentionKernel = 'products' | 'cudnn';
@@ -35,8 +35,8 @@ export class HloOps implements Ops<Hlo> {
   patchEmbed(images: Hlo, name: string): Hlo {
     const { h } = this;
     const kernel = this.get(`${name}.kernel`);
-    const [p, q, channels, dim] = kernel.shape;
-    const [batch, height, width] = images.shape;
+    const [p, q, channels, dim] = kernel.shape as Axes4;
+    const [batch, height, width] = images.shape as Axes4;
     const [rows, columns] = [Math.floor(height / p), Math.floor(width / q)];
     const whole = h.slice(h.slice(h.convert(images, this.type), 1, 0, rows * p), 2, 0, columns * q);
     const split = h.reshape(whole, [batch, rows, p, columns, q, channels]);
@@ -56,14 +56,14 @@ export class HloOps implements Ops<Hlo> {
 
   addTokens(patches: Hlo, { prefix, posEmbed, firstPatch }: TokensSpec): Hlo {
     const { h } = this;
-    const [batch, count, dim] = patches.shape;
+    const [batch, count, dim] = patches.shape as Axes3;
     const positions = posEmbed === null ? undefined : this.get(posEmbed);
-    const repeated = (x: Hlo) => h.broadcast(x, [0, 1, 2], [batch, x.shape[1], dim]);
+    const repeated = (x: Hlo) => h.broadcast(x, [0, 1, 2], [batch, tokensOf(x), dim]);
     const at = (from: number, length: number) => h.slice(positions!, 1, from, from + length);
     const tokens = prefix.map(({ name, position }) => {
       const token = this.get(name);
       const placed =
-        position === null || !positions ? token : h.binary('add', token, at(position, token.shape[1]));
+        position === null || !positions ? token : h.binary('add', token, at(position, tokensOf(token)));
       return repeated(placed);
     });
     const placed = positions ? h.binary('add', patches, repeated(at(firstPatch, count))) : patches;
@@ -75,7 +75,7 @@ export class HloOps implements Ops<Hlo> {
     const x32 = h.convert(x, 'f32');
     const last = x.shape.length - 1;
     const rows = x.shape.slice(0, -1).map((_, i) => i);
-    const mean = (y: Hlo) => h.times(h.reduce('add', y, last), 1 / x.shape[last]);
+    const mean = (y: Hlo) => h.times(h.reduce('add', y, last), 1 / x.shape[last]!);
     const centred = h.binary('subtract', x32, h.broadcast(mean(x32), rows, x.shape));
     const variance = mean(h.binary('multiply', centred, centred));
     const inverse = h.unary('rsqrt', h.binary('add', variance, h.like(epsilon, variance)));
@@ -106,7 +106,7 @@ export class HloOps implements Ops<Hlo> {
   swiglu(x: Hlo): Hlo {
     const { h } = this;
     const axis = x.shape.length - 1;
-    const half = x.shape[axis] / 2;
+    const half = x.shape[axis]! / 2;
     return h.binary(
       'multiply',
       this.activate(h.slice(x, axis, 0, half), 'silu'),
@@ -116,7 +116,7 @@ export class HloOps implements Ops<Hlo> {
 
   selfAttention(x: Hlo, name: string, { numHeads, qkNorm, queries }: AttentionOptions): Hlo {
     const { h } = this;
-    const [batch, tokens, width] = x.shape;
+    const [batch, tokens, width] = x.shape as Axes3;
     const size = width / numHeads;
     const parts = h.reshape(this.linear(x, `${name}.qkv`), [batch, tokens, 3, numHeads, size]);
     const part = (index: number, norm?: string) => {
@@ -132,7 +132,7 @@ export class HloOps implements Ops<Hlo> {
   /** softmax(q kᵀ / √d) v of [B, rows, heads, d], heads side by side: [B, rows, D]. */
   private attend(q: Hlo, k: Hlo, v: Hlo): Hlo {
     const { h } = this;
-    const [batch, rows, heads, size] = q.shape;
+    const [batch, rows, heads, size] = q.shape as Axes4;
     const mixed = this.takesCudnn(size)
       ? h.cudnnAttention(q, k, v, 1 / Math.sqrt(size))
       : this.mix(...([q, k, v].map((x) => h.transpose(x, [0, 2, 1, 3])) as [Hlo, Hlo, Hlo]));
@@ -147,7 +147,7 @@ export class HloOps implements Ops<Hlo> {
   /** softmax(q kᵀ / √d) v by products: [B, heads, rows, d] of each and of the result. */
   private mix(q: Hlo, k: Hlo, v: Hlo): Hlo {
     const { h } = this;
-    const size = q.shape[3];
+    const [, , , size] = q.shape as Axes4;
     const pairs = [
       [0, 1],
       [0, 1],
@@ -163,7 +163,7 @@ export class HloOps implements Ops<Hlo> {
 
   latentAttention(x: Hlo, name: string, numHeads: number): Hlo {
     const { h } = this;
-    const [batch, tokens, width] = x.shape;
+    const [batch, tokens, width] = x.shape as Axes3;
     const size = width / numHeads;
     const latent = h.broadcast(this.get(`${name}.latent`), [0, 1, 2], [batch, 1, width]);
     const heads = (y: Hlo, rows: number) => h.reshape(y, [batch, rows, numHeads, size]);
@@ -177,18 +177,18 @@ export class HloOps implements Ops<Hlo> {
   }
 
   tokensFrom(x: Hlo, from: number): Hlo {
-    return this.h.slice(x, 1, from, x.shape[1]);
+    return this.h.slice(x, 1, from, tokensOf(x));
   }
 
   token(x: Hlo, index: number): Hlo {
-    const [batch, , width] = x.shape;
+    const [batch, , width] = x.shape as Axes3;
     return this.h.reshape(this.h.slice(x, 1, index, index + 1), [batch, width]);
   }
 
   meanTokens(x: Hlo, from: number): Hlo {
     const { h } = this;
-    const tokens = h.convert(h.slice(x, 1, from, x.shape[1]), 'f32');
-    return h.convert(h.times(h.reduce('add', tokens, 1), 1 / (x.shape[1] - from)), this.type);
+    const tokens = h.convert(h.slice(x, 1, from, tokensOf(x)), 'f32');
+    return h.convert(h.times(h.reduce('add', tokens, 1), 1 / (tokensOf(x) - from)), this.type);
   }
 
   concat(parts: readonly Hlo[]): Hlo {
@@ -197,8 +197,7 @@ export class HloOps implements Ops<Hlo> {
 
   mean(parts: readonly Hlo[]): Hlo {
     const { h } = this;
-    const [first, ...rest] = parts.map((part) => h.convert(part, 'f32'));
-    const sum = rest.reduce((total, part) => h.binary('add', total, part), first);
+    const sum = parts.map((part) => h.convert(part, 'f32')).reduce((a, b) => h.binary('add', a, b));
     return parts.length === 1 ? sum : h.times(sum, 1 / parts.length);
   }
 }

@@ -15,6 +15,12 @@ export interface Hlo {
 /** How products of float32 are computed: exactly, or as the device does fastest (tf32 on NVIDIA's cards). */
 export type Precision = 'HIGHEST' | 'DEFAULT';
 
+export type Axes3 = readonly [number, number, number];
+export type Axes4 = readonly [number, number, number, number];
+
+/** T of [B, T, …]. */
+export const tokensOf = ({ shape }: Hlo) => shape[1]!;
+
 type Binary = 'add' | 'subtract' | 'multiply' | 'divide' | 'maximum';
 type Unary = 'rsqrt' | 'exponential' | 'tanh' | 'logistic' | 'negate';
 
@@ -71,8 +77,7 @@ function cudnnConfig(type: ElementType, scores: readonly number[], scale: number
 /** MLIR takes a float only with a point; −∞ is written by its bits. */
 function literal(value: number): string {
   if (value === Number.NEGATIVE_INFINITY) return '0xFF800000';
-  const [mantissa, exponent] = value.toExponential().split('e');
-  return `${mantissa.includes('.') ? mantissa : `${mantissa}.0`}e${exponent}`;
+  return value.toExponential().replace(/^(-?\d+)e/, '$1.0e');
 }
 
 /** Writes one function, @main. */
@@ -121,7 +126,7 @@ export class HloWriter {
   }
 
   transpose(x: Hlo, dims: readonly number[]): Hlo {
-    const shape = dims.map((dim) => x.shape[dim]);
+    const shape = dims.map((dim) => x.shape[dim]!);
     const text = `stablehlo.transpose ${x.name}, dims = [${dims.join(', ')}] : (${typeOf(x)})`;
     return this.emit(shape, x.type, (out) => `${text} -> ${out}`);
   }
@@ -182,14 +187,15 @@ export class HloWriter {
   }
 
   concatenate(parts: readonly Hlo[], axis: number): Hlo {
-    if (parts.length === 1) return parts[0];
-    const shape = parts[0].shape.map((side, i) =>
-      i === axis ? parts.reduce((sum, part) => sum + part.shape[axis], 0) : side,
+    const [first, ...more] = parts as readonly [Hlo, ...Hlo[]];
+    if (more.length === 0) return first;
+    const shape = first.shape.map((side, i) =>
+      i === axis ? more.reduce((sum, part) => sum + part.shape[axis]!, side) : side,
     );
     const names = parts.map(({ name }) => name).join(', ');
     const types = parts.map(typeOf).join(', ');
     const text = `stablehlo.concatenate ${names}, dim = ${axis} : (${types})`;
-    return this.emit(shape, parts[0].type, (out) => `${text} -> ${out}`);
+    return this.emit(shape, first.type, (out) => `${text} -> ${out}`);
   }
 
   /**
@@ -197,8 +203,8 @@ export class HloWriter {
    * [B, Tq, heads, d], [B, T, heads, d] twice, bfloat16 or float16 → [B, heads, Tq, d].
    */
   cudnnAttention(q: Hlo, k: Hlo, v: Hlo, scale: number): Hlo {
-    const [batch, rows, heads, size] = q.shape;
-    const config = cudnnConfig(q.type, [batch, heads, rows, k.shape[1]], scale);
+    const [batch, rows, heads, size] = q.shape as Axes4;
+    const config = cudnnConfig(q.type, [batch, heads, rows, tokensOf(k)], scale);
     const shape = [batch, heads, rows, size];
     const out = { name: `%v${this.count}#0`, shape, type: q.type };
     const types = [q, k, v].map(typeOf).join(', ');
@@ -229,7 +235,7 @@ export class HloWriter {
   ): Hlo {
     const free = (x: Hlo, side: 0 | 1) =>
       x.shape.filter((_, i) => i !== contract[side] && !batch[side].includes(i));
-    const shape = [...batch[0].map((i) => a.shape[i]), ...free(a, 0), ...free(b, 1)];
+    const shape = [...batch[0].map((i) => a.shape[i]!), ...free(a, 0), ...free(b, 1)];
     const batching =
       batch[0].length > 0 ? `batching_dims = [${batch[0].join(', ')}] x [${batch[1].join(', ')}], ` : '';
     const text =

@@ -22,10 +22,10 @@ export function aligned(bytes: number): number {
 export function allocate(spans: readonly Span[]): { offsets: number[]; bytes: number } {
   const offsets = new Array<number>(spans.length).fill(0);
   const placed: { span: Span; offset: number }[] = [];
-  const order = spans.map((_, i) => i).sort((a, b) => spans[b].bytes - spans[a].bytes);
+  const order = spans.map((_, i) => i).sort((a, b) => spans[b]!.bytes - spans[a]!.bytes);
   let bytes = 0;
   for (const i of order) {
-    const span = spans[i];
+    const span = spans[i]!;
     const near = placed
       .filter((other) => other.span.first <= span.last && span.first <= other.span.last)
       .sort((a, b) => a.offset - b.offset);

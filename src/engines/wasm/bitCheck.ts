@@ -1,4 +1,4 @@
-/** Runs a small transformer block with two compilations of one module, and compares every bit of what they give. */
+/** Runs small transformer blocks with two builds or compilations of the kernels, and compares every bit of what they give. */
 import type { Ops } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
 import { layOut, type Program } from './layOut.js';
@@ -10,11 +10,12 @@ import { fillWeights } from './weights.js';
 
 const WIDTH = 48;
 const HIDDEN = 80;
+const TOKENS = 26;
 const TABLE = [
   { name: 'patch.kernel', shape: [4, 4, 3, WIDTH] },
   { name: 'patch.bias', shape: [WIDTH] },
   { name: 'cls', shape: [1, 1, WIDTH] },
-  { name: 'pos', shape: [1, 26, WIDTH] },
+  { name: 'pos', shape: [1, TOKENS, WIDTH] },
   { name: 'norm.gamma', shape: [WIDTH] },
   { name: 'norm.beta', shape: [WIDTH] },
   { name: 'attn.qkv.kernel', shape: [WIDTH, 3 * WIDTH] },
@@ -35,17 +36,22 @@ function forward(ops: Ops<Value>, images: Value): Value {
     const hidden = ops.linear(ops.layerNorm(x, 'norm', 1e-6), 'fc1', { activation });
     x = ops.linearResidual(hidden, 'fc2', { residual: x });
   }
-  return ops.meanTokens(x, 0);
+  return ops.concat([...Array(TOKENS).keys()].map((token) => ops.token(x, token)));
 }
 
-export function givesSameBits(module: WebAssembly.Module, other: WebAssembly.Module): boolean {
-  const bits = [module, other].map(runOn);
-  return bits[0].every((word, i) => word === bits[1][i]);
+/** @param shared whether the modules want shared memory */
+export function givesSameBits(
+  module: WebAssembly.Module,
+  other: WebAssembly.Module,
+  shared: boolean,
+): boolean {
+  const bits = runOn(other, shared);
+  return runOn(module, shared).every((word, i) => word === bits[i]);
 }
 
-/** The bits of the output, and those of the tokens before it, which lie in the arena. */
-function runOn(module: WebAssembly.Module): Uint32Array {
-  const memory = createMemory();
+/** The bits of all tokens of an image. */
+function runOn(module: WebAssembly.Module, shared: boolean): Uint32Array {
+  const memory = createMemory(shared);
   const kernels = instantiate(module, memory.memory);
   const tiles = tilesOf(kernels);
   const control = 65536;
@@ -66,7 +72,7 @@ function runOn(module: WebAssembly.Module): Uint32Array {
   for (let i = 0; i < images.length; i++) images[i] = Math.cos(i * i);
   new Int32Array(memory.memory.buffer, program.start, program.words.length).set(program.words);
   runAlone(kernels, program, control);
-  return new Uint32Array(memory.memory.buffer, program.own, (program.end - program.own) >> 2).slice();
+  return new Uint32Array(memory.memory.buffer, program.output, program.width).slice();
 }
 
 function runAlone(kernels: EngineExports, program: Program, control: number): void {

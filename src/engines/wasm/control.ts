@@ -10,7 +10,7 @@ export const STOPPED = 32;
 export const SLEEPERS = 48;
 /** Counts the jobs; workers wait for it to change. */
 export const JOB = 64;
-/** The job that workers may join, or 0. */
+/** The job that workers may join, or 0; -1 where there will be none any more. */
 export const OPEN = 65;
 /** Workers from this number on leave the job to others. */
 export const LIMIT = 66;

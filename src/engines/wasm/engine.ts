@@ -4,7 +4,7 @@ import type { Ops } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
 import { CONTROL, CONTROL_BYTES, MOST_THREADS } from './control.js';
 import { layOut, type Program } from './layOut.js';
-import { createMemory, MOST_BYTES } from './memory.js';
+import { createMemory } from './memory.js';
 import { type CompileOptimized, compileEngine, instantiate, tilesOf } from './module.js';
 import { type Part, Queue } from './queue.js';
 import { isMatrix, readBack } from './readBack.js';
@@ -31,8 +31,17 @@ export interface WasmEngineOptions {
   readonly threads: number;
   /** How to start a worker; without it, everything is computed in the calling thread. */
   readonly startWorker?: StartWorker;
+  /**
+   * How long workers may take to start, in milliseconds: they are started with the engine then, and it does without those
+   * that are late. By default they start with the first call.
+   */
+  readonly startLimit?: number;
+  /** Whether the memory is shared with workers, as by default; without it, everything is computed in the calling thread. */
+  readonly shared?: boolean;
   /** How to compile with full optimisation and 256-bit operations; without it, the engine has 128-bit ones. */
   readonly compile?: CompileOptimized;
+  /** Whether 256-bit operations are tried without it, since V8 may have been started with its flag for them. */
+  readonly tryWide?: boolean;
   /** The most that the kernels may use of SIMD; for tests. */
   readonly simd?: 'simd' | 'relaxed';
   /** Is told how much of the weights is read. */
@@ -69,6 +78,8 @@ export interface WasmEngine {
   readonly width: number;
   /** What computes, e.g. `own engine, 256-bit SIMD, 2 threads`. */
   readonly description: string;
+  /** Whether workers compute; without them the calling thread does, in slices. */
+  readonly hasWorkers: boolean;
   /** Bytes of WebAssembly memory. */
   readonly memoryBytes: number;
 }
@@ -85,13 +96,14 @@ const MOST_IMAGES = 256;
  * @throws UserError if there is no room or no SIMD, or a weight is missing or has another shape than its layer needs
  */
 export async function createWasmEngine(options: WasmEngineOptions): Promise<WasmEngine> {
-  const { forward, outputs = {}, inputShape, threads, startWorker } = options;
+  const { forward, outputs = {}, inputShape, threads, shared = true } = options;
+  const startWorker = shared ? options.startWorker : undefined;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new UserError(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
   const threadsInUse = startWorker ? threads : 1;
-  const { module, bits } = compileEngine(options);
-  const memory = createMemory();
+  const memory = createMemory(shared);
+  const { module, bits } = await compileEngine(options);
   const kernels = instantiate(module, memory.memory);
   const tiles = tilesOf(kernels);
   const layout = new WeightLayout(options.weights, CONTROL + CONTROL_BYTES, tiles);
@@ -103,6 +115,9 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   const imageSize = sizeOf(inputShape);
   const rows = Math.max(...rowsOf);
   const team = new Team({ module, memory, kernels, threads: threadsInUse, startWorker });
+  const { startLimit } = options;
+  const workers = startWorker && startLimit !== undefined ? await team.start(startLimit) : threadsInUse;
+  const sliced = !startWorker || workers === 0;
   let disposed: UserError | undefined;
   let current: Queue | undefined;
   let last: Promise<unknown> = Promise.resolve();
@@ -120,14 +135,14 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
       const known = programs.get(batch);
       if (known) return known;
       const recorded = record(forward, inputShape, batch, layout, tiles);
-      const program = layOut(recorded, tiles, layout.end, threadsInUse, !startWorker);
+      const program = layOut(recorded, tiles, layout.end, threadsInUse, sliced);
       programs.set(batch, program);
       return program;
     };
     const { width } = programOf(1);
     let most = Math.min(MOST_IMAGES, Math.max(LEAST_IMAGES, Math.floor(MOST_ROWS / rows)));
     // Beside the largest models there is room for the activations of fewer.
-    while (most > 1 && programOf(most).end > MOST_BYTES) most = Math.floor(most / 2);
+    while (most > 1 && programOf(most).end > memory.mostBytes) most = Math.floor(most / 2);
     const runOf = (parts: readonly Part[]) => {
       const batch = parts.reduce((sum, { count }) => sum + count, 0);
       const program = programOf(batch);
@@ -177,7 +192,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     };
     return { width, queue, predict, end: programOf(1).end };
   };
-  const main = open(forward);
+  let main: ReturnType<typeof open>;
   const others = new Map<string, ReturnType<typeof open>>();
   const outputOf = (name: string | undefined) => {
     if (name === undefined) return main;
@@ -187,21 +202,22 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     others.set(name, opened);
     return opened;
   };
-  memory.reserve(main.end);
   // What readBack cannot take from the memory: vectors, tokens and position embeddings, a hundredth of all.
   const kept = new Map<string, Float32Array>();
-  await loadWeights(
-    layout,
-    memory,
-    kernels,
-    async (name) => {
-      options.signal?.throwIfAborted();
-      const values = await options.readWeight(name);
-      if (!isMatrix(layout, name)) kept.set(name, values.slice());
-      return values;
-    },
-    options.onProgress,
-  );
+  const read = async (name: string) => {
+    options.signal?.throwIfAborted();
+    const values = await options.readWeight(name);
+    if (!isMatrix(layout, name)) kept.set(name, values.slice());
+    return values;
+  };
+  try {
+    main = open(forward);
+    memory.reserve(main.end);
+    await loadWeights(layout, memory, kernels, read, options.onProgress);
+  } catch (error) {
+    team.dispose();
+    throw error;
+  }
 
   const check = (images: Float32Array, batch: number) => {
     if (disposed) throw disposed;
@@ -229,7 +245,8 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
     },
     weight: (name) => readBack(layout, memory, tiles, kept, name),
     width: main.width,
-    description: `own engine, ${bits}-bit SIMD, ${threadsInUse} ${threadsInUse === 1 ? 'thread' : 'threads'}`,
+    description: `own engine, ${bits}-bit SIMD, ${workers > 1 ? `${workers} threads` : '1 thread'}`,
+    hasWorkers: !sliced,
     get memoryBytes() {
       return memory.memory.buffer.byteLength;
     },

@@ -113,7 +113,7 @@ export function layOut(
       last: lastGroup,
     })),
   );
-  for (const [i, life] of shared.entries()) life.offset = arena + offsets[i];
+  for (const [i, life] of shared.entries()) life.offset = arena + offsets[i]!;
   const addressOf = (operand: Operand): number => operand.weight ?? lives.get(placeOf(operand))!.offset;
 
   const places = { groups, ownOf, lives, addressOf, programStart, groupsAt };
@@ -186,7 +186,7 @@ function stepFields(
   const kind = (operand: Operand | undefined) => (operand ? (lives.get(operand)?.kind ?? 0) : 0);
   fields.xKind = kind(step.reads.x);
   fields.yKind = kind(step.writes.y);
-  if (step.op === 'attention') fields.p10 = group.rowParts / (step.over as { heads: number }).heads;
+  if ('heads' in step.over) fields.p10 = group.rowParts / step.over.heads;
   return fields;
 }
 
@@ -272,7 +272,7 @@ function livesOf({ images, output, steps }: Recording, groups: readonly Group[])
   const groupOf = groups.flatMap((group, g) => group.steps.map(() => g));
   const lives = new Map<Operand, Life>();
   const use = (operand: Operand, step: number) => {
-    const group = groupOf[step];
+    const group = groupOf[step]!;
     const life = lives.get(operand);
     if (life) {
       life.lastGroup = group;
@@ -319,7 +319,7 @@ function livesOf({ images, output, steps }: Recording, groups: readonly Group[])
 function placeOwn(group: Group, g: number, lives: ReadonlyMap<Operand, Life>): void {
   if (group.columnParts > 1) return;
   for (const step of group.steps) {
-    const y = step.writes.y;
+    const y = step.writes.y!;
     if (!(isProduct(step) || step.op === 'swiglu') || isPlaced(y)) continue;
     const life = lives.get(y)!;
     if (life.firstGroup !== g || life.lastGroup !== g) continue;
@@ -354,7 +354,7 @@ function layOutOwn(
       };
       spans.push({ bytes: y.operand.stride * tiles.rows, first: y.firstStep, last: y.lastStep, place });
     }
-    if (step.panelTile > 0 && (lives.get(step.reads.x)?.kind ?? ROWS_SHARED) !== PANELS_OWN) {
+    if (step.panelTile > 0 && (lives.get(step.reads.x!)?.kind ?? ROWS_SHARED) !== PANELS_OWN) {
       const place = (offset: number) => {
         panels[i] = offset;
       };
@@ -362,7 +362,7 @@ function layOutOwn(
     }
   }
   const perTile = allocate(spans).bytes;
-  const over = group.steps[0].over;
+  const over = group.steps[0]!.over;
   if (!('heads' in over)) {
     const parts = rowPartsOf(group, perTile, threads);
     group.rowParts = sliced ? Math.min(group.tiles, Math.max(parts, slicesOf(group))) : parts;
@@ -370,7 +370,7 @@ function layOutOwn(
   const most = Math.ceil(group.tiles / group.rowParts);
   const whole = spans.map(({ bytes, ...span }) => ({ ...span, bytes: bytes * most + LINE }));
   const { offsets, bytes } = allocate(whole);
-  for (const [i, span] of spans.entries()) span.place(MEMO_BYTES + offsets[i]);
+  for (const [i, span] of spans.entries()) span.place(MEMO_BYTES + offsets[i]!);
   return { bytes: MEMO_BYTES + bytes, panels };
 }
 

@@ -1,36 +1,12 @@
 /** The compiled AssemblyScript of assembly/, and which of its builds to use. */
 import { UserError } from '../../errors.js';
 import { probeSimd, type SimdSupport } from '../../kernels/wasm/featureProbe.js';
+import { pause } from '../../pause.js';
 import { givesSameBits } from './bitCheck.js';
-import relaxedSimd from './generated/relaxedSimd.js';
-import simd from './generated/simd.js';
-import wideSimd from './generated/wideSimd.js';
+import type { Exports as EngineExports } from './generated/exports.js';
 import type { Tiles } from './record.js';
 
-/** The functions of assembly/index.ts. Addresses are in bytes. */
-export interface EngineExports {
-  execute(
-    groups: number,
-    count: number,
-    control: number,
-    own: number,
-    scratch: number,
-    sleeps: boolean,
-    most: number,
-  ): number;
-  packColumns(w: number, k: number, n: number, panels: number): void;
-  packCodes(w: number, k: number, n: number, panels: number, sums: number): void;
-  packedCodesBytes(k: number, n: number): number;
-  codesBytes(k: number): number;
-  linearScratchBytes(k: number, tiles: number): number;
-  quantizedScratchBytes(k: number, tiles: number): number;
-  splitScratchBytes(d: number): number;
-  attentionScratchBytes(t: number, d: number): number;
-  tileRows(): number;
-  tileColumns(): number;
-  codeUnit(): number;
-  timeTiles(a: number, b: number, k: number, out: number, times: number): void;
-}
+export type { Exports as EngineExports } from './generated/exports.js';
 
 export interface EngineModule {
   readonly module: WebAssembly.Module;
@@ -40,8 +16,8 @@ export interface EngineModule {
 }
 
 /**
- * Compiles a binary at once and with full optimisation; `wide`: so that pairs of 128-bit operations become 256-bit ones.
- * Gives undefined where it cannot.
+ * Compiles a binary with full optimisation; `wide`: so that pairs of 128-bit operations become 256-bit ones. Gives
+ * undefined where it cannot.
  */
 export type CompileOptimized = (
   binary: Uint8Array<ArrayBuffer>,
@@ -52,6 +28,13 @@ export interface ModuleOptions {
   /** The most that may be used; for tests. */
   readonly simd?: SimdSupport;
   readonly compile?: CompileOptimized;
+  /**
+   * Whether the wide build is tried as WebAssembly.compile gives it: V8 may have been started with its flag for 256-bit
+   * operations, which a page can neither set nor ask for.
+   */
+  readonly tryWide?: boolean;
+  /** Whether threads share the memory; by default they do. */
+  readonly shared?: boolean;
 }
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): EngineExports {
@@ -73,44 +56,132 @@ export function tilesOf(kernels: EngineExports): Tiles {
   };
 }
 
-/** The best build for this machine. */
-export function compileEngine({ simd: most, compile }: ModuleOptions = {}): EngineModule {
+const compiled = new Map<string, Promise<EngineModule>>();
+
+/** The best build for this machine; where the platform has no compiler of its own, it is compiled once. */
+export function compileEngine(options: ModuleOptions = {}): Promise<EngineModule> {
+  const { simd, compile, shared = true, tryWide = false } = options;
+  if (compile || simd) return compileBest(options);
+  const key = `${shared} ${tryWide}`;
+  const known = compiled.get(key);
+  if (known) return known;
+  const compiling = compileBest(options);
+  compiled.set(key, compiling);
+  compiling.catch(() => compiled.delete(key)); // e.g. a file that could not be fetched
+  return compiling;
+}
+
+async function compileBest(options: ModuleOptions): Promise<EngineModule> {
+  const { simd: most, compile, shared = true, tryWide } = options;
   const support = most ?? probeSimd();
   if (support === 'none')
     throw new UserError('the WASM engine needs SIMD, which this JavaScript engine lacks');
-  const wide = support === 'relaxed' && compile ? compileWide(compile) : undefined;
+  const wide = support === 'relaxed' && compile ? await compileWide(compile, shared) : undefined;
   if (wide) return { module: wide, bits: 256, simd: support };
-  const binary = decodeBase64(support === 'relaxed' ? relaxedSimd : simd);
-  return { module: new WebAssembly.Module(binary), bits: 128, simd: support };
+  const name = support === 'relaxed' ? 'relaxedSimd' : 'simd';
+  const module = await WebAssembly.compile(await readBuild(name, shared));
+  const tried = support === 'relaxed' && tryWide ? await compileOnTrial(module, shared) : undefined;
+  return { module: tried ?? module, bits: tried ? 256 : 128, simd: support };
+}
+
+type BuildName = 'simd' | 'relaxedSimd' | 'wideSimd';
+
+/** Each a module of its own, so that a page fetches the one that it runs. */
+const BUILDS: Record<BuildName, Record<'shared' | 'alone', () => Promise<{ default: string }>>> = {
+  simd: {
+    shared: () => import('./generated/simd.js'),
+    alone: () => import('./generated/simdAlone.js'),
+  },
+  relaxedSimd: {
+    shared: () => import('./generated/relaxedSimd.js'),
+    alone: () => import('./generated/relaxedSimdAlone.js'),
+  },
+  wideSimd: {
+    shared: () => import('./generated/wideSimd.js'),
+    alone: () => import('./generated/wideSimdAlone.js'),
+  },
+};
+
+async function readBuild(name: BuildName, shared: boolean): Promise<Uint8Array<ArrayBuffer>> {
+  const { default: text } = await BUILDS[name][shared ? 'shared' : 'alone']();
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 /** The wide build, if it is compiled to 256-bit operations that give the bits of 128-bit ones. */
-function compileWide(compile: CompileOptimized): WebAssembly.Module | undefined {
-  const binary = decodeBase64(wideSimd);
+async function compileWide(
+  compile: CompileOptimized,
+  shared: boolean,
+): Promise<WebAssembly.Module | undefined> {
+  const binary = await readBuild('wideSimd', shared);
   const wide = compile(binary, true);
   const plain = wide && compile(binary, false);
-  return plain && givesSameBits(wide, plain) && isFaster(wide, plain) ? wide : undefined;
+  return plain && givesSameBits(wide, plain, shared) && isFaster(wide, plain, shared) ? wide : undefined;
 }
 
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+/** V8 optimises what has run for a while: so many bit checks, and rounds of timing, let it come to that. */
+const TRIALS = 8;
+
+/**
+ * The wide build as the JavaScript engine compiles it by itself, if it is faster than `plain` and gives the same bits; else
+ * undefined. The caller's thread gives way between rounds of a millisecond or two.
+ */
+async function compileOnTrial(
+  plain: WebAssembly.Module,
+  shared: boolean,
+): Promise<WebAssembly.Module | undefined> {
+  const wide = await WebAssembly.compile(await readBuild('wideSimd', shared));
+  if (!(await becomesFaster(wide, plain, shared))) return undefined;
+  for (let trial = 0; trial < TRIALS; trial++) {
+    if (!givesSameBits(wide, plain, shared)) return undefined;
+    await pause();
+  }
+  return wide;
 }
 
 /** By how much 256 bits must be faster: nearly 2 where V8 joined the operations, 1 where it joined none. */
 const LEAST_GAIN = 1.25;
 const RUNS = 12;
+/** Tiles of a round on trial, some 0.5 ms: clocks of pages have steps of 0.1 ms. */
+const TRIAL_TILES = 1500;
+/** A machine that is busy is not waited for, in ms. */
+const TRIAL_LIMIT = 100;
+
+/** As isFaster, in two rows of rounds: in the first, code is being optimised. */
+async function becomesFaster(
+  wide: WebAssembly.Module,
+  plain: WebAssembly.Module,
+  shared: boolean,
+): Promise<boolean> {
+  const memory = new WebAssembly.Memory({ initial: 4, maximum: 65536, shared });
+  const builds = [wide, plain].map((module) => instantiate(module, memory));
+  const end = performance.now() + TRIAL_LIMIT;
+  for (let row = 0; row < 2; row++) {
+    const least = builds.map(() => Number.POSITIVE_INFINITY);
+    for (let run = 0; run < TRIALS; run++) {
+      for (const [i, { timeTiles, tileColumns }] of builds.entries()) {
+        const start = performance.now();
+        timeTiles(65536, 2 * 65536, 256, 3 * 65536, TRIAL_TILES);
+        least[i] = Math.min(least[i]!, (performance.now() - start) / tileColumns());
+        await pause();
+      }
+      if (performance.now() > end) return false;
+    }
+    if (!(least[1]! > (row === 0 ? 1 : LEAST_GAIN) * least[0]!)) return false;
+  }
+  return true;
+}
 
 /** Whether tiles of `wide` take less time than those of `plain`, each at its best of some runs. */
-function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module): boolean {
-  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared: true });
+export function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module, shared: boolean): boolean {
+  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared });
   const builds = [wide, plain].map((module) => instantiate(module, memory));
   const least = builds.map(() => Number.POSITIVE_INFINITY);
   for (let run = 0; run < RUNS; run++) {
     for (const [i, { timeTiles }] of builds.entries()) {
       const start = performance.now();
       timeTiles(65536, 2 * 65536, 256, 3 * 65536, 40);
-      least[i] = Math.min(least[i], performance.now() - start);
+      least[i] = Math.min(least[i]!, performance.now() - start);
     }
   }
-  return least[1] > LEAST_GAIN * least[0];
+  return least[1]! > LEAST_GAIN * least[0]!;
 }

@@ -58,7 +58,7 @@ function readCodes(
     for (let column = 0; column < n; column++) {
       const lane =
         (Math.floor(column / columns) * steps + Math.floor(row / unit)) * columns + (column % columns);
-      values[row * n + column] = codes[lane * unit + (row % unit)];
+      values[row * n + column] = codes[lane * unit + (row % unit)]!;
     }
   }
   return values;

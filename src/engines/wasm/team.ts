@@ -1,5 +1,7 @@
 /** Runs programs on threads: workers that take tasks, and the calling thread where the caller wants to wait. */
 import { UserError } from '../../errors.js';
+import { pause } from '../../pause.js';
+import { withTimeLimit } from '../../timeLimit.js';
 import {
   ACTIVE,
   ARGUMENTS,
@@ -35,7 +37,7 @@ export type StartWorker = (source: string) => EngineWorker;
 export interface TeamOptions {
   readonly module: WebAssembly.Module;
   readonly memory: EngineMemory;
-  readonly kernels: EngineExports;
+  readonly kernels: Pick<EngineExports, 'execute'>;
   /** How many threads compute at once, at least 1. */
   readonly threads: number;
   /** Without it, the calling thread does all the work. */
@@ -47,9 +49,15 @@ const SLICE = 8;
 /** Every task; more than any program has. */
 const ALL = 0x7fffffff;
 
+/** What is to be known of a program to run it. */
+export type RunnableProgram = Pick<
+  Program,
+  'words' | 'start' | 'groups' | 'count' | 'tasks' | 'own' | 'ownBytes' | 'threadBytes'
+>;
+
 /** A run of a program. */
 export interface Run {
-  readonly program: Program;
+  readonly program: RunnableProgram;
   /** Writes its input; anew if it has to be begun anew. */
   readonly prepare: () => void;
   /** Takes its output, before anything else is run. */
@@ -67,23 +75,66 @@ interface Job {
 interface Member {
   readonly worker: EngineWorker;
   readonly thread: number;
+  /** Whether it has said that it runs. */
+  isReady: boolean;
+  /** Called once it runs, or never will. */
+  onStart?: () => void;
 }
 
-/** Whether Atomics.wait is allowed here: not in a page's main thread. */
-function maySleep(): boolean {
-  return typeof (globalThis as { window?: unknown }).window === 'undefined';
+/** Whether Atomics.wait is allowed here: not in a page's main thread, nor on memory that is not shared. */
+function maySleep(words: Int32Array): boolean {
+  try {
+    Atomics.wait(words, JOB, Atomics.load(words, JOB) + 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export class Team {
-  private readonly words: Int32Array;
-  private readonly sleeps = maySleep();
+  private held: Int32Array;
+  private readonly sleeps: boolean;
   private members: Member[] | undefined;
   private job: Job | undefined;
   private jobs = 0;
   private closed = false;
 
   constructor(private readonly options: TeamOptions) {
-    this.words = controlWords(options.memory.memory);
+    this.held = controlWords(options.memory.memory);
+    this.sleeps = maySleep(this.held);
+  }
+
+  /** The words by which threads share a program; memory that is not shared moves as it grows. */
+  private get words(): Int32Array {
+    if (this.held.length === 0) this.held = controlWords(this.options.memory.memory);
+    return this.held;
+  }
+
+  /**
+   * Starts the workers and waits until they run; those that do not within `ms` milliseconds are given up.
+   *
+   * @returns how many run
+   */
+  async start(ms: number): Promise<number> {
+    const members = [...this.startWorkers()];
+    const starts = members.map((member) =>
+      member.isReady
+        ? undefined
+        : new Promise<void>((resolve) => {
+            member.onStart = resolve;
+          }),
+    );
+    await withTimeLimit(
+      Promise.all(starts).then(() => {}),
+      ms,
+      () => {},
+    );
+    for (const member of members) {
+      if (member.isReady) continue;
+      member.worker.terminate();
+      this.lose(member);
+    }
+    return this.members!.length;
   }
 
   /** Runs a program to its end while the caller waits; one that is under way is ended first. */
@@ -131,6 +182,10 @@ export class Team {
       worker.terminate();
     }
     this.members = [];
+    // Deno does not end a worker that sleeps: it is woken, and ends by itself.
+    Atomics.store(this.words, OPEN, -1);
+    Atomics.add(this.words, JOB, 1);
+    Atomics.notify(this.words, JOB);
     this.job?.settle(disposed());
   }
 
@@ -151,8 +206,8 @@ export class Team {
 
   private addWorker(worker: EngineWorker, thread: number): void {
     const { module, memory } = this.options;
-    const member: Member = { worker, thread };
-    worker.onmessage = ({ data }) => this.hear(data as WorkerMessage);
+    const member: Member = { worker, thread, isReady: false };
+    worker.onmessage = ({ data }) => this.hear(data as WorkerMessage, member);
     worker.onerror = () => this.lose(member);
     const start: WorkerStart = { module, memory: memory.memory, thread };
     worker.postMessage(start);
@@ -160,7 +215,11 @@ export class Team {
     this.members!.push(member);
   }
 
-  private hear(message: WorkerMessage): void {
+  private hear(message: WorkerMessage, member: Member): void {
+    if ('ready' in message) {
+      member.isReady = true;
+      member.onStart?.();
+    }
     const job = this.job;
     if (!job) return;
     if ('finished' in message && message.finished === job.number) job.settle();
@@ -173,6 +232,7 @@ export class Team {
   private lose(member: Member): void {
     if (!this.members?.includes(member)) return; // the job under way by now is not the one that it was in
     this.members = this.members.filter((other) => other !== member);
+    member.onStart?.();
     Atomics.store(this.words, ACTIVE + member.thread, 0);
     if (this.job?.sliced) return; // no worker takes part in it
     Atomics.store(this.words, STOPPED, 1);
@@ -207,7 +267,7 @@ export class Team {
       for (const { worker } of members) worker.unref?.();
       // First nobody may join any more, then those who have are waited for: they are on their way out, or, after a stop,
       // end their task. A worker that came later would take tasks of the next job for those of this one.
-      Atomics.store(this.words, OPEN, 0);
+      Atomics.store(this.words, OPEN, this.closed ? -1 : 0);
       while (this.isActive() && !this.closed) await pause();
     }
   }
@@ -227,7 +287,7 @@ export class Team {
   }
 
   /** Takes part in the job as the calling thread; whether it did the last task. */
-  private compute(program: Program, sleeps: boolean, most: number): boolean {
+  private compute(program: RunnableProgram, sleeps: boolean, most: number): boolean {
     const { kernels, threads } = this.options;
     const { groups, count, ownBytes, threadBytes } = program;
     const own = program.own + threads * threadBytes;
@@ -235,7 +295,7 @@ export class Team {
   }
 
   /** Writes the program and lets workers with numbers below `limit` join. */
-  private open(program: Program, limit: number): void {
+  private open(program: RunnableProgram, limit: number): void {
     const { words } = this;
     const { buffer } = this.options.memory.memory;
     new Int32Array(buffer, program.start, program.words.length).set(program.words);
@@ -292,9 +352,4 @@ function disposed(): UserError {
 
 class WorkerDied extends Error {
   override readonly name = 'WorkerDied';
-}
-
-/** Lets other work of this thread have its turn. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }

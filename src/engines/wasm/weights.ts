@@ -44,7 +44,7 @@ function fill(
   for (let row = 0; row < count; row++) {
     const to = memory.floats(address + row * stride, width);
     const start = (from + row) * width;
-    for (let i = 0; i < width; i++) to[i] += values[start + i];
+    for (let i = 0; i < width; i++) to[i]! += values[start + i]!;
   }
 }
 

@@ -25,6 +25,7 @@ onmessage = ({ data: { module, memory, thread } }) => {
   for (let job = 0; ; ) {
     Atomics.wait(words, ${JOB}, job);
     job = Atomics.load(words, ${JOB});
+    if (Atomics.load(words, ${OPEN}) < 0) return;
     let finished = 0;
     Atomics.store(words, active, 1);
     if (Atomics.load(words, ${OPEN}) === job && thread < words[${LIMIT}]) {

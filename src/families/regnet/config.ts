@@ -26,7 +26,7 @@ export interface RegnetConfig {
 /** The blocks in order. */
 export function regnetBlocks({ stemWidth, stages }: RegnetConfig): RegnetBlockConfig[] {
   return stages.flatMap(({ depth, width, groupWidth, squeeze }, s) => {
-    const before = s === 0 ? stemWidth : stages[s - 1].width;
+    const before = stages[s - 1]?.width ?? stemWidth;
     return Array.from({ length: depth }, (_, b) => ({
       name: `s${s + 1}.b${b + 1}`,
       inputWidth: b === 0 ? before : width,
@@ -36,6 +36,11 @@ export function regnetBlocks({ stemWidth, stages }: RegnetConfig): RegnetBlockCo
       stride: b === 0 ? 2 : 1,
     }));
   });
+}
+
+/** Channels that the head pools: those of the last stage. */
+export function featureWidth({ stemWidth, stages }: RegnetConfig): number {
+  return stages.at(-1)?.width ?? stemWidth;
 }
 
 /** Names of a network's weights, in their order. */
@@ -52,6 +57,6 @@ export function countRegnetParameters(config: RegnetConfig): number {
   // A folded convolution has one bias a channel where batch norm has two numbers.
   const folded = blocks.reduce((sum, block) => sum + (hasDownsample(block) ? 4 : 3) * block.width, 0);
   const stem = config.stemWidth * (27 + 2);
-  const head = (blocks[blocks.length - 1].width + 1) * config.numClasses;
+  const head = (featureWidth(config) + 1) * config.numClasses;
   return stem + inBlocks + folded + head;
 }

@@ -43,8 +43,10 @@ export function countParameters(config: VitConfig): number {
   );
 }
 
-/** The shape of a value, without the batch. */
-type Shape = readonly number[];
+/** The shape of a value, without the batch: an image, tokens or one token's features. */
+type Shape = readonly [number, ...number[]];
+/** [T, D] of tokens, [from, to] of a matrix. */
+type Rows = readonly [number, number];
 
 /** Follows shapes through the forward pass and adds up what each operation multiplies. */
 class CountingOps implements Ops<Shape> {
@@ -58,7 +60,7 @@ class CountingOps implements Ops<Shape> {
 
   constructor(config: VitConfig) {
     const specs = weightSpecs({ ...config, quantization: undefined });
-    this.shapes = new Map(specs.map(({ name, shape }) => [name, shape]));
+    this.shapes = new Map(specs.map(({ name, shape }) => [name, shape as Shape]));
     this.prefix = prefixLengths(config);
   }
 
@@ -66,15 +68,21 @@ class CountingOps implements Ops<Shape> {
     return this.shapes.get(`${name}.kernel`)!;
   }
 
-  patchEmbed([height, width]: Shape, name: string): Shape {
+  private matrix(name: string): Rows {
+    return this.kernel(name) as Rows;
+  }
+
+  patchEmbed(image: Shape, name: string): Shape {
+    const [height, width] = image as Rows;
     const kernel = this.kernel(name);
-    const [p, q, , dim] = kernel;
+    const [p, q, , dim] = kernel as readonly [number, number, number, number];
     const patches = Math.floor(height / p) * Math.floor(width / q);
     this.projections += patches * sizeOf(kernel);
     return [patches, dim];
   }
 
-  addTokens([patches, dim]: Shape, { prefix }: TokensSpec): Shape {
+  addTokens(x: Shape, { prefix }: TokensSpec): Shape {
+    const [patches, dim] = x as Rows;
     return [prefix.reduce((sum, { name }) => sum + this.prefix.get(name)!, patches), dim];
   }
 
@@ -84,11 +92,11 @@ class CountingOps implements Ops<Shape> {
   }
 
   linear(x: Shape, name: string, { activation }: LinearOpOptions = {}): Shape {
-    const [from, to] = this.kernel(name);
+    const [from, to] = this.matrix(name);
     const count = (sizeOf(x) / from) * from * to;
     if (isHeadWeight(`${name}.kernel`)) this.heads += count;
     else this.projections += count;
-    const out = [...x.slice(0, -1), to];
+    const out = withWidth(x, to);
     if (activation) this.activations += sizeOf(out);
     return out;
   }
@@ -98,13 +106,13 @@ class CountingOps implements Ops<Shape> {
   }
 
   swiglu(x: Shape): Shape {
-    const out = [...x.slice(0, -1), x.at(-1)! / 2];
+    const out = withWidth(x, x.at(-1)! / 2);
     this.activations += sizeOf(out);
     return out;
   }
 
   selfAttention(x: Shape, name: string, { queries, qkNorm }: AttentionOptions): Shape {
-    const [tokens, dim] = x;
+    const [tokens, dim] = x as Rows;
     this.linear(x, `${name}.qkv`);
     if (qkNorm !== undefined) this.norms += 2 * 5 * sizeOf(x);
     const rows = queries ?? tokens;
@@ -113,34 +121,38 @@ class CountingOps implements Ops<Shape> {
   }
 
   latentAttention(x: Shape, name: string): Shape {
-    const [tokens, dim] = x;
+    const [tokens, dim] = x as Rows;
     this.linear([1, dim], `${name}.q`);
     this.linear(x, `${name}.kv`);
     this.attention += 2 * tokens * dim;
     return [1, dim];
   }
 
-  firstTokens([, dim]: Shape, count: number): Shape {
-    return [count, dim];
+  firstTokens(x: Shape, count: number): Shape {
+    return [count, ...x.slice(1)];
   }
 
-  tokensFrom([tokens, dim]: Shape, from: number): Shape {
-    return [tokens - from, dim];
+  tokensFrom([tokens, ...rest]: Shape, from: number): Shape {
+    return [tokens - from, ...rest];
   }
 
-  token([, dim]: Shape): Shape {
-    return [dim];
+  token(x: Shape): Shape {
+    return [x.at(-1)!];
   }
 
-  meanTokens([, dim]: Shape): Shape {
-    return [dim];
+  meanTokens(x: Shape): Shape {
+    return [x.at(-1)!];
   }
 
   concat(parts: readonly Shape[]): Shape {
     return [parts.reduce((sum, [dim]) => sum + dim, 0)];
   }
 
-  mean([first]: readonly Shape[]): Shape {
-    return first;
+  mean(parts: readonly Shape[]): Shape {
+    return parts[0]!;
   }
+}
+
+function withWidth([first, ...rest]: Shape, width: number): Shape {
+  return rest.length === 0 ? [width] : [first, ...rest.slice(0, -1), width];
 }

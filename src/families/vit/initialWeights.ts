@@ -21,7 +21,7 @@ export function initialWeight({ shape, initial }: WeightSpec, random: Random): F
       values.fill(initial.value);
       break;
     case 'normal':
-      for (let i = 0; i < values.length; i++) values[i] = 0.02 * random.normal();
+      random.fillNormal(values, 0.02);
       break;
     case 'uniform': {
       const bound = 1 / Math.sqrt(initial.fanIn);

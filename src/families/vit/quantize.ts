@@ -1,4 +1,4 @@
-import { hadamardSize } from '../../ops/index.js';
+import { hadamardSize } from '../../ops/hadamardSize.js';
 import type { WeightReader } from '../types.js';
 import { checkConfig, type VitConfig } from './config.js';
 import { type WeightSpec, weightSpecs } from './weights.js';
@@ -8,6 +8,8 @@ export interface MatrixCodes {
   codes: Float32Array;
   scale: Float32Array;
 }
+
+type Matrix = readonly [rows: number, columns: number];
 
 const LARGEST_CODE = 127;
 /** Largest code of an activation that multiplies the weights. */
@@ -33,39 +35,50 @@ export function quantizeMatrix(values: Float32Array, k: number, n: number): Matr
   const rotated = hadamardColumns(values, k, n);
   const scale = columnScales(rotated, k, n);
   const inverse = scale.map((step) => 1 / step);
-  for (let row = 0; row < k; row++) {
+  for (let start = 0; start < k * n; start += n) {
     for (let column = 0; column < n; column++) {
-      // `+ 0` turns -0 into 0, which is what a byte gives back.
-      rotated[row * n + column] = Math.round(rotated[row * n + column] * inverse[column]) + 0;
+      // As Math.round, whose -0 is 0 here, which is what a byte gives back.
+      rotated[start + column] = Math.floor(rotated[start + column]! * inverse[column]! + 0.5) + 0;
     }
   }
   return { codes: rotated, scale };
 }
 
-/** (H / n) W: its own inverse up to the factor n. */
+/** (H / n) W: its own inverse up to the factor n, which is a power of 4. */
 function hadamardColumns(values: Float32Array, k: number, n: number): Float32Array {
   const size = hadamardSize(k);
-  const rotated = values.map((value) => value / size);
+  const rotated = new Float32Array(values.length);
+  for (let i = 0; i < rotated.length; i++) rotated[i] = values[i]! / size;
   const distance = (k / size) * n;
-  for (let half = 1; half < size; half *= 2) {
-    const step = half * distance;
-    for (let start = 0; start < rotated.length; start += 2 * step) {
-      for (let i = start; i < start + step; i++) {
-        const a = rotated[i];
-        const b = rotated[i + step];
-        rotated[i] = a + b;
-        rotated[i + step] = a - b;
-      }
+  for (let quarter = 1; quarter < size; quarter *= 4) {
+    const step = quarter * distance;
+    for (let start = 0; start < rotated.length; start += 4 * step) {
+      for (let i = start; i < start + step; i++) combineFour(rotated, i, step);
     }
   }
   return rotated;
+}
+
+const { fround } = Math;
+
+/** Two steps of the transform at once: values `step` apart, then sums and differences 2 · step apart. */
+function combineFour(values: Float32Array, i: number, step: number): void {
+  const [j, l, m] = [i + step, i + 2 * step, i + 3 * step];
+  const sum = fround(values[i]! + values[j]!);
+  const difference = fround(values[i]! - values[j]!);
+  const otherSum = fround(values[l]! + values[m]!);
+  const otherDifference = fround(values[l]! - values[m]!);
+  values[i] = sum + otherSum;
+  values[j] = difference + otherDifference;
+  values[l] = sum - otherSum;
+  values[m] = difference - otherDifference;
 }
 
 /** The matrix that codes stand for: H · codes · diag(scale), float32 [k, n]. */
 export function dequantizeMatrix({ codes, scale }: MatrixCodes, k: number, n: number): Float32Array {
   const size = hadamardSize(k);
   return hadamardColumns(
-    codes.map((code, i) => code * scale[i % n] * size),
+    codes.map((code, i) => code * scale[i % n]! * size),
     k,
     n,
   );
@@ -74,31 +87,42 @@ export function dequantizeMatrix({ codes, scale }: MatrixCodes, k: number, n: nu
 function columnScales(values: Float32Array, k: number, n: number): Float32Array {
   const largest = new Float32Array(n);
   const sums = new Float32Array(n);
-  const positive = new Float32Array(n);
-  const all = new Float32Array(n);
   for (let row = 0; row < k; row += 8) {
     for (const added of ADDED_ROWS) {
-      positive.fill(0);
-      all.fill(0);
-      for (const offset of added) {
-        if (row + offset >= k) continue;
-        const start = (row + offset) * n;
-        for (let column = 0; column < n; column++) {
-          const value = values[start + column];
-          const size = Math.abs(value);
-          if (value > 0) positive[column] += value;
-          all[column] += size;
-          if (size > largest[column]) largest[column] = size;
-        }
-      }
-      for (let column = 0; column < n; column++) {
-        const larger = Math.max(positive[column], all[column] - positive[column]);
-        if (larger > sums[column]) sums[column] = larger;
-      }
+      const rows = added.filter((offset) => row + offset < k).length;
+      widenScales(values.subarray((row + added[0]!) * n), rows, n, largest, sums);
     }
   }
   // Rounding may add a half to each of four codes.
-  return largest.map((most, column) => Math.max(most / LARGEST_CODE, sums[column] / (LARGEST_SUM - 2)) || 1);
+  return largest.map((most, column) => Math.max(most / LARGEST_CODE, sums[column]! / (LARGEST_SUM - 2)) || 1);
+}
+
+/**
+ * Takes rows whose products are added (at 0, 1, 4 and 5, or the first of these): the largest value of each column, and the
+ * larger sum of one sign.
+ */
+function widenScales(
+  values: Float32Array,
+  rows: number,
+  n: number,
+  largest: Float32Array,
+  sums: Float32Array,
+): void {
+  for (let column = 0; column < n; column++) {
+    let positive = 0;
+    let all = 0;
+    let most = largest[column]!;
+    for (let at = column, row = 0; row < rows; row++, at += row === 2 ? 3 * n : n) {
+      const value = values[at]!;
+      const size = Math.abs(value);
+      if (value > 0) positive = fround(positive + value);
+      all = fround(all + size);
+      if (size > most) most = size;
+    }
+    largest[column] = most;
+    const larger = Math.max(positive, all - positive);
+    if (larger > sums[column]!) sums[column] = larger;
+  }
 }
 
 /** A model's shape and weights, wherever they come from. */
@@ -119,7 +143,8 @@ export function quantize<S extends Source>(source: S): S {
 function quantizedReader(config: VitConfig, read: WeightReader): WeightReader {
   const specs = new Map(weightSpecs(config).map((spec) => [spec.name, spec]));
   const scales = new Map<string, Float32Array>();
-  const quantizeWeight = async ({ name, shape: [k, n] }: WeightSpec) => {
+  const quantizeWeight = async ({ name, shape }: WeightSpec) => {
+    const [k, n] = shape as Matrix;
     const { codes, scale } = quantizeMatrix(await read(name), k, n);
     scales.set(scaleOf(name), scale);
     return codes;
@@ -145,7 +170,7 @@ export function dequantize<S extends Source>(source: S): S {
     const values = await source.readWeight(name);
     const spec = specs.get(name);
     if (!spec?.codes) return values;
-    const [k, n] = spec.shape;
+    const [k, n] = spec.shape as Matrix;
     return dequantizeMatrix({ codes: values, scale: await source.readWeight(scaleOf(name)) }, k, n);
   };
   return { ...source, config, readWeight };

@@ -63,7 +63,7 @@ function readFrame(bytes: Uint8Array, view: DataView): Frame {
   const global = readPalette(bytes, 13, bytes[10]!);
   let transparent: number | undefined;
   for (let at = global.end; at < bytes.length; ) {
-    const kind = bytes[at++]!;
+    const kind = bytes[at++];
     if (kind === 0x3b) throw none();
     if (kind === 0x21) {
       if (at >= bytes.length) throw none();

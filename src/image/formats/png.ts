@@ -125,7 +125,7 @@ function applyText(header: Header, name: string, data: Uint8Array): void {
     header.text += internationalText(data, zero);
   } else {
     if (name === 'iCCP' && zero + 1 >= data.length) need(data, data.length + 1, name);
-    const method = zero < 0 ? (name === 'iCCP' ? data[0]! : 0) : (data[zero + 1] ?? 0);
+    const method = zero < 0 ? (name === 'iCCP' ? data[0] : 0) : (data[zero + 1] ?? 0);
     if (method !== 0) throw new DamagedImage(`the ${name} chunk of the PNG has an unknown compression`);
     const length = zero < 0 && name === 'zTXt' ? 0 : inflatedText(data.subarray(zero + 2), name);
     if (name === 'zTXt') header.text += length;

@@ -24,20 +24,19 @@ interface Attrs {
 
 /** Registers both, in the place of tfjs' own. */
 export function registerConvolutionGradient(): void {
-  replaceKernel(FILTER, ({ x, dy }, attrs) => filterGradient(x, dy, attrs));
-  replaceKernel(INPUT, ({ dy, filter }, attrs) => inputGradient(dy, filter, attrs));
+  replaceKernel<'x' | 'dy'>(FILTER, ({ x, dy }, attrs) => filterGradient(x, dy, attrs));
+  replaceKernel<'dy' | 'filter'>(INPUT, ({ dy, filter }, attrs) => inputGradient(dy, filter, attrs));
 }
 
-function replaceKernel(
+function replaceKernel<I extends string>(
   kernelName: string,
-  run: (inputs: Record<string, tf.TensorInfo>, attrs: Attrs) => tf.TensorInfo,
+  run: (inputs: Record<I, tf.TensorInfo>, attrs: Attrs) => tf.TensorInfo,
 ): void {
   if (tf.getKernel(kernelName, BACKEND) != null) tf.unregisterKernel(kernelName, BACKEND);
   tf.registerKernel({
     kernelName,
     backendName: BACKEND,
-    kernelFunc: ({ inputs, attrs }) =>
-      run(inputs as Record<string, tf.TensorInfo>, attrs as unknown as Attrs),
+    kernelFunc: ({ inputs, attrs }) => run(inputs as Record<I, tf.TensorInfo>, attrs as unknown as Attrs),
   });
 }
 
@@ -76,7 +75,7 @@ const positions = (info: Info) => info.batchSize * info.outHeight * info.outWidt
 function patchRows(x: Float32Array, info: Info): Float32Array {
   const out = new Float32Array(patchSize(info) * positions(info));
   eachRun(info, (patch, image, length) => {
-    for (let i = 0; i < length; i++) out[patch + i] = x[image + i];
+    for (let i = 0; i < length; i++) out[patch + i] = x[image + i]!;
   });
   return out;
 }
@@ -85,7 +84,7 @@ function patchRows(x: Float32Array, info: Info): Float32Array {
 function sumOfPatches(patches: Float32Array, info: Info): Float32Array {
   const out = new Float32Array(info.batchSize * info.inHeight * info.inWidth * info.inChannels);
   eachRun(info, (patch, image, length) => {
-    for (let i = 0; i < length; i++) out[image + i] += patches[patch + i];
+    for (let i = 0; i < length; i++) out[image + i]! += patches[patch + i]!;
   });
   return out;
 }

@@ -11,7 +11,7 @@ export interface KernelRuntime {
   weights: PackedWeights;
 }
 
-export type Inputs = Record<string, tf.TensorInfo>;
+export type Inputs = Readonly<Record<string, tf.TensorInfo | undefined>>;
 
 export function makeOutput({ backend }: KernelRuntime, shape: number[]): tf.TensorInfo {
   const bytes = tf.util.sizeFromShape(shape) * 4;
@@ -27,16 +27,21 @@ export function valueCount(tensor: tf.TensorInfo): number {
   return tf.util.sizeFromShape(tensor.shape);
 }
 
-export function checkFloats(name: string, inputs: Inputs): Inputs {
+/** @typeParam R inputs that a kernel always has @typeParam O those that it may have */
+export function checkFloats<R extends string, O extends string = never>(
+  name: string,
+  inputs: Inputs,
+): Readonly<Record<R, tf.TensorInfo> & Partial<Record<O, tf.TensorInfo>>> {
   for (const [key, input] of Object.entries(inputs)) {
     check(name, !input || input.dtype === 'float32', `float32 for ${key}`, inputs);
   }
-  return inputs;
+  return inputs as Readonly<Record<R, tf.TensorInfo> & Partial<Record<O, tf.TensorInfo>>>;
 }
 
 export function check(name: string, holds: boolean, expected: string, inputs: Inputs): void {
   if (holds) return;
-  const found = Object.entries(inputs).filter(([, input]) => input);
-  const shapes = found.map(([key, input]) => `${key} ${input.dtype} [${input.shape}]`);
+  const shapes = Object.entries(inputs).flatMap(([key, input]) =>
+    input ? [`${key} ${input.dtype} [${input.shape}]`] : [],
+  );
   throw new Error(`${name}: expected ${expected}, found ${shapes.join(', ')}`);
 }

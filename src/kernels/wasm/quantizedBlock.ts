@@ -16,7 +16,7 @@ const ADDRESSES_BYTES = 64;
 
 export function quantizedBlock(runtime: KernelRuntime, given: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const inputs = checkFloats(QUANTIZED_BLOCK, given);
+  const inputs = checkFloats<'x' | 'fc1Codes', string>(QUANTIZED_BLOCK, given);
   const { x } = inputs;
   const [batch = 0, tokens = 0, width = 0] = x.shape;
   const hidden = inputs.fc1Codes.shape[1] ?? 0;
@@ -56,7 +56,7 @@ function weightAddresses(
 ): number[] {
   const at = (name: string) => addressOf(backend, inputs[name]);
   const packed = (name: string, k: number, n: number) =>
-    weights.getQuantized(inputs[`${name}Codes`].dataId, inputs[`${name}Scale`].dataId, k, n);
+    weights.getQuantized(inputs[`${name}Codes`]!.dataId, inputs[`${name}Scale`]!.dataId, k, n);
   return [
     at('norm1Gamma'),
     at('norm1Beta'),

@@ -1,6 +1,5 @@
 import { activate, addBackend } from '../../backend.js';
 import '../wasmBackend.js';
-import { graphRuntime } from './graphRuntime.js';
 import { loadTfjsNode } from './tfjsNode.js';
 
 /** Adds native TensorFlow, on the CPU or CUDA, as the backend `tensorflow`; importing this module is enough. */
@@ -17,5 +16,10 @@ addBackend(
     const device = isUsingGpuDevice ? 'CUDA' : missed;
     return `tensorflow: ${binding.TF_Version} on ${device} (${name} ${tfjsNode.version['tfjs-node']})`;
   },
-  { runtime: async (model) => graphRuntime((await loadTfjsNode()).tfjsNode, model) },
+  {
+    runtime: async (model) => {
+      const { graphRuntime } = await import('./graphRuntime.js');
+      return graphRuntime((await loadTfjsNode()).tfjsNode, model);
+    },
+  },
 );

@@ -68,7 +68,7 @@ async function findTfjsNode(): Promise<FoundTfjsNode> {
       checkVersion(version);
       return { tfjsNode: silenceWarnings(() => require(entry) as TfjsNode), name, from, cuda };
     } catch (error) {
-      const [line] = (error as Error).message.split('\n');
+      const [line = ''] = (error as Error).message.split('\n');
       failures.push(`${name} in ${from} cannot be loaded (${line.trim()})`);
     }
   }

@@ -242,7 +242,7 @@ export class PjrtError extends UserError {
     readonly where: PjrtFunction,
     readonly text: string,
   ) {
-    super(`XLA (${where}): ${text.split('\n')[0].slice(0, 500)}`);
+    super(`XLA (${where}): ${text.replace(/\n.*/s, '').slice(0, 500)}`);
   }
 
   /** Whether the device's memory was too small. */

@@ -255,7 +255,7 @@ export function decodeResult(
     }
     const bad = values.findIndex((logit) => !Number.isFinite(logit));
     if (bad < 0) return values;
-    throw wrong(`${files[indices[Math.floor(bad / classes)]!]} has the logit ${values[bad]}`);
+    throw wrong(`${files[indices[Math.floor(bad / classes)]]} has the logit ${values[bad]}`);
   };
   return {
     backend,

@@ -107,11 +107,11 @@ function refuse(response: ServerResponse, status: number, text: string): void {
 function fileOf(target: string, folders: Readonly<Record<string, string>>): string | undefined {
   const path = decoded(target.replace(/[?#].*$/, ''));
   if (path === undefined || !path.startsWith('/') || /[\0\\]/.test(path)) return undefined;
-  const prefix = Object.keys(folders).find((key) => path.startsWith(key));
-  if (prefix === undefined) return undefined;
+  const [prefix, folder] = Object.entries(folders).find(([key]) => path.startsWith(key)) ?? [];
+  if (prefix === undefined || folder === undefined) return undefined;
   const parts = path.slice(prefix.length).split('/');
   if (parts.includes('..')) return undefined;
-  return join(folders[prefix], ...(parts.at(-1) === '' ? [...parts, 'index.html'] : parts));
+  return join(folder, ...(parts.at(-1) === '' ? [...parts, 'index.html'] : parts));
 }
 
 function decoded(path: string): string | undefined {

@@ -5,7 +5,8 @@ import { UserError } from '../../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchWebgpu } from '../../gpuStart.js';
 import { loadTfjsNode } from '../native/tfjsNode.js';
 import { adapterChoice, dtypeFrom, type FoundAdapter, findAdapter } from './adapter.js';
-import { loadDawn } from './dawn.js';
+import { findDawn, loadDawn } from './dawn.js';
+import { hasVulkanLoader } from './vulkanLoader.js';
 
 const NAME = 'webgpu';
 
@@ -19,6 +20,11 @@ async function createBackend() {
 
 async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string> {
   const choice = adapterChoice();
+  // Not for a named backend: this may look in fewer places than the linker.
+  if (auto && choice.device === undefined && process.platform === 'linux' && !hasVulkanLoader()) {
+    findDawn();
+    throw new UserError('there is no Vulkan loader, libvulkan.so.1 (Debian and Ubuntu: libvulkan1)');
+  }
   const dawn = await loadDawn();
   const runs = current && runningBackend(NAME) && !isLost(NAME);
   const found = runs ? current! : await findAdapter(dawn, choice);

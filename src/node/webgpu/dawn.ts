@@ -22,7 +22,7 @@ let loaded: Promise<Dawn> | undefined;
  * @throws UserError if it is not installed, or has no binary for this system
  */
 export function loadDawn(): Promise<Dawn> {
-  loaded ??= findDawn().then((dawn) => {
+  loaded ??= importDawn().then((dawn) => {
     addGlobals(dawn.globals);
     return dawn;
   });
@@ -32,10 +32,20 @@ export function loadDawn(): Promise<Dawn> {
   return loaded;
 }
 
-async function findDawn(): Promise<Dawn> {
+/**
+ * Where the package webgpu is.
+ *
+ * @throws UserError if it is not installed
+ */
+export function findDawn(): string {
   // Not by new URL('.', …): bundlers take that for a file to come along, and Next.js fails.
   const entry = findEntry([process.cwd(), dirname(fileURLToPath(import.meta.url))]);
   if (!entry) throw new UserError(`the package webgpu is not installed; ${INSTALL}`);
+  return entry;
+}
+
+async function importDawn(): Promise<Dawn> {
+  const entry = findDawn();
   try {
     return (await import(pathToFileURL(entry).href)) as Dawn;
   } catch (error) {

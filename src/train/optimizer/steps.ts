@@ -41,8 +41,8 @@ export function scaleByAdam({ beta1, beta2, eps }: AdamOptions): GradientStep {
       const mean: ByWeight = { ...state.mean };
       const square: ByWeight = { ...state.square };
       const updates = mapUpdates(gradients, (gradient, name) => {
-        mean[name] = tf.add(tf.mul(state.mean[name], beta1), tf.mul(gradient, 1 - beta1));
-        square[name] = tf.add(tf.mul(state.square[name], beta2), tf.mul(tf.square(gradient), 1 - beta2));
+        mean[name] = tf.add(tf.mul(state.mean![name]!, beta1), tf.mul(gradient, 1 - beta1));
+        square[name] = tf.add(tf.mul(state.square![name]!, beta2), tf.mul(tf.square(gradient), 1 - beta2));
         const root = tf.add(tf.div(tf.sqrt(square[name]), squareCorrection), eps);
         return tf.div(tf.div(mean[name], meanCorrection), root);
       });
@@ -57,7 +57,7 @@ export function addDecayedWeights(rate: number, decays: (name: string) => boolea
     slots: [],
     apply(updates, { weights }) {
       const add = (update: tf.Tensor, name: string) =>
-        decays(name) ? tf.add(update, tf.mul(weights[name], rate)) : update;
+        decays(name) ? tf.add(update, tf.mul(weights[name]!, rate)) : update;
       return { updates: mapUpdates(updates, add) };
     },
   };

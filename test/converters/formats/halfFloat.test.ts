@@ -12,7 +12,7 @@ const values = new Float32Array(Uint32Array.from(patterns.float32).buffer);
 
 /** NaN patterns differ by platform; a NaN need only stay one. */
 function withoutNaNs(bits: ArrayLike<number>): number[] {
-  return Array.from(bits, (pattern, i) => (Number.isNaN(values[i]!) ? -1 : pattern));
+  return Array.from(bits, (pattern, i) => (Number.isNaN(values[i]) ? -1 : pattern));
 }
 
 test('float32 rounds to float16 as NumPy rounds: ties to even, subnormals, overflow', () => {

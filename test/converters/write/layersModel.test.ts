@@ -66,7 +66,7 @@ describe.each(['float32', 'float16', 'uint8'] as const)('%s', (dtype) => {
       const range = Math.max(...exact) - Math.min(...exact, 0);
       const tolerance = { float32: 0, float16: 2 ** -10 * range, uint8: range / 255 }[dtype];
       for (let i = 0; i < exact.length; i++)
-        expect(Math.abs(values[i] - exact[i])).toBeLessThanOrEqual(tolerance);
+        expect(Math.abs(values[i]! - exact[i]!)).toBeLessThanOrEqual(tolerance);
     }
     theirs.dispose();
     ours.dispose();

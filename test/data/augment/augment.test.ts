@@ -49,7 +49,7 @@ test.each([
   )) {
     const image = picture(of);
     const before = sha256(image.data);
-    const changed = operations[name](image, ...(args as never[]));
+    const changed = operations[name]!(image, ...(args as never[]));
     expect({ args, of, bytes: sha256(changed.data) }).toEqual({ args, of, bytes });
     expect(sha256(image.data)).toBe(before);
   }
@@ -137,7 +137,7 @@ test('a batch of odd length is mixed too, its middle with itself', () => {
   const mixed = mixBatch(batch, [2, 2], options, 3);
   expect(largestDifference(mixed.pixels.slice(12, 24), pixels.slice(12, 24))).toBeLessThan(1e-5);
   expect(largestDifference(mixed.targets.slice(4, 8), Float32Array.of(0, 1, 0, 0))).toBeLessThan(1e-6);
-  expect(mixed.targets[0] + mixed.targets[2]).toBeCloseTo(1);
+  expect(mixed.targets[0]! + mixed.targets[2]!).toBeCloseTo(1);
 });
 
 const NONE: AugmentConfig = {
@@ -189,7 +189,7 @@ test('a crop of a thin picture is of at least one pixel', () => {
   for (const [width, height] of [
     [1, 40],
     [40, 1],
-  ]) {
+  ] as const) {
     const thin = { width, height, data: Uint8Array.from({ length: 120 }, (_, i) => i) };
     for (let seed = 0; seed < 200; seed++) {
       const random = Random.fromSeed(seed);

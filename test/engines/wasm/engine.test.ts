@@ -210,7 +210,7 @@ describe('workers', () => {
     await engine.run(image(0), 1);
     for (let i = 0; i < 3; i++) {
       const call = engine.run(image(i, 8), 8);
-      setTimeout(() => all[i].terminate(), i);
+      setTimeout(() => all[i]!.terminate(), i);
       const answer = await call;
       for (let at = 0; at < 8; at++) expect(answer.slice(at * 10, at * 10 + 10)).toEqual(rows[i + at]);
     }

@@ -122,5 +122,5 @@ export function openEngine(
 export function difference(a: Float32Array, b: Float32Array): number {
   if (a.length !== b.length) return Number.NaN;
   const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0) / largest;
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) / largest;
 }

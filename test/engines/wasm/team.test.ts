@@ -31,9 +31,15 @@ function playedWorkers() {
     },
     /** Does all of the job's tasks as a worker would. */
     work(index: number) {
-      const { worker, start } = started[index];
+      const { worker, start } = started[index]!;
       const words = controlWords(start!.memory);
-      const [groups, count, own, ownBytes, threadBytes] = words.subarray(ARGUMENTS);
+      const [groups, count, own, ownBytes, threadBytes] = words.subarray(ARGUMENTS) as Iterable<number> as [
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
       const mine = own + start!.thread * threadBytes;
       const { execute } = instantiate(start!.module, start!.memory);
       expect(execute(groups, count, CONTROL, mine, mine + ownBytes, false, 1e9)).toBeTruthy();
@@ -49,7 +55,7 @@ test('a job that has ended is closed: a worker that comes late takes no tasks of
   for (let job = 0; job < 3; job++) {
     const answer = engine.run(images, 1);
     await new Promise(setImmediate);
-    const words = controlWords(played.started[0].start!.memory);
+    const words = controlWords(played.started[0]!.start!.memory);
     expect(words[OPEN]).toBe(words[JOB]);
     expect(words[LIMIT]).toBe(2);
     played.work(job % 2);
@@ -65,7 +71,7 @@ test('a call that is aborted closes its job too', async () => {
   const controller = new AbortController();
   const answer = engine.run(images, 1, { signal: controller.signal });
   await new Promise(setImmediate);
-  const words = controlWords(played.started[0].start!.memory);
+  const words = controlWords(played.started[0]!.start!.memory);
   expect(words[OPEN]).toBe(words[JOB]);
   controller.abort();
   await expect(answer).rejects.toBe(controller.signal.reason);

@@ -107,7 +107,7 @@ describe('fresh weights of training', () => {
         expectDistribution(name, values);
         continue;
       }
-      const bound = Math.sqrt(6 / (shape[0] + shape[1]));
+      const bound = Math.sqrt(6 / (shape[0]! + shape[1]!));
       const errors = 5 / Math.sqrt(values.length);
       expect(largest(values)).toBeLessThanOrEqual(Math.fround(bound));
       expect(Math.abs(mean(values))).toBeLessThan(errors * bound);

@@ -41,7 +41,7 @@ const timmName = (name: string) => torchName(name).replace(/^patch_embed\./, 'pa
 describe("weight decay acts where timm's param_groups_weight_decay lets it", () => {
   test.each(Object.keys(closedForms.decays))('%s, weight by weight', (model) => {
     const ours = Object.fromEntries(
-      weightSpecs(MODELS[model]).map(({ name, decays }) => [timmName(name), decays]),
+      weightSpecs(MODELS[model]!).map(({ name, decays }) => [timmName(name), decays]),
     );
     expect(ours).toEqual(closedForms.decays[model]);
   });
@@ -61,7 +61,7 @@ describe("weight decay acts where timm's param_groups_weight_decay lets it", () 
 });
 
 test.each(Object.keys(closedForms.shapes))("%s: every weight has the shape of timm's", (model) => {
-  const ours = weightSpecs(MODELS[model]).map(({ name, shape }) => [
+  const ours = weightSpecs(MODELS[model]!).map(({ name, shape }) => [
     timmName(name),
     name.endsWith('.kernel') ? torchShape(shape) : shape,
   ]);
@@ -74,6 +74,6 @@ test('drop path grows from 0 to its rate over the depth, as timm spreads it', ()
       { length: depth },
       (_, i) => blockConfig({ ...small, depth, dropPathRate: 0.2 }, i).dropPathRate,
     );
-  for (const [i, rate] of rates(5).entries()) expect(rate).toBeCloseTo(closedForms.dropPathRates[i], 6);
+  for (const [i, rate] of rates(5).entries()) expect(rate).toBeCloseTo(closedForms.dropPathRates[i]!, 6);
   expect(rates(1)).toEqual([0]);
 });

@@ -32,8 +32,8 @@ test.each([
     tf.randomNormal(shape, 0, 1, 'float32', seed).dataSync() as Float32Array;
   const values = [numbers(size, 1), numbers(filter, 2)];
   const run = () => {
-    const x = tf.tensor4d(values[0], size as [number, number, number, number]);
-    const f = tf.tensor4d(values[1], filter as [number, number, number, number]);
+    const x = tf.tensor4d(values[0]!, size as [number, number, number, number]);
+    const f = tf.tensor4d(values[1]!, filter as [number, number, number, number]);
     const result = gradients(x, f, stride, pad);
     tf.dispose([x, f]);
     return result;
@@ -47,7 +47,7 @@ test.each([
   await tf.setBackend('wasm');
   for (const [i, gradient] of expected.entries()) {
     gradient.forEach((value, j) => {
-      expect(Math.abs(ours[i][j] - value)).toBeLessThan(1e-4);
+      expect(Math.abs(ours[i]![j]! - value)).toBeLessThan(1e-4);
     });
   }
 });

@@ -33,8 +33,8 @@ describe.each(builds)('WASM kernels, %s', (simd) => {
     const dy = randomNormals(count, 1);
     const dx = run(GELU_GRADIENT, { x: tf.tensor1d(x), dy: tf.tensor1d(dy) });
     for (let i = 0; i < count; i++) {
-      const error = Math.abs(dx[i] - dy[i] * reference.geluSlope(x[i]));
-      expect(error).toBeLessThan(1e-6 * Math.max(1, Math.abs(dy[i])));
+      const error = Math.abs(dx[i]! - dy[i]! * reference.geluSlope(x[i]!));
+      expect(error).toBeLessThan(1e-6 * Math.max(1, Math.abs(dy[i]!)));
     }
   });
 

@@ -40,7 +40,7 @@ function rotate(row: Float32Array): Float32Array {
     const quarter = span / 4;
     for (let start = 0; start < k; start += span) {
       for (let i = start; i < start + quarter; i++) {
-        const [a, b, c, d] = [0, 1, 2, 3].map((part) => out[i + part * quarter]!) as [
+        const [a, b, c, d] = [0, 1, 2, 3].map((part) => out[i + part * quarter]) as [
           number,
           number,
           number,

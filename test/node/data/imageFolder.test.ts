@@ -10,7 +10,7 @@ const root = mkdtempSync(join(tmpdir(), 'deit-val-'));
 afterAll(() => rmSync(root, { recursive: true }));
 let folders = 0;
 
-const imagesOf = ({ files, labels }: ImageFolder) => files.map((file, i) => ({ file, label: labels[i]! }));
+const imagesOf = ({ files, labels }: ImageFolder) => files.map((file, i) => ({ file, label: labels[i] }));
 
 /** A new folder with these files; what ends in / is a folder. Listing does not read images: they are empty. */
 function folder(...files: string[]): string {

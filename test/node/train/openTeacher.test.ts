@@ -142,8 +142,8 @@ test('a teacher made for another normalisation gets it', () => {
   };
   tf.dispose(fitTeacher(teacher, student).predict(x));
   const normalised = x.dataSync();
-  for (const [i, value] of seen[0].entries()) {
-    expect(value).toBeCloseTo(normalised[i] * imagenet.std[i % 3] + imagenet.mean[i % 3], 5);
+  for (const [i, value] of seen[0]!.entries()) {
+    expect(value).toBeCloseTo(normalised[i]! * imagenet.std[i % 3]! + imagenet.mean[i % 3]!, 5);
   }
   const other = { ...teacher, labels: ['dog', 'cat'] };
   expect(() => fitTeacher(other, student)).toThrow('class 0 is "dog" there and "cat" in the training data');

@@ -72,7 +72,8 @@ test("ImageNet's folders, named by synset, are the classes of a teacher with Ima
     fitTeacher(teacher, { imgSize: [32, 32], classNames, preprocessing });
   expect(taught(imagenetSynsets)).toBe(teacher);
   expect(taught(imagenetLabels)).toBe(teacher);
-  const turned = [imagenetSynsets[1], imagenetSynsets[0], ...imagenetSynsets.slice(2)];
+  const [first, second, ...others] = imagenetSynsets as readonly [string, string, ...string[]];
+  const turned = [second, first, ...others];
   expect(() => taught(turned)).toThrow(
     `class 0 is "${imagenetLabels[0]}" there and "${turned[0]}" in the training data`,
   );

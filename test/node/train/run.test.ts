@@ -117,7 +117,7 @@ describe('a run', () => {
     const models = await Promise.all(
       ['last', 'last.safetensors'].map((name) => load(join(whole.output, name))),
     );
-    expect(models[0].labels).toHaveLength(10);
+    expect(models[0]!.labels).toHaveLength(10);
     const [folder, stateDict] = models.map((model) => model.predict(x).arraySync());
     expect(stateDict).toEqual(folder);
     tf.dispose(x);
@@ -319,7 +319,8 @@ test('fine-tuning: larger input, fewer classes, frozen blocks', async () => {
   });
   await runTraining(tuned, { onNote: (line) => notes.push(line) });
   expect(notes).toContain('pos_embed: 4×4 → 6×6 patches, bicubic');
-  const [before, after] = await Promise.all([first, tuned].map(({ output }) => load(join(output, 'last'))));
+  const trained = ({ output }: typeof tuned) => load(join(output, 'last'));
+  const [before, after] = await Promise.all([trained(first), trained(tuned)]);
   expect(after.config.imgSize).toEqual([42, 42]);
   const values = (model: typeof before, block: number) =>
     model.layersModel

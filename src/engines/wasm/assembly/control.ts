@@ -4,18 +4,30 @@
  */
 
 /** Tasks taken. */
-export const TAKEN: usize = 0;
+const TAKEN: usize = 0;
 /** Tasks done. */
-export const DONE: usize = 64;
+const DONE: usize = 64;
 /** Not zero once a thread has failed, or nobody wants the result any more. */
-export const STOPPED: usize = 128;
+const STOPPED: usize = 128;
 /** Threads that sleep until DONE grows. */
-export const SLEEPERS: usize = 192;
+const SLEEPERS: usize = 192;
 
 /** Loads of DONE before a thread goes to sleep: some 20 µs, about what waking up takes. */
 const SPINS: i32 = 20_000;
 /** A sleeping thread checks every 50 ms: a thread that died in a task must not be waited for without end. */
 const SLEEP_NS: i64 = 50_000_000;
+
+// @ts-ignore: decorator
+@inline
+export function takeTask(control: usize): i32 {
+  return atomic.add<i32>(control + TAKEN, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+export function isStopped(control: usize): bool {
+  return atomic.load<i32>(control + STOPPED) != 0;
+}
 
 /** Waits until `count` tasks are done; false if the program was stopped. */
 export function waitFor(control: usize, count: i32, sleeps: bool): bool {

@@ -1,6 +1,6 @@
 /** Runs a program: groups of steps, one after another, each cut into tasks that threads take in turn. */
-import { attention, splitHeads } from './attention';
-import { DONE, finishTask, STOPPED, TAKEN, waitFor } from './control';
+import { attention, attentionWeights, splitHeads } from './attention';
+import { finishTask, isStopped, takeTask, waitFor } from './control';
 import { forgetPacked, linear } from './linear';
 import { COLS } from './micro';
 import { quantizedLinear } from './quantized';
@@ -17,6 +17,7 @@ const COPY_ROWS: i32 = 6;
 const MEAN_TOKENS: i32 = 7;
 const ADD_SCALED: i32 = 8;
 const QUANTIZED_LINEAR: i32 = 9;
+const ATTENTION_WEIGHTS: i32 = 10;
 
 /**
  * Steps whose tasks need nothing of each other: a task runs all of them for its part of the rows (or, of a single
@@ -24,7 +25,7 @@ const QUANTIZED_LINEAR: i32 = 9;
  */
 // @ts-ignore: decorator
 @unmanaged
-class Group {
+export class Group {
   steps: usize;
   count: i32;
   /** Tiles of rows, into how many parts they are cut, and the columns. */
@@ -52,15 +53,23 @@ const GROUP_BYTES: usize = 32;
 export function execute(
   groups: usize, count: i32, control: usize, own: usize, scratch: usize, sleeps: bool, most: i32,
 ): bool {
-  const last = groups + <usize>count * GROUP_BYTES;
   forgetPacked(own);
+  return executeGroups(groups, count, control, own, scratch, sleeps, most, runTask);
+}
+
+/** The same for any kind of steps: `run` does a task of a group. */
+export function executeGroups(
+  groups: usize, count: i32, control: usize, own: usize, scratch: usize, sleeps: bool, most: i32,
+  run: (group: Group, task: i32, own: usize, scratch: usize) => void,
+): bool {
+  const last = groups + <usize>count * GROUP_BYTES;
   while (most-- > 0) {
-    const task = atomic.add<i32>(control + TAKEN, 1);
+    const task = takeTask(control);
     while (groups < last && task >= changetype<Group>(groups).end) groups += GROUP_BYTES;
     if (groups == last) return false;
     const group = changetype<Group>(groups);
-    if (!waitFor(control, group.start, sleeps) || atomic.load<i32>(control + STOPPED)) return false;
-    runTask(group, task - group.start, own, scratch);
+    if (!waitFor(control, group.start, sleeps) || isStopped(control)) return false;
+    run(group, task - group.start, own, scratch);
     if (finishTask(control, group.end) == changetype<Group>(last - GROUP_BYTES).end) return true;
   }
   return false;
@@ -84,6 +93,7 @@ function runTask(group: Group, task: i32, own: usize, scratch: usize): void {
       switch (step.op) {
         case SPLIT_HEADS: splitHeads(step, first, end, own, scratch); break;
         case ATTENTION: attention(step, task, scratch); break;
+        case ATTENTION_WEIGHTS: attentionWeights(step, task, scratch); break;
         case LAYER_NORM: layerNorm(step, first, end, own, scratch); break;
         case SWIGLU: swiglu(step, first, end, own); break;
         case ADD_TOKENS: addTokens(step, first, end); break;

@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { groupedConvolve3x3, halved, linear, spatialMean } from '../../../ops/index.js';
 import { zeros } from '../../layers/initializers.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
 import { hasDownsample, type RegnetBlockConfig, regnetBlockWeights } from '../shape.js';
 
 export type RegnetBlockArgs = LayerArgs & Omit<RegnetBlockConfig, 'name' | 'inputWidth'>;
@@ -27,7 +27,7 @@ export class RegnetBlock extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const block = { ...this.shape, inputWidth: singleShape(inputShape)[3] as number };
+    const block = { ...this.shape, inputWidth: widthOf(this, inputShape) };
     this.downsamples = hasDownsample(block);
     for (const { name, shape } of regnetBlockWeights(block)) {
       const weight = this.addWeight(name, [...shape], 'float32', zeros());
@@ -75,7 +75,7 @@ export class RegnetBlock extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    const [batch, height, width] = singleShape(inputShape);
+    const [batch, height, width] = axesOf(this, inputShape, 4);
     const { stride } = this.shape;
     return [
       batch,

@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { linear, spatialMean } from '../../../ops/index.js';
 import { zeros } from '../../layers/initializers.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
 
 export type PooledHeadArgs = LayerArgs & {
   /** Number of classes. */
@@ -23,7 +23,7 @@ export class PooledHead extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const channels = singleShape(inputShape)[3] as number;
+    const channels = widthOf(this, inputShape);
     this.kernel = this.addWeight(`${this.name}.kernel`, [channels, this.units], 'float32', zeros());
     this.bias = this.addWeight(`${this.name}.bias`, [this.units], 'float32', zeros());
     this.built = true;
@@ -37,7 +37,7 @@ export class PooledHead extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    return [singleShape(inputShape)[0], this.units];
+    return [axesOf(this, inputShape, 4)[0], this.units];
   }
 
   override getConfig(): serialization.ConfigDict {

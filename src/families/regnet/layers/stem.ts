@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { convolve3x3 } from '../../../ops/index.js';
 import { zeros } from '../../layers/initializers.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
 
 export type RegnetStemArgs = LayerArgs & {
   /** Channels of the output. */
@@ -23,7 +23,7 @@ export class RegnetStem extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const channels = singleShape(inputShape)[3] as number;
+    const channels = widthOf(this, inputShape);
     this.kernel = this.addWeight(`${this.name}.kernel`, [3, 3, channels, this.width], 'float32', zeros());
     this.bias = this.addWeight(`${this.name}.bias`, [this.width], 'float32', zeros());
     this.built = true;
@@ -37,7 +37,7 @@ export class RegnetStem extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    const [batch, height, width] = singleShape(inputShape);
+    const [batch, height, width] = axesOf(this, inputShape, 4);
     return [batch, height && Math.ceil(height / 2), width && Math.ceil(width / 2), this.width];
   }
 

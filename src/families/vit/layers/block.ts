@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type CallOptions, type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { type CallOptions, type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
 import { type BlockConfig, blockArgs } from '../config.js';
 import { block } from '../forward.js';
 import { VitOps } from '../vitOps.js';
@@ -25,7 +25,7 @@ export class TransformerBlock extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const dim = singleShape(inputShape).at(-1) as number;
+    const dim = widthOf(this, inputShape);
     this.rows = addRows(this.addWeight.bind(this), blockWeights(this.name, dim, this.args));
     this.built = true;
   }

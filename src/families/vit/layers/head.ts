@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
 import { type LinearName, linearWeights } from '../weights.js';
 
 export type HeadArgs = LayerArgs & {
@@ -30,8 +30,8 @@ export class Head extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const dim = singleShape(inputShape).at(-1) as number;
     if (this.units > 0) {
+      const dim = widthOf(this, inputShape);
       this.rows = addRows(this.addWeight.bind(this), linearWeights(this.name as LinearName, dim, this.units));
     }
     this.built = true;
@@ -48,7 +48,7 @@ export class Head extends tfl.layers.Layer {
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
     const shape = singleShape(inputShape);
-    return [shape[0], this.units || shape.at(-1)!];
+    return [shape[0] ?? null, this.units || (shape.at(-1) ?? null)];
   }
 
   override getConfig(): serialization.ConfigDict {

@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
 import { layerNormWeights, type NormName } from '../weights.js';
 
 export type LayerNormArgs = LayerArgs & { epsilon: number };
@@ -20,7 +20,7 @@ export class LayerNorm extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const dim = singleShape(inputShape).at(-1) as number;
+    const dim = widthOf(this, inputShape);
     this.rows = addRows(this.addWeight.bind(this), layerNormWeights(this.name as NormName, dim));
     this.built = true;
   }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
 
 export type LayerScaleArgs = LayerArgs & {
   /** Value that gamma starts from, e.g. 1e-4. */
@@ -20,7 +20,7 @@ export class LayerScale extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const dim = singleShape(inputShape).at(-1) as number;
+    const dim = widthOf(this, inputShape);
     const init = tfl.initializers.constant({ value: this.initValue });
     this.gammaWeight = this.addWeight(`${this.name}.gamma`, [dim], 'float32', init);
     this.built = true;

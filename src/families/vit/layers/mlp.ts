@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
 import type { BlockConfig } from '../config.js';
 import { mlp } from '../forward.js';
 import { mlpWeights } from '../weights.js';
@@ -35,7 +35,7 @@ export class Mlp extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const dim = singleShape(inputShape).at(-1) as number;
+    const dim = widthOf(this, inputShape);
     const config = { ...this.args, mlpDim: this.args.hiddenDim };
     this.rows = addRows(this.addWeight.bind(this), mlpWeights(this.name, dim, config));
     this.built = true;

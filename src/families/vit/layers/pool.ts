@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
 import { type PoolConfig, poolArgs } from '../config.js';
 import { pool } from '../forward.js';
 import { poolWeights } from '../weights.js';
@@ -22,7 +22,7 @@ export class Pool extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const dim = singleShape(inputShape)[2] as number;
+    const dim = widthOf(this, inputShape);
     this.rows = addRows(this.addWeight.bind(this), poolWeights(this.name, dim, this.args));
     this.built = true;
   }
@@ -32,8 +32,8 @@ export class Pool extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    const [batch, , dim] = singleShape(inputShape);
-    return [batch, (this.args.pool === 'token_mean' ? 2 : 1) * dim!];
+    const [batch] = axesOf(this, inputShape, 3);
+    return [batch, (this.args.pool === 'token_mean' ? 2 : 1) * widthOf(this, inputShape)];
   }
 
   override getConfig(): serialization.ConfigDict {

@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape } from '../../layers/types.js';
+import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
 import { type LinearName, linearWeights } from '../weights.js';
 
 export type PreLogitsArgs = LayerArgs & {
@@ -23,7 +23,7 @@ export class PreLogits extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const dim = singleShape(inputShape)[1] as number;
+    const dim = widthOf(this, inputShape);
     this.rows = addRows(this.addWeight.bind(this), linearWeights(this.name as LinearName, dim, this.units));
     this.built = true;
   }
@@ -34,7 +34,7 @@ export class PreLogits extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    return [singleShape(inputShape)[0], this.units];
+    return [axesOf(this, inputShape, 2)[0], this.units];
   }
 
   override getConfig(): serialization.ConfigDict {

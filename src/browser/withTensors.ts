@@ -1,0 +1,20 @@
+import { chooseBackend } from '../backend.js';
+import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
+import { engineModel } from '../models/create.js';
+import type { VisionTransformer } from '../models/visionTransformer.js';
+import type { WasmModel } from '../models/wasmModel.js';
+import { runtimeOf } from '../models/wasmRuntime.js';
+
+/**
+ * A model of deit-tfjs/wasm with all that needs tensors: predict, features, layersModel. Both compute on one engine, which
+ * ends with the first of the two that is disposed of; the layers get a copy of the weights once they are asked for.
+ *
+ * @throws UserError if tfjs' WASM backend does not start, or the model was disposed of
+ */
+export async function withTensors(model: WasmModel): Promise<VisionTransformer> {
+  const { bound } = await chooseBackend('wasm');
+  if (currentBackendName() === undefined) makeCurrent(bound);
+  const { config, labels, preprocessing, assumptions } = model;
+  const extras = { labels, preprocessing, assumptions };
+  return onBackend(bound, () => engineModel(config, extras, runtimeOf(model.engine), 'wasm'));
+}

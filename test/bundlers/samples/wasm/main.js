@@ -1,0 +1,14 @@
+/** The page for deit-tfjs/wasm, which needs no file beside the script. */
+import { load } from 'deit-tfjs/wasm';
+
+window.run = async (url, picture) => {
+  const blob = await (await fetch(picture)).blob();
+  try {
+    const model = await load(url, { cache: false });
+    const [{ index }] = await model.classify(blob, { topK: 1 });
+    model.dispose();
+    return [index];
+  } catch (error) {
+    return [`${error.name}: ${error.message}`];
+  }
+};

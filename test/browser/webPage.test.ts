@@ -99,8 +99,9 @@ describeInBrowser('the page', () => {
     await page.waitForFunction(() => document.querySelector('#image-name')!.textContent === 'seven.png');
     expect(await visit.text('#predictions')).toBe('');
     await visit.openPanel();
-    await page.locator('summary', { hasText: 'Which files' }).click();
-    expect(await page.locator('#model-panel details').getAttribute('open')).not.toBeNull();
+    const files = page.locator('#model-panel details', { hasText: 'Which files' });
+    await files.locator('summary').click();
+    expect(await files.getAttribute('open')).not.toBeNull();
     release();
     await page.waitForFunction(() => document.querySelectorAll('#predictions li').length > 0);
     expect(await visit.text('#image-name')).toBe('seven.png');

@@ -131,9 +131,7 @@ describeInBrowser('the page', () => {
         (url) => /\/(lib\/[^/]*|worker-[^/]*)\.js$/.test(url) && !/simd(alone|shared)?\.js$/i.test(url),
       );
       expect(scripts.some((url) => url.endsWith('/lib/core.js'))).toBe(true);
-      // Which build of the engine runs is known when the page runs.
-      const imported = [...new Set(scripts)].filter((url) => !/simd(Alone)?\.js$/i.test(url));
-      expect(imported.sort()).toEqual([...prefetched].sort());
+      expect([...new Set(scripts)].sort()).toEqual([...prefetched].sort());
     });
 
     test('a checkpoint and pictures are dropped: PyTorch’s top-5 of each', async () => {

@@ -2,10 +2,12 @@
  * A training step (forward, backward, AdamW; hard distillation) here and in PyTorch eager, turn by turn in one run, from
  * the same weights on the same batch; the losses of the first step are compared.
  *
- *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny] [--rounds 15] [--backends wasm,tensorflow]
- *       [--threads 1,2] [--device cuda] [--batch 64]
+ *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny] [--rounds 15]
+ *       [--backends engine,wasm,tensorflow] [--threads 1,2] [--device cuda] [--batch 64]
  *
- * PYTHON has torch and safetensors. --threads, --device: PyTorch's. WASM has one thread.
+ * PYTHON has torch and safetensors. `engine`: the training engine on WASM, which `deit train` uses there; `wasm`: tfjs'
+ * gradients on WASM, one thread. --threads: the engine's and PyTorch's; --device: PyTorch's. Processor time is that of all
+ * threads: it tells more than the clock where other processes take part of the machine.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,11 +21,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { safetensorsChunks } from '../dist/converters/write/safetensors.js';
 import { stateDictChunks } from '../dist/converters/write/stateDict.js';
 import * as deit from '../dist/src/node/index.js';
+import { EngineSteps } from '../dist/src/train/engineSteps.js';
 import { adamW } from '../dist/src/train/optimizer/index.js';
 import { freshWeights } from '../dist/src/train/startModel.js';
 import { applyGradients, computeGradients, disposeGradients, initialState } from '../dist/src/train/step.js';
 import { makePictures, toPlanes } from './lib/models.mjs';
-import { median } from './lib/race.mjs';
+import { median, processorClock } from './lib/race.mjs';
 
 const MODELS = {
   digits: {
@@ -53,6 +56,8 @@ const MODELS = {
 };
 const LR = 1e-4;
 const WEIGHT_DECAY = 0.05;
+const OPTIMIZER = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: WEIGHT_DECAY, clipGrad: null };
+const DISTILLATION = /** @type {const} */ ({ type: 'hard', alpha: 0.5, tau: 1 });
 const WARM_UP = 3;
 
 /** The batch: pictures, targets and the teacher's logits. */
@@ -64,37 +69,80 @@ function makeBatch({ imgSize: [side], numClasses }, batch) {
   return { pictures, targets, teacher };
 }
 
-/** Steps of our own on a backend: each call is one step and gives its loss. */
-async function ours(backend, { shape, batch }, given) {
-  await deit.useBackend(backend);
+/** A student with fresh weights on the current backend. */
+async function freshStudent(shape) {
   const model = deit.createModel({ ...shape, distilled: true });
   const read = freshWeights(model.config, 'deit', 1);
   const student = deit.studentOf(model, { frozenBlocks: 0, attentionOnly: false });
   for (const [name, weight] of student.weights) {
     const values = await read(name);
-    tf.tidy(() => weight.write(tf.tensor(values, weight.shape)));
+    tf.tidy(() => {
+      weight.write(tf.tensor(values, weight.shape));
+    });
   }
+  return { model, student };
+}
+
+/** Steps on the training engine: each call is one step and gives its loss. */
+async function onEngine(threads, { shape, batch }, given) {
+  await deit.useBackend('wasm');
+  const { model, student } = await freshStudent(shape);
+  /** What a step reads of a configuration. @type {any} */
+  const config = { optimizer: OPTIMIZER, distillation: DISTILLATION, accumulate: 1, emaDecay: null };
+  const engine = await deit.openTrainingEngine(student, config, threads);
+  /** @type {any} */
+  const setup = { config, student, imgSize: shape.imgSize };
+  const steps = new EngineSteps(setup, engine);
+  const logits = tf.tensor2d(given.teacher, [batch, shape.numClasses]);
+  /** @type {any} */
+  const inputs = {
+    pixels: given.pictures,
+    targets: given.targets,
+    count: batch,
+    teacher: { predict: () => logits },
+    dropPathSeed: () => 1,
+  };
+  let count = 0;
+  return {
+    name: `deit-tfjs, ${engine.description}`,
+    async step() {
+      const start = performance.now();
+      const begun = processorClock();
+      const { loss } = await steps.add(inputs);
+      await steps.update({ count: ++count, learningRate: LR });
+      return { loss, ms: performance.now() - start, processor: processorClock() - begun };
+    },
+    async close() {
+      engine.dispose();
+      model.dispose();
+      logits.dispose();
+    },
+  };
+}
+
+/** Steps by tfjs' gradients on a backend. */
+async function byTfjs(backend, { shape, batch }, given) {
+  await deit.useBackend(backend);
+  const { model, student } = await freshStudent(shape);
   const [height, width] = shape.imgSize;
   const inputs = {
     images: tf.tensor4d(given.pictures, [batch, height, width, 3]),
     targets: tf.tensor2d(given.targets, [batch, shape.numClasses]),
     teacherLogits: tf.tensor2d(given.teacher, [batch, shape.numClasses]),
   };
-  const optimizer = adamW(
-    { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: WEIGHT_DECAY, clipGrad: null },
-    student.decays,
-  );
+  const optimizer = adamW(OPTIMIZER, student.decays);
   let state = initialState(optimizer, student);
   let count = 0;
   const use = async () => {
     if (tf.getBackend() !== backend) await tf.setBackend(backend);
   };
   return {
-    name: `deit-tfjs, ${backend}`,
+    name: `deit-tfjs, tfjs' gradients on ${backend}`,
     async step() {
       await use();
       const start = performance.now();
-      const gradients = computeGradients(student, inputs, { type: 'hard', alpha: 0.5, tau: 1 }, () => 1);
+      const begun = processorClock();
+      const gradients = computeGradients(student, inputs, DISTILLATION, () => 1);
       state = applyGradients(student, optimizer, gradients.byWeight, {
         state,
         count: ++count,
@@ -102,7 +150,7 @@ async function ours(backend, { shape, batch }, given) {
       });
       const [loss] = await gradients.total.data();
       disposeGradients(gradients);
-      return { loss, ms: performance.now() - start };
+      return { loss, ms: performance.now() - start, processor: processorClock() - begun };
     },
     async close() {
       await use();
@@ -117,7 +165,12 @@ async function ours(backend, { shape, batch }, given) {
 async function pytorch({ python, device }, threads, { shape, batch }, given) {
   const folder = await mkdtemp(join(tmpdir(), 'deit-bench-train-'));
   const config = deit.resolveConfig({ ...shape, distilled: true });
-  const model = { config, readWeight: freshWeights(config, 'deit', 1) };
+  const model = {
+    config,
+    labels: undefined,
+    preprocessing: deit.preprocessingFor('deit', config.imgSize),
+    readWeight: freshWeights(config, 'deit', 1),
+  };
   await writeFile(join(folder, 'weights.safetensors'), stateDictChunks(model));
   const [side] = shape.imgSize;
   const tensor = (name, dims, values) => ({ name, shape: dims, read: () => values });
@@ -157,15 +210,23 @@ async function measure(name, { python, device, backends, threads, rounds, batch 
   const model = { ...MODELS[name], ...(batch ? { batch } : {}) };
   const given = makeBatch(model.shape, model.batch);
   const contenders = [];
-  for (const backend of backends) contenders.push(await ours(backend, model, given));
+  for (const backend of backends) {
+    const counts = backend === 'engine' ? threads : [undefined];
+    for (const count of counts) {
+      contenders.push(await (count ? onEngine(count, model, given) : byTfjs(backend, model, given)));
+    }
+  }
   for (const count of threads) contenders.push(await pytorch({ python, device }, count, model, given));
   const times = contenders.map(() => []);
+  const processors = contenders.map(() => []);
   const losses = [];
   for (let round = -WARM_UP; round < rounds; round++) {
     for (const [i, contender] of contenders.entries()) {
-      const { loss, ms } = await contender.step();
+      const { loss, ms, processor } = await contender.step();
       if (round === -WARM_UP) losses[i] = loss;
-      if (round >= 0) times[i].push(ms);
+      if (round < 0) continue;
+      times[i].push(ms);
+      processors[i].push(processor);
     }
   }
   for (const contender of contenders) await contender.close();
@@ -175,6 +236,7 @@ async function measure(name, { python, device, backends, threads, rounds, batch 
     who,
     median: median(times[i]),
     least: Math.min(...times[i]),
+    processor: Math.min(...processors[i]),
     firstLoss: losses[i],
   }));
 }
@@ -183,7 +245,7 @@ const { values } = parseArgs({
   options: {
     python: { type: 'string', default: 'python3' },
     models: { type: 'string', default: 'digits,tiny' },
-    backends: { type: 'string', default: 'wasm' },
+    backends: { type: 'string', default: 'engine,wasm' },
     threads: { type: 'string', default: '1,2' },
     rounds: { type: 'string', default: '15' },
     device: { type: 'string', default: 'cpu' },
@@ -199,10 +261,13 @@ for (const name of values.models.split(',')) {
     device: values.device,
     batch: values.batch && Number(values.batch),
   });
-  console.log(`${name}, batches of ${results[0].batch}: ms a step, median (least); the first step's loss`);
-  for (const { who, median: ms, least, firstLoss } of results) {
+  console.log(
+    `${name}, batches of ${results[0].batch}: ms a step, median (least), processor time (least); the first step's loss`,
+  );
+  for (const { who, median: ms, least, processor, firstLoss } of results) {
+    const clock = `${ms.toFixed(1)} (${least.toFixed(1)})`;
     console.log(
-      `  ${who.padEnd(28)} ${ms.toFixed(1).padStart(8)} (${least.toFixed(1)})   ${firstLoss.toFixed(6)}`,
+      `  ${who.padEnd(60)} ${clock.padStart(18)} ${processor.toFixed(1).padStart(9)}   ${firstLoss.toFixed(6)}`,
     );
   }
 }

@@ -38,9 +38,9 @@ const shippedLibrary = {
  */
 const LIBRARY_FILES = [
   'deit-tfjs',
+  'core',
   'engine',
   'convert',
-  'core',
   'rolldown-runtime',
   'convertWithFacts',
   'decode',

@@ -16,5 +16,6 @@ export { openLocalFolder } from './localFolder.js';
 export { type OpenedModel, openCheckpoint, openModel } from './openModel.js';
 export { runTraining } from './runTraining.js';
 export { saveLayersModel, saveModel } from './saveLayersModel.js';
+export { openTrainingEngine } from './train/engine.js';
 export { openTeacher } from './train/openTeacher.js';
 export type { RunHooks, RunResult } from './train/run.js';

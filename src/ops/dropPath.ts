@@ -10,9 +10,16 @@ import * as tf from '@tensorflow/tfjs-core';
 export function dropPath<T extends tf.Tensor>(x: T, rate: number, seed?: number): T {
   if (rate === 0) return x;
   return tf.tidy(() => {
-    const keep = 1 - rate;
     const shape = [x.shape[0] as number, ...x.shape.slice(1).map(() => 1)];
-    const mask = tf.floor(tf.add(tf.randomUniform(shape, 0, 1, 'float32', seed), keep));
-    return tf.mul(x, tf.div(mask, keep)) as T;
+    return tf.mul(x, tf.reshape(dropPathFactors(shape[0]!, rate, seed), shape)) as T;
+  });
+}
+
+/** What dropPath multiplies each sample by: 0, or 1 / (1 − rate); float32 [B]. */
+export function dropPathFactors(batch: number, rate: number, seed?: number): tf.Tensor1D {
+  return tf.tidy(() => {
+    const keep = 1 - rate;
+    const mask = tf.floor(tf.add(tf.randomUniform([batch], 0, 1, 'float32', seed), keep));
+    return tf.div(mask, keep) as tf.Tensor1D;
   });
 }

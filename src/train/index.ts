@@ -1,4 +1,5 @@
 /** Training a student, under a teacher or without one. Runs in Node and in the browser. */
+export type { TrainingEngine } from '../engines/wasm/training/index.js';
 export { DEFAULT_CONFIG, type PartialConfig, type TrainConfig } from './config.js';
 export { headFeatures } from './headFeatures.js';
 export { type Distillation, distillationLoss, softTargetCrossEntropy } from './loss.js';

@@ -1,8 +1,6 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.js';
 import { show } from '../text.js';
-import type { ByWeight, OptimizerState } from './optimizer/index.js';
-import type { Student } from './student.js';
+import type { StepRunner } from './stepRunner.js';
 
 /** A place in a run. */
 export interface Position {
@@ -37,13 +35,6 @@ export interface Snapshot {
   readonly tensors: ReadonlyMap<string, SnapshotTensor>;
 }
 
-/** What changes in training. */
-export interface Trained {
-  readonly student: Student;
-  readonly optimizerState: OptimizerState;
-  readonly ema: ByWeight | undefined;
-}
-
 /** A value as a place in a run. Throws a UserError that names the field that is none. */
 export function requirePosition(value: unknown): Position {
   const { epoch, batch, step, lossSum } = (value ?? {}) as Partial<Position>;
@@ -71,24 +62,20 @@ function isPercent(value: unknown): value is number {
 }
 
 export async function takeSnapshot(
-  trained: Trained,
+  runner: Pick<StepRunner, 'tensors'>,
   position: Position,
   best: Best | null,
 ): Promise<Snapshot> {
   const tensors = new Map<string, SnapshotTensor>();
-  for (const [name, tensor] of trainedTensors(trained)) {
-    // A copy: some backends give a view of their own memory.
-    tensors.set(name, { shape: tensor.shape, values: Float32Array.from(await tensor.data()) });
-  }
+  for (const { name, shape, read } of runner.tensors()) tensors.set(name, { shape, values: await read() });
   return { position, best, tensors };
 }
 
 /** Puts a snapshot's values in place. Throws a UserError, with nothing changed, if it is of another run. */
-export function writeSnapshot(snapshot: Snapshot, trained: Trained): void {
+export function writeSnapshot(snapshot: Snapshot, runner: Pick<StepRunner, 'tensors' | 'restore'>): void {
   requirePosition(snapshot.position);
   requireBest(snapshot.best);
-  const names = new Map(trainedTensors(trained));
-  for (const [name, { shape }] of names) {
+  for (const { name, shape } of runner.tensors()) {
     const found = snapshot.tensors.get(name);
     if (!found) throw new UserError(`the checkpoint has no ${name}; it is of another run`);
     if (String(found.shape) !== String(shape)) {
@@ -100,30 +87,5 @@ export function writeSnapshot(snapshot: Snapshot, trained: Trained): void {
       throw new UserError(`the checkpoint's ${name} has values that are NaN or infinite; it is damaged`);
     }
   }
-  const read = (name: string) => {
-    const { values, shape } = snapshot.tensors.get(name)!;
-    return tf.tensor(values, [...shape], 'float32');
-  };
-  const replace = (prefix: string, byWeight: ByWeight) => {
-    for (const [name, held] of Object.entries(byWeight)) {
-      held.dispose();
-      byWeight[name] = read(`${prefix}/${name}`);
-    }
-  };
-  trained.student.onBackend(() => {
-    tf.tidy(() => {
-      for (const [name, weight] of trained.student.weights) weight.write(read(`weights/${name}`));
-    });
-    for (const [slot, byWeight] of Object.entries(trained.optimizerState))
-      replace(`optimizer/${slot}`, byWeight);
-    if (trained.ema) replace('ema', trained.ema);
-  });
-}
-
-function* trainedTensors({ student, optimizerState, ema }: Trained): Generator<[string, tf.Tensor]> {
-  for (const [name, weight] of student.weights) yield [`weights/${name}`, weight.read()];
-  for (const [slot, byWeight] of Object.entries(optimizerState)) {
-    for (const [name, tensor] of Object.entries(byWeight)) yield [`optimizer/${slot}/${name}`, tensor];
-  }
-  for (const [name, tensor] of Object.entries(ema ?? {})) yield [`ema/${name}`, tensor];
+  runner.restore((name) => snapshot.tensors.get(name)!.values);
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { currentBackend, onBackend } from '../boundBackend.js';
+import type { VitConfig } from '../families/vit/config.js';
 import { isHeadWeight, weightSpecs } from '../families/vit/weights.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { namedWeights } from '../models/weights.js';
@@ -22,6 +23,8 @@ export interface Student {
   predict(x: tf.Tensor4D): tf.Tensor2D;
   /** Runs synchronous tfjs code on the backend that it is trained on, whatever is current. */
   onBackend<T>(run: () => T): T;
+  /** What an engine has to know of one of our vision transformers; `joint`: both heads learn by their mean. */
+  readonly family?: { readonly config: VitConfig; readonly joint: boolean };
 }
 
 /** Which weights learn: all, those of the heads and the last `blocks`, or attention's alone. */
@@ -58,6 +61,7 @@ export function studentOf(model: VisionTransformer, trainable: Trainable, joint 
     forward,
     predict: (x) => model.predict(x),
     onBackend: (run) => model.onBackend(run),
+    family: { config: model.config, joint: joint || !model.predictHeads },
   };
 }
 

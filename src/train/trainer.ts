@@ -1,23 +1,17 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { mixBatch } from '../data/augment/mix.js';
 import type { EvalLoader, TrainBatch, TrainLoader } from '../data/loader.js';
+import type { TrainingEngine } from '../engines/wasm/training/index.js';
 import { UserError } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import type { TrainConfig } from './config.js';
-import { initialEma, updateEma, withEma } from './ema.js';
-import {
-  adamW,
-  type ByWeight,
-  type GradientStep,
-  globalNorm,
-  type OptimizerState,
-} from './optimizer/index.js';
+import { EngineSteps } from './engineSteps.js';
 import { cosineWithWarmup, epochTime } from './schedule.js';
 import { STREAMS, seedFrom } from './seeds.js';
 import { type Best, type Position, type Snapshot, takeSnapshot, writeSnapshot } from './snapshot.js';
-import { applyGradients, computeGradients, disposeGradients, initialState } from './step.js';
+import type { StepRunner } from './stepRunner.js';
 import type { Student } from './student.js';
 import type { Teacher } from './teacher.js';
+import { TfjsSteps } from './tfjsSteps.js';
 
 /** What a training run works on. The caller owns and frees it. */
 export interface TrainSetup {
@@ -36,6 +30,11 @@ export interface TrainSetup {
     | 'seed'
   >;
   readonly student: Student;
+  /**
+   * Computes the steps in place of the student's backend, and holds the weights meanwhile: the student's own are those of
+   * the last epoch's end, of the run's end, or of Trainer.writeWeights.
+   */
+  readonly engine?: TrainingEngine;
   /** Input size, [height, width]. */
   readonly imgSize: readonly [number, number];
   /** Checked by fitTeacher; needed unless distillation is `none`. */
@@ -117,9 +116,7 @@ export function learningRateAt(
  */
 export class Trainer {
   readonly stepsPerEpoch: number;
-  private readonly optimizer: GradientStep;
-  private optimizerState: OptimizerState;
-  private ema: ByWeight | undefined;
+  private readonly steps: StepRunner;
   private position: Position = { epoch: 0, batch: 0, step: 0, lossSum: 0 };
   private best: Best | null = null;
 
@@ -134,9 +131,7 @@ export class Trainer {
       );
     }
     if (student.trainable.length === 0) throw new UserError('no weight is left to train');
-    this.optimizer = adamW(config.optimizer, student.decays);
-    this.optimizerState = initialState(this.optimizer, student);
-    this.ema = config.emaDecay === null ? undefined : initialEma(student);
+    this.steps = setup.engine ? new EngineSteps(setup, setup.engine) : new TfjsSteps(setup);
   }
 
   /** Where the run stands. */
@@ -151,17 +146,13 @@ export class Trainer {
 
   /** Goes on from a snapshot of a run with the same configuration and data. */
   restore(snapshot: Snapshot): void {
-    const { student } = this.setup;
-    const { optimizerState, ema } = this;
-    writeSnapshot(snapshot, { student, optimizerState, ema });
+    writeSnapshot(snapshot, this.steps);
     this.position = snapshot.position;
     this.best = snapshot.best;
   }
 
   snapshot(): Promise<Snapshot> {
-    const { student } = this.setup;
-    const { optimizerState, ema, position, best } = this;
-    return takeSnapshot({ student, optimizerState, ema }, position, best);
+    return takeSnapshot(this.steps, this.position, this.best);
   }
 
   /** Trains to the end, or until hooks.shouldStop; a checkpoint is saved either way. */
@@ -172,19 +163,25 @@ export class Trainer {
       await hooks.save?.(await this.snapshot());
       return true;
     };
-    if (await stopHere()) return 'stopped';
-    while (this.position.epoch < epochs) {
-      if (!(await this.trainEpoch(hooks))) return 'stopped';
-      if (!(await this.endEpoch(hooks))) return 'stopped';
+    try {
+      if (await stopHere()) return 'stopped';
+      while (this.position.epoch < epochs) {
+        if (!(await this.trainEpoch(hooks))) return 'stopped';
+        if (!(await this.endEpoch(hooks))) return 'stopped';
+      }
+      return 'done';
+    } finally {
+      this.writeWeights();
     }
-    return 'done';
+  }
+
+  /** Brings the student's weights up to date, where an engine holds those that are trained. */
+  writeWeights(): void {
+    this.steps.writeWeights();
   }
 
   dispose(): void {
-    for (const slot of Object.values(this.optimizerState)) tf.dispose(slot);
-    if (this.ema) tf.dispose(this.ema);
-    this.optimizerState = {};
-    this.ema = undefined;
+    this.steps.dispose();
   }
 
   /** What is left of the epoch's steps; false if it was stopped. */
@@ -215,40 +212,33 @@ export class Trainer {
   }
 
   private async step(batches: AsyncIterator<TrainBatch>): Promise<StepRecord> {
-    const { config, student, data } = this.setup;
+    const { config, data } = this.setup;
     const { epoch, batch: first, step, lossSum } = this.position;
     const learningRate = learningRateAt(config, this.position, this.stepsPerEpoch);
     const sums = { loss: 0, base: 0, teacher: 0, images: 0 };
-    let gradients: ByWeight | undefined;
-    for (let i = 0; i < config.accumulate; i++) {
-      const next = await batches.next();
-      if (next.done) throw new Error(`${data.name} ended at batch ${first + i} of epoch ${epoch}`);
-      const part = await this.forwardAndBack(next.value, first + i);
-      const sum = gradients;
-      gradients = student.onBackend(() => accumulate(sum, part.gradients));
-      sums.loss += part.loss / config.accumulate;
-      sums.base += part.base / config.accumulate;
-      sums.teacher += (part.teacher ?? 0) / config.accumulate;
-      sums.images += next.value.indices.length;
+    try {
+      for (let i = 0; i < config.accumulate; i++) {
+        const next = await batches.next();
+        if (next.done) throw new Error(`${data.name} ended at batch ${first + i} of epoch ${epoch}`);
+        const part = await this.forwardAndBack(next.value, first + i);
+        sums.loss += part.loss / config.accumulate;
+        sums.base += part.base / config.accumulate;
+        sums.teacher += (part.teacher ?? 0) / config.accumulate;
+        sums.images += next.value.indices.length;
+      }
+    } catch (error) {
+      this.steps.drop();
+      throw error;
     }
-    const mean = student.onBackend(() => averaged(gradients!, config.accumulate));
-    const norm = student.onBackend(() => globalNorm(mean));
-    const gradNorm = (await norm.data())[0]!;
-    norm.dispose();
+    const gradNorm = await this.steps.gradientNorm();
     if (!Number.isFinite(gradNorm)) {
-      tf.dispose(mean);
+      this.steps.drop();
       throw new UserError(
         `step ${step} (epoch ${epoch}, batch ${first}): the gradients are not finite (norm ${gradNorm}), though the ` +
           `loss is ${sums.loss}; ${ADVICE}`,
       );
     }
-    this.optimizerState = applyGradients(student, this.optimizer, mean, {
-      state: this.optimizerState,
-      count: step + 1,
-      learningRate,
-    });
-    tf.dispose(mean);
-    if (this.ema) this.ema = updateEma(this.ema, student, config.emaDecay!);
+    await this.steps.update({ count: step + 1, learningRate });
     const batch = first + config.accumulate;
     this.position = { epoch, batch, step: step + 1, lossSum: lossSum + sums.loss };
     const { loss, base, images } = sums;
@@ -258,46 +248,37 @@ export class Trainer {
 
   /** Gradients of one batch; its losses are read, and must be finite. */
   private async forwardAndBack(samples: TrainBatch, batch: number) {
-    const { config, student, imgSize, teacher, data } = this.setup;
+    const { config, imgSize, teacher, data } = this.setup;
     const { epoch, step } = this.position;
     const numClasses = data.classNames.length;
-    const count = samples.labels.length;
     const mixing = { ...config.mix, numClasses, smoothing: config.labelSmoothing };
     const mixed = mixBatch(samples, imgSize, mixing, seedFrom(config.seed, STREAMS.mix, epoch, batch));
-    const taughtBy = config.distillation.type === 'none' ? undefined : teacher;
-    const { images, targets, teacherLogits } = student.onBackend(() => {
-      const images = tf.tensor4d(mixed.pixels, [count, ...imgSize, 3]);
-      const targets = tf.tensor2d(mixed.targets, [count, numClasses]);
-      return { images, targets, teacherLogits: taughtBy?.predict(images) };
-    });
     let masks = 0;
-    const dropPathSeed = () => seedFrom(config.seed, STREAMS.dropPath, epoch, batch, masks++);
-    const inputs = { images, targets, teacherLogits };
-    const gradients = computeGradients(student, inputs, config.distillation, dropPathSeed);
-    const { byWeight } = gradients;
-    const [loss, base, taught] = await Promise.all(
-      [gradients.total, gradients.base, gradients.teacher].map(async (scalar) => (await scalar?.data())?.[0]),
-    );
-    disposeGradients({ ...gradients, byWeight: {} });
-    tf.dispose(teacherLogits ? [images, targets, teacherLogits] : [images, targets]);
+    const losses = await this.steps.add({
+      ...mixed,
+      count: samples.labels.length,
+      teacher: config.distillation.type === 'none' ? undefined : teacher,
+      dropPathSeed: () => seedFrom(config.seed, STREAMS.dropPath, epoch, batch, masks++),
+    });
+    const { loss, base, teacher: taught } = losses;
     if (!Number.isFinite(loss)) {
-      tf.dispose(byWeight);
       throw new UserError(
         `step ${step} (epoch ${epoch}, batch ${batch}): the loss is ${loss} (labels ${base}` +
           `${taught === undefined ? '' : `, teacher ${taught}`}); images of the batch: ` +
           `${described(data, samples.indices)}; ${ADVICE}`,
       );
     }
-    return { loss: loss!, base: base!, teacher: taught, gradients: byWeight };
+    return losses;
   }
 
   /** Evaluates, keeps the best, saves; false if it was stopped before that was done. */
   private async endEpoch(hooks: TrainHooks): Promise<boolean> {
-    const { student, config } = this.setup;
+    const { config } = this.setup;
     const { epoch, step, lossSum } = this.position;
+    const hasEma = config.emaDecay !== null;
     const val = await this.evaluate(hooks);
-    const ema = val && this.ema ? await withEma(this.ema, student, () => this.evaluate(hooks)) : undefined;
-    if (!val || (this.ema && !ema)) {
+    const ema = val && hasEma ? await this.steps.withEma(() => this.evaluate(hooks)) : undefined;
+    if (!val || (hasEma && !ema)) {
       await hooks.save?.(await this.snapshot());
       return false;
     }
@@ -309,9 +290,13 @@ export class Trainer {
     const record: EpochRecord = { epoch, step, trainLoss, learningRate, val, ema, best };
     if (best) {
       this.best = { epoch, top1, ema: ofMean };
-      const save = async () => hooks.saveBest?.(record);
-      await (ofMean ? withEma(this.ema!, student, save) : save());
+      const save = async () => {
+        this.writeWeights();
+        await hooks.saveBest?.(record);
+      };
+      await (ofMean ? this.steps.withEma(save) : save());
     }
+    this.writeWeights();
     await hooks.onEpoch?.(record);
     this.position = { epoch: epoch + 1, batch: 0, step, lossSum: 0 };
     await hooks.save?.(await this.snapshot());
@@ -320,10 +305,10 @@ export class Trainer {
 
   /** Accuracy on the validation images, or undefined if the run is to stop. */
   private async evaluate(hooks: TrainHooks): Promise<EpochAccuracy | undefined> {
-    const { student, val, imgSize, config } = this.setup;
+    const { val, imgSize, config } = this.setup;
     let done = 0;
     let stopped = false;
-    const { top1, top5, loss } = await evaluate({ ...student, config: { imgSize } }, val, {
+    const { top1, top5, loss } = await evaluate({ ...this.steps.classifier, config: { imgSize } }, val, {
       batchSize: config.evalBatchSize,
       onPrediction: () => void done++,
       onFailure: (_index, message) => {
@@ -340,26 +325,6 @@ export class Trainer {
 }
 
 const ADVICE = 'nothing of this step was kept; lower optimizer.lr or set optimizer.clipGrad, then --resume';
-
-function accumulate(sum: ByWeight | undefined, part: ByWeight): ByWeight {
-  if (!sum) return part;
-  const next: ByWeight = {};
-  for (const [name, gradient] of Object.entries(part)) {
-    next[name] = tf.add(sum[name]!, gradient);
-    tf.dispose([sum[name], gradient]);
-  }
-  return next;
-}
-
-function averaged(sum: ByWeight, count: number): ByWeight {
-  if (count === 1) return sum;
-  const mean: ByWeight = {};
-  for (const [name, gradient] of Object.entries(sum)) {
-    mean[name] = tf.div(gradient, count);
-    gradient.dispose();
-  }
-  return mean;
-}
 
 /** How many images an error names. */
 const NAMED = 4;

@@ -8,7 +8,7 @@ import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
 const NEEDED = { data: { path: 'a' }, val: { path: 'b' }, output: 'c' };
 
 /** Fields of a training configuration: one that is added adds one here. */
-const FIELD_COUNT = 63;
+const FIELD_COUNT = 64;
 
 const resolve = (given: object, fields = {}) =>
   resolveTrainConfig({ ...NEEDED, ...given }, fields, 'my.json');
@@ -27,6 +27,7 @@ test('every field has a meaning, and every group that can be left out is null by
     'init.from',
     'output',
     'saveEverySteps',
+    'threads',
     'val.path',
     'workers',
   ]);

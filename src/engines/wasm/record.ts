@@ -75,7 +75,7 @@ export interface Tiles {
 }
 
 /** By the numbers of assembly/epilogue.ts. */
-const ACTIVATIONS: Record<Activation, number> = {
+export const ACTIVATIONS: Record<Activation, number> = {
   gelu: 1,
   gelu_tanh: 2,
   quick_gelu: 3,

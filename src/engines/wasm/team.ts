@@ -37,7 +37,7 @@ export type StartWorker = (source: string) => EngineWorker;
 export interface TeamOptions {
   readonly module: WebAssembly.Module;
   readonly memory: EngineMemory;
-  readonly kernels: EngineExports;
+  readonly kernels: Pick<EngineExports, 'execute'>;
   /** How many threads compute at once, at least 1. */
   readonly threads: number;
   /** Without it, the calling thread does all the work. */
@@ -49,9 +49,15 @@ const SLICE = 8;
 /** Every task; more than any program has. */
 const ALL = 0x7fffffff;
 
+/** What is to be known of a program to run it. */
+export type RunnableProgram = Pick<
+  Program,
+  'words' | 'start' | 'groups' | 'count' | 'tasks' | 'own' | 'ownBytes' | 'threadBytes'
+>;
+
 /** A run of a program. */
 export interface Run {
-  readonly program: Program;
+  readonly program: RunnableProgram;
   /** Writes its input; anew if it has to be begun anew. */
   readonly prepare: () => void;
   /** Takes its output, before anything else is run. */
@@ -281,7 +287,7 @@ export class Team {
   }
 
   /** Takes part in the job as the calling thread; whether it did the last task. */
-  private compute(program: Program, sleeps: boolean, most: number): boolean {
+  private compute(program: RunnableProgram, sleeps: boolean, most: number): boolean {
     const { kernels, threads } = this.options;
     const { groups, count, ownBytes, threadBytes } = program;
     const own = program.own + threads * threadBytes;
@@ -289,7 +295,7 @@ export class Team {
   }
 
   /** Writes the program and lets workers with numbers below `limit` join. */
-  private open(program: Program, limit: number): void {
+  private open(program: RunnableProgram, limit: number): void {
     const { words } = this;
     const { buffer } = this.options.memory.memory;
     new Int32Array(buffer, program.start, program.words.length).set(program.words);

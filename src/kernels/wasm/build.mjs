@@ -1,15 +1,20 @@
 /**
- * Compiles the assembly/ (AssemblyScript) of this folder, of src/image/wasm and of src/engines/wasm into generated/*.ts
- * there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve. Does nothing
- * when the sources are those of the last build.
+ * Compiles the assembly/ (AssemblyScript) of this folder, of src/image/wasm, of src/engines/wasm and of its training into
+ * generated/*.ts there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve;
+ * and the types of what the binaries export. Does nothing when the sources are those of the last build.
  *
  *     node src/kernels/wasm/build.mjs
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import asc from 'assemblyscript/asc';
+import { exportTypes } from './exportTypes.mjs';
 
 const ROOT = new URL('../../../', import.meta.url);
+
+const ENGINE = 'src/engines/wasm/assembly/';
+/** The builds for 256-bit code have this in place of columns.ts. */
+const WIDE_COLUMNS = 'export const COLS: i32 = 16;\n';
 
 /**
  * The folders with an assembly/, those whose files they import, and their builds: which instructions they use, whether
@@ -39,7 +44,7 @@ const modules = [
       {
         file: 'wideSimd',
         features: ['simd', 'relaxed-simd'],
-        replaced: { 'columns.ts': 'export const COLS: i32 = 16;\n' },
+        replaced: { [`${ENGINE}columns.ts`]: WIDE_COLUMNS },
       },
     ].flatMap(({ file, features, replaced }) => [
       { file, features: [...features, 'threads'], shared: true, replaced },
@@ -47,9 +52,23 @@ const modules = [
         file: `${file}Alone`,
         features,
         shared: false,
-        replaced: { ...replaced, 'control.ts': "export * from './controlAlone';\n" },
+        replaced: { ...replaced, [`${ENGINE}control.ts`]: "export * from './controlAlone';\n" },
       },
     ]),
+  },
+  {
+    folder: 'src/engines/wasm/training/',
+    imports: ['src/engines/wasm/', 'src/kernels/wasm/'],
+    builds: [
+      { file: 'simd', features: ['simd', 'threads'], shared: true },
+      { file: 'relaxedSimd', features: ['simd', 'relaxed-simd', 'threads'], shared: true },
+      {
+        file: 'wideSimd',
+        features: ['simd', 'relaxed-simd', 'threads'],
+        shared: true,
+        replaced: { [`${ENGINE}columns.ts`]: WIDE_COLUMNS },
+      },
+    ],
   },
 ];
 
@@ -68,7 +87,8 @@ async function readSources(folders) {
 
 async function hashOf(sources) {
   const hash = createHash('sha256');
-  hash.update(await readFile(new URL(import.meta.url)));
+  for (const script of ['build.mjs', 'exportTypes.mjs'])
+    hash.update(await readFile(new URL(script, import.meta.url)));
   for (const [name, text] of Object.entries(sources)) hash.update(`${name}\0${text}\0`);
   return hash.digest('hex');
 }
@@ -90,8 +110,7 @@ async function compile(folder, sources, { features, shared, replaced = {} }) {
   for (const feature of features) options.push('--enable', feature);
   let binary;
   const entry = `${folder}assembly/index.ts`;
-  const own = Object.entries(replaced).map(([name, text]) => [`${folder}assembly/${name}`, text]);
-  const texts = { ...sources, ...Object.fromEntries(own) };
+  const texts = { ...sources, ...replaced };
   const { error, stderr } = await asc.main([entry, '--outFile', 'kernels.wasm', ...options], {
     readFile: (name) => texts[name] ?? null,
     writeFile: (name, contents) => {
@@ -120,6 +139,9 @@ for (const { folder, imports = [], builds } of modules) {
   const header = `// Made by src/kernels/wasm/build.mjs from assembly/, sha256 ${await hashOf(sources)}\n`;
   const generated = new URL(`${folder}generated/`, ROOT);
   await mkdir(generated, { recursive: true });
+  const types = new URL('./exports.ts', generated);
+  if (!(await isUpToDate(types, header)))
+    await writeWhole(types, header + exportTypes(`${folder}assembly/index.ts`, sources));
   for (const build of builds) {
     const file = new URL(`./${build.file}.ts`, generated);
     if (await isUpToDate(file, header)) continue;

@@ -1,6 +1,8 @@
 import { totalmem } from 'node:os';
 import type * as tf from '@tensorflow/tfjs-core';
+import { currentBackend } from '../../boundBackend.js';
 import type { EvalLoader, TrainLoader } from '../../data/loader.js';
+import { type TrainingEngine, Untrainable } from '../../engines/wasm/training/index.js';
 import { UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import { countParameters } from '../../families/vit/flops.js';
@@ -12,11 +14,12 @@ import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { assignWeights } from '../../models/weights.js';
 import type { TrainConfig } from '../../train/config.js';
 import { freshWeights, startFrom } from '../../train/startModel.js';
-import { studentOf } from '../../train/student.js';
+import { type Student, studentOf } from '../../train/student.js';
 import { fitTeacher, type Teacher } from '../../train/teacher.js';
 import type { TrainSetup } from '../../train/trainer.js';
 import { openEvalData, openTrainData } from '../data/loaders.js';
 import { type OpenedModel, openModel } from '../openModel.js';
+import { openTrainingEngine } from './engine.js';
 import { openTeacher } from './openTeacher.js';
 
 /** Everything that a run works on, open. */
@@ -53,6 +56,9 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
     open.push(() => model.dispose());
     const changes = await fillIn(model, config, start);
     const joint = student.distilled && config.distillation.type === 'none';
+    const trained = studentOf(model, config.train, joint);
+    const computing = await openEngine(trained, config);
+    if (computing.engine) open.push(() => computing.engine!.dispose());
     const notes = [
       `student ${student.name}: ${model.layersModel.countParams().toLocaleString('en')} weights, ` +
         `input ${student.imgSize.join('×')}, ${classNames.length} classes`,
@@ -60,11 +66,13 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
       `training: ${data.length} images, ${data.name}; validation: ${val.length}, ${val.name}`,
       ...(joint ? ['no teacher: both heads learn from the labels, by the mean of their logits'] : []),
       ...(teacher ? [`teacher ${teacher.name}, ${config.distillation.type} distillation`] : []),
+      ...computing.notes,
     ];
     return {
       config,
       model,
-      student: studentOf(model, config.train, joint),
+      student: trained,
+      engine: computing.engine,
       imgSize: student.imgSize,
       teacher,
       data,
@@ -75,6 +83,21 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** What computes on WASM, and what to say of it; other backends compute themselves. */
+async function openEngine(
+  student: Student,
+  config: TrainConfig,
+): Promise<{ engine?: TrainingEngine; notes: readonly string[] }> {
+  if (currentBackend().name !== 'wasm') return { notes: [] };
+  try {
+    const engine = await openTrainingEngine(student, config, config.threads ?? undefined);
+    return { engine, notes: [`computes: ${engine.description}`] };
+  } catch (error) {
+    if (!(error instanceof Untrainable)) throw error;
+    return { notes: [`computes: tfjs, one thread; the training engine does not take ${error.message}`] };
   }
 }
 

@@ -2,6 +2,7 @@
 import { type WorkerCallOptions, WorkerCalls } from '../../../src/browser/worker/calls.js';
 import type {
   Description,
+  LoadRequest,
   MethodName,
   Methods,
   ModelData,
@@ -37,8 +38,8 @@ export class ModelWorker {
     });
   }
 
-  load(data: ModelData, backend: string, int8: boolean, options: CallOptions): Promise<Description> {
-    return this.call('load', [data, { backend, int8 }], options);
+  load(data: ModelData, request: LoadRequest, options: CallOptions): Promise<Description> {
+    return this.call('load', [data, request], options);
   }
 
   /** The tensors of a file that need not be a model; their histograms can be asked for then. */

@@ -1,5 +1,6 @@
 /** What the page and its worker say to each other. */
 
+import type { ConvertOptions } from '../../../converters/convert.js';
 import type { AnswerMessage, CallMessage } from '../../../src/browser/worker/calls.js';
 import type { HeadFusion } from '../../../src/explain/rollout.js';
 import type { PatchMap, QueryToken } from '../../../src/explain/types.js';
@@ -103,6 +104,8 @@ export interface PatchColors {
 
 export interface LoadRequest {
   readonly backend: string;
+  /** What a checkpoint does not tell of its model. */
+  readonly hints?: ConvertOptions;
   /** Whether to compute with 8-bit weights. */
   readonly int8: boolean;
 }
@@ -191,8 +194,8 @@ export type Progress = readonly [fraction: number, loaded: number, total: number
 export interface SentError {
   readonly name: string;
   readonly message: string;
-  /** What the error is about: the backend, or what was given. */
-  readonly about: 'backend' | 'input';
+  /** What the error is about: the backend, an image that cannot be read, or what else was given. */
+  readonly about: 'backend' | 'image' | 'input';
 }
 
 export type FromWorker = AnswerMessage<Progress, SentError>;

@@ -200,7 +200,7 @@ export function attentionWeights(step: Step, task: i32, scratch: usize): void {
 }
 
 /** scores [t][COLS] to 2^(score - largest of the column), and the reciprocals of the columns' sums to `sums` [COLS]. */
-function exponentials(scores: usize, t: i32, sums: usize): void {
+export function exponentials(scores: usize, t: i32, sums: usize): void {
   const end = scores + <usize>t * COLS_BYTES;
   for (let i: usize = 0; i < COLS_BYTES; i += 32) {
     let mostLeft = v128.load(scores + i);

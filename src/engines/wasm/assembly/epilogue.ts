@@ -32,7 +32,7 @@ export function applyEpilogue(tile: usize, step: Step, offset: usize, residual: 
   else copyTile(tile, y, step.yStride);
 }
 
-function activate(tile: usize, activation: i32): void {
+export function activate(tile: usize, activation: i32): void {
   const end = tile + COLS_BYTES * ROWS;
   switch (activation) {
     case GELU: {
@@ -101,7 +101,7 @@ function activate(tile: usize, activation: i32): void {
   }
 }
 
-function scaleTile(tile: usize, scale: usize): void {
+export function scaleTile(tile: usize, scale: usize): void {
   for (let row = 0; row < ROWS; row++) {
     for (let i: usize = 0; i < COLS_BYTES; i += 32) {
       const l = f32x4.mul(v128.load(tile + i), v128.load(scale + i));

@@ -25,7 +25,7 @@ const ATTENTION_WEIGHTS: i32 = 10;
  */
 // @ts-ignore: decorator
 @unmanaged
-class Group {
+export class Group {
   steps: usize;
   count: i32;
   /** Tiles of rows, into how many parts they are cut, and the columns. */
@@ -53,15 +53,23 @@ const GROUP_BYTES: usize = 32;
 export function execute(
   groups: usize, count: i32, control: usize, own: usize, scratch: usize, sleeps: bool, most: i32,
 ): bool {
-  const last = groups + <usize>count * GROUP_BYTES;
   forgetPacked(own);
+  return executeGroups(groups, count, control, own, scratch, sleeps, most, runTask);
+}
+
+/** The same for any kind of steps: `run` does a task of a group. */
+export function executeGroups(
+  groups: usize, count: i32, control: usize, own: usize, scratch: usize, sleeps: bool, most: i32,
+  run: (group: Group, task: i32, own: usize, scratch: usize) => void,
+): bool {
+  const last = groups + <usize>count * GROUP_BYTES;
   while (most-- > 0) {
     const task = takeTask(control);
     while (groups < last && task >= changetype<Group>(groups).end) groups += GROUP_BYTES;
     if (groups == last) return false;
     const group = changetype<Group>(groups);
     if (!waitFor(control, group.start, sleeps) || isStopped(control)) return false;
-    runTask(group, task - group.start, own, scratch);
+    run(group, task - group.start, own, scratch);
     if (finishTask(control, group.end) == changetype<Group>(last - GROUP_BYTES).end) return true;
   }
   return false;

@@ -1,0 +1,10 @@
+/** The training engine: forward, backward and AdamW on shared memory of its own, on several threads. */
+export {
+  createTrainingEngine,
+  type GradientBatch,
+  type TrainingEngine,
+  type TrainingEngineOptions,
+  type TrainingForward,
+} from './engine.js';
+export { Untrainable } from './record.js';
+export type { BufferName } from './weightSpace.js';

@@ -1,0 +1,58 @@
+/** The compiled AssemblyScript of training/assembly. */
+import { probeSimd } from '../../../kernels/wasm/featureProbe.js';
+import { type EngineModule, isFaster, type ModuleOptions } from '../module.js';
+import { sameTraining } from './bitCheck.js';
+import type { Exports as TrainingExports } from './generated/exports.js';
+import type { Sizes } from './plan.js';
+import { type Shape, Untrainable } from './record.js';
+
+export type MachineOptions = Pick<ModuleOptions, 'simd' | 'compile'>;
+
+export type { Exports as TrainingExports } from './generated/exports.js';
+
+export function instantiateTraining(module: WebAssembly.Module, memory: WebAssembly.Memory): TrainingExports {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as TrainingExports;
+}
+
+/** What recordings and plans need to know of a build. */
+export function sizesOf(kernels: TrainingExports): Sizes & Shape {
+  const { productOwnBytes, productScratchBytes, attendScratchBytes, attendGradientScratchBytes } = kernels;
+  return {
+    rows: kernels.tileRows(),
+    columns: kernels.tileColumns(),
+    chunk: kernels.chunkRows(),
+    productOwnBytes,
+    productScratchBytes,
+    attendScratchBytes,
+    attendGradientScratchBytes,
+    normScratchBytes: kernels.normScratchBytes,
+  };
+}
+
+/** Each a module of its own, so that none but the one that runs is read. */
+const BUILDS = {
+  simd: () => import('./generated/simd.js'),
+  relaxedSimd: () => import('./generated/relaxedSimd.js'),
+  wideSimd: () => import('./generated/wideSimd.js'),
+};
+
+async function readBuild(name: keyof typeof BUILDS): Promise<Uint8Array<ArrayBuffer>> {
+  const { default: text } = await BUILDS[name]();
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+/** The best build for this machine, as compileEngine chooses it for Node. */
+export async function compileTraining({ simd, compile }: MachineOptions): Promise<EngineModule> {
+  const support = simd ?? probeSimd();
+  if (support === 'none') throw new Untrainable('a machine without SIMD');
+  if (support === 'relaxed' && compile) {
+    const binary = await readBuild('wideSimd');
+    const wide = compile(binary, true);
+    const plain = wide && compile(binary, false);
+    if (plain && sameTraining(wide, plain) && isFaster(wide, plain, true)) {
+      return { module: wide, bits: 256, simd: support };
+    }
+  }
+  const module = await WebAssembly.compile(await readBuild(support === 'relaxed' ? 'relaxedSimd' : 'simd'));
+  return { module, bits: 128, simd: support };
+}

@@ -37,7 +37,12 @@ function report(name, milliseconds) {
   console.log(`${name.padEnd(20)} ${milliseconds.toFixed(2)} ms`);
 }
 
-const data = { format: 'folder', path: positionals[0], split: 'train', limit: Number(values.limit) };
+const data = /** @type {const} */ ({
+  format: 'folder',
+  path: positionals[0],
+  split: 'train',
+  limit: Number(values.limit),
+});
 const set = await openDataset(data);
 const pictures = [];
 const begin = processorTime();
@@ -51,12 +56,12 @@ function measure(name, work) {
   report(name, (processorTime() - start) / set.length);
 }
 
-const size = [224, 224];
+const size = /** @type {const} */ ([224, 224]);
 const preprocessing = preprocessingFor('deit', size);
 const { augment } = DEFAULT_CONFIG;
 const crop = (i) => randomResizedCrop(pictures[i], size, augment.randomResizedCrop, randomFor(1, i));
 const crops = pictures.map((_, i) => crop(i));
-const grey = [124, 116, 104];
+const grey = /** @type {const} */ ([124, 116, 104]);
 measure('randomResizedCrop', crop);
 measure('rotate', (i) => rotate(crops[i], 27, grey));
 measure('shearX', (i) => shearX(crops[i], 0.27, grey));

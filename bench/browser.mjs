@@ -68,7 +68,7 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     const kernels = kernelsOf(backend);
     const { layersModel } = model;
     const forward = async () => {
-      const y = layersModel.predict(x);
+      const y = /** @type {import('@tensorflow/tfjs-core').Tensor} */ (layersModel.predict(x));
       const logits = await y.data();
       y.dispose();
       return logits;
@@ -76,11 +76,19 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     contenders[backend] = () => model.predictPixels(nhwc, 1);
     if (backend === 'wasm') {
       contenders['wasm, tfjs with own kernels'] = forward;
+      contenders['wasm, logits and attention'] = async () => (await deit.inspect(model, x)).logits;
+      // Without an engine: a model that was created has none.
+      const layers = deit.createModel(name);
+      contenders['wasm, logits and attention by tfjs'] = async () => {
+        await deit.inspect(layers, x);
+        return last;
+      };
+      const last = await model.predictPixels(nhwc, 1);
       const int8 = await deit.load(checkpoint, { backend, quantize: 'int8' });
       contenders['wasm, int8'] = () => int8.predictPixels(nhwc, 1);
       const int8Layers = int8.layersModel;
       contenders['wasm, int8, tfjs with own kernels'] = async () => {
-        const y = int8Layers.predict(x);
+        const y = /** @type {import('@tensorflow/tfjs-core').Tensor} */ (int8Layers.predict(x));
         const logits = await y.data();
         y.dispose();
         return logits;
@@ -97,7 +105,7 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     };
   }
   if (hasOrt) {
-    const ort = await import('/ort/ort.wasm.min.mjs');
+    const ort = await import(/** @type {any} */ ('/ort/ort.wasm.min.mjs'));
     ort.env.wasm.numThreads = threads;
     const session = await ort.InferenceSession.create('/ort-model/tiny.onnx', {
       executionProviders: ['wasm'],
@@ -126,13 +134,15 @@ async function profileOne(name) {
   const engine = globalThis.deit.tf.engine();
   const runKernel = engine.runKernel.bind(engine);
   const calls = [];
-  engine.runKernel = (kernel, inputs, attrs) => {
+  /** @type {(...args: any[]) => any} */
+  const timed = (kernel, inputs, attrs) => {
     const start = performance.now();
     const result = runKernel(kernel, inputs, attrs);
     for (const each of [result].flat()) each.dataSync?.();
     calls.push([kernel, performance.now() - start]);
     return result;
   };
+  engine.runKernel = timed;
   try {
     await globalThis.contenders[name]();
   } finally {

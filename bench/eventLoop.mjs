@@ -69,7 +69,7 @@ async function makeImages(folder) {
 /** Processor time of the main thread in ms, where the system tells it (Linux): what it waits for a core is not in it. */
 function openClock() {
   try {
-    const file = openSync('/proc/self/schedstat');
+    const file = openSync('/proc/self/schedstat', 'r');
     const text = Buffer.alloc(100);
     return () => Number(text.toString('latin1', 0, readSync(file, text, 0, 100, 0)).split(' ')[0]) / 1e6;
   } catch {

@@ -25,14 +25,17 @@ async function profile(forward, rounds) {
   const engine = tf.engine();
   const runKernel = engine.runKernel.bind(engine);
   const perRound = [];
+  /** @type {Record<string, number>} */
   let sums = {};
-  engine.runKernel = (name, inputs, attrs) => {
+  /** @type {(...args: any[]) => any} */
+  const timed = (name, inputs, attrs) => {
     const start = performance.now();
     const result = runKernel(name, inputs, attrs);
     const shape = name === 'DeitLinear' ? ` ${inputs.kernel.shape.join('×')}` : '';
     sums[name + shape] = (sums[name + shape] ?? 0) + performance.now() - start;
     return result;
   };
+  engine.runKernel = timed;
   for (let round = 0; round < rounds; round++) {
     sums = {};
     const start = performance.now();
@@ -49,7 +52,9 @@ async function profile(forward, rounds) {
 
 await useBackend('wasm');
 await unregisterWasmKernels();
-const { simd } = await registerWasmKernels({ simd: options.simd });
+const { simd } = await registerWasmKernels({
+  simd: /** @type {'simd' | 'relaxed'} */ (options.simd),
+});
 console.log(`node ${process.version}, kernels ${simd}, batch ${batch}`);
 for (const name of options.models.split(',')) {
   const model = makeModel(name);

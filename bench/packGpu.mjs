@@ -56,7 +56,7 @@ function copyTfjs(from, to) {
 }
 
 /** Copies a folder without what is left out. */
-function copy(from, to, taken = () => true) {
+function copy(from, to, taken = (/** @type {string} */ _file) => true) {
   const filter = (file) => !LEFT_OUT.test(file.slice(from.length)) && taken(file.slice(from.length));
   cpSync(from, to, { recursive: true, filter });
 }

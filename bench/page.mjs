@@ -41,7 +41,7 @@ function answered(page, name) {
       document.querySelector('#image-name').textContent === wanted &&
       document.querySelector('#predictions-state').textContent === '' &&
       document.querySelectorAll('#predictions li').length > 0 &&
-      !document.querySelector('#heat').hidden,
+      !document.getElementById('heat').hidden,
     name,
     { timeout: 120_000 },
   );
@@ -136,7 +136,7 @@ const STEPS = {
   'a model loaded': async (page) => {
     await page.locator('#change-model').click();
     await page.locator('#use-digits').click();
-    await page.waitForFunction(() => document.querySelector('#loading').hidden);
+    await page.waitForFunction(() => document.getElementById('loading').hidden);
     await answered(page, 'digit 3, number 18');
   },
 };
@@ -181,7 +181,9 @@ async function photographs() {
     .setInputFiles(Array.from({ length: count }, (_, i) => join(folder, `${i}.jpg`)));
   const sizes = [];
   for (let i = 0; i < count; i++) {
-    await page.locator(`#strip button[aria-label="${i}.jpg"]`).evaluate((button) => button.click());
+    await page
+      .locator(`#strip button[aria-label="${i}.jpg"]`)
+      .evaluate((/** @type {HTMLElement} */ button) => button.click());
     await answered(page, `${i}.jpg`);
     if ((i + 1) % 10 === 0) sizes.push([i + 1, await rendererMegabytes()]);
   }

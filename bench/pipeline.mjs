@@ -72,7 +72,7 @@ const filesOf = (count) => Array.from({ length: count }, (_, i) => folder.descri
  * Runs a sequence of batches to its end.
  *
  * @param skip batches before the clock starts
- * @returns {wall, processor, startUp}: ms a picture, the latter of all threads together; ms before the clock started
+ * @returns wall and processor time in ms a picture, the latter of all threads together; ms before the clock started
  */
 async function timed(makeBatches, skip) {
   const start = performance.now();
@@ -88,7 +88,11 @@ async function timed(makeBatches, skip) {
   return { wall: wall / pictures, processor: processor / pictures, startUp: begun[0] - start };
 }
 
-const model = await load(modelPath, { backend: native ? backend : 'wasm', quantize, threads });
+const model = await load(modelPath, {
+  backend: native ? backend : 'wasm',
+  quantize: /** @type {'int8' | undefined} */ (quantize),
+  threads,
+});
 
 /** Decodes files and nothing more; the threads end with the iteration. */
 async function* prepare(files) {

@@ -49,8 +49,14 @@ function measure(work) {
 function byWindows(x, matrices) {
   const [count, height, width] = x.shape;
   return tf.tidy(() => {
-    const border = [1, 1];
-    const padded = tf.pad(x, [[0, 0], border, border, [0, 0]]);
+    /** @type {[number, number][]} */
+    const border = [
+      [0, 0],
+      [1, 1],
+      [1, 1],
+      [0, 0],
+    ];
+    const padded = tf.pad(x, border);
     const outputs = matrices.map((matrix, group) => {
       const taps = Array.from({ length: 9 }, (_, tap) =>
         tf.slice(padded, [0, Math.floor(tap / 3), tap % 3, group * GROUP], [count, height, width, GROUP]),
@@ -69,7 +75,9 @@ function convolutions() {
     [14, 1232],
     [7, 3024],
   ]) {
+    /** @type {tf.Tensor4D} */
     const x = tf.randomNormal([batch, side, side, channels]);
+    /** @type {tf.Tensor4D[]} */
     const kernels = Array.from({ length: channels / GROUP }, () => tf.randomNormal([3, 3, GROUP, GROUP]));
     const matrices = kernels.map((kernel) => tf.clone(tf.reshape(kernel, [9 * GROUP, GROUP])));
     const split = measure(() => groupedConvolve3x3(x, kernels, 1));
@@ -94,7 +102,7 @@ async function network(path) {
   if (options.logits) {
     const bytes = new Uint8Array(readFileSync(options.logits));
     const expected = new Float32Array(bytes.buffer);
-    const found = model.predict(one).dataSync();
+    const found = Array.from(model.predict(one).dataSync());
     const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     const off = found.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
     console.log(`largest difference from PyTorch's logits, relative to the largest: ${off / largest}`);

@@ -74,9 +74,10 @@ async function openAll(list, common, loads) {
         const child = await startChild({ ...contender, ...common, python: needsPython && settings.python });
         opened.set(title, { title, child, loads: [...(before?.loads ?? []), child.load] });
       } catch (error) {
-        left.set(title, error.message);
+        const { message } = /** @type {Error} */ (error);
+        left.set(title, message);
         opened.delete(title);
-        say(`${title}: left out (${error.message})`);
+        say(`${title}: left out (${message})`);
       }
     }
   }
@@ -108,13 +109,14 @@ async function race(contenders, batch, clock) {
   return results;
 }
 
-/** One contender's figures: {title, load, peak, perPicture: [ms for each batch size], difference}. */
+/** One contender's figures: title, load, peak, perPicture (ms for each batch size), difference. */
 async function measure(list, common, batches, loads) {
   const { contenders, left } = await openAll(list, common, loads);
   // With one thread the processor's clock leaves out what other programs take of the machine.
   const clock = common.threads === 1 && settings.clock === 'processor' ? 'processor' : 'wall';
   const rows = contenders.map(({ title, child, loads: times }) => ({
     title,
+    difference: undefined,
     load: median(times),
     peaks: [child.peak],
     perPicture: [],

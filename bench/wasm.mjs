@@ -64,19 +64,24 @@ export async function openOrtWeb(file, planes, shape, threads = 1) {
 }
 
 /**
- * @param options {models, rounds, batch, size, simd, plain, clock}: names of DeiT sizes; timed runs of each contender;
- *   pictures in a batch; their side in pixels; 'simd' to use no fused multiply-add; whether to run the plain ops; a clock
- *   of lib/race.mjs
- * @param report called with each model's result as it comes
- * @returns for each model {model, simd, ours, plain, ort, ratio, difference}: medians in ms, ours / ort, and the largest
- *   difference of our logits and onnxruntime's as a part of the largest logit
+ * @param {object} options
+ * @param {string[]} [options.models] names of DeiT sizes
+ * @param {number} [options.rounds] timed runs of each contender
+ * @param {number} [options.batch] pictures in a batch
+ * @param {number} [options.size] their side in pixels
+ * @param {string} [options.simd] 'simd' to use no fused multiply-add
+ * @param {boolean} [options.plain] whether to run the plain ops
+ * @param {() => number} [options.clock] of lib/race.mjs
+ * @param {(result: Record<string, any>) => void} [report] called with each model's result as it comes
+ * @returns for each model medians in ms, ours / ort, and the largest difference of our logits and onnxruntime's as a part
+ *   of the largest logit
  */
 export async function measureWasm(options = {}, report = () => {}) {
   const { models = ['tiny', 'small', 'base'], rounds = 15, batch = 1, size = 224, plain = true } = options;
   addPlainBackend();
   await tf.setBackend('wasm');
   await unregisterWasmKernels();
-  const { simd } = await registerWasmKernels({ simd: options.simd });
+  const { simd } = await registerWasmKernels({ simd: /** @type {'simd' | 'relaxed'} */ (options.simd) });
   const pictures = makePictures(batch, size);
   const planes = toPlanes(pictures, batch, size);
   const shape = [batch, size, size, 3];

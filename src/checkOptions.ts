@@ -45,13 +45,12 @@ export function checkOptions(
   }
   const names = Object.keys(known);
   for (const [field, value] of Object.entries(options)) {
-    const kind = Object.hasOwn(known, field) ? known[field] : undefined;
-    if (!kind) {
+    if (!names.includes(field)) {
       const [near] = nearest(field, names);
       const hint = near ? `did you mean ${near}?` : `it has ${names.join(', ')}`;
       throw new UserError(`${what} has no option "${oneLine(field.slice(0, 60))}"; ${hint}`);
     }
-    const [expected, test] = KINDS[kind];
+    const [expected, test] = KINDS[known[field]!];
     if (value === undefined || test(value)) continue;
     throw new UserError(`${what}: ${field} is ${expected}, got ${describeValue(value)}`);
   }

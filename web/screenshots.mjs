@@ -12,6 +12,7 @@ const digits = fileURLToPath(new URL('../examples/digits/val/', import.meta.url)
 const docs = fileURLToPath(new URL('../docs/screenshots/', import.meta.url));
 
 const LAPTOP = { viewport: { width: 1366, height: 768 } };
+/** @type {Record<string, import('playwright-core').BrowserContextOptions>} */
 const VIEWS = {
   light: { ...LAPTOP, colorScheme: 'light' },
   dark: { ...LAPTOP, colorScheme: 'dark' },
@@ -74,7 +75,7 @@ async function answered(page, picture) {
     (wanted) =>
       document.querySelector('#image-name').textContent === wanted &&
       document.querySelector('#predictions-state').textContent === '' &&
-      !document.querySelector('#heat').hidden,
+      !document.getElementById('heat').hidden,
     picture,
   );
 }

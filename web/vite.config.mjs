@@ -36,7 +36,15 @@ const shippedLibrary = {
  * What the model's worker imports one after the other comes while the page itself is read. Prefetched and not preloaded:
  * browsers warn of a preload that the page itself does not use.
  */
-const LIBRARY_FILES = ['deit-tfjs', 'core', 'rolldown-runtime', 'convertWithFacts', 'decode'];
+const LIBRARY_FILES = [
+  'deit-tfjs',
+  'core',
+  'engine',
+  'convert',
+  'rolldown-runtime',
+  'convertWithFacts',
+  'decode',
+];
 const prefetchForWorker = {
   name: 'prefetch-for-worker',
   transformIndexHtml: {

@@ -1,10 +1,7 @@
 /** deit-tfjs on tfjs' backends, as `deit.load` gives it: native TensorFlow, or the plain ops of a backend. */
 import { join } from 'node:path';
 
-/**
- * @param options {folder, size, backend, plain}: `plain` runs the layers' ops as TensorFlow.js has them, without kernels
- *   and graphs of our own
- */
+/** `plain` runs the layers' ops as TensorFlow.js has them, without kernels and graphs of our own. */
 export async function open({ folder, size, backend, plain }) {
   const tf = await import('@tensorflow/tfjs-core');
   const model = plain ? await loadPlain(tf, folder, backend) : await load(folder, backend);

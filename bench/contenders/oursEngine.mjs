@@ -1,8 +1,8 @@
 /** deit-tfjs' WASM engine: a program on memory and threads of its own. */
 import { join } from 'node:path';
 
-/** @param options {folder, size, threads, quantize, wide, simd}: `wide` false for 128-bit operations, `simd` the most to use */
-export async function openEngine({ folder, size, threads, quantize, wide = true, simd }) {
+/** `wide` is false for 128-bit operations, `simd` the most to use. */
+export async function openEngine({ folder, size, threads, quantize, wide = true, simd = undefined }) {
   const { createWasmEngine } = await import('../../dist/src/engines/wasm/index.js');
   const { compileOptimized, startNodeWorker } = await import('../../dist/src/node/wasmEngine.js');
   const { openModel } = await import('../../dist/src/node/openModel.js');

@@ -20,7 +20,7 @@ const client = new PjrtClient(api, api.isCuda ? { preallocate: false } : {});
 const weights = namedWeights(model.layersModel);
 const runtime = await XlaRuntime.create(client, new ProgramCache(client, programFolder()), {
   model: programModel(model.config),
-  read: async (key) => weights.get(key).read().dataSync(),
+  read: async (key) => /** @type {Float32Array} */ (weights.get(key).read().dataSync()),
   dtype,
   attention,
 });

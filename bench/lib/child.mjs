@@ -30,7 +30,7 @@ try {
   await contender.run(pictures.subarray(0, length), 1);
   answer({ load: wallClock() - start, peak: peakMegabytes() });
 } catch (error) {
-  answer({ error: String(error?.message ?? error).split('\n')[0] });
+  answer({ error: String(error instanceof Error ? error.message : error).split('\n')[0] });
   process.exit(1);
 }
 

@@ -25,7 +25,7 @@ export async function writeLayers(folder, name, size = 224) {
   const model = makeModel(name, size);
   const weights = namedWeights(model.layersModel);
   const { config, preprocessing, labels } = model;
-  const readWeight = async (key) => weights.get(key).read().dataSync();
+  const readWeight = async (key) => /** @type {Float32Array} */ (weights.get(key).read().dataSync());
   const writable = { config, preprocessing, labels, readWeight };
   await writeFolder(folder, (sink) => writeLayersModel(writable, sink));
   return { model, writable };

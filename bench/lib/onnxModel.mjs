@@ -153,7 +153,7 @@ export function onnxModel(model, batch, input = 'images') {
   const projection = graph.floats(
     'patch_embed.kernel',
     [dim, config.inChans, config.patchSize, config.patchSize],
-    toOihw(kernel.dataSync(), kernel.shape),
+    toOihw(kernel.dataSync(), /** @type {[number, number, number, number]} */ (kernel.shape)),
   );
   const grid = graph.op('Conv', [input, projection, weight('patch_embed.bias')], {
     kernel_shape: [config.patchSize, config.patchSize],

@@ -2,7 +2,7 @@
 
 /**
  * @param openBatch gives {run, dispose} for a batch size
- * @returns {run(pictures, batch), dispose} for all of them
+ * @returns what runs a batch of any size, and disposes of all of them
  */
 export function perBatch(openBatch) {
   let size = 0;

@@ -14,7 +14,7 @@ export const CONVERTER = [
 ];
 
 /**
- * @returns {seconds, processor, megabytes}: wall and processor time in s, peak memory in MB
+ * @returns wall and processor time in s, peak memory in MB
  * @throws Error with the last line that it said, if it fails
  */
 export async function runProgram(command, args) {

@@ -15,8 +15,8 @@ function threadLimits(threads) {
 }
 
 /**
- * @param options {module or python, folder, name, size, threads, …}: as lib/child.mjs and contenders/pytorch.py take it
- * @returns {load, peak, ask(batch, runs), end()}
+ * @param options module or python, folder, name, size, threads, …, as lib/child.mjs and contenders/pytorch.py take them
+ * @returns its load and peak, ask(batch, runs) and end()
  * @throws Error with what the contender said, if it does not open
  */
 export async function startChild(options) {

@@ -88,7 +88,7 @@ async function outcome(row, run) {
   try {
     made = await run();
   } catch (error) {
-    if (!(error instanceof UserError)) return { state: 'crash', why: error.stack };
+    if (!(error instanceof UserError)) return { state: 'crash', why: /** @type {Error} */ (error).stack };
     return { state: 'refused', why: error.message };
   }
   const assumed = made.assumptions.map(({ field }) => field);

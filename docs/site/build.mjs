@@ -19,7 +19,9 @@ const { status } = spawnSync(
 );
 if (status !== 0) process.exit(status ?? 1);
 
-const pages = readdirSync(site, { recursive: true }).filter((name) => name.endsWith('.html'));
+const pages = readdirSync(site, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.html'),
+);
 /**
  * A folder of the repository has no page here: what was a link to it is its text. That it is there at all is seen to by
  * test/package/docs.test.ts.

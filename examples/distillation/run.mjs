@@ -14,7 +14,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import * as tf from '@tensorflow/tfjs-core';
 import * as deit from 'deit-tfjs/node';
 import { trainConvnet } from '../lib/convnet.mjs';
 
@@ -90,19 +89,12 @@ async function train(mode, seed) {
 async function top1Of(folder) {
   const model = await deit.load(join(folder, 'last'), { backend: BACKEND });
   const { preprocessing } = model;
-  const data = { format: 'cifar10', path, split: 'test', limit: null };
+  const data = /** @type {const} */ ({ format: 'cifar10', path, split: 'test', limit: null });
   const val = await deit.openEvalData({ data, preprocessing, workers: 1 });
-  let correct = 0;
-  for await (const { pixels, labels } of val.batches(250)) {
-    const logits = model.predict(tf.tensor4d(pixels, [labels.length, 32, 32, 3]));
-    const choices = await tf.argMax(logits, -1).data();
-    correct += labels.reduce((sum, label, i) => sum + (choices[i] === label), 0);
-    logits.dispose();
-  }
-  const { length } = val;
+  const { top1 } = await deit.evaluate(model, val, { batchSize: 250 });
   await val.close();
   model.dispose();
-  return (100 * correct) / length;
+  return top1;
 }
 
 const teacherTop1 = await teach();

@@ -57,6 +57,7 @@ export async function trainConvnet(student, { name, epochs, stages }, path, outp
   });
   await deit.useBackend(config.backend);
   const { augment, seed, workers } = config;
+  /** @type {[number, number]} */
   const imgSize = [student.model.imgSize, student.model.imgSize];
   const preprocessing = deit.preprocessingFor(config.preset, imgSize);
   const data = await deit.openTrainData({ data: config.data, augment, preprocessing, seed, workers });

@@ -116,6 +116,7 @@ const virtualModules = (sources) => ({
   load: (id) => sources[id.slice(1)],
 });
 
+/** @type {import('vite').InlineConfig} */
 const common = {
   root,
   configFile: false,
@@ -124,10 +125,14 @@ const common = {
   publicDir: false,
 };
 
+/** What Vite has built, of one entry and not watched. */
+const buildOnce = async (/** @type {import('vite').InlineConfig} */ config) =>
+  /** @type {import('vite').Rolldown.RolldownOutput} */ (await build(config));
+
 /** The modules of the entry `wasm`: those that it imports at once, and those that it may import later. */
 const wasmModules = await modulesOf(WASM_ENTRY);
 
-const bundle = await build({
+const bundle = await buildOnce({
   ...common,
   plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable],
   build: {
@@ -161,7 +166,7 @@ await buildInlined();
 
 /** Paths of the modules that an entry imports at once, and of those that these import later. */
 async function modulesOf(entry) {
-  const { output } = await build({
+  const { output: all } = await buildOnce({
     ...common,
     plugins: [noNodeModules],
     build: {
@@ -171,6 +176,7 @@ async function modulesOf(entry) {
       rolldownOptions: { input: entry, preserveEntrySignatures: 'strict' },
     },
   });
+  const output = all.filter((part) => part.type === 'chunk');
   const byName = new Map(output.map((chunk) => [chunk.fileName, chunk]));
   const files = (chunks) => chunks.flatMap(({ moduleIds }) => moduleIds).filter((id) => isAbsolute(id));
   const first = new Set();
@@ -224,7 +230,7 @@ async function inlinedWorker() {
   const entry = `import ${JSON.stringify(join(root, 'dist/src/browser/setup.js'))};
 import { serveWorker } from ${JSON.stringify(join(root, 'dist/src/browser/worker/serve.js'))};
 serveWorker();`;
-  const { output } = await build({
+  const { output } = await buildOnce({
     ...common,
     plugins: [virtualModules({ worker: entry }), noNodeModules, noOuterVariable],
     build: {
@@ -243,7 +249,7 @@ serveWorker();`;
   return output[0].code;
 }
 
-const moduleIds = bundle.output.flatMap((chunk) => chunk.moduleIds ?? []);
+const moduleIds = bundle.output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
 const licenses = thirdPartyLicenses(moduleIds, ['@tensorflow/tfjs-backend-wasm']);
 await writeFile(join(outDir, 'THIRD_PARTY_LICENSES.txt'), licenses);
 
@@ -261,7 +267,9 @@ for (const [entry, most] of Object.entries(MAX_GZIPPED)) {
 function filesOf(file, found = new Set()) {
   if (found.has(file)) return found;
   found.add(file);
-  for (const each of bundle.output.find(({ fileName }) => fileName === file).imports) filesOf(each, found);
+  const chunk = bundle.output.find(({ fileName }) => fileName === file);
+  if (chunk?.type !== 'chunk') throw new Error(`the bundle has no ${file}`);
+  for (const each of chunk.imports) filesOf(each, found);
   return found;
 }
 await writeFile(STAMP, inputs);

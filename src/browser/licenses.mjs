@@ -14,9 +14,10 @@ const NOTICES = fileURLToPath(new URL('./notices.txt', import.meta.url));
  *
  * @param moduleIds paths of the modules, as the bundler has them
  * @param others names of packages of which files are copied beside the bundle
+ * @param {{ notices?: boolean }} [options] whether the bundle holds code of notices.txt
  * @throws Error if a package's licence cannot be found, so that none is left out
  */
-export function thirdPartyLicenses(moduleIds, others) {
+export function thirdPartyLicenses(moduleIds, others, { notices = true } = {}) {
   const folders = new Set(moduleIds.map(packageFolder).filter(Boolean));
   for (const name of others) folders.add(join(root, 'node_modules', name));
   const byText = new Map();
@@ -32,7 +33,7 @@ export function thirdPartyLicenses(moduleIds, others) {
   }
   const parts = [...byText].map(([text, names]) => `${names.join('\n')}\n\n${text.trim()}\n`);
   const head = 'These files hold code of the following packages and projects, under their licences.\n';
-  return [head, ...parts, readFileSync(NOTICES, 'utf8')].join(LINE);
+  return [head, ...parts, ...(notices ? [readFileSync(NOTICES, 'utf8')] : [])].join(LINE);
 }
 
 /** The folder of the package that a module belongs to, or undefined for the project's own. */

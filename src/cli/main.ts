@@ -1,4 +1,5 @@
-import yargs, { type Argv } from 'yargs';
+import type { Argv } from 'yargs';
+import yargs from '#yargs';
 import { UserError } from '../errors.js';
 import { packageVersion } from '../node/version.js';
 import { nearest, oneLine, printable, shorten, shortenWords } from '../text.js';

@@ -16,20 +16,21 @@ export interface ImagePrediction {
 /**
  * Cross-entropy of one image's logits [classes] in nats, with the class of the truth.
  *
- * @throws UserError if there is no such class
+ * @param name of the image, for errors
+ * @throws UserError if the model has no class `label`
  */
-export function crossEntropy(logits: ArrayLike<number>, label: number): number {
+export function crossEntropy(logits: ArrayLike<number>, label: number, name = 'an image'): number {
+  const truth = logits[label];
+  if (truth === undefined) {
+    throw new UserError(
+      `${name}: is of class ${label}, and the model has the classes 0 to ${logits.length - 1}`,
+    );
+  }
   let max = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]!);
   let sum = 0;
   for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i]! - max);
-  return Math.log(sum) + max - at(logits, label);
-}
-
-function at(logits: ArrayLike<number>, label: number): number {
-  const logit = logits[label];
-  if (logit !== undefined) return logit;
-  throw new UserError(`class ${label} is none of the model’s ${logits.length} classes`);
+  return Math.log(sum) + max - truth;
 }
 
 /**
@@ -43,18 +44,12 @@ function at(logits: ArrayLike<number>, label: number): number {
  */
 export function predictionOf(name: string, label: number, logits: ArrayLike<number>): ImagePrediction {
   requireFinite(name, logits);
-  if (logits[label] === undefined) {
-    throw new UserError(
-      `${name}: is of class ${label}, and the model has the classes 0 to ${logits.length - 1}: ` +
-        'the labels are those of another data set',
-    );
-  }
   const top5 = topIndices(logits, 5);
   return {
     label,
     top5,
     logits: top5.map((index) => logits[index]!),
-    loss: crossEntropy(logits, label),
+    loss: crossEntropy(logits, label, name),
   };
 }
 

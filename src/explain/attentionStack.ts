@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
-import { gridSize, numPrefixTokens, type VitConfig } from '../families/vit/config.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
+import { splitInspection } from './inspection.js';
+import { toStack } from './toStack.js';
 import type { AttentionStack } from './types.js';
 
 /**
@@ -13,6 +14,8 @@ import type { AttentionStack } from './types.js';
  */
 export async function attentionStack(model: VisionTransformer, x: tf.Tensor4D): Promise<AttentionStack> {
   checkOne(x, 'attention is');
+  const row = await model.inspectPixels(await x.data<'float32'>(), x.shape[0]);
+  if (row) return splitInspection(model.config, row).attention;
   const { tokens, attention } = model.features(x, { attention: true });
   tokens.dispose();
   return toStack(model.config, await readAll(model, attention));
@@ -21,17 +24,6 @@ export async function attentionStack(model: VisionTransformer, x: tf.Tensor4D): 
 /** Throws a UserError for a batch of several images. */
 export function checkOne(x: tf.Tensor, what: string): void {
   if (x.shape[0] !== 1) throw new UserError(`${what} read of one image at a time, got ${x.shape[0]}`);
-}
-
-/** Attention weights [heads, T, T] of each block with what says where the tokens are. */
-export function toStack(config: VitConfig, layers: readonly Float32Array[]): AttentionStack {
-  const prefixTokens = numPrefixTokens(config);
-  const grid = gridSize(config);
-  const cls = config.classToken === false ? undefined : 0;
-  const dist = config.distilled ? (cls ?? -1) + 1 : undefined;
-  const named = { ...(cls === undefined ? {} : { cls }), ...(dist === undefined ? {} : { dist }) };
-  const tokens = prefixTokens + grid[0] * grid[1];
-  return { layers, heads: config.numHeads, tokens, prefixTokens, named, grid };
 }
 
 /** The values of tensors on the model's backend; the tensors are freed. */

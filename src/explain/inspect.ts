@@ -8,19 +8,10 @@ import type { VisionTransformer } from '../models/visionTransformer.js';
 import { namedWeights } from '../models/weights.js';
 import type { AttentionOptions } from '../ops/interface.js';
 import { patchesOf } from './attentionMap.js';
-import { checkOne, readAll, toStack } from './attentionStack.js';
+import { checkOne, readAll } from './attentionStack.js';
+import { type Inspection, splitInspection } from './inspection.js';
+import { toStack } from './toStack.js';
 import type { AttentionStack, PatchMap, PrefixToken } from './types.js';
-
-/** What a model makes of one image, all of one forward pass. D is the width of a token. */
-export interface Inspection {
-  /** float32 [classes]; of a model without a head what predict gives, [D]. */
-  readonly logits: Float32Array;
-  /** Of a distilled model the class head's and the distillation head's logits, whose mean `logits` is; else empty. */
-  readonly heads: readonly Float32Array[];
-  /** The patches' tokens after the final norm, float32 [patches, D]. */
-  readonly patches: Float32Array;
-  readonly attention: AttentionStack;
-}
 
 /**
  * Logits, heads, patch features and attention of one image, in one forward pass.
@@ -31,6 +22,8 @@ export interface Inspection {
 export async function inspect(model: VisionTransformer, x: tf.Tensor4D): Promise<Inspection> {
   checkInput(model, x);
   const { config } = model;
+  const row = model.hasRuntime ? await model.inspectPixels(await x.data<'float32'>(), 1) : undefined;
+  if (row) return splitInspection(config, row);
   const count = headNames(config).length;
   const outputs = model.onBackend(() =>
     tf.tidy(() => {

@@ -52,6 +52,8 @@ export interface Runtime {
   embed?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
   /** As `run`, with every head's logits side by side (headLogits). */
   heads?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
+  /** As `run`, with the rows of inspectionForward. */
+  inspect?(images: Float32Array, batch: number, options?: RunOptions): Promise<Float32Array>;
   dispose(): void;
 }
 
@@ -199,6 +201,16 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
   async headPixels(images: Float32Array, batch: number): Promise<Float32Array | undefined> {
     const runtime = this.onBackend(() => this.currentRuntime());
     return this.predictHeads ? runtime?.heads?.(images, batch) : undefined;
+  }
+
+  /**
+   * All that is shown of a forward pass, for pixels that are ready: see inspect. Undefined where no engine gives it.
+   *
+   * @param images float32 [batch, H, W, C], normalised
+   * @returns the rows of inspectionForward, float32 [batch, n]
+   */
+  async inspectPixels(images: Float32Array, batch: number): Promise<Float32Array | undefined> {
+    return this.onBackend(() => this.currentRuntime())?.inspect?.(images, batch);
   }
 
   /** Both heads' logits of a model with two: see DistilledVisionTransformer. */

@@ -8,7 +8,7 @@ import {
   type WasmEngine,
 } from '../engines/wasm/index.js';
 import { weightSpecs } from '../families/vit/weights.js';
-import { engineOutputs } from './engineOutputs.js';
+import { watchingOutputs } from './engineOutputs.js';
 
 /** What a platform gives the engine. */
 export interface EngineHost {
@@ -25,8 +25,8 @@ export interface EngineHost {
   readonly reason?: string;
 }
 
-/** The engine's outputs beside logits: the rows of embeddingForward, and of headLogits. */
-export type OutputName = 'embedding' | 'heads';
+/** The engine's outputs beside logits: the rows of embeddingForward, headLogits and inspectionForward. */
+export type OutputName = 'embedding' | 'heads' | 'inspection';
 
 export interface OpenedEngine {
   readonly engine: WasmEngine;
@@ -38,7 +38,7 @@ export interface OpenedEngine {
 export async function openWasmEngine(source: EngineSource, host: EngineHost): Promise<OpenedEngine> {
   const { config, readWeight, threads = host.threads, onProgress, signal } = source;
   const { startWorker, startLimit, compile, tryWide } = host;
-  const { logits, ...outputs }: Record<'logits' | OutputName, EngineForward> = engineOutputs(config);
+  const { logits, ...outputs }: Record<'logits' | OutputName, EngineForward> = watchingOutputs(config);
   const engine = await createWasmEngine({
     forward: logits,
     outputs,
@@ -55,5 +55,6 @@ export async function openWasmEngine(source: EngineSource, host: EngineHost): Pr
     signal,
   });
   const reason = startWorker && !engine.hasWorkers ? 'one thread, as workers do not start here' : host.reason;
-  return { engine, description: reason ? `${engine.description}; ${reason}` : engine.description };
+  if (!reason) return { engine, description: engine.description };
+  return { engine, description: `${engine.description.replace(/, 1 thread$/, '')}; ${reason}` };
 }

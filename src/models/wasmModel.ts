@@ -61,6 +61,16 @@ export class WasmModel extends ImageClassifier {
     return this.run('headPixels', images, batch, options, 'heads');
   }
 
+  /**
+   * All that is shown of a forward pass, for pixels that are ready: see `inspect`.
+   *
+   * @param images float32 [batch, H, W, C], normalised, not to be changed before the answer is there
+   * @returns the rows of inspectionForward, float32 [batch, n]
+   */
+  inspectPixels(images: Float32Array, batch: number, options: RunOptions = {}): Promise<Float32Array> {
+    return this.run('inspectPixels', images, batch, options, 'inspection');
+  }
+
   /** The engine, for withTensors of deit-tfjs. */
   get engine(): OpenedEngine {
     this.checkUsable();

@@ -20,6 +20,7 @@ export function runtimeOf({ engine, description }: OpenedEngine): EngineRuntime 
     run: (images, batch, options) => engine.run(images, batch, options),
     embed: (images, batch, options) => engine.run(images, batch, { ...options, output: 'embedding' }),
     heads: (images, batch, options) => engine.run(images, batch, { ...options, output: 'heads' }),
+    inspect: (images, batch, options) => engine.run(images, batch, { ...options, output: 'inspection' }),
     weight: (name) => engine.weight(name),
     dispose: () => engine.dispose(),
   };

@@ -27,8 +27,7 @@ export function groupedConvolve3x3(
   kernels: readonly tf.Tensor4D[],
   stride: 1 | 2,
 ): tf.Tensor4D {
-  const [only, ...more] = kernels;
-  if (only && more.length === 0) return convolve3x3(x, only, stride);
+  if (kernels.length === 1) return convolve3x3(x, kernels[0]!, stride);
   return tf.tidy(() => {
     const parts = tf.split(x, kernels.length, 3) as tf.Tensor4D[];
     return tf.concat(

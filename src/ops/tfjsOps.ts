@@ -48,20 +48,19 @@ export class TfjsOps implements Ops<tf.Tensor> {
       const [batch, count, dim] = patches.shape as [number, number, number];
       const positions = posEmbed === null ? undefined : this.get<tf.Tensor3D>(posEmbed);
       const tokens = prefix.map(({ name }) => this.repeated(this.get<tf.Tensor3D>(name), batch));
-      const before = (last: tf.Tensor, first: tf.Tensor[]) =>
-        first.length === 0 ? last : tf.concat([...first, last], 1);
-      if (!positions) return before(patches, tokens);
+      const all = (parts: tf.Tensor[]) => (parts.length === 1 ? parts[0]! : tf.concat(parts, 1));
+      if (!positions) return all([...tokens, patches]);
       // One addition where the embeddings cover everything, or patches alone.
       const covered = prefix.every(({ position }) => position !== null);
       if (covered && positions.shape[1] === firstPatch + count)
-        return tf.add(before(patches, tokens), positions);
+        return tf.add(all([...tokens, patches]), positions);
       const slice = (from: number, length: number) => tf.slice(positions, [0, from, 0], [1, length, dim]);
       const placed = tokens.map((token, i) => {
         const { position } = prefix[i]!;
         return position === null ? token : tf.add(token, slice(position, token.shape[1] as number));
       });
       const patchPositions = firstPatch === 0 ? positions : slice(firstPatch, count);
-      return before(tf.add(patches, patchPositions), placed);
+      return all([...placed, tf.add(patches, patchPositions)]);
     });
   }
 

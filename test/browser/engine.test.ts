@@ -102,7 +102,7 @@ describeInBrowser('the WASM engine in a page', () => {
     expect(found.map(({ description }) => description)).toEqual([
       'wasm: own engine, 128-bit SIMD, 3 threads',
       'wasm: own engine, 128-bit SIMD, 1 thread',
-      'wasm: own engine, 128-bit SIMD, 1 thread; one thread, as the page is not cross-origin isolated',
+      'wasm: own engine, 128-bit SIMD; one thread, as the page is not cross-origin isolated',
     ]);
     for (const { logits, single, embeddings, predicted, tensors } of found) {
       expect(logits).toEqual(found[0]!.logits);

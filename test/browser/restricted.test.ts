@@ -210,7 +210,7 @@ describeInBrowser('restricted pages', () => {
     expect(found).toMatchObject({ index: 3 });
     expect(found.seconds).toBeLessThan(40);
     expect(found.description).toMatch(
-      /^wasm: own engine, \d+-bit SIMD, 1 thread; one thread, as workers do not start here$/,
+      /^wasm: own engine, \d+-bit SIMD; one thread, as workers do not start here$/,
     );
   });
 

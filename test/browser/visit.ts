@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { expect } from '@jest/globals';
 import type { AxeResults } from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { watchErrors } from './page.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -27,6 +28,37 @@ export async function newPage(browser: Browser, options: BrowserContextOptions =
   const made = await browser.newPage(options);
   made.setDefaultTimeout(60_000);
   return made;
+}
+
+/** The page of web/ as a test has it open. */
+export interface OpenVisit {
+  readonly page: Page;
+  readonly visit: Visit;
+  /** What the console and uncaught errors said, each a line. */
+  readonly errors: string[];
+  /** Addresses that the page and its workers asked for. */
+  readonly asked: string[];
+}
+
+/**
+ * Opens the page of web/.
+ *
+ * @param url where the test's server has it
+ * @param before what is done to the browser's page before it goes there
+ */
+export async function openVisit(
+  browser: Browser,
+  url: string,
+  options: BrowserContextOptions = {},
+  before?: (page: Page) => Promise<unknown>,
+): Promise<OpenVisit> {
+  const page = await newPage(browser, options);
+  const errors = watchErrors(page);
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await before?.(page);
+  await page.goto(url);
+  return { page, visit: new Visit(page), errors, asked };
 }
 
 /** A file that is dropped: its path below what is dropped, and where the test's server has it. */

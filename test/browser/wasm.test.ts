@@ -96,12 +96,25 @@ describeInBrowser('deit-tfjs/wasm', () => {
         const { labels, backend, config } = loaded;
         const one = await loaded.logits(`/examples/digits/val/${files[0]}`);
         const { classToken, patchMean } = await loaded.embed(`/examples/digits/val/${files[0]}`);
+        const { inspect, rollout } = globalThis.deitWasm;
+        const seen = await inspect(loaded, `/examples/digits/val/${files[0]}`);
+        const sameLogits = seen.logits.every((value, i) => value === one[i]);
+        const map = rollout(seen.attention);
         loaded.dispose();
         const gone = await loaded
           .classify('/x.png')
           .catch((error: Error) => `${error.name}: ${error.message}`);
-        const sizes = [one.length, classToken!.length, patchMean.length];
-        return { found: results, model: { labels, backend, name: config.name, description, sizes, gone } };
+        const sizes = [
+          one.length,
+          classToken!.length,
+          patchMean.length,
+          map.data.length,
+          seen.patches.length,
+        ];
+        return {
+          found: results,
+          model: { labels, backend, name: config.name, description, sizes, sameLogits, gone },
+        };
       },
       [source, pictures.map(({ file }) => file)] as const,
     );
@@ -114,10 +127,9 @@ describeInBrowser('deit-tfjs/wasm', () => {
     }
     expect(model).toMatchObject({
       backend: 'wasm',
-      description: expect.stringMatching(
-        /^wasm: own engine, 128-bit SIMD, 1 thread; one thread, as the page/,
-      ),
-      sizes: [10, 64, 64],
+      description: expect.stringMatching(/^wasm: own engine, 128-bit SIMD; one thread, as the page/),
+      sizes: [10, 64, 64, 16, 16 * 64],
+      sameLogits: true,
       gone: expect.stringMatching(/^UserError: .*the model was disposed of; load it again$/),
     });
     const scripts = server.requests.filter((path) => /^\/lib\//.test(path));

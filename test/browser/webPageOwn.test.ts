@@ -7,10 +7,9 @@ import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { load, parseCheckpoint } from '../../src/node/index.js';
 import { describeInBrowser, launchChromium } from './chromium.js';
-import { watchErrors } from './page.js';
 import { CHECKPOINT, convertedDigits, sends } from './servedModel.js';
 import { startServer, type TestServer } from './server.js';
-import { buildPage, newPage, Visit } from './visit.js';
+import { buildPage, openVisit, type Visit } from './visit.js';
 
 const VAL = 'examples/digits/val';
 /** A checkpoint with no vision transformer in it. */
@@ -24,10 +23,8 @@ let visit: Visit;
 let errors: string[];
 
 async function openPage(address = ''): Promise<void> {
-  page = await newPage(browser, { viewport: { width: 1366, height: 768 } });
-  visit = new Visit(page);
-  errors = watchErrors(page);
-  await page.goto(`${server.url}/page/index.html${address}`);
+  const url = `${server.url}/page/index.html${address}`;
+  ({ page, visit, errors } = await openVisit(browser, url, { viewport: { width: 1366, height: 768 } }));
   await visit.answered('digit 3, number 18');
 }
 

@@ -9,10 +9,9 @@ import { wilsonInterval } from '../../src/evaluate/report/interval.js';
 import { createModel, useBackend } from '../../src/index.js';
 import { saveLayersModel } from '../../src/node/saveLayersModel.js';
 import { describeInBrowser, launchChromium } from './chromium.js';
-import { watchErrors } from './page.js';
 import { CHECKPOINT, sends } from './servedModel.js';
 import { startServer, type TestServer } from './server.js';
-import { buildPage, newPage, Visit } from './visit.js';
+import { buildPage, openVisit, type Visit } from './visit.js';
 
 const LAPTOP = { viewport: { width: 1366, height: 768 } };
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true };
@@ -30,12 +29,8 @@ async function openPage(
   address = '',
   before?: (page: Page) => Promise<unknown>,
 ) {
-  page = await newPage(browser, options);
-  visit = new Visit(page);
-  errors = watchErrors(page);
-  await before?.(page);
-  await page.goto(`${server.url}/page/index.html${address}`);
-  return page;
+  const url = `${server.url}/page/index.html${address}`;
+  ({ page, visit, errors } = await openVisit(browser, url, options, before));
 }
 
 async function openDigits(options: BrowserContextOptions = LAPTOP, address = ''): Promise<void> {
@@ -209,7 +204,7 @@ describeInBrowser('a visitor of the page', () => {
     ];
     await visit.drop([...good.slice(0, 3), ...broken, ...good.slice(3)]);
     await visit.told(
-      /2 of \d+ files cannot be shown\s+.*words.png: not an image.*cut.jpg|2 of \d+ files cannot be shown\s+.*cut.jpg.*words.png/,
+      /2 of \d+ images cannot be shown\s+.*words.png: not an image.*cut.jpg|2 of \d+ images cannot be shown\s+.*cut.jpg.*words.png/,
     );
     await visit.answered('good 0.png');
     expect(await page.locator('#strip button').count()).toBe(58);
@@ -282,6 +277,58 @@ describeInBrowser('a visitor of the page', () => {
     expect(await page.locator('#predictions li').count()).toBe(0);
     await visit.choose('show', 'relevance');
     await visit.told(/has no head/);
+  });
+
+  test('what a checkpoint does not tell is asked for, by names of this page', async () => {
+    await openDigits();
+    await page.locator('#file-input').setInputFiles('test/fixtures/family/hf_deit_two_heads.safetensors');
+    await visit.told(/shapes do not tell their number; give “Attention heads”/);
+    expect(await visit.said()).not.toContain('--');
+    await page.locator('#messages button', { hasText: 'Say it' }).click();
+    expect(await page.evaluate(() => document.activeElement!.id)).toBe('hint-num-heads');
+    expect(await visit.text('#hints-for')).toBe('Of hf_deit_two_heads.safetensors:');
+    expect(await visit.axe()).toEqual([]);
+    await page.keyboard.type('2');
+    await page.keyboard.press('Enter');
+    await visit.modelIs('hf_deit_two_heads.safetensors');
+    await visit.answered('digit 3, number 18');
+    expect(await visit.text('#model-facts')).toContain('2 layers of 2 heads');
+    // PyTorch's class for the fixture's own input is another matter; here the answer must be that of 2 heads, not of 1.
+    const two = await visit.predictions();
+    await visit.openPanel();
+    await page.locator('#hint-num-heads').fill('1');
+    await page.locator('#hints-form button').click();
+    await page.waitForFunction(() =>
+      /2 layers of 1 heads/.test(document.querySelector('#model-facts')!.textContent!),
+    );
+    await visit.answered('digit 3, number 18');
+    expect(await visit.predictions()).not.toEqual(two);
+    expect(await visit.text('#assumptions')).not.toContain('--');
+  });
+
+  test('a model of other channels is refused, and no image is blamed for it', async () => {
+    await openDigits();
+    const count = await visit.text('#image-count');
+    await page.locator('#file-input').setInputFiles('test/fixtures/family/timm_grey.safetensors');
+    await page.locator('#messages button', { hasText: 'Say it' }).click();
+    await page.keyboard.type('2');
+    await page.keyboard.press('Enter');
+    await visit.told(/takes images of 1 channel\(s\), and this page has images of 3/);
+    expect(await visit.text('#image-count')).toBe(count);
+    expect(await visit.text('#model-name')).toBe('Digits');
+  });
+
+  test.each([
+    ['C:\\models\\deit.pth', /a page cannot read a path on this device/],
+    ['file:///home/me/deit.pth', /a page cannot read a path on this device/],
+    ['my model', /neither a name on the hub \(OWNER\/NAME\) nor an address/],
+    ['http://', /neither a name on the hub \(OWNER\/NAME\) nor an address/],
+    ['javascript:alert(1)', /neither a name on the hub/],
+  ])('%s is typed for an address', async (text, reason) => {
+    await openDigits();
+    await visit.openUrl(text);
+    await visit.told(reason);
+    expect(await visit.text('#model-name')).toBe('Digits');
   });
 
   test('a model of ImageNet is offered photographs', async () => {
@@ -477,6 +524,14 @@ describeInBrowser('a visitor of the page', () => {
     await visit.page.waitForFunction(() =>
       /order of the models/.test(document.querySelector('#compare-note')!.textContent!),
     );
+    // On a phone both columns are in view.
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(
+      await page
+        .locator('#compare-table')
+        .evaluate((table) => table.scrollWidth - table.parentElement!.clientWidth),
+    ).toBeLessThanOrEqual(0);
+    await page.setViewportSize(LAPTOP.viewport);
     const after = await names();
     expect(after).not.toEqual(before);
     expect(after.toSorted()).toEqual(before.toSorted());

@@ -19,27 +19,27 @@ test.each([
   [
     'an image of open size',
     () => new PatchEmbed(patchArgs).apply(image(null, null, 3)),
-    'whose size is known',
+    '4 axes, axis 1 known, axis 2 known; got [null,null,null,3]',
   ],
   [
     'an image without channels',
     () => new PatchEmbed(patchArgs).apply(image(8, 8)),
-    'takes a tensor of 4 axes',
+    'has 4 axes, axis 3 known; got [null,8,8]',
   ],
   [
     'an image with an open number of channels',
     () => new PatchEmbed(patchArgs).apply(image(8, 8, null)),
-    'whose number of channels is known',
+    'axis 3 known; got [null,8,8,null]',
   ],
   [
     'an open number of tokens',
     () => new Tokens(tokensArgs as never).apply(image(null, 8)),
-    'whose number and width of tokens is known',
+    'axis 1 known, axis 2 known',
   ],
   [
     'tokens of an open width',
     () => new Head({ units: 2, name: 'head' }).apply(image(null)),
-    'whose width is known',
+    'a known last axis',
   ],
   ['features for tokens', () => new Pool({ pool: 'avg', name: 'pool' } as never).apply(image(8)), '3 axes'],
 ])('a layer that is given %s says so', (_, apply, message) => {

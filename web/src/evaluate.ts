@@ -106,7 +106,7 @@ async function run(session: Session, signal: AbortSignal): Promise<void> {
       record.add(path, label, logits, heads);
       rows.push(rowOf(path, file, label, logits));
     } catch (error) {
-      if (isAbort(error) || (error as { about?: string }).about === 'backend') throw error;
+      if (isAbort(error) || (error as { about?: string }).about !== 'image') throw error;
       record.failures.push(`${path}: ${(error as Error).message}`);
     }
     const seconds = (performance.now() - start) / 1000;

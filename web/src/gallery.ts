@@ -52,16 +52,18 @@ export function orderImages(images: readonly GalleryImage[]): void {
 /** An image that cannot be read: it is taken out, and named together with others of the same drop. */
 export function tellBroken(image: GalleryImage, error: unknown): void {
   if (!buttons.has(image)) return;
-  const total = state.images.length;
+  if (broken.length === 0) total = state.images.length;
   broken.push({ name: image.name, message: (error as Error).message });
   removeImages([image]);
   clearTimeout(timer);
-  timer = setTimeout(() => sayBroken(total), 120);
+  timer = setTimeout(sayBroken, 120);
 }
 
 let timer: ReturnType<typeof setTimeout> | undefined;
+/** Images that there were before the first of the broken ones was found. */
+let total = 0;
 
-function sayBroken(total: number): void {
+function sayBroken(): void {
   const all = broken;
   broken = [];
   if (all.length === 1) {
@@ -70,7 +72,7 @@ function sayBroken(total: number): void {
   }
   const more = all.length > NAMED ? `; and ${all.length - NAMED} more` : '';
   const named = all.slice(0, NAMED).map(({ message }) => message);
-  showError(`${all.length} of ${Math.max(total, all.length)} files cannot be shown`, named.join('; ') + more);
+  showError(`${all.length} of ${total} images cannot be shown`, named.join('; ') + more);
 }
 
 function buttonFor(image: GalleryImage): HTMLButtonElement {

@@ -87,6 +87,15 @@ async function openAddress(address: string, user: InputUser): Promise<void> {
   }
 }
 
+/** Why a text that was typed cannot be fetched by a page; undefined for one that can. */
+export function refusal(text: string): string | undefined {
+  if (/^(file:|[a-z]:[\\/]|\\\\|~[\\/])/i.test(text))
+    return 'a page cannot read a path on this device; choose the file by “Open a checkpoint …”, or drop it here';
+  const known = /^(https?:\/\/[^/\s]|data:|blob:|hf:)/i.test(text);
+  const isPath = !/^[a-z][a-z\d+.-]*:/i.test(text) && /[/.]/.test(text) && !/\s/.test(text);
+  return known || isPath ? undefined : 'is neither a name on the hub (OWNER/NAME) nor an address (https://…)';
+}
+
 /** The last part of an address, to name something by. */
 export function lastPart(url: string): string {
   if (/^(data|blob):/i.test(url)) return 'pasted image';

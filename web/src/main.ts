@@ -14,8 +14,10 @@ import { byId } from './dom.js';
 import { offerEvaluation } from './evaluate.js';
 import { digitImages, digits, photographs } from './examples.js';
 import { addImages, type GalleryImage, tellBroken } from './gallery.js';
+import { askForHint, listenForHints } from './hints.js';
+import { hintAskedFor, inPageWords } from './hintWords.js';
 import { preview } from './images.js';
-import { ask, type InputUser, lastPart, listenForInputs, takeAddress } from './inputs.js';
+import { ask, type InputUser, lastPart, listenForInputs, refusal, takeAddress } from './inputs.js';
 import { announce, isAbort, type Remedy, showError, solved } from './messages.js';
 import { chooseBackend, chosenBackend, loadingText } from './model.js';
 import { offerFolders, startOwnClasses } from './ownClasses.js';
@@ -50,7 +52,11 @@ async function open(source: ModelSource, asked = chosenBackend()): Promise<void>
   const worker = takeWorker();
   try {
     const data = typeof source.data === 'string' ? new URL(source.data, document.baseURI).href : source.data;
-    const model = await worker.load(data, asked, int8.checked, { signal, onProgress: show });
+    const model = await worker.load(
+      data,
+      { backend: asked, int8: int8.checked, hints: source.hints },
+      { signal, onProgress: show },
+    );
     replaceSession({ source, worker, model, asked });
     solved('model');
     announce(`${title} is loaded`);
@@ -95,7 +101,7 @@ function endLoading(signal: AbortSignal): void {
 function tellLoad(source: ModelSource, asked: string, error: unknown): void {
   const backend = error instanceof WorkerError && error.about === 'backend';
   const title = backend ? `${asked} cannot be used` : `${source.title} could not be loaded`;
-  showError(title, error, {
+  showError(title, inPageWords((error as Error).message), {
     subject: 'model',
     remedies: backend ? otherBackend(source, asked) : otherSource(source, error),
   });
@@ -108,6 +114,8 @@ function otherBackend(source: ModelSource, asked: string): Remedy[] {
 
 /** A file that is broken stays so; an address may answer the next time. */
 function otherSource(source: ModelSource, error: unknown): Remedy[] {
+  const hint = hintAskedFor((error as Error).message);
+  if (hint) return [{ label: 'Say it …', act: () => askForHint(source, hint) }];
   if (typeof source.data === 'string') return [{ label: 'Try again', act: () => void open(source) }];
   const button = Array.isArray(source.data) ? 'open-folder' : 'open-file';
   const another = { label: 'Choose another …', act: () => ask(button) };
@@ -137,6 +145,7 @@ async function look(): Promise<void> {
     if (isAbort(error)) return;
     update({ busy: false });
     tellLook(image, session, error);
+    if (state.chosen === image && state.session === session) void showAlone(image, signal);
   }
 }
 
@@ -187,7 +196,8 @@ function tellLook(image: GalleryImage, session: Session, error: unknown): void {
       subject: 'model',
       remedies: asked === 'wasm' ? [again] : [again, ...otherBackend(source, asked)],
     });
-  } else tellBroken(image, error);
+  } else if (error instanceof WorkerError && error.about === 'image') tellBroken(image, error);
+  else showError(`${session.source.title} gave no answer for ${image.name}`, error, { subject: 'model' });
 }
 
 watch(['chosen'], () => {
@@ -212,6 +222,7 @@ const user: InputUser = {
   },
 };
 listenForInputs(user);
+listenForHints((source) => void open(source));
 listenForTraining((source) => void open(source));
 startOwnClasses();
 listenForRecents((source) => void open(source));
@@ -220,6 +231,8 @@ byId('use-digits').addEventListener('click', () => void openDigits());
 byId('url-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const value = withScheme(byId<HTMLInputElement>('url').value.trim());
+  const why = refusal(value);
+  if (why) return showError(`${value} cannot be opened`, why, { subject: 'model' });
   const isImage = /\.(jpe?g|png|webp|gif|avif|bmp)([?#]|$)/i.test(value);
   if (isImage) takeAddress(value, user);
   else void open({ title: lastPart(value), data: value });

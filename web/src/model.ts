@@ -1,5 +1,6 @@
 /** The model: its name and facts, what loads, where it runs, and how images become its input. */
 import { byId, make, megabytes } from './dom.js';
+import { inPageWords } from './hintWords.js';
 import { type Session, state, update, watch } from './state.js';
 import type { Description } from './worker/protocol.js';
 
@@ -42,7 +43,7 @@ function showSession({ source, model, asked }: Session): void {
   byId('model-name').textContent = source.title;
   byId('model-facts').textContent = factsOf(model).join(' · ');
   byId('model-facts').title = byId('model-facts').textContent;
-  byId('assumptions').replaceChildren(...model.assumptions.map((line) => make('li', {}, line)));
+  byId('assumptions').replaceChildren(...model.assumptions.map((line) => make('li', {}, inPageWords(line))));
   byId('backend-now').textContent = model.backend.description;
   byId('backend-why').replaceChildren(
     ...model.backend.passedOver.map((line) => make('li', {}, line)),

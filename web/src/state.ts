@@ -1,4 +1,5 @@
 /** What the page is showing, in one place: panels watch the parts that they draw, and change them by `update`. */
+import type { ConvertOptions } from '../../converters/convert.js';
 import type { HeadFusion } from '../../src/explain/rollout.js';
 import type { PatchMap, QueryToken } from '../../src/explain/types.js';
 import type { GalleryImage } from './gallery.js';
@@ -18,6 +19,8 @@ export interface ModelSource {
   /** Shown to the user. */
   readonly title: string;
   readonly data: ModelData;
+  /** What a checkpoint does not tell of its model. */
+  readonly hints?: ConvertOptions;
 }
 
 /** A model that is there. */

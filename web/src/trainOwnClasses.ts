@@ -87,7 +87,7 @@ async function featuresOf(
       features.push(await session.worker.call('headFeatures', [...options], { signal }));
       labels.push(label);
     } catch (error) {
-      if (isAbort(error) || (error as { about?: string }).about === 'backend') throw error;
+      if (isAbort(error) || (error as { about?: string }).about !== 'image') throw error;
       broken.push((error as Error).message);
     }
   }

@@ -186,7 +186,7 @@ function stepFields(
   const kind = (operand: Operand | undefined) => (operand ? (lives.get(operand)?.kind ?? 0) : 0);
   fields.xKind = kind(step.reads.x);
   fields.yKind = kind(step.writes.y);
-  if (step.op === 'attention') fields.p10 = group.rowParts / (step.over as { heads: number }).heads;
+  if ('heads' in step.over) fields.p10 = group.rowParts / step.over.heads;
   return fields;
 }
 

@@ -3,32 +3,10 @@ import { UserError } from '../../errors.js';
 import { probeSimd, type SimdSupport } from '../../kernels/wasm/featureProbe.js';
 import { pause } from '../../pause.js';
 import { givesSameBits } from './bitCheck.js';
+import type { Exports as EngineExports } from './generated/exports.js';
 import type { Tiles } from './record.js';
 
-/** The functions of assembly/index.ts. Addresses are in bytes. */
-export interface EngineExports {
-  execute(
-    groups: number,
-    count: number,
-    control: number,
-    own: number,
-    scratch: number,
-    sleeps: boolean,
-    most: number,
-  ): number;
-  packColumns(w: number, k: number, n: number, panels: number): void;
-  packCodes(w: number, k: number, n: number, panels: number, sums: number): void;
-  packedCodesBytes(k: number, n: number): number;
-  codesBytes(k: number): number;
-  linearScratchBytes(k: number, tiles: number): number;
-  quantizedScratchBytes(k: number, tiles: number): number;
-  splitScratchBytes(d: number): number;
-  attentionScratchBytes(t: number, d: number): number;
-  tileRows(): number;
-  tileColumns(): number;
-  codeUnit(): number;
-  timeTiles(a: number, b: number, k: number, out: number, times: number): void;
-}
+export type { Exports as EngineExports } from './generated/exports.js';
 
 export interface EngineModule {
   readonly module: WebAssembly.Module;

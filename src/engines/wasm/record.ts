@@ -87,6 +87,23 @@ export const ACTIVATIONS: Record<Activation, number> = {
 /** GELU, for values that become 8-bit codes. */
 const COARSE_GELU = 7;
 
+/** Queries, keys and values of an attention, as assembly/attention.ts has them. */
+interface Split {
+  /** Heads of all images. */
+  readonly heads: number;
+  readonly numHeads: number;
+  /** Values of a head. */
+  readonly d: number;
+  readonly tokens: number;
+  readonly queries: number;
+  readonly q: Operand;
+  readonly keys: Operand;
+  readonly values: Operand;
+  /** Rows of an image's output. */
+  readonly outputRows: number;
+  readonly fields: StepFields;
+}
+
 interface Norm {
   readonly x: Value;
   readonly name: string;
@@ -124,6 +141,8 @@ class Recorder implements Ops<Value> {
   readonly steps: RecordedStep[] = [];
   /** Layer norms that no step has computed yet: products compute them as they pack their rows. */
   private readonly norms = new Map<Value, Norm>();
+  /** What was last attended to, by the name of the attention. */
+  private readonly splits = new Map<string, { readonly given: Value; readonly split: Split }>();
   /** Tokens of an image before its patches. */
   private prefix = 0;
 
@@ -232,6 +251,28 @@ class Recorder implements Ops<Value> {
   }
 
   selfAttention(given: Value, name: string, options: AttentionOptions): Value {
+    return this.attend(this.splitSelf(given, name, options));
+  }
+
+  /** Softmax(q kᵀ / √d) of what selfAttention of the same arguments attends to: [B, heads · T · T]. */
+  attentionWeights(given: Value, name: string, options: AttentionOptions): Value {
+    const { heads, fields, q, keys, tokens, queries, d } = this.splitSelf(given, name, options);
+    const y = this.value(undefined, 1, options.numHeads * queries * tokens);
+    this.step({
+      op: 'attentionWeights',
+      over: { heads, groups: Math.ceil(queries / this.tiles.columns) },
+      reads: { x: q, w: keys },
+      y,
+      fields,
+      scratch: { fixed: this.tiles.attentionScratchBytes(tokens, d), perTile: 0 },
+    });
+    return y;
+  }
+
+  /** Queries, keys and values of selfAttention, which are made once for both of its kinds of result. */
+  private splitSelf(given: Value, name: string, options: AttentionOptions): Split {
+    const known = this.splits.get(name);
+    if (known?.given === given) return known.split;
     const x = this.withWholeTiles(given);
     const { width } = x;
     const { numHeads, qkNorm, queries = x.tokens! } = options;
@@ -241,7 +282,10 @@ class Recorder implements Ops<Value> {
     this.product({ x, y: qkv, name: `${name}.qkv`, k: width, n, options: {} });
     const q = this.heads(numHeads * this.batch, queries, d, x.imageRows);
     const norms = qkNorm === undefined ? {} : this.headNorms(name, d, qkNorm);
-    return this.attend(qkv, name, numHeads, d, { q, queries, shared: false }, [0, width, 2 * width], norms);
+    const query = { q, queries, shared: false };
+    const split = this.split(qkv, name, numHeads, d, query, [0, width, 2 * width], norms);
+    this.splits.set(name, { given, split });
+    return split;
   }
 
   latentAttention(given: Value, name: string, numHeads: number): Value {
@@ -260,7 +304,9 @@ class Recorder implements Ops<Value> {
     });
     const kv = this.value(x.tokens, x.imageRows, 2 * width);
     this.product({ x, y: kv, name: `${name}.kv`, k: width, n: 2 * width, options: {} });
-    return this.attend(kv, name, numHeads, d, { q, queries: 1, shared: true }, [-1, 0, width], {});
+    return this.attend(
+      this.split(kv, name, numHeads, d, { q, queries: 1, shared: true }, [-1, 0, width], {}),
+    );
   }
 
   firstTokens(x: Value, count: number): Value {
@@ -303,6 +349,23 @@ class Recorder implements Ops<Value> {
         fields: { n: x.width, xStride: x.operand.stride, p1: 1, p2: x.imageRows, p3: 1, p4: column },
       });
       column += x.width;
+    }
+    return y;
+  }
+
+  /** An image's tokens, one behind the other: [B, T, D] → [B, T · D]. */
+  flatten(given: Value): Value {
+    const x = this.settle(given);
+    const count = x.tokens ?? 1;
+    const y = this.value(undefined, 1, count * x.width);
+    for (let token = 0; token < count; token++) {
+      const from = { n: x.width, xStride: x.operand.stride, p0: token, p1: 1, p2: x.imageRows };
+      this.step({
+        op: 'copyRows',
+        y,
+        reads: { x: x.operand },
+        fields: { ...from, p3: 1, p4: token * x.width },
+      });
     }
     return y;
   }
@@ -463,7 +526,7 @@ class Recorder implements Ops<Value> {
     return { w: address, p7: sums, p8: scales, p9: this.prefix, p10: imageRows };
   }
 
-  private attend(
+  private split(
     rows: Value,
     name: string,
     numHeads: number,
@@ -471,7 +534,7 @@ class Recorder implements Ops<Value> {
     query: { q: Operand; queries: number; shared: boolean },
     [qAt, kAt, vAt]: readonly [number, number, number],
     norms: StepFields,
-  ): Value {
+  ): Split {
     const { batch } = this;
     const { imageRows } = rows;
     const tokens = rows.tokens!;
@@ -492,13 +555,18 @@ class Recorder implements Ops<Value> {
       scratch: { fixed: this.tiles.splitScratchBytes(d), perTile: 0 },
     });
     const outputRows = queries === tokens ? imageRows : queries;
+    const fields = { ...shape, p9: outputRows, p11: shared ? 1 : 0 };
+    return { heads, numHeads, d, tokens, queries, q, keys, values, outputRows, fields };
+  }
+
+  private attend({ heads, numHeads, d, tokens, queries, q, keys, values, outputRows, fields }: Split): Value {
     const y = this.value(queries, outputRows, numHeads * d);
     this.step({
       op: 'attention',
       over: { heads, groups: Math.ceil(queries / this.tiles.columns) },
       reads: { x: q, w: keys, residual: values },
       y,
-      fields: { ...shape, p9: outputRows, p11: shared ? 1 : 0 },
+      fields,
       scratch: { fixed: this.tiles.attentionScratchBytes(tokens, d), perTile: 0 },
     });
     return y;

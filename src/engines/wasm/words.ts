@@ -12,6 +12,7 @@ export const OPS = {
   meanTokens: 7,
   addScaled: 8,
   quantizedLinear: 9,
+  attentionWeights: 10,
 } as const;
 
 export type OpName = keyof typeof OPS;

@@ -9,6 +9,7 @@ import {
   classHistogram,
   confidenceHistogram,
   confusionMatrix,
+  type PlotDocument,
   reliabilityDiagram,
   shorten,
 } from './plots.js';
@@ -59,7 +60,7 @@ const CLASSIFIERS = ['mean of both heads', 'class head', 'distillation head'];
  *
  * @param document makes the elements of the plots (linkedom's, or a browser's)
  */
-export function reportPage(contents: ReportContents, document: Document): string {
+export function reportPage(contents: ReportContents, document: PlotDocument): string {
   const { model, folder, record } = contents;
   const name = (index: number) => contents.labels?.[index] ?? String(index);
   return html`<!doctype html>
@@ -135,7 +136,7 @@ model's answer is the mean of their logits.</p>
 <th class="n">calibration error</th></tr></thead><tbody>${counts.map(row)}</tbody></table></div></section>`;
 }
 
-function calibrationSection({ counts }: EvaluationRecord, document: Document): Markup {
+function calibrationSection({ counts }: EvaluationRecord, document: PlotDocument): Markup {
   const { bins } = counts[0]!;
   const row = ({ from, to, images, correct, confidenceSum }: Counts['bins'][number]) =>
     html`<tr><td>${from.toFixed(3)}–${to.toFixed(3)}</td><td class="n">${images}</td>
@@ -157,7 +158,11 @@ interval</span><span><span class="key mark"></span>mean confidence, and the gap 
 /** With fewer images to a class than this its accuracy says nothing by itself: there is a table, and no chart. */
 const LEAST_PER_CLASS = 5;
 
-function classSection(record: EvaluationRecord, name: (index: number) => string, document: Document): Markup {
+function classSection(
+  record: EvaluationRecord,
+  name: (index: number) => string,
+  document: PlotDocument,
+): Markup {
   const rows = [...record.classes].map(([index, { images, correct1, correct5 }]) => {
     const [low, high] = wilsonInterval(correct1, images).map((end) => 100 * end) as [number, number];
     const accuracy = (100 * correct1) / images;
@@ -188,12 +193,12 @@ function filterOf(id: string, what: string): Markup {
   return html`<p class="filter" hidden><label>${what} <input type="search" data-filters="${id}" placeholder="filter"></label> <span role="status"></span></p>`;
 }
 
-function histogram(classes: readonly ClassAccuracy[], document: Document): Markup {
+function histogram(classes: readonly ClassAccuracy[], document: PlotDocument): Markup {
   return html`<figure class="card"><figcaption>How many classes reach which accuracy.</figcaption>${classHistogram(document, classes)}</figure>`;
 }
 
 /** @param classes hardest first */
-function bars(classes: readonly ClassAccuracy[], document: Document): Markup {
+function bars(classes: readonly ClassAccuracy[], document: PlotDocument): Markup {
   const all = classes.length <= FEW_CLASSES;
   const caption = all ? 'Every class, hardest first.' : `The ${FEW_CLASSES} hardest classes.`;
   return html`<figure class="card"><figcaption>${caption}</figcaption>${classBars(document, classes.slice(0, FEW_CLASSES), caption)}</figure>`;
@@ -202,7 +207,7 @@ function bars(classes: readonly ClassAccuracy[], document: Document): Markup {
 function matrix(
   record: EvaluationRecord,
   name: (index: number) => string,
-  document: Document,
+  document: PlotDocument,
 ): Markup | undefined {
   const confusions = record.confusions();
   const present = new Set([...record.classes.keys(), ...confusions.map(({ predicted }) => predicted)]);

@@ -3,8 +3,11 @@ import type { CalibrationBin } from './calibration.js';
 import { Markup } from './html.js';
 import { wilsonInterval } from './interval.js';
 
+/** The DOM's Document that plots are drawn in, linkedom's in Node. */
+export type PlotDocument = Plot.PlotOptions['document'];
+
 /** Draws a plot as SVG; colours are the page's own (style.ts), so that it follows light and dark. */
-function draw(document: Document, label: string, options: Plot.PlotOptions): Markup {
+function draw(document: PlotDocument, label: string, options: Plot.PlotOptions): Markup {
   const svg = Plot.plot({
     document,
     ariaLabel: label,
@@ -21,7 +24,7 @@ function draw(document: Document, label: string, options: Plot.PlotOptions): Mar
  * Reliability diagram (arXiv 1706.04599, figure 1): a bar is the accuracy of a bin with its 95 % interval, a mark across it
  * the mean confidence, and a line between both the gap, whichever of them is higher.
  */
-export function reliabilityDiagram(document: Document, bins: readonly CalibrationBin[]): Markup {
+export function reliabilityDiagram(document: PlotDocument, bins: readonly CalibrationBin[]): Markup {
   const filled = bins
     .filter(({ images }) => images > 0)
     .map((bin) => {
@@ -68,7 +71,7 @@ export function reliabilityDiagram(document: Document, bins: readonly Calibratio
 }
 
 /** Share of images over their confidence, in the bins of the reliability diagram. */
-export function confidenceHistogram(document: Document, bins: readonly CalibrationBin[]): Markup {
+export function confidenceHistogram(document: PlotDocument, bins: readonly CalibrationBin[]): Markup {
   const images = bins.reduce((sum, bin) => sum + bin.images, 0);
   const shares = bins.map((bin) => ({ ...bin, share: (100 * bin.images) / images }));
   return draw(document, 'Histogram of confidence', {
@@ -110,7 +113,7 @@ export interface ClassAccuracy {
 }
 
 /** One bar a class, in the order given. */
-export function classBars(document: Document, classes: readonly ClassAccuracy[], title: string): Markup {
+export function classBars(document: PlotDocument, classes: readonly ClassAccuracy[], title: string): Markup {
   // Plot takes equal names for one class.
   const rows = classes.map((row, i) => ({ ...row, place: i }));
   const longest = Math.max(...rows.map(({ label }) => shorten(label).length));
@@ -146,7 +149,7 @@ export function classBars(document: Document, classes: readonly ClassAccuracy[],
 const CLASS_BINS = 20;
 
 /** How many classes reach which accuracy. */
-export function classHistogram(document: Document, classes: readonly ClassAccuracy[]): Markup {
+export function classHistogram(document: PlotDocument, classes: readonly ClassAccuracy[]): Markup {
   const width = 100 / CLASS_BINS;
   const bins = Array.from({ length: CLASS_BINS }, (_, i) => ({
     from: width * i,
@@ -178,7 +181,7 @@ export function classHistogram(document: Document, classes: readonly ClassAccura
 
 /** Confusion matrix of a model with few classes: rows are the truth, a row adds up to 1. */
 export function confusionMatrix(
-  document: Document,
+  document: PlotDocument,
   labels: readonly string[],
   cells: readonly { label: number; predicted: number; count: number; share: number }[],
 ): Markup {

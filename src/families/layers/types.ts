@@ -24,46 +24,34 @@ export function singleShape(shape: tfl.Shape | tfl.Shape[]): tfl.Shape {
   return (Array.isArray(shape[0]) ? shape[0] : shape) as tfl.Shape;
 }
 
-/** The length of an axis; null where a symbolic input leaves it open. */
-type Axis = number | null;
+type Rank = 2 | 3 | 4;
 
-interface AxesOfRank {
-  2: [batch: Axis, features: Axis];
-  3: [batch: Axis, tokens: Axis, features: Axis];
-  4: [batch: Axis, height: Axis, width: Axis, channels: Axis];
+/** The length of an axis by its index; null where a symbolic input leaves it open. */
+type Axes<Shape extends unknown[], K extends number> = {
+  [I in keyof Shape]: I extends `${K}` ? number : number | null;
+};
+
+interface Shapes {
+  2: [batch: unknown, features: unknown];
+  3: [batch: unknown, tokens: unknown, features: unknown];
+  4: [batch: unknown, height: unknown, width: unknown, channels: unknown];
 }
 
 /**
  * The axes of the one input of a layer that takes tensors of `rank` axes.
  *
- * @throws UserError if the input has more or fewer
+ * @param known axes that weights or the output's shape depend on
+ * @throws UserError if the input has more or fewer axes, or one of `known` is open
  */
-export function axesOf<R extends keyof AxesOfRank>(
-  { name }: Pick<tfl.layers.Layer, 'name'>,
+export function axesOf<R extends Rank, K extends number = never>(
+  layer: Named,
   inputShape: tfl.Shape | tfl.Shape[],
   rank: R,
-): AxesOfRank[R] {
+  ...known: K[]
+): Axes<Shapes[R], K> {
   const shape = singleShape(inputShape);
-  if (shape.length !== rank) {
-    throw new UserError(`layer ${name}: takes a tensor of ${rank} axes, got one of shape [${text(shape)}]`);
-  }
-  return shape as AxesOfRank[R];
-}
-
-/**
- * Axes of a layer's input that its weights or its output's shape depend on.
- *
- * @throws UserError if one is open or missing
- */
-export function known<N extends readonly (Axis | undefined)[]>(
-  { name }: Pick<tfl.layers.Layer, 'name'>,
-  what: string,
-  ...axes: N
-): { [K in keyof N]: number } {
-  if (axes.some((axis) => typeof axis !== 'number')) {
-    throw new UserError(`layer ${name}: needs an input whose ${what} is known, got [${text(axes)}]`);
-  }
-  return axes as { [K in keyof N]: number };
+  if (shape.length === rank && known.every((axis) => shape[axis] != null)) return shape as Axes<Shapes[R], K>;
+  return refuse(layer, `${rank} axes${known.map((axis) => `, axis ${axis} known`).join('')}`, shape);
 }
 
 /**
@@ -71,10 +59,13 @@ export function known<N extends readonly (Axis | undefined)[]>(
  *
  * @throws UserError if it is open
  */
-export function widthOf(layer: Pick<tfl.layers.Layer, 'name'>, inputShape: tfl.Shape | tfl.Shape[]): number {
-  return known(layer, 'width', singleShape(inputShape).at(-1))[0];
+export function widthOf(layer: Named, inputShape: tfl.Shape | tfl.Shape[]): number {
+  const shape = singleShape(inputShape);
+  return shape.at(-1) ?? refuse(layer, 'a known last axis', shape);
 }
 
-function text(shape: readonly (Axis | undefined)[]): string {
-  return shape.map((axis) => axis ?? 'null').join(', ');
+type Named = Pick<tfl.layers.Layer, 'name'>;
+
+function refuse({ name }: Named, has: string, shape: tfl.Shape): never {
+  throw new UserError(`layer ${name}: its input has ${has}; got ${JSON.stringify(shape)}`);
 }

@@ -31,6 +31,10 @@ export interface ForwardOptions<V> {
 export interface VitOps<V> extends Ops<V> {
   /** A whole block at once, where the engine has a kernel for it; else undefined. */
   fusedBlock?(config: BlockConfig, name: string, x: V): V | undefined;
+  /** softmax(q kᵀ / √d) of selfAttention of the same arguments, which Watch.attention sees: [B, heads, T, T]. */
+  attentionWeights?(x: V, name: string, options: AttentionOptions): V;
+  /** [B, T, D] → [B, T · D]. */
+  flatten?(x: V): V;
 }
 
 /**
@@ -40,13 +44,17 @@ export interface VitOps<V> extends Ops<V> {
  */
 export function forward<V>(ops: VitOps<V>, config: VitConfig, images: V, options: ForwardOptions<V> = {}): V {
   const tokens = encode(ops, config, images, options);
-  return ops.mean(headNames(config).map((name, token) => head(ops, config, name, tokens, token)));
+  return ops.mean(headsOf(ops, config, tokens));
 }
 
 /** Every head's logits side by side: images [B, H, W, C] → [B, heads · classes]. */
 export function headLogits<V>(ops: VitOps<V>, config: VitConfig, images: V): V {
-  const tokens = encode(ops, config, images, { outputTokensOnly: true });
-  return ops.concat(headNames(config).map((name, token) => head(ops, config, name, tokens, token)));
+  return ops.concat(headsOf(ops, config, encode(ops, config, images, { outputTokensOnly: true })));
+}
+
+/** What each head makes of the tokens after the final norm: [B, T, D] → [B, classes] each. */
+export function headsOf<V>(ops: Ops<V>, config: VitConfig, tokens: V): V[] {
+  return headNames(config).map((name, token) => head(ops, config, name, tokens, token));
 }
 
 /** The tokens after the final norm: images [B, H, W, C] → [B, T, D]. */

@@ -1,31 +1,7 @@
 /** The passes of a resize with SIMD (assembly/index.ts), on a memory of their own; the same bytes as passes.ts. */
 import type { Passes, Rows, Taps } from '../passes.js';
+import type { Exports as Resampler } from './generated/exports.js';
 import binary from './generated/resample.js';
-
-/** The functions of assembly/index.ts. */
-interface Resampler {
-  horizontal(
-    source: number,
-    pitch: number,
-    height: number,
-    width: number,
-    first: number,
-    groups: number,
-    weights: number,
-    stride: number,
-    out: number,
-  ): void;
-  vertical(
-    source: number,
-    columns: number,
-    height: number,
-    first: number,
-    count: number,
-    weights: number,
-    stride: number,
-    out: number,
-  ): void;
-}
 
 /** Input and output that are in the memory at a time, in bytes, unless a single row or column of 16 takes more. */
 const BLOCK_BYTES = 4 * 2 ** 20;

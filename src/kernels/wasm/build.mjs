@@ -1,13 +1,14 @@
 /**
  * Compiles the assembly/ (AssemblyScript) of this folder, of src/image/wasm, of src/engines/wasm and of its training into
- * generated/*.ts there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve. Does nothing
- * when the sources are those of the last build.
+ * generated/*.ts there, each a module that exports one WebAssembly binary as base64: bundlers then have no file to serve;
+ * and the types of what the binaries export. Does nothing when the sources are those of the last build.
  *
  *     node src/kernels/wasm/build.mjs
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import asc from 'assemblyscript/asc';
+import { exportTypes } from './exportTypes.mjs';
 
 const ROOT = new URL('../../../', import.meta.url);
 
@@ -86,7 +87,8 @@ async function readSources(folders) {
 
 async function hashOf(sources) {
   const hash = createHash('sha256');
-  hash.update(await readFile(new URL(import.meta.url)));
+  for (const script of ['build.mjs', 'exportTypes.mjs'])
+    hash.update(await readFile(new URL(script, import.meta.url)));
   for (const [name, text] of Object.entries(sources)) hash.update(`${name}\0${text}\0`);
   return hash.digest('hex');
 }
@@ -137,6 +139,9 @@ for (const { folder, imports = [], builds } of modules) {
   const header = `// Made by src/kernels/wasm/build.mjs from assembly/, sha256 ${await hashOf(sources)}\n`;
   const generated = new URL(`${folder}generated/`, ROOT);
   await mkdir(generated, { recursive: true });
+  const types = new URL('./exports.ts', generated);
+  if (!(await isUpToDate(types, header)))
+    await writeWhole(types, header + exportTypes(`${folder}assembly/index.ts`, sources));
   for (const build of builds) {
     const file = new URL(`./${build.file}.ts`, generated);
     if (await isUpToDate(file, header)) continue;

@@ -27,16 +27,13 @@ export function valueCount(tensor: tf.TensorInfo): number {
   return tf.util.sizeFromShape(tensor.shape);
 }
 
-/** The inputs of a kernel, all float32: `required` ones are there, `optional` ones may be. */
-export function checkFloats<const R extends string, const O extends string = never>(
+/** @typeParam R inputs that a kernel always has @typeParam O those that it may have */
+export function checkFloats<R extends string, O extends string = never>(
   name: string,
   inputs: Inputs,
-  required: readonly R[],
-  optional: readonly O[] = [],
 ): Readonly<Record<R, tf.TensorInfo> & Partial<Record<O, tf.TensorInfo>>> {
-  for (const key of required) check(name, inputs[key] != null, `a tensor for ${key}`, inputs);
-  for (const key of [...required, ...optional]) {
-    check(name, (inputs[key]?.dtype ?? 'float32') === 'float32', `float32 for ${key}`, inputs);
+  for (const [key, input] of Object.entries(inputs)) {
+    check(name, !input || input.dtype === 'float32', `float32 for ${key}`, inputs);
   }
   return inputs as Readonly<Record<R, tf.TensorInfo> & Partial<Record<O, tf.TensorInfo>>>;
 }

@@ -34,11 +34,9 @@ export const KERNELS: Record<string, Kernel> = {
 
 function linear(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels, weights } = runtime;
-  const { x, kernel, bias, scale, residual } = checkFloats(
+  const { x, kernel, bias, scale, residual } = checkFloats<'x' | 'kernel', 'bias' | 'scale' | 'residual'>(
     LINEAR,
     inputs,
-    ['x', 'kernel'],
-    ['bias', 'scale', 'residual'],
   );
   const [k = 0, n = 0] = kernel.shape;
   check(
@@ -78,7 +76,7 @@ function linear(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap):
 
 function layerNorm(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const { x, gamma, beta } = checkFloats(LAYER_NORM, inputs, ['x', 'gamma', 'beta']);
+  const { x, gamma, beta } = checkFloats<'x' | 'gamma' | 'beta'>(LAYER_NORM, inputs);
   const d = x.shape.at(-1) ?? 0;
   check(
     LAYER_NORM,
@@ -102,7 +100,7 @@ function layerNorm(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMa
 
 function attention(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const { qkv } = checkFloats(ATTENTION, inputs, ['qkv']);
+  const { qkv } = checkFloats<'qkv'>(ATTENTION, inputs);
   const numHeads = attrs.numHeads as number;
   const [batch = 0, tokens = 0, width = 0] = qkv.shape;
   check(
@@ -123,7 +121,7 @@ function attention(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMa
 
 function attentionGradient(runtime: KernelRuntime, inputs: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const { qkv, dy } = checkFloats(ATTENTION_GRADIENT, inputs, ['qkv', 'dy']);
+  const { qkv, dy } = checkFloats<'qkv' | 'dy'>(ATTENTION_GRADIENT, inputs);
   const numHeads = attrs.numHeads as number;
   const [batch = 0, tokens = 0, width = 0] = qkv.shape;
   const fits =
@@ -148,7 +146,7 @@ function attentionGradient(runtime: KernelRuntime, inputs: Inputs, attrs: tf.Nam
 
 function geluGradient(runtime: KernelRuntime, inputs: Inputs): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const { x, dy } = checkFloats(GELU_GRADIENT, inputs, ['x', 'dy']);
+  const { x, dy } = checkFloats<'x' | 'dy'>(GELU_GRADIENT, inputs);
   check(GELU_GRADIENT, valueCount(x) === valueCount(dy), 'x and dy of one shape', inputs);
   const dx = makeOutput(runtime, x.shape);
   if (valueCount(x) === 0) return dx;
@@ -161,7 +159,7 @@ function geluGradient(runtime: KernelRuntime, inputs: Inputs): tf.TensorInfo {
 
 function patchEmbed(runtime: KernelRuntime, inputs: Inputs): tf.TensorInfo {
   const { backend, kernels, weights } = runtime;
-  const { x, kernel, bias } = checkFloats(PATCH_EMBED, inputs, ['x', 'kernel', 'bias']);
+  const { x, kernel, bias } = checkFloats<'x' | 'kernel' | 'bias'>(PATCH_EMBED, inputs);
   const [batch = 0, height = 0, width = 0, channels = 0] = x.shape;
   const [patch = 0, across = 0, depth = 0, n = 0] = kernel.shape;
   const fits = patch > 0 && patch === across && depth > 0 && depth === channels && valueCount(bias) === n;

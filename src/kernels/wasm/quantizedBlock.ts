@@ -16,7 +16,7 @@ const ADDRESSES_BYTES = 64;
 
 export function quantizedBlock(runtime: KernelRuntime, given: Inputs, attrs: tf.NamedAttrMap): tf.TensorInfo {
   const { backend, kernels } = runtime;
-  const inputs = checkFloats(QUANTIZED_BLOCK, given, ['x', 'fc1Codes'], Object.keys(given));
+  const inputs = checkFloats<'x' | 'fc1Codes', string>(QUANTIZED_BLOCK, given);
   const { x } = inputs;
   const [batch = 0, tokens = 0, width = 0] = x.shape;
   const hidden = inputs.fc1Codes.shape[1] ?? 0;

@@ -106,7 +106,7 @@ function draw({ points, label, height }: Panel, best: CurvePoint | undefined, is
   const [first, end] = [Math.min(...epochs), Math.max(...epochs)];
   const last = points.filter(({ epoch }) => epoch === end).sort((a, b) => b.value - a.value);
   const plot = Plot.plot({
-    document: document as unknown as Document,
+    document: document as unknown as Plot.PlotOptions['document'],
     width: WIDTH,
     height,
     marginLeft: 60,

@@ -45,7 +45,7 @@ export class ModelHost implements Asynchronous {
 
   async load(
     data: ModelData,
-    { backend, int8 }: LoadRequest,
+    { backend, int8, hints }: LoadRequest,
     signal: AbortSignal,
     onProgress: (fraction: number, loaded: number, total: number) => void,
   ): Promise<Description> {
@@ -55,6 +55,7 @@ export class ModelHost implements Asynchronous {
     this.model = await deit.load(data, {
       backend,
       ...(int8 ? { quantize: 'int8' as const } : {}),
+      ...(hints ? { convert: hints } : {}),
       signal,
       onProgress: (fraction, { loadedBytes, totalBytes }) => onProgress(fraction, loadedBytes, totalBytes),
       hub: {
@@ -68,6 +69,7 @@ export class ModelHost implements Asynchronous {
       },
     });
     this.data = data;
+    checkChannels(this.model);
     const { config, labels, preprocessing, assumptions } = this.model;
     return {
       config,
@@ -102,9 +104,9 @@ export class ModelHost implements Asynchronous {
     const { deit, loaded } = this;
     const preprocessing = this.preprocessingOf(preset);
     const start = performance.now();
-    const decoded = await decode(deit, image, upright);
+    const decoded = await ofImage(decode(deit, image, upright));
     try {
-      const rgb = await deit.decodeImage(decoded.bitmap);
+      const rgb = await ofImage(deit.decodeImage(decoded.bitmap));
       const decodedAt = performance.now();
       const pixels = deit.preprocess(rgb, preprocessing);
       const preparedAt = performance.now();
@@ -177,16 +179,16 @@ export class ModelHost implements Asynchronous {
   }
 
   async scores(image: Blob, preset: string): Promise<Logits> {
-    const rgb = await this.deit.decodeImage(image);
+    const rgb = await ofImage(this.deit.decodeImage(image));
     return this.logitsOf(this.deit.preprocess(rgb, this.preprocessingOf(preset)));
   }
 
   async glance(image: Blob, preset: string): Promise<Glance> {
     const { deit, loaded } = this;
     const preprocessing = this.preprocessingOf(preset);
-    const decoded = await decode(deit, image, false);
+    const decoded = await ofImage(decode(deit, image, false));
     try {
-      const pixels = deit.preprocess(await deit.decodeImage(decoded.bitmap), preprocessing);
+      const pixels = deit.preprocess(await ofImage(deit.decodeImage(decoded.bitmap)), preprocessing);
       const { attention } = await this.onPixels(pixels, (x) => deit.inspect(loaded, x));
       const token = attention.named?.cls === undefined ? 'mean' : 'cls';
       const map = plain(deit.attentionMap(attention, { token }));
@@ -198,9 +200,9 @@ export class ModelHost implements Asynchronous {
 
   async headFeatures(image: Blob, preset: string, upright: boolean): Promise<Float32Array> {
     const { deit, loaded } = this;
-    const decoded = await decode(deit, image, upright);
+    const decoded = await ofImage(decode(deit, image, upright));
     try {
-      const rgb = await deit.decodeImage(decoded.bitmap);
+      const rgb = await ofImage(deit.decodeImage(decoded.bitmap));
       return await deit.headFeatures(loaded, deit.preprocess(rgb, this.preprocessingOf(preset)));
     } finally {
       decoded.bitmap.close();
@@ -307,6 +309,22 @@ export class ModelHost implements Asynchronous {
     if (!this.last) throw new Error('no image has been looked at yet');
     return this.last.pixels;
   }
+}
+
+/** Images are RGB here, as Pillow's `convert('RGB')` has them. */
+function checkChannels({ config }: Model): void {
+  if (config.inChans === 3) return;
+  throw new Error(
+    `${config.name} takes images of ${config.inChans} channel(s), and this page has images of 3 (RGB)`,
+  );
+}
+
+/** What goes wrong here is the image's fault. */
+function ofImage<T>(reading: Promise<T>): Promise<T> {
+  return reading.catch((error: Error) => {
+    const about: SentError['about'] = 'image';
+    throw Object.assign(error, { about });
+  });
 }
 
 /** A map whose memory is its own. */

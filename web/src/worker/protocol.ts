@@ -1,5 +1,7 @@
 /** What the page and its worker say to each other. */
 
+import type { ConvertOptions } from '../../../converters/convert.js';
+import type { AnswerMessage, CallMessage } from '../../../src/browser/worker/calls.js';
 import type { HeadFusion } from '../../../src/explain/rollout.js';
 import type { PatchMap, QueryToken } from '../../../src/explain/types.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
@@ -102,6 +104,8 @@ export interface PatchColors {
 
 export interface LoadRequest {
   readonly backend: string;
+  /** What a checkpoint does not tell of its model. */
+  readonly hints?: ConvertOptions;
   /** Whether to compute with 8-bit weights. */
   readonly int8: boolean;
 }
@@ -149,7 +153,7 @@ export interface Histogram {
 }
 
 /** What the worker does. All but `load`, `preview`, `scores`, `glance`, `headFeatures`, `train` and what is of tensors speak of the image that was looked at last. */
-export interface Methods {
+export type Methods = {
   load(data: ModelData, options: LoadRequest): Description;
   /** An image without a model. */
   preview(image: Blob, upright: boolean): View;
@@ -176,24 +180,22 @@ export interface Methods {
   match(folders: readonly string[]): { indices: readonly number[]; by: string };
   /** Milliseconds of one forward pass. */
   time(): number;
-}
+};
 
 export type MethodName = keyof Methods;
 
 export type ToWorker =
   /** Comes first: the address of the library. */
-  | { readonly library: string }
-  | { readonly id: number; readonly method: MethodName; readonly args: readonly unknown[] }
-  | { readonly id: number; readonly abort: true };
+  { readonly library: string } | CallMessage<MethodName>;
+
+/** Of a load or a training: its fraction, and the bytes behind it. */
+export type Progress = readonly [fraction: number, loaded: number, total: number];
 
 export interface SentError {
   readonly name: string;
   readonly message: string;
-  /** What the error is about: the backend, or what was given. */
-  readonly about: 'backend' | 'input';
+  /** What the error is about: the backend, an image that cannot be read, or what else was given. */
+  readonly about: 'backend' | 'image' | 'input';
 }
 
-export type FromWorker =
-  | { readonly id: number; readonly progress: readonly [fraction: number, loaded: number, total: number] }
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: SentError };
+export type FromWorker = AnswerMessage<Progress, SentError>;

@@ -153,6 +153,52 @@ export function attention(step: Step, task: i32, scratch: usize): void {
   }
 }
 
+/**
+ * softmax(q kᵀ / √d) itself, of groups of COLS queries of one head: y [image][heads][queries][t], yStride bytes an image. The
+ * other fields are those of `attention`, without values.
+ */
+export function attentionWeights(step: Step, task: i32, scratch: usize): void {
+  const heads = step.p0;
+  const d = step.p1;
+  const t = step.p2;
+  const parts = step.p10;
+  const part = task % parts;
+  const head = (task / parts) % heads;
+  const image = task / parts / heads;
+  const at = <usize>(image * heads + head);
+  const headBytes = <usize>d << 2;
+  const keys = step.w + at * <usize>(step.p3 * d * ROWS) * 4;
+  const queries = step.x + at * <usize>step.p8 * headBytes;
+  const output = step.y + <usize>image * step.yStride + (<usize>(head * step.p7 * t) << 2);
+
+  const sums = scratch;
+  const panel = sums + COLS_BYTES;
+  const scores = panel + <usize>d * COLS_BYTES;
+  const factor: f32 = <f32>1.4426950408889634 / sqrt<f32>(<f32>d);
+  const groups = (step.p7 + COLS - 1) / COLS;
+  const end = (part + 1) * groups / parts;
+  for (let group = part * groups / parts; group < end; group++) {
+    const query = group * COLS;
+    const valid = min(COLS, step.p7 - query);
+    packTransposed(queries + <usize>query * headBytes, headBytes, valid, d, factor, panel);
+    for (let key = 0; key < t; key += ROWS) {
+      multiplyTile(
+        keys + <usize>key * headBytes, panel, d, ZEROS, 0, scores + <usize>key * COLS_BYTES, COLS_BYTES,
+      );
+    }
+    exponentials(scores, t, sums);
+    for (let row = 0; row < valid; row++) {
+      const scale = load<f32>(sums + (<usize>row << 2));
+      const to = output + (<usize>((query + row) * t) << 2);
+      let from = scores + (<usize>row << 2);
+      for (let key: usize = 0; key < <usize>t; key++) {
+        store<f32>(to + (key << 2), load<f32>(from) * scale);
+        from += COLS_BYTES;
+      }
+    }
+  }
+}
+
 /** scores [t][COLS] to 2^(score - largest of the column), and the reciprocals of the columns' sums to `sums` [COLS]. */
 export function exponentials(scores: usize, t: i32, sums: usize): void {
   const end = scores + <usize>t * COLS_BYTES;

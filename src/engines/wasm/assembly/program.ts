@@ -1,5 +1,5 @@
 /** Runs a program: groups of steps, one after another, each cut into tasks that threads take in turn. */
-import { attention, splitHeads } from './attention';
+import { attention, attentionWeights, splitHeads } from './attention';
 import { finishTask, isStopped, takeTask, waitFor } from './control';
 import { forgetPacked, linear } from './linear';
 import { COLS } from './micro';
@@ -17,6 +17,7 @@ const COPY_ROWS: i32 = 6;
 const MEAN_TOKENS: i32 = 7;
 const ADD_SCALED: i32 = 8;
 const QUANTIZED_LINEAR: i32 = 9;
+const ATTENTION_WEIGHTS: i32 = 10;
 
 /**
  * Steps whose tasks need nothing of each other: a task runs all of them for its part of the rows (or, of a single
@@ -92,6 +93,7 @@ function runTask(group: Group, task: i32, own: usize, scratch: usize): void {
       switch (step.op) {
         case SPLIT_HEADS: splitHeads(step, first, end, own, scratch); break;
         case ATTENTION: attention(step, task, scratch); break;
+        case ATTENTION_WEIGHTS: attentionWeights(step, task, scratch); break;
         case LAYER_NORM: layerNorm(step, first, end, own, scratch); break;
         case SWIGLU: swiglu(step, first, end, own); break;
         case ADD_TOKENS: addTokens(step, first, end); break;

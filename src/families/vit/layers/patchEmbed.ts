@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { axesOf, known, type LayerArgs, single } from '../../layers/types.js';
+import { axesOf, type LayerArgs, single } from '../../layers/types.js';
 import { patchSides, type VitConfig } from '../config.js';
 import { type LinearName, patchEmbedWeights } from '../weights.js';
 
@@ -26,8 +26,7 @@ export class PatchEmbed extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const [, , , axis] = axesOf(this, inputShape, 4);
-    const [channels] = known(this, 'number of channels', axis);
+    const [, , , channels] = axesOf(this, inputShape, 4, 3);
     const rows = patchEmbedWeights(this.name as LinearName, channels, this.args.embedDim, this.args);
     this.rows = addRows(this.addWeight.bind(this), rows);
     this.built = true;
@@ -38,8 +37,7 @@ export class PatchEmbed extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    const [batch, ...sides] = axesOf(this, inputShape, 4);
-    const [height, width] = known(this, 'size', sides[0], sides[1]);
+    const [batch, height, width] = axesOf(this, inputShape, 4, 1, 2);
     const [p, q] = patchSides(this.args);
     return [batch, Math.floor(height / p) * Math.floor(width / q), this.args.embedDim];
   }

@@ -3,7 +3,7 @@ import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { axesOf, known, type LayerArgs, single } from '../../layers/types.js';
+import { axesOf, type LayerArgs, single } from '../../layers/types.js';
 import { numPrefixTokens, type TokensConfig, tokensArgs } from '../config.js';
 import { addTokens } from '../forward.js';
 import { tokensWeights } from '../weights.js';
@@ -25,8 +25,7 @@ export class Tokens extends tfl.layers.Layer {
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const [, count, width] = axesOf(this, inputShape, 3);
-    const [patches, dim] = known(this, 'number and width of tokens', count, width);
+    const [, patches, dim] = axesOf(this, inputShape, 3, 1, 2);
     this.rows = addRows(this.addWeight.bind(this), tokensWeights(this.args, patches, dim));
     this.built = true;
   }
@@ -36,9 +35,8 @@ export class Tokens extends tfl.layers.Layer {
   }
 
   override computeOutputShape(inputShape: tfl.Shape | tfl.Shape[]): tfl.Shape {
-    const [batch, count, width] = axesOf(this, inputShape, 3);
-    const [patches] = known(this, 'number of tokens', count);
-    return [batch, patches + numPrefixTokens(this.args), width];
+    const [batch, patches, dim] = axesOf(this, inputShape, 3, 1);
+    return [batch, patches + numPrefixTokens(this.args), dim];
   }
 
   override getConfig(): serialization.ConfigDict {

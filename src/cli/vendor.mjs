@@ -1,0 +1,50 @@
+/**
+ * Makes dist/vendor/yargs.js: yargs and the 14 packages that it needs in one file, so that installing deit-tfjs does not
+ * bring them; and beside it their licences. src/cli imports it as `#yargs` (package.json, imports). Run by `npm run build`,
+ * before tsc; does nothing when it was made of the same packages.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { thirdPartyLicenses } from '../browser/licenses.mjs';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const outDir = join(root, 'dist/vendor');
+const STAMP = join(outDir, '.sha256');
+
+const hash = createHash('sha256');
+for (const file of ['package-lock.json', 'src/cli/vendor.mjs']) hash.update(await readFile(join(root, file)));
+const inputs = hash.digest('hex');
+if ((await readFile(STAMP, 'utf8').catch(() => '')) === inputs) process.exit();
+
+const { build } = await import('vite');
+const built = await build({
+  root,
+  configFile: false,
+  logLevel: 'warn',
+  publicDir: false,
+  ssr: { noExternal: true, target: 'node' },
+  build: {
+    ssr: join(root, 'node_modules/yargs/index.mjs'),
+    write: false,
+    target: 'node20',
+    minify: false,
+    rolldownOptions: { output: { codeSplitting: false } },
+  },
+});
+const { output } = /** @type {import('vite').Rolldown.RolldownOutput} */ (built);
+if (output.length !== 1) throw new Error(`yargs is ${output.length} files, not one`);
+const [{ code, moduleIds, imports }] = output;
+const strange = imports.filter((name) => !/^(node:)?(assert|fs|module|path|url|util|process)$/.test(name));
+if (strange.length > 0) throw new Error(`yargs is to import nothing but Node's own: ${strange.join(', ')}`);
+
+await rm(outDir, { recursive: true, force: true });
+await mkdir(outDir, { recursive: true });
+await writeFile(join(outDir, 'yargs.js'), code);
+await writeFile(join(outDir, 'yargs.d.ts'), "export * from 'yargs';\nexport { default } from 'yargs';\n");
+await writeFile(
+  join(outDir, 'THIRD_PARTY_LICENSES.txt'),
+  thirdPartyLicenses(moduleIds, [], { notices: false }),
+);
+await writeFile(STAMP, inputs);

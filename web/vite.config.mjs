@@ -3,7 +3,7 @@
  * Vite bundles is the page itself.
  */
 import { createReadStream } from 'node:fs';
-import { cp, stat, writeFile } from 'node:fs/promises';
+import { cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
@@ -18,7 +18,6 @@ const TYPES = { js: 'text/javascript', wasm: 'application/wasm' };
 const shippedLibrary = {
   name: 'shipped-library',
   async writeBundle({ dir }) {
-    for (const name of LIBRARY_FILES) await stat(join(library, `${name}.js`)); // prefetched: must be there
     await cp(library, join(dir, 'lib'), { recursive: true, filter: (file) => !INLINED.test(file) });
   },
   configureServer(server) {
@@ -36,24 +35,29 @@ const shippedLibrary = {
  * What the model's worker imports one after the other comes while the page itself is read. Prefetched and not preloaded:
  * browsers warn of a preload that the page itself does not use.
  */
-const LIBRARY_FILES = [
-  'deit-tfjs',
-  'core',
-  'engine',
-  'convert',
-  'rolldown-runtime',
-  'convertWithFacts',
-  'decode',
-];
+const ON_DEMAND = ['convertWithFacts.js', 'decode.js'];
+
+/** A script of the library with all that it imports. */
+async function withImports(file, found = new Set()) {
+  if (found.has(file)) return found;
+  found.add(file);
+  const code = await readFile(join(library, file), 'utf8');
+  const imports = [...code.matchAll(/\b(?:from|import)\s*["'`]\.\/([\w.-]+\.js)["'`]/g)];
+  for (const [, name] of imports) await withImports(name, found);
+  return found;
+}
+
 const prefetchForWorker = {
   name: 'prefetch-for-worker',
   transformIndexHtml: {
     order: 'post',
-    handler(_, { bundle }) {
+    async handler(_, { bundle }) {
       if (!bundle) return []; // the development server
       const worker = Object.keys(bundle).find((file) => /^assets\/worker-[^/]*\.js$/.test(file));
       if (!worker) throw new Error('the page has no worker to prefetch; see its name');
-      const files = [worker, ...LIBRARY_FILES.map((name) => `lib/${name}.js`)];
+      const scripts = await withImports('deit-tfjs.js');
+      for (const file of ON_DEMAND) await withImports(file, scripts);
+      const files = [worker, ...[...scripts].map((name) => `lib/${name}`)];
       return files.map((file) => ({
         tag: 'link',
         attrs: { rel: 'prefetch', crossorigin: true, href: `./${file}` },

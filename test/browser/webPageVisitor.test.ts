@@ -524,6 +524,14 @@ describeInBrowser('a visitor of the page', () => {
     await visit.page.waitForFunction(() =>
       /order of the models/.test(document.querySelector('#compare-note')!.textContent!),
     );
+    // On a phone both columns are in view.
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(
+      await page
+        .locator('#compare-table')
+        .evaluate((table) => table.scrollWidth - table.parentElement!.clientWidth),
+    ).toBeLessThanOrEqual(0);
+    await page.setViewportSize(LAPTOP.viewport);
     const after = await names();
     expect(after).not.toEqual(before);
     expect(after.toSorted()).toEqual(before.toSorted());

@@ -57,7 +57,7 @@ const MODELS = {
 const LR = 1e-4;
 const WEIGHT_DECAY = 0.05;
 const OPTIMIZER = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: WEIGHT_DECAY, clipGrad: null };
-const DISTILLATION = { type: 'hard', alpha: 0.5, tau: 1 };
+const DISTILLATION = /** @type {const} */ ({ type: 'hard', alpha: 0.5, tau: 1 });
 const WARM_UP = 3;
 
 /** The batch: pictures, targets and the teacher's logits. */
@@ -87,10 +87,14 @@ async function freshStudent(shape) {
 async function onEngine(threads, { shape, batch }, given) {
   await deit.useBackend('wasm');
   const { model, student } = await freshStudent(shape);
+  /** What a step reads of a configuration. @type {any} */
   const config = { optimizer: OPTIMIZER, distillation: DISTILLATION, accumulate: 1, emaDecay: null };
   const engine = await deit.openTrainingEngine(student, config, threads);
-  const steps = new EngineSteps({ config, student, imgSize: shape.imgSize }, engine);
+  /** @type {any} */
+  const setup = { config, student, imgSize: shape.imgSize };
+  const steps = new EngineSteps(setup, engine);
   const logits = tf.tensor2d(given.teacher, [batch, shape.numClasses]);
+  /** @type {any} */
   const inputs = {
     pixels: given.pictures,
     targets: given.targets,

@@ -23,6 +23,7 @@ export function addBrowserBackends(): void {
 }
 
 async function startWasm(): Promise<string> {
+  browserHost().catch(() => {}); // the engine's kernels are compiled meanwhile; what fails is told when it is asked for
   const description = await activateWasm();
   const reason = reasonWithoutThreads();
   return reason ? `${description}; ${reason}` : description;

@@ -94,7 +94,7 @@ const makeSchema = () =>
     saveEverySteps: field(orNone(changeable(whole('steps between checkpoints in an epoch', 1))), null),
     seed: field(whole('seed of all random choices', 0), 0),
     workers: field(changeable(whole('threads that read and augment', 0, 512)), 2),
-    /** Of the engine on WASM in Node; none: as many as there are cores. */
+    /** Of the training engine; none: as many as there are physical cores. */
     threads: field(orNone(changeable(whole('threads that compute on wasm in Node', 1, 64))), null),
     backend: field(changeable(text('backend: auto, wasm, tensorflow …')), 'auto'),
     output: field(changeable(text('folder for all results')), ''),

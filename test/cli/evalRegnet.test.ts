@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { fixture } from '../image/pictures.js';
+import { fixture } from '../image/images.js';
 import { startDeit } from '../reliability/deit.js';
 
 test("deit eval measures a RegNet's checkpoint, with PyTorch's logits of the picture", async () => {

@@ -66,7 +66,7 @@ function record(label: number, seed: number): number[] {
   return [label, ...plane(seed), ...plane(seed + 1), ...plane(seed + 2)];
 }
 
-test('CIFAR-10 files give interleaved pictures, in the order of the files', async () => {
+test('CIFAR-10 files give interleaved images, in the order of the files', async () => {
   const files = [
     named('1.bin', Uint8Array.from([...record(3, 10), ...record(9, 20)])),
     named('2.bin', Uint8Array.from(record(0, 30))),

@@ -9,7 +9,7 @@ const prediction = (label: number, top5: number[], loss: number) => ({
   loss,
 });
 
-test('counts first and fifth places and the mean loss over the pictures that were scored', () => {
+test('counts first and fifth places and the mean loss over the images that were scored', () => {
   const metrics = new Metrics(5);
   metrics.add(0, prediction(3, [3, 1, 2, 4, 5], 0.5));
   metrics.add(2, prediction(5, [3, 1, 2, 4, 5], 1.5));
@@ -17,7 +17,7 @@ test('counts first and fifth places and the mean loss over the pictures that wer
   expect(metrics.accuracy()).toEqual({ images: 3, top1: 100 / 3, top5: 200 / 3, loss: 2 });
 });
 
-test('gives the same sum to the last digit in whatever order pictures come, and counts none twice', () => {
+test('gives the same sum to the last digit in whatever order images come, and counts none twice', () => {
   const losses = Array.from({ length: 200 }, (_, i) => Math.sin(i + 1) ** 2 / 3 + 1e-7 * i);
   const sum = (order: number[]) => {
     const metrics = new Metrics(losses.length);

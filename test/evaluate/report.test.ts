@@ -155,7 +155,7 @@ test('names of files and classes stay text, and nothing is fetched', () => {
   expect(document.querySelector('main')!.textContent).toContain('<b>cut.jpg</b>: cannot be decoded');
 });
 
-test('where no picture was read, the page is there and says so', () => {
+test('where no image was read, the page is there and says so', () => {
   const record = new EvaluationRecord();
   record.failures.push('x.png: cut');
   const result = { images: 0, top1: null, top5: null, loss: null, failed: 1, imagesPerSecond: 0 };
@@ -227,7 +227,7 @@ test('a model that is less sure than right is not drawn as a perfect one', () =>
   expect(legend).toBe('accuracyits 95 % intervalmean confidence, and the gap to it');
 });
 
-test('where a class has one picture there is a table and no chart of its accuracy', () => {
+test('where a class has one image there is a table and no chart of its accuracy', () => {
   const one = section(pageOf({ record: rightRecord(0.9, [0, 1]) }), 'Accuracy by class');
   expect(one.textContent).toContain('too few images to a class');
   expect(one.querySelectorAll('figure').length).toBe(1); // the confusion matrix

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { centerCrop, centerCropWindow, crop } from '../../src/image/crop.js';
-import { picture, reference, sha256 } from './pictures.js';
+import { reference, sha256, testImage } from './images.js';
 
 test.each(reference.crops)('centre crop of $from to $crop is torchvision’s', ({
   from,
   crop,
   sha256: bytes,
 }) => {
-  const cropped = centerCrop(picture(...from), crop);
+  const cropped = centerCrop(testImage(...from), crop);
   expect([cropped.height, cropped.width]).toEqual(crop);
   expect(sha256(cropped.data)).toBe(bytes);
 });

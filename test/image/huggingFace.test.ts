@@ -3,7 +3,7 @@ import { UserError } from '../../src/errors.js';
 import { checkPreprocessing } from '../../src/image/checkPreprocessing.js';
 import { huggingFacePreprocessing, resampleCodes } from '../../src/image/huggingFace.js';
 import { preprocess } from '../../src/image/preprocess.js';
-import { picture, reference, sha256 } from './pictures.js';
+import { reference, sha256, testImage } from './images.js';
 
 const read = (config: Record<string, unknown>) =>
   huggingFacePreprocessing(config, 'preprocessor_config.json');
@@ -11,7 +11,7 @@ const read = (config: Record<string, unknown>) =>
 test.each(
   reference.huggingFace.filter(({ error }) => !error),
 )('$config of $from has the bits of transformers', ({ config, from, sha256: bytes }) => {
-  expect(sha256(preprocess(picture(...from), read(config)))).toBe(bytes);
+  expect(sha256(preprocess(testImage(...from), read(config)))).toBe(bytes);
 });
 
 test.each(

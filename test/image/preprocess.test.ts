@@ -1,15 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { preprocess, resizedSize } from '../../src/image/preprocess.js';
 import { preprocessingFor } from '../../src/image/presets.js';
-import { picture, reference, sha256 } from './pictures.js';
+import { reference, sha256, testImage } from './images.js';
 
-test.each(reference.presets)('$preset at $imgSize of a picture of $from has the bits of torchvision', ({
+test.each(reference.presets)('$preset at $imgSize of an image of $from has the bits of torchvision', ({
   preset,
   imgSize,
   from,
   sha256: bytes,
 }) => {
-  const data = preprocess(picture(...from), preprocessingFor(preset, imgSize));
+  const data = preprocess(testImage(...from), preprocessingFor(preset, imgSize));
   expect(data.length).toBe(imgSize[0] * imgSize[1] * 3);
   expect(sha256(data)).toBe(bytes);
 });

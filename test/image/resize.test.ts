@@ -2,14 +2,14 @@ import { expect, test } from '@jest/globals';
 import { centerCrop } from '../../src/image/crop.js';
 import { interpolations } from '../../src/image/filters.js';
 import { resize, resizeAndCrop } from '../../src/image/resize.js';
-import { picture, reference, sha256 } from './pictures.js';
+import { reference, sha256, testImage } from './images.js';
 
 test.each(reference.resizes)('resize $from to $to gives the bytes of Pillow', ({
   from,
   to,
   sha256: bytes,
 }) => {
-  const resized = resize(picture(...from), ...to);
+  const resized = resize(testImage(...from), ...to);
   expect([resized.width, resized.height]).toEqual(to);
   expect(sha256(resized.data)).toBe(bytes);
 });
@@ -20,7 +20,7 @@ test.each(reference.filtered)('$interpolation from $from to $to gives the bytes 
   interpolation,
   sha256: bytes,
 }) => {
-  const resized = resize(picture(...from), ...to, interpolation);
+  const resized = resize(testImage(...from), ...to, interpolation);
   expect([resized.width, resized.height]).toEqual(to);
   expect(sha256(resized.data)).toBe(bytes);
 });
@@ -31,7 +31,7 @@ test.each(interpolations)('resizeAndCrop with %s is resize, then crop', (interpo
     [60, 200, 40, 134, 32, 32],
     [20, 10, 61, 31, 40, 24],
   ] as const) {
-    const image = picture(w, h);
+    const image = testImage(w, h);
     const expected = centerCrop(resize(image, nw, nh, interpolation), [ch, cw]);
     expect(sha256(resizeAndCrop(image, nw, nh, [ch, cw], { interpolation }).data)).toBe(
       sha256(expected.data),
@@ -40,7 +40,7 @@ test.each(interpolations)('resizeAndCrop with %s is resize, then crop', (interpo
 });
 
 test('resize leaves the picture that it is given as it is, and gives an array of its own', () => {
-  const image = picture(9, 7);
+  const image = testImage(9, 7);
   const before = sha256(image.data);
   const same = resize(image, 9, 7);
   same.data.fill(0);
@@ -59,7 +59,7 @@ test.each([
   [20, 10, 8, 31, 24, 24], // narrower than the crop
   [20, 10, 12, 6, 9, 17], // smaller than the crop
 ])('resizeAndCrop of %i × %i to %i × %i is resize, then crop to [%i, %i]', (w, h, nw, nh, ch, cw) => {
-  const image = picture(w, h);
+  const image = testImage(w, h);
   const expected = centerCrop(resize(image, nw, nh), [ch, cw]);
   const found = resizeAndCrop(image, nw, nh, [ch, cw]);
   expect([found.width, found.height]).toEqual([cw, ch]);
@@ -67,7 +67,7 @@ test.each([
 });
 
 test('a picture of 20000 × 3 is cropped out of its 1706666 × 256 enlargement without that being made', () => {
-  const image = picture(20000, 3);
+  const image = testImage(20000, 3);
   const found = resizeAndCrop(image, 1706666, 256, [224, 224]);
   // The crop shows 224 · 20000 / 1706666 = 2.6 input pixels: a tenth of the picture around them is enough.
   const center = { data: new Uint8Array(2000 * 9), width: 2000, height: 3 };
@@ -85,6 +85,6 @@ test('sizes below 1 and fractions are refused', () => {
     [4.5, 4],
     [Number.NaN, 4],
   ] as const) {
-    expect(() => resize(picture(4, 4), width, height)).toThrow(RangeError);
+    expect(() => resize(testImage(4, 4), width, height)).toThrow(RangeError);
   }
 });

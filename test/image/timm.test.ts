@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { preprocess } from '../../src/image/preprocess.js';
 import { timmConfig, timmPreprocessing } from '../../src/image/timm.js';
-import { picture, reference, sha256 } from './pictures.js';
+import { reference, sha256, testImage } from './images.js';
 
 test.each(reference.timm)('$config of $from has the bits of timm’s own transform', ({
   config,
@@ -11,7 +11,7 @@ test.each(reference.timm)('$config of $from has the bits of timm’s own transfo
 }) => {
   const preprocessing = timmPreprocessing(config, 'config.json');
   expect(preprocessing.crop).toEqual((config.input_size as number[]).slice(1));
-  expect(sha256(preprocess(picture(...from), preprocessing))).toBe(bytes);
+  expect(sha256(preprocess(testImage(...from), preprocessing))).toBe(bytes);
 });
 
 test('all crop modes are among the references, for inputs that are square and that are not', () => {

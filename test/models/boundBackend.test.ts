@@ -17,7 +17,7 @@ import type { VisionTransformer } from '../../src/models/visionTransformer.js';
 import { load as loadFolder, saveModel } from '../../src/node/index.js';
 import { computeGradients, disposeGradients } from '../../src/train/step.js';
 import { studentOf } from '../../src/train/student.js';
-import { fixture } from '../image/pictures.js';
+import { fixture } from '../image/images.js';
 import { showNativeTensorflow, testedNativeFolder } from '../native.js';
 
 const SMALL = {
@@ -29,7 +29,7 @@ const SMALL = {
   imgSize: [32, 32],
 } as const;
 const folder = mkdtempSync(join(tmpdir(), 'deit-bound-'));
-const picture = {
+const image = {
   data: Uint8Array.from({ length: 40 * 36 * 3 }, (_, i) => (i * 37) % 256),
   width: 40,
   height: 36,
@@ -74,8 +74,8 @@ async function everything(model: VisionTransformer): Promise<string> {
   outputs.push(model.layersModel.predict(x) as tf.Tensor2D);
   const values = await Promise.all(outputs.map((output) => output.data()));
   tf.dispose([x, outputs]);
-  const classes = await model.classify(picture);
-  const embedding = await model.embed(picture);
+  const classes = await model.classify(image);
+  const embedding = await model.embed(image);
   return JSON.stringify([values.map((each) => [...each]), classes, [...embedding.patchMean]]);
 }
 
@@ -109,7 +109,7 @@ test.each(['wasm', 'cpu'])('side by side, with %s current: the same bits', async
 test('calls under way at the same time, and a change of the current backend among them: the same bits', async () => {
   const calls = Object.entries(models).flatMap(([way, model]) => [
     everything(model).then((values) => expect(values).toBe(alone[way])),
-    model.classify(picture).then(() => tf.setBackend(way === 'cpu' ? 'wasm' : 'cpu')),
+    model.classify(image).then(() => tf.setBackend(way === 'cpu' ? 'wasm' : 'cpu')),
     everything(model).then((values) => expect(values).toBe(alone[way])),
   ]);
   await Promise.all(calls);
@@ -185,7 +185,7 @@ test('fit() runs on the model’s backend, its validation too, beside inference 
       shuffle: false,
       validationData: [x, y],
     });
-    const beside = Promise.all([models.cpu!.classify(picture), models.wasm!.classify(picture)]);
+    const beside = Promise.all([models.cpu!.classify(image), models.wasm!.classify(image)]);
     const { history } = await fit;
     await beside;
     const logits = model.predict(x);
@@ -254,7 +254,7 @@ test('a removed backend, and a model that was disposed of, are clear errors', as
   const x = input();
   const message = 'the cpu backend on which the model was loaded has been removed; load the model again';
   expect(() => model.predict(x)).toThrow(message);
-  await expect(model.classify(picture)).rejects.toThrow(message);
+  await expect(model.classify(image)).rejects.toThrow(message);
   model.dispose();
   expect(() => models.wasm!.predict(x).dispose()).not.toThrow();
   models.wasm!.dispose();
@@ -262,7 +262,7 @@ test('a removed backend, and a model that was disposed of, are clear errors', as
   const disposed = 'vit: the model was disposed of; load it again';
   expect(() => models.wasm!.predict(x)).toThrow(disposed);
   expect(() => models.wasm!.features(x)).toThrow(disposed);
-  await expect(models.wasm!.classify(picture)).rejects.toThrow(disposed);
+  await expect(models.wasm!.classify(image)).rejects.toThrow(disposed);
   x.dispose();
 });
 

@@ -13,7 +13,7 @@ import {
 } from '../../src/models/classify.js';
 import { createModel } from '../../src/models/create.js';
 import type { VisionTransformer } from '../../src/models/visionTransformer.js';
-import { fixture, picture } from '../image/pictures.js';
+import { fixture, testImage } from '../image/images.js';
 
 interface Levels {
   readonly values: number[];
@@ -26,7 +26,7 @@ const reference: Record<'float32' | 'int32', Levels> = JSON.parse(
 );
 
 let model: VisionTransformer;
-const image = picture(40, 30);
+const image = testImage(40, 30);
 
 beforeAll(async () => {
   await useBackend('wasm');
@@ -156,7 +156,7 @@ test('unknown options are errors that name the nearest', async () => {
 });
 
 test('an array gives one result for each, as each alone', async () => {
-  const images = [image, picture(24, 32), picture(50, 50)];
+  const images = [image, testImage(24, 32), testImage(50, 50)];
   const one = await Promise.all(images.map((each) => model.classify(each, { topK: 2 })));
   expect(await model.classify(images, { topK: 2 })).toEqual(one);
   expect(await model.classify([])).toEqual([]);

@@ -10,7 +10,7 @@ import { useBackend } from '../../src/backend.js';
 import { countRegnetParameters } from '../../src/families/regnet/config.js';
 import { loadRegnet } from '../../src/models/regnet.js';
 import '../../src/node/native/backend.js';
-import { fixture } from '../image/pictures.js';
+import { fixture } from '../image/images.js';
 import { showNativeTensorflow, testedNativeFolder } from '../native.js';
 
 showNativeTensorflow();

@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { UserError } from '../../src/errors.js';
 import { crc32 } from '../../src/image/formats/crc32.js';
 import { decodeImage, MAX_FILE_BYTES, MAX_PIXELS } from '../../src/node/decode.js';
-import { fixture, sha256 } from '../image/pictures.js';
+import { fixture, sha256 } from '../image/images.js';
 
 interface PillowReads {
   readonly error?: true;

@@ -10,14 +10,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import { type ClassifyInput, toRgb } from '../../src/models/classify.js';
 import { createModel, decodeImage } from '../../src/node/index.js';
-import { picture } from '../image/pictures.js';
+import { testImage } from '../image/images.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'deit-inputs-'));
 const path = join(folder, 'a picture%20#1.png');
 let bytes: Buffer;
 let server: Server;
 let address: string;
-const pixels = picture(31, 17);
+const pixels = testImage(31, 17);
 
 beforeAll(async () => {
   const { data, width, height } = pixels;

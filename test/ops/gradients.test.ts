@@ -94,7 +94,7 @@ test('layer norm', () =>
     },
   ));
 
-test('patch embedding, of a picture with pixels left over', () =>
+test('patch embedding, of an image with pixels left over', () =>
   expectGradientsOf(
     [normal(2, 9, 12, 3), normal(4, 4, 3, 5), normal(5)],
     (x, kernel, bias) => patchEmbed(x as tf.Tensor4D, kernel as tf.Tensor4D, bias as tf.Tensor1D),

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend.js';
+import type { EngineWorker } from '../../src/engines/wasm/index.js';
 import { type TrainingEngine, Untrainable } from '../../src/engines/wasm/training/index.js';
 import { numTokens, type VitConfig } from '../../src/families/vit/config.js';
 import { createModel } from '../../src/models/create.js';
@@ -320,5 +321,34 @@ test('a batch that does not fit goes through in parts, with the same gradients',
   for (const [name, values] of whole.gradients) {
     expect(relativeOff(parts.gradients.get(name)!, values)).toBeLessThan(1e-5);
   }
+  model.dispose();
+});
+
+test('without the workers that it asked for, the calling thread trains', async () => {
+  const model = modelOf(configOf({}));
+  const student = studentOf(model, ALL);
+  const images = randomImages(model.config, 2);
+  const gradientsOf = async (machine: EngineMachine) => {
+    const engine = await openVitEngine(student, { distillation: 'none', ema: false }, machine);
+    for (const [name, weight] of student.weights) {
+      engine.write('weights', name, weight.read().dataSync<'float32'>());
+    }
+    const batch = { images, batch: 2, dropPath: [], adds: false };
+    await engine.gradients({ ...batch, lossGradient: (logits) => logits });
+    const found = bits(engine);
+    engine.dispose();
+    return found;
+  };
+  const startDyingWorker = () => {
+    const worker: EngineWorker = {
+      onmessage: null,
+      onerror: null,
+      postMessage: () => void setTimeout(() => worker.onerror?.(new Error('no room'))),
+      terminate: () => {},
+    };
+    return worker;
+  };
+  const expected = await gradientsOf({ threads: 1 });
+  expect(await gradientsOf({ threads: 2, startWorker: startDyingWorker })).toEqual(expected);
   model.dispose();
 });

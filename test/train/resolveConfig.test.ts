@@ -27,6 +27,7 @@ test('every field has a meaning, and every group that can be left out is null by
     'init.from',
     'output',
     'saveEverySteps',
+    'threads',
     'val.path',
     'workers',
   ]);

@@ -1,25 +1,26 @@
 /** The page's side: a model in a worker, called as one in the page. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
 import { checkOptions } from '../../checkOptions.js';
 import { UserError } from '../../errors.js';
 import type { AttentionStack } from '../../explain/index.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import type { Preprocessing } from '../../image/types.js';
+import { isTensor } from '../../isTensor.js';
 import { type ClassifyInput, checkPixels, type Prediction, tensorToRgb } from '../../models/classify.js';
 import type { ClassifyOptions, Embedding, FeatureOptions } from '../../models/visionTransformer.js';
 import { assetsForWorker, baseUrl, setAssetFolder } from '../assets.js';
 import { sendableImage } from '../imageInputs.js';
 import type { BrowserLoadOptions, BrowserModelSource } from '../load.js';
+import { WorkerCalls } from './calls.js';
 import type {
-  FromWorker,
   HeadLogits,
-  MethodName,
   ModelDescription,
   PlainFeatures,
   PlainTensor,
+  Progress,
+  SentError,
   SentImage,
-  ToWorker,
   WorkerMethods,
 } from './protocol.js';
 import { startWorker } from './start.js';
@@ -47,7 +48,7 @@ export async function loadInWorker(
   signal?.throwIfAborted();
   if (assetFolder !== undefined) setAssetFolder(assetFolder);
   const started = worker ? { worker } : await startWorker();
-  const calls = new WorkerCalls(started);
+  const calls = callsOf(started);
   // A worker's relative addresses begin at its script, not at the page.
   const sent = typeof source === 'string' || source instanceof URL ? new URL(source, baseUrl()).href : source;
   try {
@@ -56,7 +57,7 @@ export async function loadInWorker(
     onBackend?.(description.backend);
     return new WorkerModel(calls, description);
   } catch (error) {
-    calls.end();
+    calls.end(disposed());
     throw error;
   }
 }
@@ -70,7 +71,7 @@ export class WorkerModel {
   readonly backend: BackendChoice;
 
   constructor(
-    private readonly calls: WorkerCalls,
+    private readonly calls: Calls,
     description: ModelDescription,
   ) {
     this.config = description.config;
@@ -125,7 +126,7 @@ export class WorkerModel {
 
   /** Ends the worker, and with it the model. Calls that have no answer yet reject. */
   dispose(): void {
-    this.calls.end();
+    this.calls.end(disposed());
   }
 
   private async onImage<Name extends 'classify' | 'logits' | 'embed' | 'attention'>(
@@ -141,12 +142,12 @@ export class WorkerModel {
 }
 
 async function toPlain(x: PlainTensor | tf.Tensor4D): Promise<PlainTensor> {
-  return x instanceof tf.Tensor ? { data: await x.data<'float32'>(), shape: x.shape } : x;
+  return isTensor(x) ? { data: await x.data<'float32'>(), shape: x.shape } : x;
 }
 
 /** What only a page has (elements, tensors) as something that can be sent. */
 async function sendable(input: ClassifyInput): Promise<{ image: SentImage; transfer: Transferable[] }> {
-  if (input instanceof tf.Tensor) {
+  if (isTensor(input)) {
     return { image: await tensorToRgb(input), transfer: [] };
   }
   const sent = await sendableImage(input);
@@ -156,97 +157,26 @@ async function sendable(input: ClassifyInput): Promise<{ image: SentImage; trans
   return { image: { data, width, height }, transfer: [] };
 }
 
-interface Pending {
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-  onProgress: BrowserLoadOptions['onProgress'];
-}
+type Calls = WorkerCalls<WorkerMethods, Progress, SentError>;
 
-/** Calls to a worker and their answers. */
-class WorkerCalls {
-  private readonly pending = new Map<number, Pending>();
-  private next = 0;
-  /** Why no call can be made any more. */
-  private ended: Error | undefined;
+const disposed = () => new UserError('the model in the worker was disposed of; load it again');
 
-  private readonly worker: Worker;
-
-  constructor({ worker, explain }: { worker: Worker; explain?: () => Promise<string> }) {
-    this.worker = worker;
-    worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => this.receive(data));
-    worker.addEventListener('error', (event) => {
-      event.preventDefault();
-      if (event.message || !explain) {
-        const what = event.message || 'its script cannot be loaded';
-        this.end(new UserError(`the worker failed (${what}); load the model again`));
-      } else {
-        void explain().then((why) => this.end(new UserError(`the worker does not start: ${why}`)));
-      }
-    });
-  }
-
-  call<Name extends MethodName>(
-    method: Name,
-    args: readonly unknown[],
-    options: CallOptions & { transfer?: Transferable[]; onProgress?: BrowserLoadOptions['onProgress'] } = {},
-  ): Promise<ReturnType<WorkerMethods[Name]>> {
-    const { signal, transfer = [], onProgress } = options;
-    if (this.ended) return Promise.reject(this.ended);
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    const id = this.next++;
-    return new Promise((resolve, reject) => {
-      const giveUp = () => {
-        this.post({ id, abort: true });
-        this.pending.delete(id);
-        reject(signal!.reason);
-      };
-      signal?.addEventListener('abort', giveUp, { once: true });
-      const settle =
-        <T>(then: (value: T) => void) =>
-        (value: T) => {
-          signal?.removeEventListener('abort', giveUp);
-          then(value);
-        };
-      this.pending.set(id, {
-        resolve: settle(resolve as (value: unknown) => void),
-        reject: settle(reject),
-        onProgress,
-      });
-      try {
-        this.post({ id, method, args }, transfer);
-      } catch (error) {
-        this.pending.delete(id);
-        reject(error);
-      }
-    });
-  }
-
-  /** Ends the worker; what waits is told why. */
-  end(reason: Error = new UserError('the model in the worker was disposed of; load it again')): void {
-    this.ended ??= reason;
-    this.worker.terminate();
-    for (const { reject } of this.pending.values()) reject(this.ended);
-    this.pending.clear();
-  }
-
-  private post(message: ToWorker, transfer: Transferable[] = []): void {
-    this.worker.postMessage(message, transfer);
-  }
-
-  private receive(message: FromWorker): void {
-    const waiting = this.pending.get(message.id);
-    if (!waiting) return;
-    if ('progress' in message) {
-      waiting.onProgress?.(...message.progress);
-      return;
+/** Calls to a worker, which end once it has failed. */
+function callsOf({ worker, explain }: { worker: Worker; explain?: () => Promise<string> }): Calls {
+  const calls: Calls = new WorkerCalls(worker, errorFrom);
+  worker.addEventListener('error', (event) => {
+    event.preventDefault();
+    if (event.message || !explain) {
+      const what = event.message || 'its script cannot be loaded';
+      calls.end(new UserError(`the worker failed (${what}); load the model again`));
+    } else {
+      void explain().then((why) => calls.end(new UserError(`the worker does not start: ${why}`)));
     }
-    this.pending.delete(message.id);
-    if ('error' in message) waiting.reject(errorFrom(message.error));
-    else waiting.resolve(message.value);
-  }
+  });
+  return calls;
 }
 
-function errorFrom({ name, message }: { name: string; message: string }): Error {
+function errorFrom({ name, message }: SentError): Error {
   if (name === 'UserError') return new UserError(message);
   if (name === 'AbortError') return new DOMException(message, name);
   return new Error(`in the worker: ${name}: ${message}`);

@@ -8,6 +8,7 @@ import type { PixelData, Prediction } from '../../models/classify.js';
 import type { LoadProgress } from '../../models/load.js';
 import type { Embedding, FeatureOptions } from '../../models/visionTransformer.js';
 import type { SentAssets } from '../assets.js';
+import type { AnswerMessage, CallMessage } from './calls.js';
 
 /** A tensor as it travels: float32, row by row. */
 export interface PlainTensor {
@@ -58,7 +59,7 @@ export interface LoadRequest {
 }
 
 /** What a worker does; each is a call and its answer. */
-export interface WorkerMethods {
+export type WorkerMethods = {
   load(request: LoadRequest): ModelDescription;
   classify(image: SentImage, options: { topK?: number }): Prediction[];
   logits(image: SentImage): HeadLogits;
@@ -66,17 +67,17 @@ export interface WorkerMethods {
   attention(image: SentImage): AttentionStack;
   predict(x: PlainTensor): PlainTensor;
   features(x: PlainTensor, options: FeatureOptions): PlainFeatures;
-}
+};
 
 export type MethodName = keyof WorkerMethods;
 
-/** From the page: a call, or the wish that one be given up. */
-export type ToWorker =
-  | { readonly id: number; readonly method: MethodName; readonly args: readonly unknown[] }
-  | { readonly id: number; readonly abort: true };
+/** Of a load, as load's onProgress. */
+export type Progress = readonly [fraction: number, progress: LoadProgress];
 
-/** From the worker: progress of a load, and at last its value or its error. */
-export type FromWorker =
-  | { readonly id: number; readonly progress: readonly [number, LoadProgress] }
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: { readonly name: string; readonly message: string } };
+export interface SentError {
+  readonly name: string;
+  readonly message: string;
+}
+
+export type ToWorker = CallMessage<MethodName>;
+export type FromWorker = AnswerMessage<Progress, SentError>;

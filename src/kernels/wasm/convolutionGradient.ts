@@ -46,7 +46,8 @@ function filterGradient(x: tf.TensorInfo, dy: tf.TensorInfo, attrs: Attrs): tf.T
   return tf.tidy(() => {
     const patches = tf.tensor2d(patchRows(values(x), info), [positions(info), patchSize(info)]);
     const rows = tf.tensor2d(values(dy), [positions(info), info.outChannels]);
-    return tf.reshape(matrixProduct(patches, rows, true), attrs.filterShape);
+    // As the transpose of its transpose: dy has fewer columns than the patches to be transposed.
+    return tf.reshape(tf.transpose(matrixProduct(rows, patches, true)), attrs.filterShape);
   });
 }
 
@@ -74,41 +75,61 @@ const positions = (info: Info) => info.batchSize * info.outHeight * info.outWidt
 /** What the filter sees at each output position, a row each: [B · h · w, kh · kw · C]. */
 function patchRows(x: Float32Array, info: Info): Float32Array {
   const out = new Float32Array(patchSize(info) * positions(info));
-  eachRun(info, (patch, image, length) => {
-    for (let i = 0; i < length; i++) out[patch + i] = x[image + i]!;
-  });
+  const { runs, patchStep, imageStep } = runsOf(info);
+  for (let b = 0; b < info.batchSize; b++) {
+    for (let run = 0; run < runs.length; run += 3) {
+      const patch = b * patchStep + runs[run]!;
+      const image = b * imageStep + runs[run + 1]!;
+      const length = runs[run + 2]!;
+      for (let i = 0; i < length; i++) out[patch + i] = x[image + i]!;
+    }
+  }
   return out;
 }
 
 /** Patches [B · h · w, kh · kw · C] put back where they lie in the image, and added up: [B, H, W, C]. */
 function sumOfPatches(patches: Float32Array, info: Info): Float32Array {
-  const out = new Float32Array(info.batchSize * info.inHeight * info.inWidth * info.inChannels);
-  eachRun(info, (patch, image, length) => {
-    for (let i = 0; i < length; i++) out[image + i]! += patches[patch + i]!;
-  });
+  const { runs, patchStep, imageStep } = runsOf(info);
+  const out = new Float32Array(info.batchSize * imageStep);
+  for (let b = 0; b < info.batchSize; b++) {
+    for (let run = 0; run < runs.length; run += 3) {
+      const patch = b * patchStep + runs[run]!;
+      const image = b * imageStep + runs[run + 1]!;
+      const length = runs[run + 2]!;
+      for (let i = 0; i < length; i++) out[image + i]! += patches[patch + i]!;
+    }
+  }
   return out;
 }
 
+/** The runs of an image, and how many numbers an image has of patches and of its own. */
+interface Runs {
+  /** For each run where it begins in the patches, where in the image, and its length. */
+  readonly runs: Int32Array;
+  readonly patchStep: number;
+  readonly imageStep: number;
+}
+
 /**
- * Every run of numbers that lie side by side both in the patches and in the image: what a row of the filter sees at
- * an output position, without the border.
+ * Every run of numbers that lie side by side both in an image's patches and in the image: what a row of the filter sees
+ * at an output position, without the border.
  */
-function eachRun(info: Info, visit: (patch: number, image: number, length: number) => void): void {
-  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, filterHeight, filterWidth } = info;
+function runsOf(info: Info): Runs {
+  const { inHeight, inWidth, inChannels, outHeight, outWidth, filterHeight, filterWidth } = info;
   const { top, left } = info.padInfo;
+  const runs: number[] = [];
   let at = 0;
-  for (let b = 0; b < batchSize; b++) {
-    for (let oy = 0; oy < outHeight; oy++) {
-      for (let ox = 0; ox < outWidth; ox++) {
-        const x0 = ox * info.strideWidth - left;
-        const [first, end] = [Math.max(0, x0), Math.min(inWidth, x0 + filterWidth)];
-        for (let ky = 0; ky < filterHeight; ky++, at += filterWidth * inChannels) {
-          const y = oy * info.strideHeight - top + ky;
-          if (y < 0 || y >= inHeight) continue;
-          const row = (b * inHeight + y) * inWidth;
-          visit(at + (first - x0) * inChannels, (row + first) * inChannels, (end - first) * inChannels);
-        }
+  for (let oy = 0; oy < outHeight; oy++) {
+    for (let ox = 0; ox < outWidth; ox++) {
+      const x0 = ox * info.strideWidth - left;
+      const [first, end] = [Math.max(0, x0), Math.min(inWidth, x0 + filterWidth)];
+      for (let ky = 0; ky < filterHeight; ky++, at += filterWidth * inChannels) {
+        const y = oy * info.strideHeight - top + ky;
+        if (y < 0 || y >= inHeight) continue;
+        const image = (y * inWidth + first) * inChannels;
+        runs.push(at + (first - x0) * inChannels, image, (end - first) * inChannels);
       }
     }
   }
+  return { runs: Int32Array.from(runs), patchStep: at, imageStep: inHeight * inWidth * inChannels };
 }

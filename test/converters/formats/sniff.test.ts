@@ -61,7 +61,7 @@ test.each<[string, Uint8Array, RegExp]>([
   ],
   ["a converted folder's model.json", raw('{"modelTopology": {}}'), /converted folder; give the folder/],
   ['a file of holes', new Uint8Array(5000), /zeros where its beginning should be/],
-  ['a picture', raw('\x89PNG\r\n'), /PNG image/],
+  ['an image', raw('\x89PNG\r\n'), /PNG image/],
   ['JSON', raw('{"a": 1}'), /JSON text/],
   ['text', raw('404: Not Found'), /text that begins with "404: Not Found"/],
   ['anything else', Uint8Array.of(1, 2, 3, 255), /first bytes are 01 02 03 ff/],

@@ -14,7 +14,7 @@ import { randomFor } from '../../../src/data/augment/seeds.js';
 import type { AugmentConfig } from '../../../src/data/config.js';
 import type { RgbImage } from '../../../src/image/types.js';
 import { Random } from '../../../src/random.js';
-import { sha256 } from '../../image/pictures.js';
+import { sha256 } from '../../image/images.js';
 import { floats, largestDifference, picture, reference } from './reference.js';
 
 const MEAN = [0.485, 0.456, 0.406] as const;

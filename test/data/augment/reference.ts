@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { AugmentConfig, MixConfig } from '../../../src/data/config.js';
 import type { RgbImage } from '../../../src/image/types.js';
-import { fixture } from '../../image/pictures.js';
+import { fixture } from '../../image/images.js';
 
 /** Kind, width and height of a picture that the tests and the script make alike. */
 export type PictureOf = readonly ['noise' | 'dim' | 'ramp' | 'flat', number, number];

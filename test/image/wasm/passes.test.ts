@@ -52,7 +52,7 @@ test('the SIMD passes run here, and give the bytes of the plain ones', () => {
   }
 });
 
-test('a picture that does not fit in one block is resampled in several', () => {
+test('an image that does not fit in one block is resampled in several', () => {
   const fast = wasmPasses()!;
   const [width, height] = [2500, 1200];
   const source = makeRows(width, height);

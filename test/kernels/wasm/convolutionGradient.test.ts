@@ -7,7 +7,7 @@ import { useBackend } from '../../../src/backend.js';
 
 beforeAll(() => useBackend('wasm'));
 
-/** Gradients of a convolution's picture and filter, on the current backend. */
+/** Gradients of a convolution's image and filter, on the current backend. */
 function gradients(
   x: tf.Tensor4D,
   filter: tf.Tensor4D,

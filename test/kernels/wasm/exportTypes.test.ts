@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import engine from '../../../src/engines/wasm/generated/simd.js';
+import training from '../../../src/engines/wasm/training/generated/simd.js';
 import resampler from '../../../src/image/wasm/generated/resample.js';
 import kernels from '../../../src/kernels/wasm/generated/simd.js';
 
@@ -80,8 +81,12 @@ describe.each([
   ['src/kernels/wasm', kernels, false],
   ['src/image/wasm', resampler, false],
   ['src/engines/wasm', engine, true],
+  ['src/engines/wasm/training', training, true],
 ])('%s', (folder, base64, shared) => {
-  const declared = exportsOf(`${folder}/assembly/index.ts`, sourcesOf(folder, 'src/kernels/wasm'));
+  const declared = exportsOf(
+    `${folder}/assembly/index.ts`,
+    sourcesOf(folder, 'src/engines/wasm', 'src/kernels/wasm'),
+  );
 
   test('the binary exports the functions that the types have, with as many parameters', () => {
     const memory = new WebAssembly.Memory({ initial: 1, ...(shared ? { maximum: 65536, shared } : {}) });

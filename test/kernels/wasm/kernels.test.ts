@@ -157,7 +157,7 @@ describe.each(builds)('WASM kernels, %s', (simd) => {
     expect(relativeError(actual, reference.attention(qkv, 1, t, 1, d))).toBeLessThan(TOLERANCE);
   });
 
-  const pictures = [
+  const images = [
     [1, 4, 4, 1, 4, 3],
     [2, 32, 48, 3, 16, 20],
     [3, 28, 14, 3, 14, 8],
@@ -167,8 +167,8 @@ describe.each(builds)('WASM kernels, %s', (simd) => {
   ] as const;
 
   test.each(
-    pictures,
-  )('patch embedding: %i pictures of %i × %i × %i, patches of %i, %i wide', (b, h, w, c, p, n) => {
+    images,
+  )('patch embedding: %i images of %i × %i × %i, patches of %i, %i wide', (b, h, w, c, p, n) => {
     const x = randomNormals(b * h * w * c, 14);
     const kernel = randomNormals(p * p * c * n, 15);
     const bias = randomNormals(n, 16);

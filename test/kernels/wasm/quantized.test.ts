@@ -202,7 +202,7 @@ describe.each(builds)('a block, %s', (simd) => {
     [1, 5, 20, 2, 33, { layerScale: true, noBias: true }],
     [1, 400, 64, 1, 1600, {}],
     [2, 197, 192, 3, 768, { layerScale: true }],
-  ])('%i pictures of %i tokens, width %i, %i heads, hidden %i, %o', async (b, t, d, numHeads, hidden, options) => {
+  ])('%i images of %i tokens, width %i, %i heads, hidden %i, %o', async (b, t, d, numHeads, hidden, options) => {
     const { layerScale, noBias } = options as { layerScale?: boolean; noBias?: boolean };
     await tf.setBackend('wasm');
     await unregisterWasmKernels();

@@ -8,7 +8,7 @@ import { preprocess, preprocessingFor } from '../../../src/image/index.js';
 import { fileDataset, fileSource } from '../../../src/node/data/fileDataset.js';
 import { loadDataset, preparerFor } from '../../../src/node/data/loaders.js';
 import { decodeImage } from '../../../src/node/decode.js';
-import { fixture, sha256 } from '../../image/pictures.js';
+import { fixture, sha256 } from '../../image/images.js';
 
 const preprocessing = preprocessingFor('deit', [32, 24]);
 const length = 32 * 24 * 3;

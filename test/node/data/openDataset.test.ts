@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from '@jest/globals';
 import type { DataConfig } from '../../../src/data/config.js';
 import { openDataset } from '../../../src/node/data/openDataset.js';
-import { fixture } from '../../image/pictures.js';
+import { fixture } from '../../image/images.js';
 
 const root = mkdtempSync(join(tmpdir(), 'deit-sets-'));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -8,7 +8,7 @@ import type { TrainBatch } from '../../../src/data/loader.js';
 import { preprocess, preprocessingFor } from '../../../src/image/index.js';
 import { openEvalData, openTrainData } from '../../../src/node/data/loaders.js';
 import { decodeImage } from '../../../src/node/decode.js';
-import { fixture, sha256 } from '../../image/pictures.js';
+import { fixture, sha256 } from '../../image/images.js';
 
 const root = mkdtempSync(join(tmpdir(), 'deit-train-data-'));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -12,7 +12,7 @@ import { runTraining } from '../../../src/node/train/run.js';
 import { FILES } from '../../../src/node/train/runFolder.js';
 import { resolveTrainConfig } from '../../../src/train/resolveConfig.js';
 import { fitTeacher } from '../../../src/train/teacher.js';
-import { fixture } from '../../image/pictures.js';
+import { fixture } from '../../image/images.js';
 import { writeDigits } from './digitsFolder.js';
 
 const path = fileURLToPath(fixture('regnet/regnety.pth'));

@@ -1,6 +1,7 @@
 /** What the page and its worker say to each other. */
 
 import type { ConvertOptions } from '../../../converters/convert.js';
+import type { AnswerMessage, CallMessage } from '../../../src/browser/worker/calls.js';
 import type { HeadFusion } from '../../../src/explain/rollout.js';
 import type { PatchMap, QueryToken } from '../../../src/explain/types.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
@@ -152,7 +153,7 @@ export interface Histogram {
 }
 
 /** What the worker does. All but `load`, `preview`, `scores`, `glance`, `headFeatures`, `train` and what is of tensors speak of the image that was looked at last. */
-export interface Methods {
+export type Methods = {
   load(data: ModelData, options: LoadRequest): Description;
   /** An image without a model. */
   preview(image: Blob, upright: boolean): View;
@@ -179,15 +180,16 @@ export interface Methods {
   match(folders: readonly string[]): { indices: readonly number[]; by: string };
   /** Milliseconds of one forward pass. */
   time(): number;
-}
+};
 
 export type MethodName = keyof Methods;
 
 export type ToWorker =
   /** Comes first: the address of the library. */
-  | { readonly library: string }
-  | { readonly id: number; readonly method: MethodName; readonly args: readonly unknown[] }
-  | { readonly id: number; readonly abort: true };
+  { readonly library: string } | CallMessage<MethodName>;
+
+/** Of a load or a training: its fraction, and the bytes behind it. */
+export type Progress = readonly [fraction: number, loaded: number, total: number];
 
 export interface SentError {
   readonly name: string;
@@ -196,7 +198,4 @@ export interface SentError {
   readonly about: 'backend' | 'image' | 'input';
 }
 
-export type FromWorker =
-  | { readonly id: number; readonly progress: readonly [fraction: number, loaded: number, total: number] }
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: SentError };
+export type FromWorker = AnswerMessage<Progress, SentError>;

@@ -155,16 +155,18 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
     last = ended.catch(() => {});
     return ended;
   };
-  /** Runs a program once: one that is begun anew would add its gradients, or change the weights, twice. */
-  const run = (program: RunnableProgram, prepare: () => void, collect: () => void = () => {}) => {
+  /** Runs a program, if a thread dies in it again with those that are left. */
+  const run = (program: RunnableProgram, prepare: () => void, collect: () => void = () => {}) =>
+    team.run({ program, prepare, collect });
+  /** Runs a program that changes what it reads: begun anew, it would add its gradients or change the weights twice. */
+  const runOnce = (program: RunnableProgram, prepare: () => void) => {
     let begun = false;
-    const once = () => {
+    return run(program, () => {
       if (begun)
         throw new UserError('a thread of the training engine died in a step: go on from the last checkpoint');
       begun = true;
       prepare();
-    };
-    return team.run({ program, prepare: once, collect });
+    });
   };
   const imageSize = sizeOf(inputShape);
   const checkImages = (images: Float32Array, batch: number) => {
@@ -213,7 +215,7 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
       await running;
     }
     const gradient = await given.lossGradient(rows, first, count);
-    await run(backward, () => {
+    await runOnce(backward, () => {
       writeRows(planned, gradient);
       const adds = given.adds || first > 0;
       new Int32Array(memory.memory.buffer, places.accumulate, 1)[0] = adds ? 1 : 0;
@@ -253,7 +255,7 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
       }),
     update: (numbers) =>
       inTurn(() =>
-        run(own.programs[1]!, () => {
+        runOnce(own.programs[1]!, () => {
           writeChunks(numbers.weightDecay);
           memory.floats(optimizer.numbers, 16).set(adamWNumbers(numbers));
         }),

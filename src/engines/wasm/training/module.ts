@@ -1,21 +1,14 @@
 /** The compiled AssemblyScript of training/assembly. */
 import { probeSimd } from '../../../kernels/wasm/featureProbe.js';
-import { type EngineExports, type EngineModule, isFaster, type ModuleOptions } from '../module.js';
+import { type EngineModule, isFaster, type ModuleOptions } from '../module.js';
 import { sameTraining } from './bitCheck.js';
+import type { Exports as TrainingExports } from './generated/exports.js';
 import type { Sizes } from './plan.js';
 import { type Shape, Untrainable } from './record.js';
 
 export type MachineOptions = Pick<ModuleOptions, 'simd' | 'compile'>;
 
-/** The functions of training/assembly/index.ts. */
-export interface TrainingExports extends Pick<EngineExports, 'execute' | 'tileRows' | 'tileColumns'> {
-  chunkRows(): number;
-  productOwnBytes(k: number, tiles: number, panels: number): number;
-  productScratchBytes(k: number): number;
-  attendScratchBytes(t: number, d: number): number;
-  attendGradientScratchBytes(t: number, d: number): number;
-  normScratchBytes(): number;
-}
+export type { Exports as TrainingExports } from './generated/exports.js';
 
 export function instantiateTraining(module: WebAssembly.Module, memory: WebAssembly.Memory): TrainingExports {
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as TrainingExports;

@@ -3,7 +3,7 @@ import { aligned, allocate, LINE } from '../allocate.js';
 import type { RunnableProgram } from '../team.js';
 import { GROUP_BYTES, writeGroup } from '../words.js';
 import type { Operand, RecordedStep } from './record.js';
-import { type FieldName, OPS, STEP_WORDS, writeFields } from './steps.js';
+import { type FieldName, OPS, STEP_WORDS, TRANSPOSED, writeFields } from './steps.js';
 
 /** What the compiled module says of itself. */
 export interface Sizes {
@@ -143,7 +143,8 @@ const PANELS = 48;
 
 function divide(step: RecordedStep, sizes: Sizes, threads: number): Division {
   const { op, units, fields } = step;
-  const tasks = TASKS * threads;
+  // A matrix' gradient packs more than others, and its group goes on with that of the layer's input: larger tasks.
+  const tasks = (fields.aKind === TRANSPOSED ? TASKS / 2 : TASKS) * threads;
   if (op !== 'product') return { units, rowParts: Math.max(1, Math.min(units, 2 * tasks)), columnParts: 1 };
   const tiles = Math.ceil(fields.m! / sizes.rows);
   const panels = Math.ceil(fields.n! / sizes.columns);

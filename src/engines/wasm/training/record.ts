@@ -129,9 +129,6 @@ class Recorder implements Ops<Value> {
   /** The gradient's way back, an entry an operation; each finds the gradient of its result. */
   private readonly way: (() => void)[] = [];
   private readonly gradients = new Map<Value, Operand>();
-  /** Values whose gradient is that of what stood before their activation. */
-  private readonly beforeActivation = new Set<Value>();
-  private readonly uses = new Map<Value, number>();
   private readonly sources = new Set<string>();
 
   constructor(private readonly options: RecordOptions) {}
@@ -405,7 +402,6 @@ class Recorder implements Ops<Value> {
   /** Adds to the gradient of x: `make` gives its sum with what is known of it so far. */
   private give(x: Value, make: (residual: Operand | undefined) => Operand): void {
     if (!x.learns) return;
-    if (this.beforeActivation.has(x)) throw new Untrainable('an activation that several operations read');
     this.gradients.set(x, make(this.gradients.get(x)));
   }
 
@@ -424,7 +420,7 @@ class Recorder implements Ops<Value> {
     residual?: Value,
     dropRate = 0,
   ): Value {
-    const { training, places, trainable } = this.options;
+    const { training, places } = this.options;
     if (this.has(`${name}.scale`)) throw new Untrainable(`${name}: a quantized matrix`);
     if (activation && scale) throw new Untrainable(`${name}: an activation with a scale`);
     const k = x.width;
@@ -445,7 +441,6 @@ class Recorder implements Ops<Value> {
     const made = this.value(x.tokens, n, learns);
     const y: Value = activation && z ? { ...made, before: { z, activation: number } } : made;
     const factors = dropRate > 0 ? this.dropPath(dropRate) : undefined;
-    this.uses.set(x, (this.uses.get(x) ?? 0) + 1);
     this.step('product', 0, {
       reads: {
         a: x.operand,
@@ -470,54 +465,49 @@ class Recorder implements Ops<Value> {
       }
       if (!ownLearns && !x.learns) return;
       const du = scale || factors ? this.scaleBack(dy, y, { scale, z, factors }) : dy;
-      const dz = activation && !this.beforeActivation.has(y) ? this.slopeBack(du, y) : du;
+      const dz = y.before ? this.slopeBack(du, y, y.before) : du;
+      this.giveMatrix(name, { x, y, dz, bias });
       this.give(x, (other) => {
-        const { before } = x;
-        const slopes = before && !other && this.uses.get(x) === 1;
-        if (slopes) this.beforeActivation.add(x);
         const dx = this.value(x.tokens, k);
         this.step('product', 0, {
-          reads: {
-            a: dz,
-            b: kernel,
-            ...(other ? { residual: other } : {}),
-            ...(slopes ? { z: before.z } : {}),
-          },
+          reads: { a: dz, b: kernel, ...(other ? { residual: other } : {}) },
           writes: { y: dx.operand },
-          fields: {
-            m,
-            n: k,
-            k: n,
-            bKind: TRANSPOSED,
-            bias: places.zeros,
-            ...(slopes ? { slope: 1, activation: before.activation } : {}),
-          },
+          fields: { m, n: k, k: n, bKind: TRANSPOSED, bias: places.zeros },
         });
         return dx.operand;
       });
-      const biasLearns = bias !== undefined && trainable.has(bias);
-      if (!trainable.has(`${name}.kernel`)) {
-        if (biasLearns) throw new Untrainable(`${name}: a bias that learns without its matrix`);
-        return;
-      }
-      this.step('product', 0, {
-        reads: { a: x.operand, b: dz },
-        writes: {
-          y: this.gradientOf(`${name}.kernel`, n),
-          ...(biasLearns ? { sums: this.gradientOf(bias, n) } : {}),
-        },
-        fields: {
-          m: k,
-          n,
-          k: m,
-          aKind: TRANSPOSED,
-          bias: places.zeros,
-          exact: 1,
-          accumulate: places.accumulate,
-        },
-      });
     });
     return y;
+  }
+
+  /** The gradient of a layer's matrix, and of its bias. */
+  private giveMatrix(
+    name: string,
+    { x, y, dz, bias }: { x: Value; y: Value; dz: Operand; bias: string | undefined },
+  ): void {
+    const { trainable, places } = this.options;
+    const biasLearns = bias !== undefined && trainable.has(bias);
+    if (!trainable.has(`${name}.kernel`)) {
+      if (biasLearns) throw new Untrainable(`${name}: a bias that learns without its matrix`);
+      return;
+    }
+    const n = y.width;
+    this.step('product', 0, {
+      reads: { a: x.operand, b: dz },
+      writes: {
+        y: this.gradientOf(`${name}.kernel`, n),
+        ...(biasLearns ? { sums: this.gradientOf(bias, n) } : {}),
+      },
+      fields: {
+        m: x.width,
+        n,
+        k: this.rowsOf(x),
+        aKind: TRANSPOSED,
+        bias: places.zeros,
+        exact: 1,
+        accumulate: places.accumulate,
+      },
+    });
   }
 
   private dropPath(rate: number): Operand {
@@ -553,8 +543,7 @@ class Recorder implements Ops<Value> {
     return du;
   }
 
-  private slopeBack(dy: Operand, y: Value): Operand {
-    const { z, activation } = y.before!;
+  private slopeBack(dy: Operand, y: Value, { z, activation }: NonNullable<Value['before']>): Operand {
     const dz = this.value(y.tokens, y.width).operand;
     this.step('slope', this.rowsOf(y), {
       reads: { b: dy, z },

@@ -43,7 +43,6 @@ const FIELDS = [
   'zStride',
   'bias',
   'activation',
-  'slope',
   'scale',
   'residual',
   'residualStride',
@@ -64,6 +63,7 @@ const FIELDS = [
   'p6',
   'p7',
   'p8',
+  'p9',
 ] as const;
 
 export type FieldName = (typeof FIELDS)[number];

@@ -1,7 +1,6 @@
 /** What is done to a tile of sums on its way to the output. */
 import { activate, NONE, scaleTile } from '../../assembly/epilogue';
 import { COLS, COLS_BYTES, ROWS } from '../../assembly/micro';
-import { multiplyBySlopes } from './slopes';
 import { Step } from './step';
 
 /** Whether sums are the output as they are. */
@@ -18,16 +17,8 @@ export function isPlain(step: Step): bool {
  */
 export function finishTile(step: Step, tile: usize, row: i32, panel: i32, adds: bool): void {
   const offset = <usize>panel * COLS_BYTES;
-  const z = step.z + <usize>row * step.zStride + offset;
-  if (step.slope) {
-    for (let i = 0; i < ROWS; i++) {
-      const line = tile + <usize>i * COLS_BYTES;
-      multiplyBySlopes(line, z + <usize>i * step.zStride, step.activation, COLS, line);
-    }
-  } else {
-    if (step.z) copyTile(tile, z, step.zStride);
-    activate(tile, step.activation);
-  }
+  if (step.z) copyTile(tile, step.z + <usize>row * step.zStride + offset, step.zStride);
+  activate(tile, step.activation);
   if (step.scale) scaleTile(tile, step.scale + offset);
   if (step.factors) scaleRows(step, tile, row);
   if (step.residual) addTile(tile, step.residual + <usize>row * step.residualStride + offset, step.residualStride);

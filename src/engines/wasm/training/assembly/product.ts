@@ -104,15 +104,10 @@ export function product(
  * @param tile what is written here is overwritten
  */
 function touch(step: Step, row: i32, offset: usize, tile: usize): void {
+  if (!step.residual) return;
   let seen: i32 = 0;
-  if (step.slope) {
-    const z = step.z + <usize>row * step.zStride + offset;
-    for (let i: usize = 0; i < <usize>ROWS; i++) seen |= load<i32>(z + i * step.zStride);
-  }
-  if (step.residual) {
-    const residual = step.residual + <usize>row * step.residualStride + offset;
-    for (let i: usize = 0; i < <usize>ROWS; i++) seen |= load<i32>(residual + i * step.residualStride);
-  }
+  const residual = step.residual + <usize>row * step.residualStride + offset;
+  for (let i: usize = 0; i < <usize>ROWS; i++) seen |= load<i32>(residual + i * step.residualStride);
   store<i32>(tile, seen);
 }
 

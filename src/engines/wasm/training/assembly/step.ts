@@ -33,8 +33,6 @@ export class Step {
   /** Filled up with zeros to whole tiles. */
   bias: usize;
   activation: i32;
-  /** Whether the result is multiplied by the activation's derivative at z, in place of the activation being applied. */
-  slope: i32;
   scale: usize;
   /** Added last. */
   residual: usize;
@@ -61,6 +59,7 @@ export class Step {
   p6: i32;
   p7: i32;
   p8: i32;
+  p9: i32;
 }
 
 /** Bytes of a step. */

@@ -4,8 +4,8 @@ import type { Interpolation, RgbImage } from '../../src/image/types.js';
 
 const { imul } = Math;
 
-/** The test picture of test/fixtures/make_preprocess.py: bytes of a linear congruential generator. */
-export function picture(width: number, height: number): RgbImage {
+/** The test image of test/fixtures/make_preprocess.py: bytes of a linear congruential generator. */
+export function testImage(width: number, height: number): RgbImage {
   const data = new Uint8Array(width * height * 3);
   let state = 12345;
   for (let i = 0; i < data.length; i++) {
@@ -53,5 +53,5 @@ interface Preprocessed {
   readonly normalizedLevels: string;
 }
 
-/** What Pillow, PyTorch, timm and transformers make of the pictures. */
+/** What Pillow, PyTorch, timm and transformers make of the images. */
 export const reference: Preprocessed = JSON.parse(readFileSync(fixture('preprocess.json'), 'utf8'));

@@ -37,6 +37,14 @@ export async function importOptional<T>(
   }
 }
 
+/**
+ * Imports an optional package when the program runs. Bundlers do not see its name: they would stop at one that is not
+ * installed, though the program may never need it.
+ */
+export function importPackage<T>(name: string): Promise<T> {
+  return import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ name);
+}
+
 /** Whether an import failed because one of the packages is not there. */
 function isMissing({ code, message }: NodeJS.ErrnoException, part: OptionalPart): boolean {
   if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') return false;

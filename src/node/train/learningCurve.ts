@@ -1,5 +1,19 @@
-import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
+import type * as Plot from '@observablehq/plot';
+import type * as Linkedom from 'linkedom';
+import { importPackage } from '../optionalPackages.js';
+
+/** The optional packages that draw. */
+export interface Drawing {
+  readonly plots: typeof Plot;
+  readonly parseHTML: typeof Linkedom.parseHTML;
+}
+
+/** @throws where one of them is not installed */
+export async function openDrawing(): Promise<Drawing> {
+  const plots = await importPackage<typeof Plot>('@observablehq/plot');
+  const { parseHTML } = await importPackage<typeof Linkedom>('linkedom');
+  return { plots, parseHTML };
+}
 
 /** An epoch, as metrics.jsonl has it. */
 export interface CurvePoint {
@@ -50,12 +64,12 @@ interface Panel {
 }
 
 /** Learning curves as an SVG image over the epochs: losses, validation top-1, learning rate; the best epoch is marked. */
-export function learningCurve(points: readonly CurvePoint[], title: string): string {
+export function learningCurve(points: readonly CurvePoint[], title: string, drawing: Drawing): string {
   const panels = panelsOf(points).filter((panel) => panel.points.length > 0);
   const best = points.filter((point) => point.best).at(-1);
   let top = HEAD;
   const drawn = panels.map((panel, i) => {
-    const group = `<g transform="translate(0 ${top})">${draw(panel, best, i === panels.length - 1)}</g>`;
+    const group = `<g transform="translate(0 ${top})">${draw(drawing, panel, best, i === panels.length - 1)}</g>`;
     top += panel.height;
     return group;
   });
@@ -99,13 +113,18 @@ function panelsOf(points: readonly CurvePoint[]): Panel[] {
 }
 
 /** @param isLast whether the epochs are named below it */
-function draw({ points, label, height }: Panel, best: CurvePoint | undefined, isLast: boolean): string {
+function draw(
+  { plots, parseHTML }: Drawing,
+  { points, label, height }: Panel,
+  best: CurvePoint | undefined,
+  isLast: boolean,
+): string {
   const { document } = parseHTML('<html></html>');
   const lines = [...new Set(points.map(({ line }) => line))];
   const epochs = points.map(({ epoch }) => epoch);
   const [first, end] = [Math.min(...epochs), Math.max(...epochs)];
   const last = points.filter(({ epoch }) => epoch === end).sort((a, b) => b.value - a.value);
-  const plot = Plot.plot({
+  const plot = plots.plot({
     document: document as unknown as Plot.PlotOptions['document'],
     width: WIDTH,
     height,
@@ -123,11 +142,11 @@ function draw({ points, label, height }: Panel, best: CurvePoint | undefined, is
     y: { label, labelArrow: 'none', grid: true, nice: true, ticks: height < 160 ? 3 : 5 },
     color: { domain: lines, range: lines.map((line) => COLORS[line]) },
     marks: [
-      ...(best ? [Plot.ruleX([best.epoch + 1], { stroke: 'var(--soft)', strokeDasharray: '3 3' })] : []),
-      Plot.lineY(points, { x: 'epoch', y: 'value', z: 'line', stroke: 'line' }),
-      Plot.dot(points.length > 60 ? [] : points, { x: 'epoch', y: 'value', fill: 'line', r: 2 }),
+      ...(best ? [plots.ruleX([best.epoch + 1], { stroke: 'var(--soft)', strokeDasharray: '3 3' })] : []),
+      plots.lineY(points, { x: 'epoch', y: 'value', z: 'line', stroke: 'line' }),
+      plots.dot(points.length > 60 ? [] : points, { x: 'epoch', y: 'value', fill: 'line', r: 2 }),
       ...last.map((point, i) =>
-        Plot.text([point], {
+        plots.text([point], {
           x: 'epoch',
           y: 'value',
           text: 'line',

@@ -11,7 +11,7 @@ import {
   teacherOfModel,
 } from '../../train/teacher.js';
 import { openAnyModel } from '../openModel.js';
-import { importOptional } from '../optionalPackages.js';
+import { importOptional, importPackage } from '../optionalPackages.js';
 
 interface ModelJson {
   format?: string;
@@ -35,7 +35,7 @@ export async function openTeacher(path: string): Promise<Teacher> {
       const { loadGraphModel } = await importOptional(
         'graphModels',
         'a teacher that is a tf.GraphModel',
-        () => import('@tensorflow/tfjs-converter'),
+        () => importPackage<typeof import('@tensorflow/tfjs-converter')>('@tensorflow/tfjs-converter'),
       );
       return teacherOfGraphModel((await loadGraphModel(handler)) as unknown as Graph, path);
     }

@@ -220,13 +220,15 @@ async function writeModel(folder: string, model: WritableModel): Promise<void> {
   await writeFileAtomically(`${folder}.safetensors`, stateDictChunks(model));
 }
 
-type CurveDrawer = typeof import('./learningCurve.js')['learningCurve'];
+type CurveDrawer = (points: readonly CurvePoint[], title: string) => string;
 
 /** Draws the learning curve; without the packages for that a run has none, and says so at its start. */
 async function curveDrawer(folder: RunFolder, hooks: RunHooks): Promise<CurveDrawer | undefined> {
   try {
     const what = `the learning curve (${folder.file('curve')})`;
-    return (await importOptional('drawing', what, () => import('./learningCurve.js'))).learningCurve;
+    const { learningCurve, openDrawing } = await import('./learningCurve.js');
+    const drawing = await importOptional('drawing', what, openDrawing);
+    return (points, title) => learningCurve(points, title, drawing);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     hooks.onNote?.(`${error.message}; the run goes on without it`);

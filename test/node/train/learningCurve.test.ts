@@ -1,10 +1,15 @@
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { parseHTML } from 'linkedom';
 import { EventRuns } from '../../../src/node/train/eventFile.js';
-import { type CurvePoint, learningCurve } from '../../../src/node/train/learningCurve.js';
+import {
+  type CurvePoint,
+  type Drawing,
+  learningCurve,
+  openDrawing,
+} from '../../../src/node/train/learningCurve.js';
 
 const points: CurvePoint[] = Array.from({ length: 8 }, (_, epoch) => ({
   epoch,
@@ -16,8 +21,13 @@ const points: CurvePoint[] = Array.from({ length: 8 }, (_, epoch) => ({
   best: epoch <= 5,
 }));
 
+let drawing: Drawing;
+beforeAll(async () => {
+  drawing = await openDrawing();
+});
+
 const svgOf = (some: readonly CurvePoint[], title = 'deit_tiny') =>
-  parseHTML(learningCurve(some, title)).document.querySelector('svg')!;
+  parseHTML(learningCurve(some, title, drawing)).document.querySelector('svg')!;
 const texts = (svg: Element) => [...svg.querySelectorAll('text')].map((text) => text.textContent);
 
 test('has a title, names its lines and axes, and says which epoch was best', () => {
@@ -36,10 +46,10 @@ test('follows light and dark', () => {
   const style = svgOf(points).querySelector('style')!.textContent!;
   expect(style).toContain('prefers-color-scheme: dark');
   const used = new Set(
-    [...learningCurve(points, '').matchAll(/var\((--[a-z]+)\)/g)].map(([, name]) => name!),
+    [...learningCurve(points, '', drawing).matchAll(/var\((--[a-z]+)\)/g)].map(([, name]) => name!),
   );
   for (const name of used) expect(style.split(`${name}:`).length).toBe(3); // once for light, once for dark
-  expect(learningCurve(points, '')).not.toMatch(/#ffffff"|fill="(black|#000)"/);
+  expect(learningCurve(points, '', drawing)).not.toMatch(/#ffffff"|fill="(black|#000)"/);
 });
 
 test('without learning rates and a best epoch there is no empty panel', () => {

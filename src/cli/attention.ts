@@ -14,6 +14,7 @@ import {
   rollout,
 } from '../explain/index.js';
 import { preprocess, type RgbImage } from '../image/index.js';
+import { checkRgb } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { load } from '../node/load.js';
 import { checkImagePath, writeImage } from '../node/writeImage.js';
@@ -123,6 +124,7 @@ const LEAST_TILE = 128;
 
 async function draw(model: VisionTransformer, image: RgbImage, args: Args): Promise<RgbImage> {
   const { token, opacity } = args;
+  checkRgb(model.config);
   const seen = modelCrop(image, model.preprocessing);
   const [height, width] = model.preprocessing.crop;
   const x = tf.tensor4d(preprocess(image, model.preprocessing), [1, height, width, 3]);

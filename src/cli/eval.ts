@@ -4,6 +4,7 @@ import type { Classes, EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
 import { preprocessingFromOptions } from '../image/fromOptions.js';
 import type { Preprocessing } from '../image/types.js';
+import { checkRgb } from '../models/classify.js';
 import { type FamilySource, loadAny, requireVit } from '../models/families.js';
 import type { ImageModel } from '../models/imageModel.js';
 import { backendFor, loadFrom } from '../models/load.js';
@@ -69,6 +70,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const opened = await openAnyModel(args.model, conversionArgs(args), hubMessages());
   try {
     const { config, labels, preprocessing: own } = opened.source;
+    checkRgb(config);
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
     const preprocessing = preprocessingFromOptions(own, config.imgSize, preprocessingArgs(args));
     sayAssumptions(opened.source);

@@ -137,6 +137,14 @@ export async function tensorLevels(tensor: tf.Tensor): Promise<Levels> {
   return { levels: (await tensor.data()) as Float32Array | Int32Array, width, height };
 }
 
+/** Throws a UserError for a model that takes other pixels than RGB, which is what every image is decoded to. */
+export function checkRgb({ name, inChans = 3 }: { readonly name: string; readonly inChans?: number }): void {
+  if (inChans === 3) return;
+  throw new UserError(
+    `${name}: takes images of ${inChans} ${inChans === 1 ? 'channel' : 'channels'}, and images are decoded to 3 (RGB); give predict a tensor`,
+  );
+}
+
 /** Checks the number of classes that are asked for. */
 export function checkTopK(topK: number): number {
   if (Number.isSafeInteger(topK) && topK >= 1) return topK;

@@ -6,7 +6,14 @@ import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
 import type { Preprocessing } from '../image/types.js';
 import { unlessAborted } from '../unlessAborted.js';
-import { type ClassifyInput, checkTopK, type Prediction, toPixels, topPredictions } from './classify.js';
+import {
+  type ClassifyInput,
+  checkRgb,
+  checkTopK,
+  type Prediction,
+  toPixels,
+  topPredictions,
+} from './classify.js';
 import { type Embedding, splitEmbedding } from './embedding.js';
 
 /** What goes with a model beside its weights. */
@@ -161,6 +168,7 @@ export abstract class ImageClassifier {
   ): Promise<Float32Array[]> {
     signal?.throwIfAborted();
     this.checkUsable(); // before anything is decoded
+    checkRgb(this.config);
     const images = isList(given) ? given : [given];
     const size = this.batchSize;
     const prepare = (start: number) => {

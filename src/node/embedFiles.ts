@@ -2,6 +2,7 @@
 import { loadBatches } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
+import { checkRgb } from '../models/classify.js';
 import { type EmbeddingPool, pooledEmbedding } from '../models/embedding.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import type { FileSource } from './data/fileDataset.js';
@@ -38,6 +39,7 @@ export async function embedFiles(
   { preprocessing, pool, batchSize, workers, onProgress, onFailure }: EmbedFilesOptions,
 ): Promise<FileFeatures> {
   const { config } = model;
+  checkRgb(config);
   const width = (pool === 'both' ? 2 : 1) * config.embedDim;
   const values = new Float32Array(images.length * width);
   const indices: number[] = [];

@@ -305,3 +305,16 @@ test('the next images of a list are prepared while these are computed', async ()
   const eight = Array(8).fill('prepare');
   expect(order).toEqual([...eight, ...eight, 'compute', 'prepare', 'compute', 'compute']);
 });
+
+test('a model of other channels than RGB refuses images, not pixels', async () => {
+  const grey = createModel(
+    { embedDim: 8, depth: 1, numHeads: 1, numClasses: 7, patchSize: 8, inChans: 1, name: 'grey' },
+    { imgSize: [24, 32] },
+  );
+  const refusal = 'grey: takes images of 1 channel, and images are decoded to 3 (RGB); give predict a tensor';
+  for (const method of ['classify', 'logits', 'embed'] as const) {
+    await expect(grey[method](image)).rejects.toThrow(refusal);
+  }
+  expect(grey.predict(tf.zeros([1, 24, 32, 1])).shape).toEqual([1, 7]);
+  grey.dispose();
+});

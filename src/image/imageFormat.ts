@@ -37,7 +37,12 @@ const others: readonly Signature[] = [
   { name: 'an icon (ICO)', magic: '\0\0\x01\0' },
   { name: 'an icon (ICNS)', magic: 'icns' },
   { name: 'a PDF document', magic: '%PDF' },
-  { name: 'a HEIF or AVIF image', magic: 'ftyp', offset: 4 },
+  ...['hei', 'hev', 'mif', 'msf', 'avi'].map((brand) => ({
+    name: 'a HEIF or AVIF image',
+    magic: `ftyp${brand}`,
+    offset: 4,
+  })),
+  { name: 'a video (MP4, QuickTime)', magic: 'ftyp', offset: 4 },
   { name: 'a JPEG XL image', magic: '\xff\x0a' },
   { name: 'a JPEG XL image', magic: 'JXL ', offset: 4 },
   { name: 'a JPEG 2000 image', magic: 'jP  ', offset: 4 },

@@ -117,7 +117,12 @@ test('what is no picture of a val set is refused by its first bytes', async () =
   expect(await found('%PDF-1.7\n')).toMatch(/PDF document/);
   expect(await found('<!DOCTYPE html><html>')).toMatch(/HTML/);
   expect(await found('PK\x03\x04')).toMatch(/zip archive/);
-  expect(await found('\0\0\0\x1cftypavif')).toMatch(/HEIF or AVIF/);
+  for (const brand of ['avif', 'avis', 'heic', 'heix', 'hevc', 'mif1', 'msf1']) {
+    expect(await found(`\0\0\0\x1cftyp${brand}`)).toMatch(/HEIF or AVIF/);
+  }
+  for (const brand of ['isom', 'mp42', 'qt  ', 'M4V ']) {
+    expect(await found(`\0\0\0\x1cftyp${brand}`)).toMatch(/a video \(MP4, QuickTime\)/);
+  }
   expect(await found('\0\0\x01\0\x01\0')).toMatch(/an icon \(ICO\)/);
   expect(await found('just text')).toMatch(/begins with the bytes 6a757374/);
 });

@@ -13,7 +13,7 @@
  * pictures and shows how the process's memory grew. Figures go into RESULTS.md as section `pipeline NAME`.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,7 +65,12 @@ const name =
 const { source, close } = await openModel(modelPath);
 const { config, labels, preprocessing } = source;
 await close();
-const folder = await openImageFolder(valDir, { numClasses: config.numClasses, labels });
+// Which class an image has is no matter here: a model without labels takes the folders' names.
+const names = readdirSync(valDir).sort();
+const folder = await openImageFolder(
+  valDir,
+  labels ? { numClasses: config.numClasses, labels } : { numClasses: names.length, labels: names },
+);
 const filesOf = (count) => Array.from({ length: count }, (_, i) => folder.describe(i % folder.length));
 
 /**

@@ -174,25 +174,26 @@ class ShardedBytes {
     const out = new Uint8Array(length);
     let done = 0;
     let index = this.starts.findLastIndex((start) => start <= offset);
-    while (this.files.readInto && done < length) {
-      const left = (await this.endOf(index)) - offset - done;
-      const part = out.subarray(done, done + Math.min(left, length - done));
-      const place = offset + done - this.startOf(index);
-      if (part.length > 0 && !(await this.files.readInto(this.pathOf(index), place, part))) {
-        throw this.wrongLength('shorter');
-      }
-      done += part.length;
-      index++;
-    }
     while (done < length) {
-      const bytes = await this.shard(index);
-      const from = offset + done - this.startOf(index);
-      const part = bytes.subarray(from, from + length - done);
-      out.set(part, done);
-      done += part.length;
+      done += await this.readFrom(index, offset + done - this.startOf(index), out.subarray(done));
       index++;
     }
     return out;
+  }
+
+  /** Fills the beginning of `target` with what a shard has from `place` on; how many bytes these are. */
+  private async readFrom(index: number, place: number, target: Uint8Array): Promise<number> {
+    const { files } = this;
+    if (!files.readInto) {
+      const part = (await this.shard(index)).subarray(place, place + target.length);
+      target.set(part);
+      return part.length;
+    }
+    const left = Math.max(0, (await this.endOf(index)) - this.startOf(index) - place);
+    const part = target.subarray(0, left);
+    if (left > 0 && !(await files.readInto(this.pathOf(index), place, part)))
+      throw this.wrongLength('shorter');
+    return part.length;
   }
 
   private pathOf(index: number): string {

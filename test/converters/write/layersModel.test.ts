@@ -7,6 +7,7 @@ import { bytesSource, parseCheckpoint } from '../../../converters/formats/index.
 import { encodeWeight } from '../../../converters/write/encodeWeight.js';
 import { modelTopology, writeLayersModel } from '../../../converters/write/layersModel.js';
 import { useBackend } from '../../../src/backend.js';
+import { weightSpecs } from '../../../src/families/vit/weights.js';
 import { createModel } from '../../../src/models/create.js';
 import { openLayersModelFolder } from '../../../src/models/layersModelFolder.js';
 import { loadFrom } from '../../../src/models/load.js';
@@ -154,4 +155,41 @@ describe('a damaged folder is refused in one line', () => {
     await loadFrom(await openFiles(files), { backend: 'wasm' }).catch(() => {});
     expect(tf.memory().numTensors).toBe(before);
   });
+});
+
+test.each([
+  ['whole files', false],
+  ['parts of files', true],
+])('weights are read in any order from %s, across shards', async (_, inParts) => {
+  const files = await written(await conversion(), 'float32');
+  const inOrder = await openFiles(files);
+  // The same bytes in shards of 1,000.
+  const json = JSON.parse(Buffer.from(files.get('model.json')!).toString());
+  const [group] = json.weightsManifest;
+  const bytes = Buffer.concat(group.paths.map((path: string) => files.get(path)!));
+  const shards: Files = new Map();
+  for (let at = 0; at < bytes.length; at += 1000) shards.set(`${at}.bin`, bytes.subarray(at, at + 1000));
+  group.paths = [...shards.keys()];
+  shards.set('model.json', Buffer.from(JSON.stringify(json)));
+  const open = () =>
+    openLayersModelFolder({
+      name: 'folder',
+      read: async (path) => shards.get(path)!,
+      size: async (path) => shards.get(path)!.length,
+      ...(inParts && {
+        readInto: async (path: string, position: number, target: Uint8Array) => {
+          const part = shards.get(path)!.subarray(position, position + target.length);
+          target.set(part);
+          return part.length === target.length;
+        },
+      }),
+    });
+  expect(shards.size).toBeGreaterThan(10);
+  const last = await open();
+  for (const { name } of weightSpecs(last.config).reverse()) {
+    const wanted = await inOrder.readWeight(name);
+    expect(await last.readWeight(name)).toEqual(wanted);
+    // As the first one of its folder.
+    expect(await (await open()).readWeight(name)).toEqual(wanted);
+  }
 });

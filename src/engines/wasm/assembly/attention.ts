@@ -101,6 +101,24 @@ function copyPieces(from: usize, stride: usize, to: usize): void {
   }
 }
 
+/** q kᵀ / √d of `valid` queries, a row of COLS for each key, as `exponentials` leaves it, and its sums. `panel`: scratch. */
+// @ts-ignore: decorator
+@inline
+function scoreQueries(
+  queries: usize, valid: i32, d: i32, keys: usize, t: i32, panel: usize, scores: usize, sums: usize,
+): void {
+  const headBytes = <usize>d << 2;
+  // e^x = 2^(x · log2 e)
+  const factor: f32 = <f32>1.4426950408889634 / sqrt<f32>(<f32>d);
+  packTransposed(queries, headBytes, valid, d, factor, panel);
+  for (let key = 0; key < t; key += ROWS) {
+    multiplyTile(
+      keys + <usize>key * headBytes, panel, d, ZEROS, 0, scores + <usize>key * COLS_BYTES, COLS_BYTES,
+    );
+  }
+  exponentials(scores, t, sums);
+}
+
 /**
  * Groups of COLS queries of one head. x: queries as splitHeads has them; w: keys; residual: values; y: output rows of
  * yStride bytes.
@@ -130,20 +148,12 @@ export function attention(step: Step, task: i32, scratch: usize): void {
   const panel = sums + COLS_BYTES;
   const scores = panel + <usize>d * COLS_BYTES;
   const outputs = scores + <usize>roundUp(t) * COLS_BYTES;
-  // e^x = 2^(x · log2 e)
-  const factor: f32 = <f32>1.4426950408889634 / sqrt<f32>(<f32>d);
   const groups = (step.p7 + COLS - 1) / COLS;
   const end = (part + 1) * groups / parts;
   for (let group = part * groups / parts; group < end; group++) {
     const query = group * COLS;
     const valid = min(COLS, step.p7 - query);
-    packTransposed(queries + <usize>query * headBytes, headBytes, valid, d, factor, panel);
-    for (let key = 0; key < t; key += ROWS) {
-      multiplyTile(
-        keys + <usize>key * headBytes, panel, d, ZEROS, 0, scores + <usize>key * COLS_BYTES, COLS_BYTES,
-      );
-    }
-    exponentials(scores, t, sums);
+    scoreQueries(queries + <usize>query * headBytes, valid, d, keys, t, panel, scores, sums);
     for (let dim = 0; dim < dRows; dim += ROWS) {
       multiplyTile(
         values + <usize>(dim * tiles * ROWS) * 4, scores, t, ZEROS, 0, outputs + <usize>dim * COLS_BYTES, COLS_BYTES,
@@ -174,19 +184,12 @@ export function attentionWeights(step: Step, task: i32, scratch: usize): void {
   const sums = scratch;
   const panel = sums + COLS_BYTES;
   const scores = panel + <usize>d * COLS_BYTES;
-  const factor: f32 = <f32>1.4426950408889634 / sqrt<f32>(<f32>d);
   const groups = (step.p7 + COLS - 1) / COLS;
   const end = (part + 1) * groups / parts;
   for (let group = part * groups / parts; group < end; group++) {
     const query = group * COLS;
     const valid = min(COLS, step.p7 - query);
-    packTransposed(queries + <usize>query * headBytes, headBytes, valid, d, factor, panel);
-    for (let key = 0; key < t; key += ROWS) {
-      multiplyTile(
-        keys + <usize>key * headBytes, panel, d, ZEROS, 0, scores + <usize>key * COLS_BYTES, COLS_BYTES,
-      );
-    }
-    exponentials(scores, t, sums);
+    scoreQueries(queries + <usize>query * headBytes, valid, d, keys, t, panel, scores, sums);
     for (let row = 0; row < valid; row++) {
       const scale = load<f32>(sums + (<usize>row << 2));
       const to = output + (<usize>((query + row) * t) << 2);

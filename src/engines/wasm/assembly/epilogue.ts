@@ -113,7 +113,8 @@ export function scaleTile(tile: usize, scale: usize): void {
   }
 }
 
-function addTile(tile: usize, residual: usize, residualStride: usize, y: usize, stride: usize): void {
+/** y = tile + residual, of which y may be the tile itself, with its stride of COLS_BYTES. */
+export function addTile(tile: usize, residual: usize, residualStride: usize, y: usize, stride: usize): void {
   for (let row = 0; row < ROWS; row++) {
     for (let i: usize = 0; i < COLS_BYTES; i += 32) {
       const l = f32x4.add(v128.load(tile + i), v128.load(residual + i));
@@ -127,7 +128,7 @@ function addTile(tile: usize, residual: usize, residualStride: usize, y: usize, 
   }
 }
 
-function copyTile(tile: usize, y: usize, stride: usize): void {
+export function copyTile(tile: usize, y: usize, stride: usize): void {
   for (let row = 0; row < ROWS; row++) {
     for (let i: usize = 0; i < COLS_BYTES; i += 32) {
       const l = v128.load(tile + i);

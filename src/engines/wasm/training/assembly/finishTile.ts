@@ -1,5 +1,5 @@
 /** What is done to a tile of sums on its way to the output. */
-import { activate, NONE, scaleTile } from '../../assembly/epilogue';
+import { activate, addTile, copyTile, NONE, scaleTile } from '../../assembly/epilogue';
 import { COLS, COLS_BYTES, ROWS } from '../../assembly/micro';
 import { Step } from './step';
 
@@ -21,7 +21,10 @@ export function finishTile(step: Step, tile: usize, row: i32, panel: i32, adds: 
   activate(tile, step.activation);
   if (step.scale) scaleTile(tile, step.scale + offset);
   if (step.factors) scaleRows(step, tile, row);
-  if (step.residual) addTile(tile, step.residual + <usize>row * step.residualStride + offset, step.residualStride);
+  if (step.residual) {
+    const residual = step.residual + <usize>row * step.residualStride + offset;
+    addTile(tile, residual, step.residualStride, tile, COLS_BYTES);
+  }
   const y = step.y + <usize>row * step.yStride + offset;
   if (!step.exact) {
     copyTile(tile, y, step.yStride);
@@ -36,32 +39,6 @@ export function finishTile(step: Step, tile: usize, row: i32, panel: i32, adds: 
       const value = load<f32>(from + at);
       store<f32>(to + at, adds ? load<f32>(to + at) + value : value);
     }
-  }
-}
-
-function copyTile(tile: usize, y: usize, stride: usize): void {
-  for (let row = 0; row < ROWS; row++) {
-    for (let i: usize = 0; i < COLS_BYTES; i += 32) {
-      const l = v128.load(tile + i);
-      const r = v128.load(tile + i, 16);
-      v128.store(y + i, l);
-      v128.store(y + i, r, 16);
-    }
-    tile += COLS_BYTES;
-    y += stride;
-  }
-}
-
-function addTile(tile: usize, residual: usize, stride: usize): void {
-  for (let row = 0; row < ROWS; row++) {
-    for (let i: usize = 0; i < COLS_BYTES; i += 32) {
-      const l = f32x4.add(v128.load(tile + i), v128.load(residual + i));
-      const r = f32x4.add(v128.load(tile + i, 16), v128.load(residual + i, 16));
-      v128.store(tile + i, l);
-      v128.store(tile + i, r, 16);
-    }
-    tile += COLS_BYTES;
-    residual += stride;
   }
 }
 

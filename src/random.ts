@@ -76,9 +76,8 @@ export class Random {
 
   /** Standard normal. */
   normal(): number {
-    const one = new Float64Array(1);
-    this.fillNormal(one, 1);
-    return one[0]!;
+    const bits = this.uint32() | 0;
+    return this.inStrip(bits & (STRIPS - 1), signed(bits));
   }
 
   /** Normal values with a standard deviation: those that so many calls of normal() would give, in less time. */
@@ -105,7 +104,7 @@ export class Random {
       words[1] = b;
       words[2] = c;
       words[3] = d;
-      values[i] = deviation * this.nearEdge(strip, value);
+      values[i] = deviation * this.inStrip(strip, value);
       a = words[0]! | 0;
       b = words[1]! | 0;
       c = words[2]! | 0;
@@ -114,8 +113,8 @@ export class Random {
     words.set([a, b, c, d]);
   }
 
-  /** A value of a strip's part that the curve crosses, by rejection: from there on of any strip. */
-  private nearEdge(strip: number, value: number): number {
+  /** The value of a strip, where the curve crosses it by rejection: from there on of any strip. */
+  private inStrip(strip: number, value: number): number {
     for (;;) {
       const x = value * EDGES[strip]!;
       if (Math.abs(value) < RATIOS[strip]!) return x;

@@ -34,27 +34,17 @@ function defaultThreads(): number {
 /** Why workers cannot compute with the page, if they cannot. */
 async function whyNoThreads(): Promise<string | undefined> {
   if (typeof Worker === 'undefined') return 'one thread, as there are no web workers here';
-  // Where memory is not shared, browsers hide the class or refuse to send it.
-  if (globalThis.crossOriginIsolated === false && !canShare()) {
-    return 'one thread, as the page is not cross-origin isolated';
-  }
   try {
     sendMemory();
   } catch (error) {
+    // Where memory is not shared, browsers hide the class or refuse to send it.
+    if (globalThis.crossOriginIsolated === false)
+      return 'one thread, as the page is not cross-origin isolated';
     return `one thread, as the browser gives no shared memory (${(error as Error).message})`;
   }
   if (await blobWorkersStart()) return undefined;
   if (typeof location === 'undefined') return 'one thread, as workers do not start here';
   return "one thread, as the page's Content-Security-Policy forbids workers of a blob (add blob: to its worker-src)";
-}
-
-function canShare(): boolean {
-  try {
-    sendMemory();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Asks for the least shared memory that the engine takes (engines/wasm/memory.ts), and sends it. */

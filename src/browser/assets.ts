@@ -2,6 +2,7 @@
  * Where the files beside the library's code lie: the WASM binaries and the worker's script. Each entry says how it
  * finds its own (index.ts, the bundle, deit-tfjs/inline); a page may name a folder of its own.
  */
+import { decodeBase64 } from '../base64.js';
 import { UserError } from '../errors.js';
 import { request } from '../models/fetchFile.js';
 import { explainBlocked } from './policy.js';
@@ -128,8 +129,4 @@ export function useSentAssets({ folder: sent, wasm }: SentAssets): void {
   const inlined = Object.fromEntries(Object.entries(wasm).map(([name, text]) => [name, async () => text]));
   const worker = () => Promise.reject(new UserError('a worker starts no worker of its own'));
   source = { inlined: { wasm: inlined as InlinedFiles['wasm'], worker } };
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

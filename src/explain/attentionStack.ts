@@ -14,7 +14,7 @@ import type { AttentionStack } from './types.js';
  */
 export async function attentionStack(model: VisionTransformer, x: tf.Tensor4D): Promise<AttentionStack> {
   checkOne(x, 'attention is');
-  const row = await model.inspectPixels(await x.data<'float32'>(), x.shape[0]);
+  const row = await model.inspectRows(x);
   if (row) return splitInspection(model.config, row).attention;
   const { tokens, attention } = model.features(x, { attention: true });
   tokens.dispose();

@@ -22,7 +22,7 @@ import type { AttentionStack, PatchMap, PrefixToken } from './types.js';
 export async function inspect(model: VisionTransformer, x: tf.Tensor4D): Promise<Inspection> {
   checkInput(model, x);
   const { config } = model;
-  const row = model.hasRuntime ? await model.inspectPixels(await x.data<'float32'>(), 1) : undefined;
+  const row = await model.inspectRows(x);
   if (row) return splitInspection(config, row);
   const count = headNames(config).length;
   const outputs = model.onBackend(() =>

@@ -5,6 +5,7 @@ import { concatFloats } from '../concat.js';
 import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
 import type { Preprocessing } from '../image/types.js';
+import { sizeOf } from '../shape.js';
 import { unlessAborted } from '../unlessAborted.js';
 import {
   type ClassifyInput,
@@ -204,6 +205,19 @@ export abstract class ImageClassifier {
       if (place === undefined || !(error instanceof UserError)) throw error;
       throw new UserError(`image ${place} of the list: ${error.message}`, { cause: error });
     }
+  }
+
+  /** Throws a UserError if pixels are not as many as a batch of inputs has; gives the batch's shape. */
+  protected checkPixels(
+    method: string,
+    images: Float32Array,
+    batch: number,
+  ): [number, number, number, number] {
+    const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
+    if (images.length === sizeOf(shape)) return shape;
+    throw new UserError(
+      `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,
+    );
   }
 
   private checkFinite(values: Float32Array): void {

@@ -10,7 +10,6 @@ import type { VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { WeightTensors } from '../ops/index.js';
-import { sizeOf } from '../shape.js';
 import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
 import { embeddingForward } from './embedding.js';
@@ -204,13 +203,14 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
   }
 
   /**
-   * All that is shown of a forward pass, for pixels that are ready: see inspect. Undefined where no engine gives it.
+   * All that is shown of a forward pass: see inspect. Undefined where no engine gives it; x is then not read.
    *
-   * @param images float32 [batch, H, W, C], normalised
-   * @returns the rows of inspectionForward, float32 [batch, n]
+   * @param x float32 [B, H, W, C], normalised
+   * @returns the rows of inspectionForward, float32 [B, n]
    */
-  async inspectPixels(images: Float32Array, batch: number): Promise<Float32Array | undefined> {
-    return this.onBackend(() => this.currentRuntime())?.inspect?.(images, batch);
+  async inspectRows(x: tf.Tensor4D): Promise<Float32Array | undefined> {
+    const inspect = this.onBackend(() => this.currentRuntime())?.inspect;
+    return inspect?.(await x.data<'float32'>(), x.shape[0]);
   }
 
   /** Both heads' logits of a model with two: see DistilledVisionTransformer. */
@@ -296,12 +296,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
     fast: Runtime['run'],
     options: RunOptions,
   ): Promise<Float32Array> {
-    const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
-    if (images.length !== sizeOf(shape)) {
-      throw new UserError(
-        `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,
-      );
-    }
+    const shape = this.checkPixels(method, images, batch);
     options.signal?.throwIfAborted();
     if (fast) return fast(images, batch, options);
     const output = this.onBackend(() => tf.tidy(() => compute(tf.tensor4d(images, shape))));

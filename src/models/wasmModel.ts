@@ -1,6 +1,5 @@
 import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
-import { sizeOf } from '../shape.js';
 import { ImageClassifier, type ModelExtras, type RunOptions } from './imageClassifier.js';
 import type { LoadOptions, ModelSource } from './loadSource.js';
 import { readySource, weightProgress } from './loadSource.js';
@@ -98,12 +97,7 @@ export class WasmModel extends ImageClassifier {
     output?: OutputName,
   ): Promise<Float32Array> {
     this.checkUsable();
-    const shape = [batch, ...this.config.imgSize, this.config.inChans];
-    if (images.length !== sizeOf(shape)) {
-      throw new UserError(
-        `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,
-      );
-    }
+    this.checkPixels(method, images, batch);
     return this.opened.engine.run(images, batch, { ...options, output });
   }
 }

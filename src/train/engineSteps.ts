@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { BufferName, TrainingEngine } from '../engines/wasm/training/index.js';
+import { setWeight } from '../models/weights.js';
 import { dropPathFactors } from '../ops/dropPath.js';
 import { logitGradients } from './logitGradients.js';
 import type { HeldTensor, Losses, StepBatch, StepRunner } from './stepRunner.js';
@@ -113,14 +114,11 @@ export class EngineSteps implements StepRunner {
 
   writeWeights(): void {
     const { student } = this.setup;
-    student.onBackend(() =>
-      tf.tidy(() => {
-        for (const name of student.trainable) {
-          const weight = student.weights.get(name)!;
-          weight.write(tf.tensor(this.engine.read('weights', name), weight.read().shape, 'float32'));
-        }
-      }),
-    );
+    student.onBackend(() => {
+      for (const name of student.trainable) {
+        setWeight(student.weights.get(name)!, this.engine.read('weights', name));
+      }
+    });
   }
 
   async withEma<T>(run: () => Promise<T>): Promise<T> {
@@ -145,13 +143,9 @@ export class EngineSteps implements StepRunner {
     for (const { name, weight, buffer } of this.held()) this.engine.write(buffer, weight, read(name));
     const { student } = this.setup;
     // The frozen ones too: they may be those of another start.
-    student.onBackend(() =>
-      tf.tidy(() => {
-        for (const [name, weight] of student.weights) {
-          weight.write(tf.tensor(read(`weights/${name}`), weight.read().shape, 'float32'));
-        }
-      }),
-    );
+    student.onBackend(() => {
+      for (const [name, weight] of student.weights) setWeight(weight, read(`weights/${name}`));
+    });
   }
 
   dispose(): void {

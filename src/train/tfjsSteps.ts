@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { setWeight } from '../models/weights.js';
 import { initialEma, updateEma, withEma } from './ema.js';
 import { adamW, type ByWeight, globalNorm, type OptimizerState } from './optimizer/index.js';
 import { applyGradients, computeGradients, disposeGradients, initialState } from './step.js';
@@ -102,11 +103,7 @@ export class TfjsSteps implements StepRunner {
       }
     };
     student.onBackend(() => {
-      for (const [name, weight] of student.weights) {
-        const values = tf.tensor(read(`weights/${name}`), weight.read().shape, 'float32');
-        weight.write(values);
-        values.dispose();
-      }
+      for (const [name, weight] of student.weights) setWeight(weight, read(`weights/${name}`));
       for (const [slot, byWeight] of Object.entries(this.optimizerState)) {
         replace(`optimizer/${slot}`, byWeight);
       }

@@ -1,4 +1,5 @@
 /** The compiled AssemblyScript of assembly/, and which of its builds to use. */
+import { decodeBase64 } from '../../base64.js';
 import { UserError } from '../../errors.js';
 import { probeSimd, type SimdSupport } from '../../kernels/wasm/featureProbe.js';
 import { pause } from '../../pause.js';
@@ -76,7 +77,10 @@ async function compileBest(options: ModuleOptions): Promise<EngineModule> {
   const support = most ?? probeSimd();
   if (support === 'none')
     throw new UserError('the WASM engine needs SIMD, which this JavaScript engine lacks');
-  const wide = support === 'relaxed' && compile ? await compileWide(compile, shared) : undefined;
+  const wide =
+    support === 'relaxed' && compile
+      ? compileWide(compile, await readBuild('wideSimd', shared), shared, givesSameBits)
+      : undefined;
   if (wide) return { module: wide, bits: 256, simd: support };
   const name = support === 'relaxed' ? 'relaxedSimd' : 'simd';
   const module = await WebAssembly.compile(await readBuild(name, shared));
@@ -104,18 +108,22 @@ const BUILDS: Record<BuildName, Record<'shared' | 'alone', () => Promise<{ defau
 
 async function readBuild(name: BuildName, shared: boolean): Promise<Uint8Array<ArrayBuffer>> {
   const { default: text } = await BUILDS[name][shared ? 'shared' : 'alone']();
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return decodeBase64(text);
 }
 
-/** The wide build, if it is compiled to 256-bit operations that give the bits of 128-bit ones. */
-async function compileWide(
+/** Whether two compilations compute the same, to the bit. */
+type BitCheck = (module: WebAssembly.Module, other: WebAssembly.Module, shared: boolean) => boolean;
+
+/** A wide build, if it is compiled to 256-bit operations that give the bits of 128-bit ones, and is faster. */
+export function compileWide(
   compile: CompileOptimized,
+  binary: Uint8Array<ArrayBuffer>,
   shared: boolean,
-): Promise<WebAssembly.Module | undefined> {
-  const binary = await readBuild('wideSimd', shared);
+  sameBits: BitCheck,
+): WebAssembly.Module | undefined {
   const wide = compile(binary, true);
   const plain = wide && compile(binary, false);
-  return plain && givesSameBits(wide, plain, shared) && isFaster(wide, plain, shared) ? wide : undefined;
+  return plain && sameBits(wide, plain, shared) && isFaster(wide, plain, shared) ? wide : undefined;
 }
 
 /** V8 optimises what has run for a while: so many bit checks let it come to that. */
@@ -174,7 +182,7 @@ async function becomesFaster(
 }
 
 /** Whether tiles of `wide` take less time than those of `plain`, each at its best of some runs. */
-export function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module, shared: boolean): boolean {
+function isFaster(wide: WebAssembly.Module, plain: WebAssembly.Module, shared: boolean): boolean {
   const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared });
   const builds = [wide, plain].map((module) => instantiate(module, memory));
   const least = builds.map(() => Number.POSITIVE_INFINITY);

@@ -71,9 +71,18 @@ export interface GroupFields {
 }
 
 export function writeStep(step: StepFields, words: Int32Array): void {
+  writeFields(FIELDS, step, words);
+}
+
+/** A word for each name, in their order; 0 for what is missing. `epsilon` is a float, all else are whole numbers. */
+export function writeFields<Name extends string>(
+  names: readonly Name[],
+  fields: { readonly [name in Name]?: number },
+  words: Int32Array,
+): void {
   const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
-  for (const [i, name] of FIELDS.entries()) {
-    const value = step[name] ?? 0;
+  for (const [i, name] of names.entries()) {
+    const value = fields[name] ?? 0;
     if (name === 'epsilon') floats[i] = value;
     else words[i] = value;
   }

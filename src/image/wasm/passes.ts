@@ -1,4 +1,5 @@
 /** The passes of a resize with SIMD (assembly/index.ts), on a memory of their own; the same bytes as passes.ts. */
+import { decodeBase64 } from '../../base64.js';
 import type { Passes, Rows, Taps } from '../passes.js';
 import type { Exports as Resampler } from './generated/exports.js';
 import binary from './generated/resample.js';
@@ -15,8 +16,8 @@ const roundUp = (bytes: number) => Math.ceil(bytes / VECTOR) * VECTOR;
 export function wasmPasses(): Passes | undefined {
   try {
     const memory = new WebAssembly.Memory({ initial: 1 });
-    const bytes = Uint8Array.from(atob(binary), (character) => character.charCodeAt(0));
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    const module = new WebAssembly.Module(decodeBase64(binary));
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     return passesOn(memory, exports as unknown as Resampler);
   } catch {
     return undefined;

@@ -1,4 +1,5 @@
 /** The compiled AssemblyScript of assembly/, and its instances on the memory of a backend. */
+import { decodeBase64 } from '../../base64.js';
 import type { SimdSupport } from './featureProbe.js';
 import type { Exports } from './generated/exports.js';
 import relaxedSimd from './generated/relaxedSimd.js';
@@ -32,8 +33,4 @@ export function isShared(memory: WebAssembly.Memory): boolean {
 
 export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Exports {
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

@@ -1,6 +1,7 @@
 /** The compiled AssemblyScript of training/assembly. */
+import { decodeBase64 } from '../../../base64.js';
 import { probeSimd } from '../../../kernels/wasm/featureProbe.js';
-import { type EngineModule, isFaster, type ModuleOptions } from '../module.js';
+import { compileWide, type EngineModule, type ModuleOptions } from '../module.js';
 import { sameTraining } from './bitCheck.js';
 import type { Exports as TrainingExports } from './generated/exports.js';
 import type { Sizes } from './plan.js';
@@ -38,7 +39,7 @@ const BUILDS = {
 
 async function readBuild(name: keyof typeof BUILDS): Promise<Uint8Array<ArrayBuffer>> {
   const { default: text } = await BUILDS[name]();
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return decodeBase64(text);
 }
 
 /** The best build for this machine, as compileEngine chooses it for Node. */
@@ -46,12 +47,8 @@ export async function compileTraining({ simd, compile }: MachineOptions): Promis
   const support = simd ?? probeSimd();
   if (support === 'none') throw new Untrainable('a machine without SIMD');
   if (support === 'relaxed' && compile) {
-    const binary = await readBuild('wideSimd');
-    const wide = compile(binary, true);
-    const plain = wide && compile(binary, false);
-    if (plain && sameTraining(wide, plain) && isFaster(wide, plain, true)) {
-      return { module: wide, bits: 256, simd: support };
-    }
+    const wide = compileWide(compile, await readBuild('wideSimd'), true, sameTraining);
+    if (wide) return { module: wide, bits: 256, simd: support };
   }
   const module = await WebAssembly.compile(await readBuild(support === 'relaxed' ? 'relaxedSimd' : 'simd'));
   return { module, bits: 128, simd: support };

@@ -3,7 +3,7 @@ import { aligned, allocate, LINE } from '../allocate.js';
 import type { RunnableProgram } from '../team.js';
 import { GROUP_BYTES, writeGroup } from '../words.js';
 import type { Operand, RecordedStep } from './record.js';
-import { type FieldName, OPS, STEP_WORDS, TRANSPOSED, writeFields } from './steps.js';
+import { type FieldName, OPS, STEP_WORDS, TRANSPOSED, writeStep } from './steps.js';
 
 /** What the compiled module says of itself. */
 export interface Sizes {
@@ -223,7 +223,7 @@ function writeProgram(
         const stride = STRIDES[name as FieldName];
         if (stride) fields[stride] = operand.stride;
       }
-      writeFields(fields, words.subarray(index * STEP_WORDS, (index + 1) * STEP_WORDS));
+      writeStep(fields, words.subarray(index * STEP_WORDS, (index + 1) * STEP_WORDS));
       tasks += rowParts * columnParts;
       index += 1;
     }

@@ -1,5 +1,7 @@
 /** Steps of a training program, as assembly/step.ts has them. */
 
+import { writeFields } from '../words.js';
+
 /** By the numbers of assembly/program.ts. */
 export const OPS = {
   product: 0,
@@ -74,11 +76,6 @@ export const TRANSPOSED = 1;
 
 export const STEP_WORDS = FIELDS.length;
 
-export function writeFields(fields: Fields, words: Int32Array): void {
-  const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
-  for (const [i, name] of FIELDS.entries()) {
-    const value = fields[name] ?? 0;
-    if (name === 'epsilon') floats[i] = value;
-    else words[i] = value;
-  }
+export function writeStep(step: Fields, words: Int32Array): void {
+  writeFields(FIELDS, step, words);
 }

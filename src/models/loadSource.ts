@@ -100,7 +100,7 @@ function preprocessingOptions({ preset, preprocessing }: LoadOptions): Preproces
 }
 
 /** Of a converted folder, how images are prepared is all that these options can change. */
-export function preparedSource<S extends ModelSource>(source: S, options: LoadOptions): S {
+function preparedSource<S extends ModelSource>(source: S, options: LoadOptions): S {
   if (isConversion(source)) return source;
   refuseConversion(source.config.name, conversionOptions(options));
   const { preprocessing, config } = source;
@@ -108,7 +108,7 @@ export function preparedSource<S extends ModelSource>(source: S, options: LoadOp
   return { ...source, preprocessing: asked };
 }
 
-export function isConversion(source: ModelSource): source is Conversion {
+function isConversion(source: ModelSource): source is Conversion {
   return 'report' in source;
 }
 

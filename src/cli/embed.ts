@@ -5,7 +5,7 @@ import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { type FileSource, fileSource } from '../node/data/fileDataset.js';
 import { listImages } from '../node/data/imageFiles.js';
 import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
-import { load } from '../node/load.js';
+import { loadClassifier } from '../node/loadClassifier.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
@@ -113,7 +113,12 @@ async function featuresOf(
 ): Promise<{ features: FileFeatures; pool: EmbeddingPool }> {
   const { pool: asked, ...rest } = args;
   const { backend, quantize } = rest;
-  const model = await load(args.model, { backend, quantize, hub: hubMessages(), ...loadArgs(rest) });
+  const model = await loadClassifier(args.model, {
+    backend,
+    quantize,
+    hub: hubMessages(),
+    ...loadArgs(rest),
+  });
   try {
     sayAssumptions(model);
     const { config } = model;

@@ -1,7 +1,7 @@
 import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
-import { load } from '../node/load.js';
+import type { ImageClassifier } from '../models/imageClassifier.js';
+import { loadClassifier } from '../node/loadClassifier.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
@@ -43,7 +43,7 @@ export const predictCommand = defineCommand({
   ],
   handler: async (args) => {
     const { backend, quantize } = args;
-    const model = await load(args.model, {
+    const model = await loadClassifier(args.model, {
       hub: hubMessages(),
       backend,
       quantize,
@@ -70,7 +70,7 @@ export const predictCommand = defineCommand({
 });
 
 /** One image's classes; an image that cannot be read or classified does not end the others. */
-async function answerFor(model: VisionTransformer, file: string, topK: number): Promise<Answer> {
+async function answerFor(model: ImageClassifier, file: string, topK: number): Promise<Answer> {
   try {
     const classes = await model.classify(await readImage(file), { topK });
     const wrong = classes.find(({ logit, probability }) => !Number.isFinite(logit + probability));

@@ -1,4 +1,4 @@
-import { loadAny } from '../models/families.js';
+import { loadAny } from '../models/loadAny.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
 import { importOptional } from '../node/optionalPackages.js';

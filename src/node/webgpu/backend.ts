@@ -4,9 +4,9 @@ import { isLost } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchWebgpu } from '../../gpuStart.js';
 import { loadTfjsNode } from '../native/tfjsNode.js';
+import { requireWebgpuFiles } from './absent.js';
 import { adapterChoice, dtypeFrom, type FoundAdapter, findAdapter } from './adapter.js';
-import { findDawn, loadDawn } from './dawn.js';
-import { hasVulkanLoader } from './vulkanLoader.js';
+import { loadDawn } from './dawn.js';
 
 const NAME = 'webgpu';
 
@@ -20,11 +20,7 @@ async function createBackend() {
 
 async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string> {
   const choice = adapterChoice();
-  // Not for a named backend: this may look in fewer places than the linker.
-  if (auto && choice.device === undefined && process.platform === 'linux' && !hasVulkanLoader()) {
-    findDawn();
-    throw new UserError('there is no Vulkan loader, libvulkan.so.1 (Debian and Ubuntu: libvulkan1)');
-  }
+  if (auto) requireWebgpuFiles();
   const dawn = await loadDawn();
   const runs = current && runningBackend(NAME) && !isLost(NAME);
   const found = runs ? current! : await findAdapter(dawn, choice);

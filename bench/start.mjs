@@ -72,6 +72,7 @@ try {
       name: `${name}${i === 0 ? '' : ', before'}`,
       args: argsIn(where),
       runs: [],
+      failed: false,
     })),
   );
   for (let run = 0; run < Number(options.runs); run++) {

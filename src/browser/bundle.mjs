@@ -73,7 +73,7 @@ for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), jo
 const ON_DEMAND = new RegExp(
   [
     'converters/(allTables|publishedLike|namedFacts|timmModels|convertWithFacts|metadataFacts|mergeFacts)\\.js',
-    'converters/(metadata/(?!ownExport)|folders/)|models/openFiles\\.js',
+    'converters/(metadata/(?!ownExport)|folders/)|models/(openFiles|convertBytes)\\.js',
     'configs/models/(generated/|vit\\.js)',
     'write/savedModel/|@bufbuild/',
     'write/(stateDict|safetensors)\\.js',

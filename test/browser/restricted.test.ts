@@ -10,7 +10,7 @@ import { CHECKPOINT, convertedDigits, sends } from './servedModel.js';
 import { type Route, type ServerOptions, startServer, type TestServer } from './server.js';
 
 const MODEL = '/examples/digits/deit_digits_distilled.pth';
-const PICTURE = '/examples/digits/val/3/00018.png';
+const IMAGE = '/examples/digits/val/3/00018.png';
 const CORS = { 'Access-Control-Allow-Origin': '*' };
 /** What a page of one of these tests runs: a script of its own, since a policy may forbid those in the page. */
 const MAIN = (library: string) => `
@@ -20,10 +20,10 @@ window.tell = (error) => error.name + ': ' + error.message;
 window.run = async (how, url, options = {}) => {
   try {
     const start = performance.now();
-    const picture = await (await fetch('${PICTURE}')).blob();
+    const image = await (await fetch('${IMAGE}')).blob();
     let backend;
     const model = await deit[how](url, { backend: 'wasm', onBackend: (choice) => { backend = choice; }, ...options });
-    const [{ index }] = await model.classify(picture, { topK: 1 });
+    const [{ index }] = await model.classify(image, { topK: 1 });
     model.dispose();
     return { index, description: backend.description, seconds: (performance.now() - start) / 1000 };
   } catch (error) {

@@ -1,5 +1,6 @@
 /** The k-NN evaluation of `deit eval --knn`. */
 import type { Assumption } from '../../converters/facts.js';
+import type { ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -10,6 +11,7 @@ import { type ConversionArgs, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { embedWithProgress } from './embed.js';
 import { checkNumbers, UsageError } from './main.js';
+import { computedBy } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 
@@ -27,6 +29,7 @@ export interface KnnArgs extends ConversionArgs {
   workers: number;
   threads?: number;
   backend: string;
+  dtype?: ComputeDtype;
   quantize?: 'int8';
   strict: boolean;
   json: boolean;
@@ -84,7 +87,8 @@ export function checkKnnOptions(args: Record<string, unknown>): true {
 
 /** Measures the accuracy of a model's features. */
 export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
-  const { knnK: k = K, knnTemperature: temperature = TEMPERATURE, threads, backend, quantize } = args;
+  const { knnK: k = K, knnTemperature: temperature = TEMPERATURE } = args;
+  const { threads, backend, dtype, quantize } = args;
   const folders = await openKnnFolders(args.knn, args.valDir);
   const { train, val } = folders;
   say(
@@ -93,6 +97,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   const chosen = threads === undefined ? {} : { threads };
   const model = await load(args.model, {
     backend,
+    dtype,
     quantize,
     ...chosen,
     hub: hubMessages(),
@@ -114,7 +119,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
         pool,
         imagesPerSecond: (result.images + result.trainImages) / seconds,
         preset,
-        backend: model.backend,
+        backend: computedBy(model.backend, dtype),
         assumptions: assumptionsOf(model),
       },
       args.json,

@@ -9,8 +9,9 @@ import {
   type VitConfig,
 } from '../src/families/vit/config.js';
 import { sizeOf } from '../src/shape.js';
+import { aroundModel, checkAroundWhole, someNames } from './aroundModel.js';
 import { likelyHeads } from './conventions.js';
-import type { Assumption, Facts, Library } from './facts.js';
+import type { Assumption, Fact, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import type { Located } from './matchNames.js';
 import type { ModelTables } from './modelTables.js';
@@ -133,6 +134,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   const known = knownShape({ embedDim, depth, patchSize });
 
   const head = readHead(found, told, { embedDim, ...tokens }, file, assumptions, unused);
+  assumptions.push(...aroundModel(found, inChans));
   const base: VitConfig = {
     name: 'vit',
     imgSize: [grid.rows * patchHeight, grid.columns * patchWidth],
@@ -168,7 +170,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
     checkNamed({ ...base, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
   const numHeads = headsOf(found, base, told, file, assumptions);
   const layerNormEps = epsilonOf(found, base, facts, assumptions);
-  const activation = activationOf(found, base, facts, assumptions);
+  const activation = activationOf(found, base, facts, file, assumptions);
   const config = compactConfig({ ...base, numHeads, layerNormEps, activation });
   contradictions(config, facts, file);
   refuseLookAlikes(found, config, facts, hints, file);
@@ -195,8 +197,8 @@ function withNamed({ model, facts, tables }: ArchitectureHints): Facts {
 }
 
 /** The fields that shapes do not tell. */
-function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'token' }: VitConfig) {
-  return { numHeads, layerNormEps, activation, pool };
+function untoldFields({ numHeads, layerNormEps, swiglu, activation = 'gelu', pool = 'token' }: VitConfig) {
+  return { numHeads, layerNormEps, activation: swiglu ? ('silu' as const) : activation, pool };
 }
 
 /** The entry of a named model; a UserError if there is none. */
@@ -332,9 +334,24 @@ function readHead(
       return 'map';
     }
     const width = headShape && !preLogits ? headShape[1] : embedDim;
-    if (width === 2 * embedDim && classToken) return 'token_mean';
+    const ofOneWay = ['huggingface', 'torchvision', 'dinov2'].includes(found.naming.library);
+    if (width === 2 * embedDim && classToken) {
+      if (told !== 'token_mean' && !ofOneWay) {
+        const why =
+          'the head is twice as wide as a token: it reads the class token and beside it the mean of the patches, as DINOv2’s; other code puts other features there';
+        assumptions.push({ field: 'pool', value: 'token_mean', why });
+      }
+      return 'token_mean';
+    }
     if (told && told !== 'map' && (classToken || told !== 'token')) return told;
-    if (!classToken) return 'mean';
+    if (!classToken) {
+      if (numClasses > 0 && !ofOneWay) {
+        const why =
+          'without a class token the head reads the mean of the patches in every published model; timm’s max and avgmax have the same tensors and are not computed here';
+        assumptions.push({ field: 'pool', value: 'mean', why });
+      }
+      return 'mean';
+    }
     if (has('fc_norm.gamma')) {
       const why =
         'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise';
@@ -387,26 +404,33 @@ function toldPooler({ config, name }: Facts): boolean | undefined {
 
 /** Beside a body may lie layers that stand between its features and the logits: they are not left out silently. */
 function checkWay(found: FoundModel, embedDim: number, hints: ArchitectureHints, file: string): void {
-  const { besideBody, weights, naming } = found;
-  if (hints.headless || weights.has('attn_pool.latent')) return;
+  const { besideBody, weights, naming, headInBody } = found;
+  if (hints.headless) return;
+  if (headInBody) {
+    checkAroundWhole(found, channelsOf(found, embedDim), file);
+    return;
+  }
+  if (weights.has('attn_pool.latent')) return;
   const head = torchShapeOf(found, 'head.kernel');
   const widths = new Set([embedDim, 2 * embedDim, ...(head ?? [])]);
   const onTheWay = besideBody.filter(
     ({ shape: [first, ...rest] }) => first !== undefined && (rest.length > 0 || widths.has(first)),
   );
   if (onTheWay.length === 0) return;
-  const shown =
-    onTheWay
-      .slice(0, 3)
-      .map(({ name }) => name)
-      .join(', ') + (onTheWay.length > 3 ? ', …' : '');
   const what = head
     ? `a head (${nameInCheckpoint(found, 'head.kernel')}) and beside it`
     : 'no head that is known, and beside it';
   throw new UserError(
-    `${file}: the ${naming.name} model has ${what} ${shown}, which may lie on the way to the logits; ` +
+    `${file}: the ${naming.name} model has ${what} ${someNames(onTheWay)}, which may lie on the way to the logits; ` +
       'give --num-classes 0 to take the model without them',
   );
+}
+
+/** What a model takes and gives. */
+function channelsOf(found: FoundModel, embedDim: number): { inChans: number; outputs: Set<number> } {
+  const [, inChans = 3] = torchShapeOf(found, 'patch_embed.kernel') ?? [];
+  const head = torchShapeOf(found, 'head.kernel') ?? [];
+  return { inChans, outputs: new Set([embedDim, 2 * embedDim, ...head]) };
 }
 
 function library(facts: Facts, { library: byNames }: Naming): Library {
@@ -484,10 +508,26 @@ function activationOf(
   { naming }: FoundModel,
   config: VitConfig,
   facts: Facts,
+  file: string,
   assumptions: Assumption[],
 ): VitConfig['activation'] {
-  if (config.swiglu) return undefined;
-  if (facts.config.activation) return facts.config.activation.value;
+  const told = facts.config.activation;
+  if (config.swiglu) {
+    // A code base's own SwiGLU has no other gate, whatever its configuration calls an activation; timm's takes one.
+    if (naming.library !== 'timm' && naming.library !== 'facebook') return undefined;
+    if (told && told.value !== 'silu') {
+      throw new UserError(
+        `${file}: the MLPs are gated, and ${told.source} says ${told.value}; of gates silu (SwiGLU) alone is computed here`,
+      );
+    }
+    if (!told) {
+      const why =
+        'the MLPs are gated, as in DINOv2’s giant; a gate of another activation (GEGLU: timm’s SwiGLUPacked without act_layer) has the same tensors and is not computed here';
+      assumptions.push({ field: 'activation', value: 'silu', why });
+    }
+    return undefined;
+  }
+  if (told) return told.value;
   const value = naming.activation ?? 'gelu';
   const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
   assumptions.push({
@@ -520,12 +560,22 @@ function contradictions(config: VitConfig, facts: Facts, file: string): void {
       unknown
     >;
     const have = config[field] ?? meant[field];
-    if (fact.value !== have) {
-      throw new UserError(
-        `${file}: ${field} is ${have} by the tensors, ${fact.value} by ${fact.source}; they belong to different models`,
-      );
-    }
+    if (fact.value !== have) contradiction(field, have, fact, file);
   }
+  const { patchSize, mlpRatio } = facts.config;
+  if (patchSize && patchText({ patchSize: patchSize.value }) !== patchText(config)) {
+    contradiction('patchSize', config.patchSize, patchSize, file);
+  }
+  // Hidden widths are whole; code bases round those of gates in their own ways.
+  if (mlpRatio && !config.swiglu && Math.abs(mlpRatio.value - config.mlpRatio) * config.embedDim >= 1) {
+    contradiction('mlpRatio', config.mlpRatio, mlpRatio, file);
+  }
+}
+
+function contradiction(field: string, have: unknown, fact: Fact<unknown>, file: string): never {
+  throw new UserError(
+    `${file}: ${field} is ${have} by the tensors, ${fact.value} by ${fact.source}; they belong to different models`,
+  );
 }
 
 interface Grid {
@@ -573,6 +623,7 @@ function patchGrid(
     const side = Math.round(Math.sqrt(positions - count));
     const asked = imgSize && exact(imgSize, count);
     if (side > 0 && side * side === positions - count) {
+      untoldSlots(slots, { count, ...slot }, positions, facts, assumptions);
       if (asked && asked.rows !== side && !told) {
         assumptions.push({
           field: 'imgSize',
@@ -589,6 +640,30 @@ function patchGrid(
     `${file}: pos_embed has ${positions} positions, which is no square grid with or without ${special + tokens.registers} prefix token(s); ` +
       'give the input size it was made for as --img-size HEIGHTxWIDTH',
   );
+}
+
+/** Whether prefix tokens have positions is told by what makes a square grid; where more than one does, or not the usual, it is said. */
+function untoldSlots(
+  slots: readonly { readonly count: number; readonly prefix: boolean; readonly registers: boolean }[],
+  taken: { readonly count: number; readonly prefix: boolean },
+  positions: number,
+  { config }: Facts,
+  assumptions: Assumption[],
+): void {
+  if (config.posEmbedPrefix) return;
+  const isSquare = (count: number) => Math.sqrt(positions - count) % 1 === 0;
+  const squares = slots.filter(({ count }) => count < positions && isSquare(count));
+  const usual = taken.prefix || slots.length === 1;
+  if (squares.length === 1 && usual) return;
+  const side = Math.sqrt(positions - taken.count);
+  const others = slots
+    .filter(({ count }) => count !== taken.count && positions > count)
+    .map(({ count }) => `${positions - count} patches and ${count} prefix token(s)`);
+  assumptions.push({
+    field: 'posEmbedPrefix',
+    value: String(taken.prefix),
+    why: `${positions} positions are taken for ${side}×${side} patches and ${taken.count} prefix token(s); they could be of ${others.join(', ')}: --img-size says which`,
+  });
 }
 
 /** Input sizes that published models have. */

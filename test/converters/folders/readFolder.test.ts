@@ -188,6 +188,11 @@ describe('config.json of transformers', () => {
     if (field === 'labels') expect(labels).toBeUndefined();
   });
 
+  test('an adapter beside the weights is said', async () => {
+    const { before } = await open(folder('vit', { 'adapter_config.json': '{}' }));
+    expect(before).toMatchObject([{ field: 'adapter', why: expect.stringContaining('adapter_config.json') }]);
+  });
+
   test('a size that the weights contradict is said', async () => {
     const files = changed('vit', 'config.json', { image_size: 16 });
     const sizes = ({ assumptions }: Awaited<ReturnType<typeof open>>) =>

@@ -128,7 +128,14 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
       `${file}: ${nameInCheckpoint(found, 'pos_embed')} should have 3 axes, has shape [${positions}]`,
     );
   }
-  const grid = patchGrid(positions.at(-2)!, tokens, [patchHeight, patchWidth], told, file, assumptions);
+  const grid = patchGrid(
+    positions.at(-2)!,
+    { ...tokens, library: found.naming.library },
+    [patchHeight, patchWidth],
+    told,
+    file,
+    assumptions,
+  );
   refuseRmsNorms(found, file);
   const qNorm = torchShapeOf(found, `${first.attn}.q_norm.gamma`);
   const known = knownShape({ embedDim, depth, patchSize });
@@ -586,21 +593,32 @@ interface Grid {
   readonly registers: boolean;
 }
 
+/** Code bases whose class and distillation tokens have positions and whose registers have none, in every model. */
+const ONE_LAYOUT: ReadonlySet<string> = new Set([
+  'huggingface',
+  'torchvision',
+  'google',
+  'dino',
+  'moco',
+  'mae',
+]);
+
 /** The grid that position embeddings were made for: with or without slots for the prefix tokens. */
 function patchGrid(
   positions: number,
-  tokens: { classToken: boolean; distilled: boolean; registers: number },
+  tokens: { classToken: boolean; distilled: boolean; registers: number; library: string },
   patch: readonly [number, number],
   { imgSize, facts }: ArchitectureHints,
   file: string,
   assumptions: Assumption[],
 ): Grid {
   const special = Number(tokens.classToken) + Number(tokens.distilled);
-  const slots = [
-    { count: special, prefix: special > 0, registers: false },
+  const usual = { count: special, prefix: special > 0, registers: false };
+  const others = [
     ...(tokens.registers > 0 ? [{ count: special + tokens.registers, prefix: true, registers: true }] : []),
     ...(special > 0 ? [{ count: 0, prefix: false, registers: false }] : []),
-  ].filter(
+  ];
+  const slots = [usual, ...(ONE_LAYOUT.has(tokens.library) ? [] : others)].filter(
     ({ prefix }) =>
       facts.config.posEmbedPrefix === undefined ||
       prefix === facts.config.posEmbedPrefix.value ||

@@ -248,6 +248,16 @@ describe('what nothing tells is said', () => {
     expect(said(shapes(change), 'posEmbedPrefix').map(({ value }) => value)).toEqual(values);
   });
 
+  test('transformers’ class tokens have positions: others than of a square grid are asked for', async () => {
+    const vit = await open('../family/hf_vit.safetensors');
+    const name = [...vit.tensors.keys()].find((one) => one.endsWith('position_embeddings'))!;
+    const tensors = new Map(vit.tensors).set(name, { ...vit.tensors.get(name)!, shape: [1, 25, 16] });
+    const given = (imgSize?: [number, number]) =>
+      convert({ ...vit, tensors }, { numHeads: 2, ...(imgSize && { imgSize }) }).config.imgSize;
+    expect(() => given()).toThrow(/25 positions, which is no square grid/);
+    expect(given([16, 24])).toEqual([16, 24]);
+  });
+
   test('the size in pixels that images are prepared at', () => {
     expect(said(shapes({}), 'preprocessing')[0]!.why).toContain('at 8×8 pixels');
   });

@@ -3,7 +3,11 @@ import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { runningBackend } from './boundBackend.js';
 import { isLost, whileThere } from './deviceLost.js';
-import { createWebgpuTrainingEngine, type WebgpuTrainingEngine } from './engines/webgpu/training/index.js';
+import {
+  createWebgpuTrainingEngine,
+  type WebgpuTrainingEngine,
+  type WebgpuTrainingOptions,
+} from './engines/webgpu/training/index.js';
 import { UserError } from './errors.js';
 import { adapterName } from './gpuStart.js';
 import type { StepEngine, WeightExchange } from './train/stepEngine.js';
@@ -18,15 +22,20 @@ const NAME = 'webgpu';
  *
  * @throws Untrainable where it cannot train it
  */
-export async function openWebgpuTraining(student: Student, run: EngineRun): Promise<StepEngine> {
-  const backend = runningBackend(NAME)!.instance as WebGPUBackend & {
-    adapterInfo: { adapterInfo?: unknown };
-  };
+export async function openWebgpuTraining(
+  student: Student,
+  run: EngineRun,
+  options: Pick<WebgpuTrainingOptions, 'keptBytes'> = {},
+): Promise<StepEngine> {
+  const backend = runningBackend(NAME)!.instance as WebGPUBackend;
+  // What tfjs keeps of it serves where a device does not say it itself.
+  const info = (backend.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo ?? backend.adapterInfo;
   const engine = await createWebgpuTrainingEngine({
     ...vitTraining(student, run),
     device: backend.device,
     name: adapterName(info as GPUAdapterInfo),
     guard: guarded,
+    ...options,
   });
   return { ...engine, exchange: exchangeWith(engine, backend) };
 }

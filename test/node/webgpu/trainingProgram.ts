@@ -1,0 +1,328 @@
+/**
+ * What training.test.ts runs in a process of its own, as Dawn's library reads its environment when the process begins.
+ * Prints what it found as one line of JSON.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { BufferName } from '../../../src/engines/wasm/training/index.js';
+import type { VitConfig } from '../../../src/families/vit/config.js';
+import { createModel } from '../../../src/models/create.js';
+import { setWeight } from '../../../src/models/weights.js';
+import { openTrainingEngine, useBackend } from '../../../src/node/index.js';
+import { EngineSteps } from '../../../src/train/engineSteps.js';
+import { logitGradients } from '../../../src/train/logitGradients.js';
+import { resolveTrainConfig } from '../../../src/train/resolveConfig.js';
+import { cosineWithWarmup, epochTime } from '../../../src/train/schedule.js';
+import type { StepEngine } from '../../../src/train/stepEngine.js';
+import { studentOf } from '../../../src/train/student.js';
+import type { TrainSetup } from '../../../src/train/trainer.js';
+import { openWebgpuTraining } from '../../../src/webgpuTraining.js';
+import { CONFIGS, configOf, randomImages, randomWeights } from '../../engines/wasm/models.js';
+import { batchOf, furthest, loadFixture, steps } from '../../train/torchSteps.js';
+
+const ALL = { frozenBlocks: 0, attentionOnly: false };
+const DATA = {
+  data: { format: 'folder', path: 'none' },
+  val: { format: 'folder', path: 'none' },
+  output: 'none',
+} as const;
+const NONE = { type: 'none', alpha: 0, tau: 1 } as const;
+const BATCH = 3;
+
+/** A model with weights in which no part is without effect; those of wide matrices are smaller, as trained ones are. */
+function modelOf(config: VitConfig) {
+  const scale = Math.min(1, Math.sqrt(36 / config.embedDim));
+  const model = createModel(config, { seed: 1 });
+  const weights = randomWeights(config);
+  for (const [name, weight] of studentOf(model, ALL).weights) {
+    const values = weights.get(name)!;
+    setWeight(weight, weight.shape.length > 1 ? values.map((value) => value * scale) : values);
+  }
+  return model;
+}
+
+/** Gradients and answers of a model on a backend's engine. */
+async function gradientsOf(config: VitConfig, backend: string, frozenBlocks: number) {
+  await useBackend(backend);
+  const model = modelOf(config);
+  const student = studentOf(model, { ...ALL, frozenBlocks }, true);
+  const run = { distillation: NONE, emaDecay: null } as unknown as Parameters<typeof openTrainingEngine>[1];
+  const engine: StepEngine = await openTrainingEngine(student, run, 1);
+  // It hands the weights over.
+  new EngineSteps({ config: { ...run }, student } as unknown as TrainSetup, engine);
+  const pixels = randomImages(config, BATCH);
+  const { width } = engine;
+  const targets = Float32Array.from({ length: BATCH * width }, (_, at) => {
+    return at % width === (3 * Math.floor(at / width)) % width ? 1 : 0;
+  });
+  await engine.gradients({
+    images: pixels,
+    batch: BATCH,
+    dropPath: [],
+    adds: false,
+    lossGradient: (logits, first, count) => {
+      const rows = targets.subarray(first * width, (first + count) * width);
+      return logitGradients({ logits, width, targets: rows, classes: width }, NONE, BATCH).gradient;
+    },
+  });
+  const byName = new Map<string, Float32Array>();
+  for (const name of engine.reached) byName.set(name, await engine.read('gradients', name));
+  const norm = await engine.gradientNorm();
+  const answers = await engine.predict(pixels, BATCH);
+  engine.dispose();
+  model.dispose();
+  return { byName, norm, answers };
+}
+
+const largestOf = (values: Float32Array) =>
+  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+/** @param least the least that counts as the largest */
+function relativeOff(found: Float32Array, expected: Float32Array, least = 0): number {
+  const off = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i]!)), 0);
+  return off / Math.max(largestOf(expected), least);
+}
+
+/** How far the GPU's gradients are from those on WASM, by model: the worst weight of each. */
+async function gradients(names: string, frozenBlocks = 0) {
+  const found = [];
+  for (const name of names.split('|')) {
+    const config = configOf(CONFIGS[name]!);
+    const gpu = await gradientsOf(config, 'webgpu', frozenBlocks);
+    const wasm = await gradientsOf(config, 'wasm', frozenBlocks);
+    const largest = Math.max(...[...wasm.byName.values()].map(largestOf));
+    const offs = [...wasm.byName].map(([weight, expected]) => {
+      // A shift of all keys alters nothing: its gradient is zero but for rounding.
+      const least = weight.endsWith('k_norm.beta') ? largest : 0;
+      return { weight, off: relativeOff(gpu.byName.get(weight) ?? new Float32Array(), expected, least) };
+    });
+    const worst = offs.reduce((most, each) => (each.off <= most.off ? most : each));
+    found.push({
+      name,
+      ...worst,
+      weights: [gpu.byName.size, wasm.byName.size],
+      norm: Math.abs(gpu.norm / wasm.norm - 1),
+      answers: relativeOff(gpu.answers, wasm.answers),
+    });
+  }
+  return found;
+}
+
+/** PyTorch's steps: how far losses, gradients, weights and their running mean are from its own. */
+async function torch(name: string) {
+  await useBackend('webgpu');
+  const { type, alpha, tau, clip, ...expected } = steps.cases[name]!;
+  const model = await loadFixture();
+  const student = studentOf(model, ALL);
+  const { weightDecay, emaDecay } = steps;
+  const config = resolveTrainConfig({
+    ...DATA,
+    optimizer: { weightDecay, clipGrad: clip },
+    distillation: { type, alpha, tau, ...(type === 'none' ? {} : { teacher: 'given' }) },
+    emaDecay,
+  });
+  const engine = await openTrainingEngine(student, config);
+  const runner = new EngineSteps({ config, student, imgSize: [8, 12] } as unknown as TrainSetup, engine);
+  const schedule = {
+    duration: steps.epochs,
+    lr: steps.lr,
+    minLr: steps.minLr,
+    warmup: steps.warmupEpochs,
+    warmupLr: steps.warmupLr,
+  };
+  const far = async (buffer: BufferName, fixture: string) => {
+    const values = new Map<string, Float32Array>();
+    for (const weight of buffer === 'gradients' ? engine.reached : student.weights.keys()) {
+      values.set(weight, await engine.read(buffer, weight));
+    }
+    return furthest((weight) => values.get(weight), fixture);
+  };
+  const losses: number[] = [];
+  const found: Record<string, number> = {};
+  for (let step = 0; step < steps.steps; step++) {
+    const learningRate = cosineWithWarmup(schedule, epochTime(Math.floor(step / steps.stepsPerEpoch)));
+    const { images, targets, teacherLogits } = batchOf(step);
+    const { loss, base, teacher } = await runner.add({
+      pixels: await images.data<'float32'>(),
+      targets: await targets.data<'float32'>(),
+      count: 4,
+      teacher: type === 'none' ? undefined : teacherThatSays(teacherLogits),
+      dropPathSeed: noSeed,
+    });
+    tf.dispose([images, targets]);
+    losses.push(
+      Math.abs(loss - expected.total[step]!),
+      Math.abs(base - expected.base[step]!),
+      type === 'none' ? 0 : Math.abs(teacher! - expected.teacher[step]!),
+    );
+    if (step === 0) found.gradients = await far('gradients', `gradients.${name}`);
+    await runner.gradientNorm();
+    await runner.update({ count: step + 1, learningRate });
+    if (step === 0) found.step1 = await far('weights', `step1.${name}`);
+  }
+  found.step20 = await far('weights', `step20.${name}`);
+  if (name === 'soft') found.ema20 = await far('ema', 'ema20.soft');
+  runner.writeWeights();
+  const own = new Map<string, Float32Array>();
+  for (const [weight, variable] of student.weights) {
+    own.set(weight, Float32Array.from(await variable.read().data()));
+  }
+  found.student = await furthest((weight) => own.get(weight), `step20.${name}`);
+  return { ...found, firstLoss: Math.max(...losses.slice(0, 3)), losses: Math.max(...losses) };
+}
+
+function teacherThatSays(logits: tf.Tensor2D) {
+  const teacher = {
+    name: 'given',
+    numClasses: 5,
+    imgSize: null,
+    labels: undefined,
+    normalization: undefined,
+  };
+  return { ...teacher, predict: () => logits, dispose: () => {} };
+}
+
+const noSeed = () => {
+  throw new Error('drop path is off');
+};
+
+/** Steps with drop path, accumulation, clipping and a running mean: how far what they changed is from that on WASM. */
+async function mixed() {
+  const shape = configOf({ distilled: true, dropPathRate: 0.4, layerScale: 0.3, depth: 3 });
+  const config = resolveTrainConfig({
+    ...DATA,
+    // A large epsilon: gradients that are zero but for rounding would move weights by their sign.
+    optimizer: { clipGrad: 0.5, weightDecay: 0.3, eps: 0.01 },
+    distillation: { type: 'soft', alpha: 0.3, tau: 3, teacher: 'given' },
+    accumulate: 2,
+    emaDecay: 0.8,
+  });
+  const train = async (backend: string) => {
+    await useBackend(backend);
+    const model = modelOf(shape);
+    const student = studentOf(model, ALL);
+    const engine = await openTrainingEngine(student, config, 1);
+    const setup = { config, student, imgSize: shape.imgSize } as unknown as TrainSetup;
+    const runner = new EngineSteps(setup, engine);
+    const losses: number[] = [];
+    for (let step = 1; step <= 4; step++) {
+      for (let part = 0; part < 2; part++) {
+        let seed = 100 * step + 10 * part;
+        const count = 5;
+        const logits = Array.from({ length: 10 * count }, (_, i) => Math.sin(i + step));
+        const { loss } = await runner.add({
+          pixels: randomImages(shape, count).map((value) => value * (step + part)),
+          targets: Float32Array.from({ length: 10 * count }, (_, i) => (i % 10 === step ? 1 : 0)),
+          count,
+          teacher: teacherThatSays(tf.tensor2d(logits, [count, 10])),
+          dropPathSeed: () => seed++,
+        });
+        losses.push(loss);
+      }
+      losses.push(await runner.gradientNorm());
+      await runner.update({ count: step, learningRate: 0.01 });
+    }
+    const tensors = new Map<string, Float32Array>();
+    for (const { name, read } of runner.tensors()) tensors.set(name, await read());
+    const images = randomImages(shape, 2);
+    const before = await engine.predict(images, 2);
+    const ofMean = await runner.withEma(() => engine.predict(images, 2));
+    const after = await engine.predict(images, 2);
+    engine.dispose();
+    model.dispose();
+    return {
+      losses,
+      tensors,
+      ofMean,
+      changed: relativeOff(before, ofMean),
+      back: relativeOff(after, before),
+    };
+  };
+  const wasm = await train('wasm');
+  const gpu = await train('webgpu');
+  return {
+    names: String([...gpu.tensors.keys()]) === String([...wasm.tensors.keys()]),
+    losses: Math.max(...wasm.losses.map((loss, i) => Math.abs(loss - gpu.losses[i]!))),
+    tensors: Math.max(
+      ...[...wasm.tensors].map(([name, values]) => relativeOff(gpu.tensors.get(name)!, values)),
+    ),
+    ofMean: relativeOff(gpu.ofMean, wasm.ofMean),
+    changed: gpu.changed,
+    back: gpu.back,
+  };
+}
+
+/** A model that the engine does not take, and a batch that goes through in parts. */
+async function limits() {
+  await useBackend('webgpu');
+  const pooling = createModel(configOf(CONFIGS['attention pooling']!), { seed: 1 });
+  const open = (model: typeof pooling, options: object = {}) =>
+    openWebgpuTraining(studentOf(model, ALL, true), { distillation: 'none', ema: false }, options);
+  const refused = await attempt(() => open(pooling));
+  const config = configOf({ embedDim: 24, depth: 1 });
+  const model = modelOf(config);
+  const images = randomImages(config, 5);
+  const inParts = async (keptBytes?: number) => {
+    const engine = await open(model, { keptBytes });
+    engine.exchange!.take(studentOf(model, ALL));
+    const seen: number[] = [];
+    await engine.gradients({
+      images,
+      batch: 5,
+      dropPath: [],
+      adds: false,
+      lossGradient: (logits, first) => {
+        seen.push(first);
+        return logits.map((value) => value / 5);
+      },
+    });
+    const gradients = [];
+    for (const name of engine.reached) gradients.push(...(await engine.read('gradients', name)));
+    const answers = await engine.predict(images, 5);
+    engine.dispose();
+    return { seen, gradients: Float32Array.from(gradients), answers };
+  };
+  const whole = await inParts();
+  const parts = await inParts(2e5);
+  return {
+    refused,
+    seen: [whole.seen, parts.seen],
+    gradients: relativeOff(parts.gradients, whole.gradients),
+    answers: relativeOff(parts.answers, whole.answers),
+  };
+}
+
+/** A device that goes away between two steps. */
+async function lost() {
+  await useBackend('webgpu');
+  const config = configOf({});
+  const model = modelOf(config);
+  const student = studentOf(model, ALL);
+  const engine = await openWebgpuTraining(student, { distillation: 'none', ema: false });
+  engine.exchange!.take(student);
+  const { device } = tf.engine().registry.webgpu as tf.KernelBackend & { device: GPUDevice };
+  device.destroy();
+  const gone = await attempt(() => engine.predict(randomImages(config, 1), 1));
+  const given = await attempt(() => engine.exchange!.give(student));
+  return { gone, given };
+}
+
+async function attempt(run: () => unknown): Promise<string> {
+  try {
+    await run();
+    return 'no error';
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+}
+
+const scenarios: Record<string, (argument: string) => Promise<unknown>> = {
+  gradients: (names) => gradients(names),
+  frozen: (names) => gradients(names, 1),
+  torch,
+  mixed,
+  limits,
+  lost,
+};
+const [scenario, argument = ''] = process.argv.slice(2);
+console.log(JSON.stringify(await scenarios[scenario!]!(argument)));
+process.exit(0);

@@ -26,7 +26,9 @@ function isInstalled(): boolean {
 }
 
 /** Tests that are skipped where SwiftShader or the package webgpu is missing. */
-export const describeOnSwiftShader = hasDriver && hasPackage ? describe : describe.skip;
+export function describeOnSwiftShader(name: string, tests: () => void): void {
+  (hasDriver && hasPackage ? describe : describe.skip)(name, tests);
+}
 
 const SWIFTSHADER = { VK_DRIVER_FILES: ICD, LD_LIBRARY_PATH: CHROMIUM, DEIT_WEBGPU_DEVICE: '' };
 

@@ -42,7 +42,6 @@ const EXTRA: Record<string, Partial<VitConfig>> = {
     depth: 1,
     swiglu: true,
     qkNorm: true,
-    layerScale: 0.2,
     registers: 2,
     pool: 'token_mean',
   },

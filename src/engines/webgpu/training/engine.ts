@@ -139,7 +139,7 @@ export async function createWebgpuTrainingEngine(
   const pipelines = new Pipelines(device);
   const transfer = new Transfer(device, guard);
   const { reached } = one.training.recording;
-  const optimizer = await guard(makeOptimizer(device, space.chunks(reached), buffers, pipelines));
+  const optimizer = await makeOptimizer(device, space.chunks(reached), buffers, pipelines);
 
   /** Plans by the number of images, and how many images go through at once. */
   const planner = (drawPlan: (batch: number) => Drawn, first: Drawn, most: number) => {
@@ -150,7 +150,9 @@ export async function createWebgpuTrainingEngine(
       const drawn = drawPlan(batch);
       if (!fits(drawn)) return undefined;
       const codes = drawn.programs.flat().map(({ code }) => code);
-      const [taken] = await guard(Promise.all([allocate(device, drawn.layout), pipelines.compile(codes)]));
+      // Not by the guard: on a busy machine compilation takes longer than any result may.
+      await pipelines.compile(codes);
+      const taken = await guard(allocate(device, drawn.layout));
       if (!taken) return undefined;
       const plan = makePlan(device, drawn.programs, drawn.layout, taken, buffers, pipelines);
       return { ...drawn, plan };

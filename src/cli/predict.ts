@@ -7,7 +7,7 @@ import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkNumbers, UsageError } from './main.js';
-import { backendOption, jsonOption, modelPositional, quantizeOption } from './options.js';
+import { backendOption, dtypeOption, jsonOption, modelPositional, quantizeOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
@@ -28,6 +28,7 @@ export const predictCommand = defineCommand({
       })
       .option('top-k', { type: 'number', default: 5, describe: 'how many classes to name' })
       .options(backendOption)
+      .options(dtypeOption)
       .options(quantizeOption)
       .options(conversionOptions)
       .options(jsonOption('print one JSON array'))
@@ -42,10 +43,11 @@ export const predictCommand = defineCommand({
     ['curl -s https://example.com/cat.jpg | $0 deit-tiny/ - --json', 'an image from stdin'],
   ],
   handler: async (args) => {
-    const { backend, quantize } = args;
+    const { backend, dtype, quantize } = args;
     const model = await loadClassifier(args.model, {
       hub: hubMessages(),
       backend,
+      dtype,
       quantize,
       ...loadArgs(args),
     });

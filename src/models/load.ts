@@ -57,7 +57,7 @@ export async function loadFrom(
 ): Promise<VisionTransformer> {
   const backend = backendFor(options);
   const wanted = await readySource(given, options);
-  const { choice, bound } = await (starting ?? chooseBackend(backend));
+  const { choice, bound } = await (starting ?? chooseBackend(backend, options.dtype));
   if (currentBackendName() === undefined) makeCurrent(bound);
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
   if (bound.name === 'wasm') checkWasmRoom(source.config);
@@ -77,7 +77,7 @@ export async function loadFrom(
   try {
     const order = weightSpecs(source.config).map(({ name }) => name);
     await model.onBackend(() => assignWeights(model.layersModel, source.readWeight, onFraction, order));
-    await attachRuntime(model, choice.backend);
+    await attachRuntime(model, choice.backend, options.dtype);
   } catch (error) {
     model.dispose();
     throw error;
@@ -87,7 +87,7 @@ export async function loadFrom(
 
 /** As loadFrom, on a backend that starts now, while the weights are on their way; that it fails is told by the build. */
 export function startingEarly(options: LoadOptions): Build<VisionTransformer> {
-  const starting = chooseBackend(backendFor(options));
+  const starting = chooseBackend(backendFor(options), options.dtype);
   starting.catch(() => {});
   return (source, rest) => loadFrom(source, rest, starting);
 }

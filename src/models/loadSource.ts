@@ -2,6 +2,7 @@
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import type { BackendChoice } from '../backend.js';
 import { checkOptions, describeValue, type OptionKind } from '../checkOptions.js';
+import { COMPUTE_DTYPES, type ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { countParameters } from '../families/vit/flops.js';
 import { quantize } from '../families/vit/quantize.js';
@@ -37,6 +38,12 @@ export interface LoadOptions {
    * converted so needs no asking.
    */
   quantize?: 'int8';
+  /**
+   * What the GPU computes products of, sums being float32: `float16` on webgpu, `tf32`, `bfloat16` or `float16` on xla.
+   * By default float32, exactly, or what DEIT_WEBGPU_DTYPE and DEIT_XLA_DTYPE say. A backend without it is passed over by
+   * `auto`, and named is an error. Layers (features, attention maps, training) compute in float32.
+   */
+  dtype?: ComputeDtype;
   /** Name of the preset by which images are prepared (presetNames), in place of the model's own. */
   preset?: string;
   /** Single settings of how images are prepared, over the preset's or the model's own. */
@@ -61,6 +68,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, OptionKind> = {
   signal: 'signal',
   onBackend: 'function',
   quantize: 'text',
+  dtype: 'text',
   preset: 'text',
   preprocessing: 'object',
   numHeads: 'number',
@@ -77,7 +85,10 @@ export function checkLoadOptions(
   more: Readonly<Record<string, OptionKind>> = {},
 ): void {
   checkOptions('load', options, { ...LOAD_OPTIONS, ...more });
-  const { threads } = options;
+  const { threads, dtype } = options;
+  if (dtype !== undefined && !(COMPUTE_DTYPES as readonly string[]).includes(dtype)) {
+    throw new UserError(`load: dtype may be ${COMPUTE_DTYPES.join(', ')}, got ${describeValue(dtype)}`);
+  }
   if (threads === undefined || (Number.isSafeInteger(threads) && threads >= 1)) return;
   throw new UserError(`load: threads is a whole number of at least 1, got ${describeValue(threads)}`);
 }

@@ -109,13 +109,14 @@ export async function loadOnEngine(
   options: LoadOptions,
   host: EngineHost,
 ): Promise<WasmModel> {
-  const { threads, signal } = options;
+  const { threads, signal, dtype = 'float32' } = options;
   const backend = backendFor(options);
   if (backend !== 'wasm' && backend !== 'auto') {
     throw new UserError(
       `deit-tfjs/wasm has the backend wasm alone, not ${backend}; import deit-tfjs for the others`,
     );
   }
+  if (dtype !== 'float32') throw new UserError(`wasm computes in float32, not in ${dtype}`);
   const source = await readySource(given, options);
   const { config, labels, preprocessing, assumptions, readWeight } = source;
   checkWasmRoom(config);

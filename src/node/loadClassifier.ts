@@ -16,7 +16,9 @@ export type LoadedClassifier = ImageClassifier & { dispose(): void };
  */
 export async function loadClassifier(source: string, options: NodeLoadOptions): Promise<LoadedClassifier> {
   const backend = backendFor(options);
-  const alone = backend === 'wasm' || (backend === 'auto' && !(await mayHaveOthers()));
+  const { dtype = 'float32' } = options;
+  const mayBeWasm = dtype === 'float32' && ['wasm', 'auto'].includes(backend);
+  const alone = mayBeWasm && (backend === 'wasm' || !(await mayHaveOthers()));
   if (alone && probeSimd() !== 'none') return loadOnWasm(source, options);
   const { load } = await import('./load.js');
   return load(source, options);

@@ -1,14 +1,17 @@
 /** What load takes in Node, opened as the source of a model. */
 import { fileURLToPath } from 'node:url';
+import { countParameters } from '../families/vit/flops.js';
 import {
   type Build,
   checkLoadOptions,
   conversionOptions,
   type LoadOptions,
   loadSource,
+  type ModelSource,
 } from '../models/loadSource.js';
 import { isOnHub } from './hub/environment.js';
 import { type HubSettings, openModel } from './openModel.js';
+import { loadSharp } from './sharp.js';
 
 /** What load takes in Node. */
 export interface NodeLoadOptions extends LoadOptions {
@@ -32,14 +35,29 @@ export async function loadNodeSource<Model>(
   checkLoadOptions(given, { hub: 'object' });
   const { hub, ...options } = given;
   const path = pathOf(source);
-  if (path === undefined) return loadSource(source, options, build);
+  const buildIt: Build<Model> = (opened, rest) => {
+    loadDecoderFor(opened);
+    return build(opened, rest);
+  };
+  if (path === undefined) return loadSource(source, options, buildIt);
   const { signal } = options;
   const opened = await openModel(path, conversionOptions(options), { ...hub, ...(signal && { signal }) });
   try {
-    return await build(opened.source, options);
+    return await buildIt(opened.source, options);
   } finally {
     await opened.close();
   }
+}
+
+/** Weights that are read in less time than sharp takes to load. */
+const FEW_WEIGHTS = 10 ** 6;
+
+/**
+ * Begins to load sharp while a model's weights are read: it holds up the event loop for some 25 ms, which the first image
+ * would do otherwise. Programs with a small model may be about small images of formats that need no sharp.
+ */
+function loadDecoderFor({ config }: ModelSource): void {
+  if (countParameters(config) > FEW_WEIGHTS) loadSharp().catch(() => {}); // told where an image is read
 }
 
 /** Whether a source is a path or a name on the hub. */

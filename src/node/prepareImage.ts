@@ -102,7 +102,9 @@ function here(
   const prepared = last.then(async () => {
     await setImmediate();
     signal?.throwIfAborted();
-    return preprocess(await decode(), preprocessing);
+    const pixels = preprocess(await decode(), preprocessing);
+    await setImmediate(); // what computes them starts in a turn of its own
+    return pixels;
   });
   last = prepared.then(
     () => {},

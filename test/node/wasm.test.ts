@@ -57,6 +57,7 @@ describe('deit-tfjs/wasm', () => {
   test.each([
     [{ backend: 'webgpu' }, /has the backend wasm alone, not webgpu/],
     [{ quantize: 'int4' as 'int8' }, 'models are quantized to int8, not to "int4"'],
+    [{ dtype: 'float16' as const }, 'wasm computes in float32, not in float16'],
     [{ threads: 0 }, /threads is a whole number of at least 1/],
     [{ cache: false } as object, /cache/],
   ])('%j is refused', async (options, message) => {

@@ -1,4 +1,4 @@
-import { activate, addBackend } from '../../backend.js';
+import { type AskedBackend, activate, addBackend } from '../../backend.js';
 import { runningBackend } from '../../boundBackend.js';
 import { isLost } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
@@ -18,8 +18,8 @@ async function createBackend() {
   return createBackend(current!);
 }
 
-async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string> {
-  const choice = adapterChoice();
+async function startWebgpu({ auto, dtype = dtypeFrom() }: AskedBackend): Promise<string> {
+  const choice = adapterChoice(process.env, dtype);
   if (auto) requireWebgpuFiles();
   const dawn = await loadDawn();
   const runs = current && runningBackend(NAME) && !isLost(NAME);
@@ -30,9 +30,10 @@ async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string
     refuseSoftware(gpu, info.isFallbackAdapter);
     if (await isCudaHere()) throw new UserError('TensorFlow finds a GPU for CUDA, which comes first');
   }
-  const dtype = dtypeFrom();
   if (dtype === 'float16' && !found.adapter.features.has('shader-f16')) {
-    throw new UserError(`${gpu} has no float16 (shader-f16), which DEIT_WEBGPU_DTYPE asks for`);
+    throw new UserError(
+      `${gpu} has no float16 (shader-f16)${runs ? ', or runs without it: ask for it first' : ''}`,
+    );
   }
   current = found;
   const { registerFactory } = await import('./device.js');
@@ -44,11 +45,12 @@ async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string
 
 /** Adds WebGPU by Dawn as the backend `webgpu`; importing this module is enough, and loads nothing of it. */
 addBackend(NAME, startWebgpu, {
-  runtime: async (model) => {
+  dtypes: ['float32', 'float16'],
+  runtime: async (model, dtype = dtypeFrom()) => {
     const { webgpuRuntime } = await import('../../webgpuRuntime.js');
     const { hasMatrices } = await import('./device.js');
-    const dtype = dtypeFrom();
-    return webgpuRuntime(model, { dtype, matrices: dtype === 'float16' && hasMatrices(current!.adapter) });
+    const half = dtype === 'float16';
+    return webgpuRuntime(model, { half, matrices: half && hasMatrices(current!.adapter) });
   },
 });
 

@@ -109,7 +109,7 @@ const of = (key) => steps.map((measured) => measured[key]);
 console.log(
   JSON.stringify({
     trainHost: name,
-    batch,
+    images: batch,
     dispatches,
     submits,
     median: median(of('clock')),

@@ -1,6 +1,8 @@
 /** Training on the engine on WebGPU: what PyTorch and the engine on WASM compute. */
-import { resolve } from 'node:path';
-import { beforeAll, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { describeOnSwiftShader, node } from './swiftshader.js';
 
 const PROGRAM = resolve('dist/test/node/webgpu/trainingProgram.js');
@@ -14,7 +16,12 @@ const SCENARIOS = [
   'gradients:wide',
   'gradients:odd',
   'lost',
+  'memory',
+  'run',
 ] as const;
+
+const work = mkdtempSync(join(tmpdir(), 'deit-webgpu-training-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describeOnSwiftShader('training on WebGPU', () => {
   // biome-ignore lint/suspicious/noExplicitAny: lines of JSON, each test knows its own
@@ -22,8 +29,12 @@ describeOnSwiftShader('training on WebGPU', () => {
 
   beforeAll(() => {
     // One process: most of the time goes into compiling shaders, which serve all.
-    const { stdout } = node([PROGRAM, ...SCENARIOS], { timeout: 280_000 });
-    found = JSON.parse(stdout.trim().split('\n').at(-1)!);
+    const run = `run:${join(work, 'run')}`;
+    const { stdout } = node([PROGRAM, ...SCENARIOS.filter((name) => name !== 'run'), run], {
+      timeout: 280_000,
+    });
+    const { [run]: ran, ...others } = JSON.parse(stdout.trim().split('\n').at(-1)!);
+    found = { ...others, run: ran };
   }, 300_000);
 
   test.each([
@@ -75,5 +86,25 @@ describeOnSwiftShader('training on WebGPU', () => {
       /^UserError: the webgpu backend lost its GPU \(.*\): go on from the last checkpoint/,
     );
     expect(given).toBe('no error');
+  });
+
+  test('a run whose GPU is lost keeps its last checkpoint, and goes on from it on another backend', () => {
+    const { gone, end, count, losses, computes } = found.run;
+    expect(gone).toMatch(/^UserError: the webgpu backend lost its GPU .* deit train --resume/);
+    expect(computes[0]).toMatch(/^computes: own training engine, WebGPU on SwiftShader/);
+    expect(computes).toContain('goes on after step 1 (epoch 0, 1 batches of it done)');
+    expect([end, count]).toEqual(['done', 4]);
+    const [onGpu, resumed, whole] = losses as number[][];
+    for (const [i, loss] of [onGpu![0]!, ...resumed!].entries()) expect(loss).toBeCloseTo(whole![i]!, 5);
+  });
+
+  test('a device with little memory is given smaller parts, and a model that it cannot hold is left to tfjs', () => {
+    const { base, seen, complaints } = found.memory;
+    expect(base).toMatch(
+      /^UserError: 1\d{3} MB of weights and what goes with each: the GPU's memory is too small$/,
+    );
+    // Of 48 images 12 fit; of the next batch all eight, as the memory of the twelve is there for them.
+    expect(seen).toEqual([12, 12, 12, 12, 8]);
+    expect(complaints).toEqual([]);
   });
 });

@@ -2,12 +2,17 @@
  * What training.test.ts runs in a process of its own, as Dawn's library reads its environment when the process begins.
  * Arguments: SCENARIO or SCENARIO:ARGUMENT. Prints what they found as one line of JSON.
  */
+import { rmSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import type { BufferName } from '../../../src/engines/wasm/training/index.js';
+import { createWebgpuTrainingEngine } from '../../../src/engines/webgpu/training/index.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
-import { createModel } from '../../../src/models/create.js';
+import { forward, headLogits } from '../../../src/families/vit/forward.js';
+import { weightSpecs } from '../../../src/families/vit/weights.js';
+import { createModel, resolveConfig } from '../../../src/models/create.js';
 import { setWeight } from '../../../src/models/weights.js';
-import { openTrainingEngine, useBackend } from '../../../src/node/index.js';
+import { openTrainingEngine, runTraining, useBackend } from '../../../src/node/index.js';
+import { loadDawn } from '../../../src/node/webgpu/dawn.js';
 import { EngineSteps } from '../../../src/train/engineSteps.js';
 import { logitGradients } from '../../../src/train/logitGradients.js';
 import { resolveTrainConfig } from '../../../src/train/resolveConfig.js';
@@ -329,6 +334,96 @@ async function lost() {
   return { gone, given };
 }
 
+/** A run whose GPU goes away in its third step, and goes on from its checkpoint on WASM. */
+async function run(folder: string) {
+  const given = {
+    model: { imgSize: 8, patchSize: 4, embedDim: 8, depth: 2, numHeads: 2, distilled: true },
+    data: { format: 'folder', path: 'examples/digits/val' },
+    val: { format: 'folder', path: 'examples/digits/val' },
+    augment: { randomResizedCrop: null, randAugment: null, colorJitter: 0, randomErasing: 0, repeats: 1 },
+    schedule: { epochs: 1, warmupEpochs: 0 },
+    batchSize: 100,
+    workers: 0,
+    saveEverySteps: 1,
+    output: folder,
+  } as const;
+  const notes: string[] = [];
+  const losses: number[][] = [];
+  const train = async (backend: string, resume: boolean, end: number) => {
+    await useBackend(backend);
+    const seen: number[] = [];
+    losses.push(seen);
+    return runTraining(resolveTrainConfig(given as never), {
+      resume,
+      onNote: (note) => void notes.push(note),
+      onStep: ({ step, loss }) => {
+        seen.push(loss);
+        if (step !== end) return;
+        const { device } = tf.engine().registry.webgpu as tf.KernelBackend & { device: GPUDevice };
+        device.destroy();
+      },
+    });
+  };
+  const gone = await attempt(() => train('webgpu', false, 2));
+  const { end, steps: count } = await train('wasm', true, 0);
+  rmSync(folder, { recursive: true });
+  const { end: wholeEnd } = await train('wasm', false, 0);
+  return {
+    gone,
+    end,
+    wholeEnd,
+    count,
+    losses,
+    computes: notes.filter((note) => /^(computes|goes on)/.test(note)),
+  };
+}
+
+/** What is said of a device with 512 MB, which Dawn's null backend is: it computes nothing. */
+async function memory() {
+  const dawn = await loadDawn();
+  const gpu = dawn.create(['backend=null']);
+  const complaints: string[] = [];
+  const open = async (name: string) => {
+    const adapter = (await gpu.requestAdapter())!;
+    const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+    const requiredLimits = { maxStorageBufferBindingSize, maxBufferSize };
+    const device = await adapter.requestDevice({ requiredLimits });
+    device.addEventListener('uncapturederror', ({ error }) => void complaints.push(error.message));
+    const config = resolveConfig(name);
+    const weights = weightSpecs(config);
+    return createWebgpuTrainingEngine({
+      device,
+      name: 'nothing',
+      forward: (ops, images) => headLogits(ops, config, images),
+      predict: (ops, images) => forward(ops, config, images),
+      weights,
+      trainable: new Set(weights.map((row) => row.name)),
+      inputShape: [...config.imgSize, config.inChans],
+      ema: false,
+    });
+  };
+  const base = await attempt(() => open('deit_base_patch16_224'));
+  const tiny = await open('deit_tiny_patch16_224');
+  const seen: number[] = [];
+  const step = (batch: number) =>
+    tiny.gradients({
+      images: new Float32Array(batch * 224 * 224 * 3),
+      batch,
+      dropPath: [],
+      adds: false,
+      lossGradient: (logits, _first, count) => {
+        seen.push(count);
+        return logits;
+      },
+    });
+  await step(48);
+  await step(8);
+  await tiny.gradientNorm();
+  tiny.dispose();
+  (globalThis as { kept?: unknown }).kept = gpu;
+  return { base, seen, complaints };
+}
+
 async function attempt(run: () => unknown): Promise<string> {
   try {
     await run();
@@ -345,6 +440,8 @@ const scenarios: Record<string, (argument: string) => Promise<unknown>> = {
   mixed,
   limits,
   lost,
+  run,
+  memory,
 };
 // One after the other: what is compiled once serves all.
 const found: Record<string, unknown> = {};

@@ -10,9 +10,9 @@ import { Pipelines } from '../pipelines.js';
 import { encode } from '../plan.js';
 import { type Guard, Transfer } from '../transfer.js';
 import { emit, SHAPE } from './emit.js';
-import type { KernelStep } from './kernel.js';
 import { makeOptimizer } from './optimizer.js';
-import { allocate, type Layout, layOut, layoutBytes, makePlan, type Plan } from './plan.js';
+import { allocate, layOut } from './plan.js';
+import { type Drawn, isBound, type Kind, mostBound, type Planned, Planner } from './planner.js';
 import { laySpace } from './space.js';
 
 export interface WebgpuTrainingOptions {
@@ -69,18 +69,6 @@ export interface WebgpuTrainingEngine {
 const KEPT_BYTES = 2e9;
 /** Images that are answered at once, at most. */
 const MOST_ANSWERED = 64;
-/** Plans of each kind that are kept: of one more, the least recently used goes. */
-const PLANS = 2;
-
-/** A recording's kernels and where their operands lie. */
-interface Drawn {
-  readonly recording: Recording;
-  readonly programs: readonly (readonly KernelStep[])[];
-  readonly layout: Layout;
-}
-
-type Planned = Drawn & { readonly plan: Plan };
-
 /**
  * @throws Untrainable if the forward pass has an operation that this engine has no gradient of, or the model is too large
  *   for the device
@@ -91,7 +79,7 @@ export async function createWebgpuTrainingEngine(
   const { device, inputShape, trainable, keptBytes = KEPT_BYTES } = options;
   const guard: Guard = options.guard ?? ((promise) => promise);
   const { space, places } = laySpace(options.weights);
-  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = device.limits;
+  const { maxBufferSize, maxComputeWorkgroupStorageSize } = device.limits;
   const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
   if (space.bytes > maxBufferSize) {
     throw new Untrainable(
@@ -119,11 +107,9 @@ export async function createWebgpuTrainingEngine(
     if (wide)
       throw new Untrainable(`heads of ${wide} numbers, for which this GPU has too little workgroup memory`);
   }
-  const mostBound = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  const fits = ({ layout: { sizes } }: Drawn) => sizes.every((size) => size <= mostBound);
   for (const drawn of Object.values(one)) {
-    if (!fits(drawn))
-      throw new Untrainable(`an image of its size, where this GPU binds ${megabytes(mostBound)}`);
+    if (isBound(drawn, device)) continue;
+    throw new Untrainable(`an image of its size, where this GPU binds ${megabytes(mostBound(device))} at once`);
   }
 
   const names = BUFFERS.filter((name) => options.ema || name !== 'ema');
@@ -141,59 +127,9 @@ export async function createWebgpuTrainingEngine(
   const { reached } = one.training.recording;
   const optimizer = await makeOptimizer(device, space.chunks(reached), buffers, pipelines);
 
-  /** Plans by the number of images, and how many images go through at once. */
-  const planner = (drawPlan: (batch: number) => Drawn, first: Drawn, most: number) => {
-    const plans = new Map<number, Planned>();
-    const bytesOfOne = layoutBytes(first.layout);
-    let largest = Math.max(1, Math.min(most, Math.floor(keptBytes / bytesOfOne)));
-    const make = async (batch: number): Promise<Planned | undefined> => {
-      const drawn = drawPlan(batch);
-      if (!fits(drawn)) return undefined;
-      const codes = drawn.programs.flat().map(({ code }) => code);
-      // Not by the guard: on a busy machine compilation takes longer than any result may.
-      await pipelines.compile(codes);
-      const taken = await guard(allocate(device, drawn.layout));
-      if (!taken) return undefined;
-      const plan = makePlan(device, drawn.programs, drawn.layout, taken, buffers, pipelines);
-      return { ...drawn, plan };
-    };
-    return {
-      /** The largest number of images, from this one down, that there is a plan for; and that plan. */
-      async plan(batch: number): Promise<{ count: number; planned: Planned }> {
-        let count = equalPart(batch, largest);
-        for (;;) {
-          const known = plans.get(count);
-          if (known) {
-            plans.delete(count);
-            plans.set(count, known);
-            return { count, planned: known };
-          }
-          const oldest = plans.keys().next().value;
-          if (plans.size >= PLANS && oldest !== undefined) {
-            plans.get(oldest)!.plan.destroy();
-            plans.delete(oldest);
-          }
-          const planned = await make(count);
-          if (planned) {
-            plans.set(count, planned);
-            return { count, planned };
-          }
-          if (count === 1) {
-            throw new UserError(
-              `the GPU has not the ${megabytes(bytesOfOne)} that an image takes beside the weights: close what else uses its memory, or take a smaller model`,
-            );
-          }
-          largest = Math.ceil(count / 2);
-          count = equalPart(batch, largest);
-        }
-      },
-      destroy() {
-        for (const { plan } of plans.values()) plan.destroy();
-      },
-    };
-  };
-  const training = planner(drawTraining, one.training, Number.POSITIVE_INFINITY);
-  const answering = planner(drawAnswer, one.answer, MOST_ANSWERED);
+  const planner = new Planner({ device, pipelines, buffers, keptBytes, guard });
+  const training: Kind = { name: 'training', draw: drawTraining, most: Number.POSITIVE_INFINITY };
+  const answering: Kind = { name: 'answers', draw: drawAnswer, most: MOST_ANSWERED };
 
   let disposed = false;
   let last: Promise<unknown> = Promise.resolve();
@@ -276,7 +212,7 @@ export async function createWebgpuTrainingEngine(
       checkImages(given.images, given.batch);
       await inTurn(async () => {
         for (let first = 0; first < given.batch; ) {
-          const { count, planned } = await training.plan(given.batch - first);
+          const { count, planned } = await planner.plan(training, given.batch - first);
           await gradientsOf(given, first, planned, count);
           first += count;
         }
@@ -300,7 +236,7 @@ export async function createWebgpuTrainingEngine(
         const { width } = one.answer.recording.output;
         const answers = new Float32Array(batch * width);
         for (let first = 0; first < batch; ) {
-          const { count, planned } = await answering.plan(batch - first);
+          const { count, planned } = await planner.plan(answering, batch - first);
           const part = images.subarray(first * imageSize, (first + count) * imageSize);
           answers.set(await runForward(planned, part, count), first * width);
           first += count;
@@ -339,18 +275,12 @@ export async function createWebgpuTrainingEngine(
     placeOf,
     dispose() {
       disposed = true;
-      training.destroy();
-      answering.destroy();
+      planner.destroy();
       optimizer.destroy();
       transfer.dispose();
       for (const buffer of made) buffer.destroy();
     },
   };
-}
-
-/** A batch in parts of at most `most` images, as equal as they can be: the size of the first. */
-function equalPart(batch: number, most: number): number {
-  return Math.ceil(batch / Math.ceil(batch / most));
 }
 
 /** The first `width` numbers of rows, with other numbers from row to row. */

@@ -81,7 +81,7 @@ const ON_DEMAND = new RegExp(
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
     '/engines/webgpu/|/webgpu(Runtime|Device|Training|Tensors)\\.js$|/engines/wasm/training/|/train/vitEngine\\.js$',
-    '/wasm/generated/.*Shared|/engines/wasm/generated/',
+    '/(kernels|engines)/wasm/generated/',
   ].join('|'),
 );
 

@@ -15,7 +15,8 @@ import {
   startBackendNow,
 } from '../boundBackend.js';
 import { UserError } from '../errors.js';
-import { probeSimd, registerConvolutionGradient, registerWasmKernelsOnce } from '../kernels/wasm/index.js';
+import { probeSimd, registerConvolutionGradient } from '../kernels/wasm/index.js';
+import { registerWasmKernelsOnce } from '../kernels/wasm/kernelsNow.js';
 import { bindTfjs, type TfjsModule } from '../kernels/wasm/wasmBackend.js';
 
 const NAME = 'wasm';

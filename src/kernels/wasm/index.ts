@@ -1,9 +1,9 @@
 export { registerConvolutionGradient } from './convolutionGradient.js';
 export { probeSimd, type SimdSupport } from './featureProbe.js';
+export { fetchKernels } from './kernelModule.js';
 export {
   countPackedWeights,
   registerWasmKernels,
-  registerWasmKernelsOnce,
   unregisterWasmKernels,
   type WasmKernelOptions,
   type WasmKernels,

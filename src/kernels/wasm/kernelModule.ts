@@ -2,30 +2,30 @@
 import { decodeBase64 } from '../../base64.js';
 import type { SimdSupport } from './featureProbe.js';
 import type { Exports } from './generated/exports.js';
-import relaxedSimd from './generated/relaxedSimd.js';
-import simd from './generated/simd.js';
 
 export type { Exports as KernelExports } from './generated/exports.js';
 
+type Support = Exclude<SimdSupport, 'none'>;
+
 /** The binary for an instruction set, and for memory of one thread or shared by several. */
-export async function compileKernels(
-  support: Exclude<SimdSupport, 'none'>,
-  shared: boolean,
-): Promise<WebAssembly.Module> {
-  const binary = shared ? (await SHARED[support]()).default : { relaxed: relaxedSimd, simd }[support];
-  return WebAssembly.compile(decodeBase64(binary));
+export async function compileKernels(support: Support, shared: boolean): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(decodeBase64(await fetchKernels(support, shared)));
 }
 
-/** Modules of their own, so that a page fetches one of them, and that only where it may share memory. */
+/** The same, undecoded; a page may fetch it before it is needed. */
+export async function fetchKernels(support: Support, shared: boolean): Promise<string> {
+  return (await (shared ? SHARED : ALONE)[support]()).default;
+}
+
+/** Modules of their own, so that a page fetches one of them, and the shared ones only where it may share memory. */
+const ALONE = {
+  relaxed: () => import('./generated/relaxedSimd.js'),
+  simd: () => import('./generated/simd.js'),
+};
 const SHARED = {
   relaxed: () => import('./generated/relaxedSimdShared.js'),
   simd: () => import('./generated/simdShared.js'),
 };
-
-/** As compileKernels, for memory of one thread, in synchronous code. */
-export function compileKernelsNow(support: Exclude<SimdSupport, 'none'>): WebAssembly.Module {
-  return new WebAssembly.Module(decodeBase64({ relaxed: relaxedSimd, simd }[support]));
-}
 
 export function isShared(memory: WebAssembly.Memory): boolean {
   return typeof SharedArrayBuffer === 'function' && memory.buffer instanceof SharedArrayBuffer;

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { withTimeLimit } from '../../timeLimit.js';
 import { probeSimd, type SimdSupport } from './featureProbe.js';
 import type { KernelRuntime } from './kernelInputs.js';
-import { compileKernels, compileKernelsNow, instantiateKernels, isShared } from './kernelModule.js';
+import { compileKernels, instantiateKernels, isShared } from './kernelModule.js';
 import { KERNELS } from './kernels.js';
 import { packWeightsOf } from './packedWeights.js';
 import { CONTROL_BYTES, defaultThreads, startTeam } from './threads.js';
@@ -46,18 +46,16 @@ export function registerWasmKernels(options: WasmKernelOptions = {}): Promise<Wa
   return registered;
 }
 
-/**
- * As registerWasmKernels, in synchronous code, for a backend whose memory is not shared: for Node, since the main
- * thread of a page may not compile so much at once. Changes nothing where they have been registered before, are about
- * to be, or were taken back.
- */
-export function registerWasmKernelsOnce(): void {
+/** What registerWasmKernelsOnce does (see kernelsNow.ts), with what compiles. */
+export function registerKernelsOnce(
+  compile: (support: Exclude<SimdSupport, 'none'>) => WebAssembly.Module,
+): void {
   if (wereRegistered) return;
   wereRegistered = true;
   const simd = probeSimd();
   registered = Promise.resolve({ simd, threads: 1, ...(simd === 'none' ? { reason: NO_SIMD } : {}) });
   if (simd === 'none') return;
-  const plain = compileKernelsNow(simd);
+  const plain = compile(simd);
   install((backend) => runtimeOf(backend, plain, undefined, 1));
 }
 

@@ -11,6 +11,7 @@ import {
 import type { ArchitectureHints } from './architectureHints.js';
 import { likelyHeads } from './conventions.js';
 import type { Assumption, Facts, Library } from './facts.js';
+import { unknownModel } from './findEntry.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import { countBranches, shapeOfRank, torchShapeOf } from './foundShapes.js';
 import type { ModelTables } from './modelTables.js';
@@ -172,9 +173,7 @@ function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'tok
 function cardOf(model: string, tables: ModelTables) {
   const named = tables.namedModel(model);
   if (named) return named;
-  throw new UserError(
-    `no model is named "${model}"; \`deit models\` lists those that are there, and auto finds out`,
-  );
+  throw new UserError(`${unknownModel(model)}, and auto finds out`);
 }
 
 /** Root-mean-square norms have factors and nothing to add. */

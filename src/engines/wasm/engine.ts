@@ -2,11 +2,11 @@
 import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
+import { CallQueue, type Part } from './callQueue.js';
 import { CONTROL, CONTROL_BYTES, MOST_THREADS } from './control.js';
 import { layOut, type Program } from './layOut.js';
 import { createMemory } from './memory.js';
 import { type CompileOptimized, compileEngine, instantiate, tilesOf } from './module.js';
-import { CallQueue, type Part } from './callQueue.js';
 import { isMatrix, readBack } from './readBack.js';
 import { record, type Value } from './record.js';
 import { type StartWorker, Team } from './team.js';

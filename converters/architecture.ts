@@ -9,8 +9,9 @@ import {
   type VitConfig,
 } from '../src/families/vit/config.js';
 import type { ArchitectureHints } from './architectureHints.js';
+import { aroundModel } from './aroundModel.js';
 import { likelyHeads } from './conventions.js';
-import type { Assumption, Facts, Library } from './facts.js';
+import type { Assumption, Fact, Facts, Library } from './facts.js';
 import { unknownModel } from './findEntry.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import { countBranches, shapeOfRank, torchShapeOf } from './foundShapes.js';
@@ -41,7 +42,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
     checkNamed({ ...shaped, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
   const numHeads = headsOf(found, shaped, told, file, assumptions);
   const layerNormEps = epsilonOf(found, shaped, facts, assumptions);
-  const activation = activationOf(found, shaped, facts, assumptions);
+  const activation = activationOf(found, shaped, facts, file, assumptions);
   const config = compactConfig({ ...shaped, numHeads, layerNormEps, activation });
   contradictions(config, facts, file);
   refuseLookAlikes(found, config, facts, hints, file);
@@ -64,10 +65,12 @@ function configOfTensors(
   const { patch, ...patches } = readPatches(found, file);
   const { hasLayerScale, ...blocks } = readBlocks(found, patches.embedDim, file);
   const tokens = readTokens(found);
-  const grid = patchGrid(countPositions(found, file), tokens, patch, told, file, assumptions);
+  const layout = { ...tokens, library: found.naming.library };
+  const grid = patchGrid(countPositions(found, file), layout, patch, told, file, assumptions);
   refuseRmsNorms(found, file);
   const shape = { ...patches, depth: blocks.depth };
   const head = readHead(found, told, { ...patches, ...tokens }, file, assumptions, unused);
+  assumptions.push(...aroundModel(found, patches.inChans));
   return {
     name: 'vit',
     imgSize: [grid.rows * patch[0], grid.columns * patch[1]],
@@ -165,8 +168,8 @@ function withNamed({ model, facts, tables }: ArchitectureHints): Facts {
 }
 
 /** The fields that shapes do not tell. */
-function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'token' }: VitConfig) {
-  return { numHeads, layerNormEps, activation, pool };
+function untoldFields({ numHeads, layerNormEps, swiglu, activation = 'gelu', pool = 'token' }: VitConfig) {
+  return { numHeads, layerNormEps, activation: swiglu ? ('silu' as const) : activation, pool };
 }
 
 /** The entry of a named model; a UserError if there is none. */
@@ -304,10 +307,26 @@ function activationOf(
   { naming }: FoundModel,
   config: VitConfig,
   facts: Facts,
+  file: string,
   assumptions: Assumption[],
 ): VitConfig['activation'] {
-  if (config.swiglu) return undefined;
-  if (facts.config.activation) return facts.config.activation.value;
+  const told = facts.config.activation;
+  if (config.swiglu) {
+    // A code base's own SwiGLU has no other gate, whatever its configuration calls an activation; timm's takes one.
+    if (naming.library !== 'timm' && naming.library !== 'facebook') return undefined;
+    if (told && told.value !== 'silu') {
+      throw new UserError(
+        `${file}: the MLPs are gated, and ${told.source} says ${told.value}; of gates silu (SwiGLU) alone is computed here`,
+      );
+    }
+    if (!told) {
+      const why =
+        'the MLPs are gated, as in DINOv2’s giant; a gate of another activation (GEGLU: timm’s SwiGLUPacked without act_layer) has the same tensors and is not computed here';
+      assumptions.push({ field: 'activation', value: 'silu', why });
+    }
+    return undefined;
+  }
+  if (told) return told.value;
   const value = naming.activation ?? 'gelu';
   const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
   assumptions.push({
@@ -340,12 +359,22 @@ function contradictions(config: VitConfig, facts: Facts, file: string): void {
       unknown
     >;
     const have = config[field] ?? meant[field];
-    if (fact.value !== have) {
-      throw new UserError(
-        `${file}: ${field} is ${have} by the tensors, ${fact.value} by ${fact.source}; they belong to different models`,
-      );
-    }
+    if (fact.value !== have) contradiction(field, have, fact, file);
   }
+  const { patchSize, mlpRatio } = facts.config;
+  if (patchSize && patchText({ patchSize: patchSize.value }) !== patchText(config)) {
+    contradiction('patchSize', config.patchSize, patchSize, file);
+  }
+  // Hidden widths are whole; code bases round those of gates in their own ways.
+  if (mlpRatio && !config.swiglu && Math.abs(mlpRatio.value - config.mlpRatio) * config.embedDim >= 1) {
+    contradiction('mlpRatio', config.mlpRatio, mlpRatio, file);
+  }
+}
+
+function contradiction(field: string, have: unknown, fact: Fact<unknown>, file: string): never {
+  throw new UserError(
+    `${file}: ${field} is ${have} by the tensors, ${fact.value} by ${fact.source}; they belong to different models`,
+  );
 }
 
 /** Input sizes that published models have. */

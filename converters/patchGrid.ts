@@ -1,6 +1,6 @@
 import { UserError } from '../src/errors.js';
 import type { ArchitectureHints } from './architectureHints.js';
-import type { Assumption } from './facts.js';
+import type { Assumption, Facts } from './facts.js';
 
 interface Grid {
   readonly rows: number;
@@ -17,30 +17,43 @@ interface Slots {
   readonly registers: boolean;
 }
 
+/** Code bases whose class and distillation tokens have positions and whose registers have none, in every model. */
+const ONE_LAYOUT: ReadonlySet<string> = new Set([
+  'huggingface',
+  'torchvision',
+  'google',
+  'dino',
+  'moco',
+  'mae',
+]);
+
 /** The ways in which prefix tokens may have positions, likeliest first. */
 function slotsOf(
-  { special, registers }: { special: number; registers: number },
+  { special, registers, library }: { special: number; registers: number; library: string },
   { facts }: ArchitectureHints,
 ): Slots[] {
   const told = facts.config.posEmbedPrefix;
-  return [
-    { count: special, prefix: special > 0, registers: false },
+  const usual = { count: special, prefix: special > 0, registers: false };
+  const others = [
     ...(registers > 0 ? [{ count: special + registers, prefix: true, registers: true }] : []),
     ...(special > 0 ? [{ count: 0, prefix: false, registers: false }] : []),
-  ].filter(({ prefix }) => told === undefined || prefix === told.value || special === 0);
+  ];
+  return [usual, ...(ONE_LAYOUT.has(library) ? [] : others)].filter(
+    ({ prefix }) => told === undefined || prefix === told.value || special === 0,
+  );
 }
 
 /** The grid that position embeddings were made for: with or without slots for the prefix tokens. */
 export function patchGrid(
   positions: number,
-  tokens: { classToken: boolean; distilled: boolean; registers: number },
+  tokens: { classToken: boolean; distilled: boolean; registers: number; library: string },
   patch: readonly [height: number, width: number],
   hints: ArchitectureHints,
   file: string,
   assumptions: Assumption[],
 ): Grid {
   const special = Number(tokens.classToken) + Number(tokens.distilled);
-  const all = slotsOf({ special, registers: tokens.registers }, hints);
+  const all = slotsOf({ ...tokens, special }, hints);
   const told = hints.facts.config.imgSize;
   for (const { count, ...slots } of all) {
     const grid = told && gridOf(told.value, patch, positions - count);
@@ -48,7 +61,10 @@ export function patchGrid(
   }
   for (const { count, ...slots } of all) {
     const grid = likelyGrid(positions - count, patch, hints, assumptions);
-    if (grid) return { ...grid, ...slots };
+    if (!grid) continue;
+    if (Math.sqrt(positions - count) % 1 === 0)
+      untoldSlots(all, { count, ...slots }, positions, hints.facts, assumptions);
+    return { ...grid, ...slots };
   }
   throw new UserError(
     `${file}: pos_embed has ${positions} positions, which is no square grid with or without ${special + tokens.registers} prefix token(s); ` +
@@ -83,4 +99,28 @@ function likelyGrid(
     why: `the position embeddings are as many as ${asked.rows}×${asked.columns} patches and are taken for that grid; ${side}×${side} would be resampled`,
   });
   return asked;
+}
+
+/** Whether prefix tokens have positions is told by what makes a square grid; where more than one does, or not the usual, it is said. */
+function untoldSlots(
+  slots: readonly Slots[],
+  taken: Slots,
+  positions: number,
+  { config }: Facts,
+  assumptions: Assumption[],
+): void {
+  if (config.posEmbedPrefix) return;
+  const isSquare = (count: number) => Math.sqrt(positions - count) % 1 === 0;
+  const squares = slots.filter(({ count }) => count < positions && isSquare(count));
+  const usual = taken.prefix || slots.length === 1;
+  if (squares.length === 1 && usual) return;
+  const side = Math.sqrt(positions - taken.count);
+  const others = slots
+    .filter(({ count }) => count !== taken.count && positions > count)
+    .map(({ count }) => `${positions - count} patches and ${count} prefix token(s)`);
+  assumptions.push({
+    field: 'posEmbedPrefix',
+    value: String(taken.prefix),
+    why: `${positions} positions are taken for ${side}×${side} patches and ${taken.count} prefix token(s); they could be of ${others.join(', ')}: --img-size says which`,
+  });
 }

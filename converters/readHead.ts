@@ -1,6 +1,7 @@
 import { UserError } from '../src/errors.js';
 import type { VitConfig } from '../src/families/vit/config.js';
 import type { ArchitectureHints } from './architectureHints.js';
+import { checkAroundWhole, someNames } from './aroundModel.js';
 import type { Assumption, Facts } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import { torchShapeOf } from './foundShapes.js';
@@ -107,10 +108,30 @@ function poolingOf(
     }
     return 'map';
   }
-  if (width === 2 * embedDim && classToken) return 'token_mean';
+  // Their classifiers have no other way.
+  const isSettled = ['huggingface', 'torchvision', 'dinov2'].includes(found.naming.library);
+  if (width === 2 * embedDim && classToken) {
+    if (facts.pool?.value !== 'token_mean' && !isSettled) {
+      assume(
+        'pool',
+        'token_mean',
+        'the head is twice as wide as a token: it reads the class token and beside it the mean of the patches, as DINOv2’s; other code puts other features there',
+      );
+    }
+    return 'token_mean';
+  }
   const told = facts.pool?.value;
   if (told && told !== 'map' && (classToken || told !== 'token')) return told;
-  if (!classToken) return 'mean';
+  if (!classToken) {
+    if (numClasses > 0 && !isSettled) {
+      assume(
+        'pool',
+        'mean',
+        'without a class token the head reads the mean of the patches in every published model; timm’s max and avgmax have the same tensors and are not computed here',
+      );
+    }
+    return 'mean';
+  }
   if (found.weights.has('fc_norm.gamma')) {
     assume(
       'pool',
@@ -165,24 +186,31 @@ function toldPooler({ config, name }: Facts): boolean | undefined {
 
 /** Beside a body may lie layers that stand between its features and the logits: they are not left out silently. */
 function checkWay(found: FoundModel, embedDim: number, hints: ArchitectureHints, file: string): void {
-  const { besideBody, weights, naming } = found;
-  if (hints.headless || weights.has('attn_pool.latent')) return;
+  const { besideBody, weights, naming, headInBody } = found;
+  if (hints.headless) return;
+  if (headInBody) {
+    checkAroundWhole(found, channelsOf(found, embedDim), file);
+    return;
+  }
+  if (weights.has('attn_pool.latent')) return;
   const head = torchShapeOf(found, 'head.kernel');
   const widths = new Set([embedDim, 2 * embedDim, ...(head ?? [])]);
   const onTheWay = besideBody.filter(
     ({ shape: [first, ...rest] }) => first !== undefined && (rest.length > 0 || widths.has(first)),
   );
   if (onTheWay.length === 0) return;
-  const shown =
-    onTheWay
-      .slice(0, 3)
-      .map(({ name }) => name)
-      .join(', ') + (onTheWay.length > 3 ? ', …' : '');
   const what = head
     ? `a head (${nameInCheckpoint(found, 'head.kernel')}) and beside it`
     : 'no head that is known, and beside it';
   throw new UserError(
-    `${file}: the ${naming.name} model has ${what} ${shown}, which may lie on the way to the logits; ` +
+    `${file}: the ${naming.name} model has ${what} ${someNames(onTheWay)}, which may lie on the way to the logits; ` +
       'give --num-classes 0 to take the model without them',
   );
+}
+
+/** What a model takes and gives. */
+function channelsOf(found: FoundModel, embedDim: number): { inChans: number; outputs: Set<number> } {
+  const [, inChans = 3] = torchShapeOf(found, 'patch_embed.kernel') ?? [];
+  const head = torchShapeOf(found, 'head.kernel') ?? [];
+  return { inChans, outputs: new Set([embedDim, 2 * embedDim, ...head]) };
 }

@@ -2,7 +2,7 @@ import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { UserError } from '../errors.js';
 import '../families/layers/index.js';
-import { findEntry, unknownModel } from '../../converters/findEntry.js';
+import { findEntry } from '../../converters/findEntry.js';
 import type { ModelEntry } from '../families/modelEntry.js';
 import {
   checkConfig,
@@ -33,7 +33,7 @@ export type ModelOverrides = Partial<Omit<VitConfig, 'imgSize'>> & {
 export function modelEntry(name: string): ModelEntry {
   const entry = findEntry(name);
   if (entry) return entry;
-  throw new UserError(unknownModel(name));
+  throw new UserError(`no model is named "${name}"; \`deit models\` lists those that are there`);
 }
 
 /** A whole configuration from a name or some fields; the rest is DeiT-tiny's. Throws a UserError if it cannot be built. */

@@ -12,6 +12,7 @@ import type { ArchitectureHints } from './architectureHints.js';
 import { aroundModel } from './aroundModel.js';
 import { likelyHeads } from './conventions.js';
 import type { Assumption, Fact, Facts, Library } from './facts.js';
+import { unknownModel } from './findEntry.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import { countBranches, shapeOfRank, torchShapeOf } from './foundShapes.js';
 import type { ModelTables } from './modelTables.js';
@@ -175,9 +176,7 @@ function untoldFields({ numHeads, layerNormEps, swiglu, activation = 'gelu', poo
 function cardOf(model: string, tables: ModelTables) {
   const named = tables.namedModel(model);
   if (named) return named;
-  throw new UserError(
-    `no model is named "${model}"; \`deit models\` lists those that are there, and auto finds out`,
-  );
+  throw new UserError(`${unknownModel(model)}, and auto finds out`);
 }
 
 /** Root-mean-square norms have factors and nothing to add. */

@@ -5,6 +5,7 @@ import { packageVersion } from '../node/version.js';
 import { nearest, oneLine, printable, shorten, shortenWords } from '../text.js';
 import { addCommand, type CommandEntry, commandName } from './command.js';
 import { say } from './print.js';
+import { usageText } from './usageText.js';
 
 /** Wrong usage: an unknown option, a value of the wrong kind. Exit code 2. */
 export class UsageError extends Error {}
@@ -57,7 +58,7 @@ async function parser(
     .showHelpOnFail(false)
     .wrap(Math.min(110, process.stderr.columns ?? 100))
     .fail((message, error) => {
-      throw error ?? new UsageError(withNearest(message, cli, entries));
+      throw error ?? new UsageError(withNearest(usageText(message, usageOf(entries, argv)), cli, entries));
     });
   if ('usage' in commands) return addOnly(cli, commands);
   for (const entry of entries) await addNamed(cli, entry, argv);
@@ -77,6 +78,13 @@ async function addNamed(cli: Argv, entry: CommandEntry, argv: readonly string[])
   const name = commandName(entry);
   if (argv.includes(name)) addCommand(cli, entry.usage, entry.describe, await entry.load(), name);
   else cli.command(entry.usage, entry.describe);
+}
+
+/** The usage of the command that a command line names, or of the only one. */
+function usageOf(entries: readonly CommandEntry[], argv: readonly string[]): string | undefined {
+  const named =
+    entries.length === 1 ? entries[0] : entries.find((entry) => argv.includes(commandName(entry)));
+  return named?.usage;
 }
 
 /** Stands before arguments that yargs would take for options; no argument has a NUL in it. */
@@ -156,7 +164,9 @@ export function checkNumbers(args: Record<string, unknown>, bounds: Record<strin
     const [least, most] = typeof bound === 'number' ? [bound, Number.POSITIVE_INFINITY] : bound;
     if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) continue;
     const range = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
-    throw new UsageError(`--${name} must be a whole number ${range}, got ${shorten(String(value), 40)}`);
+    // yargs keeps no text of an option that is no number.
+    const got = Number.isNaN(value) ? 'and is no number' : `got ${shorten(String(value), 40)}`;
+    throw new UsageError(`--${name} must be a whole number ${range}, ${got}`);
   }
   return true;
 }

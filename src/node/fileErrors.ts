@@ -6,6 +6,7 @@ const REASONS: Record<string, string> = {
   EACCES: 'no permission to write there; choose another output folder',
   EPERM: 'no permission to write there; choose another output folder',
   ENOTDIR: 'a part of its path is a file and not a folder; choose another output folder',
+  ENOENT: 'no folder can be made there; choose another output folder',
   EEXIST: 'a part of its path is a file and not a folder; choose another output folder',
   EROFS: 'the disk is read-only; choose another output folder',
 };

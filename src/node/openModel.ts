@@ -31,10 +31,9 @@ export async function openAnyModel(
 ): Promise<OpenedModel<FamilySource>> {
   if (isOnHub(model)) return (await unconverted()).openHubModel(model, options, hub);
   if (/^https?:\/\//.test(model)) return openAddress(model, options);
-  const info = await stat(model).catch(() => {
-    throw new UserError(
-      `${model}: no such file or folder; give a folder made by deit-convert, its URL, or a checkpoint file`,
-    );
+  const info = await stat(model).catch(async () => {
+    const { insteadOf } = await import('../../converters/findEntry.js');
+    throw new UserError(`${model}: no such file or folder; ${insteadOf(model)}`);
   });
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
   if (folder === undefined) return (await unconverted()).openAnyCheckpoint(model, options);

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { probeSimd } from '../../src/kernels/wasm/featureProbe.js';
 import { load } from '../../src/node/index.js';
 import { describeInBrowser, launchChromium } from './chromium.js';
-import { openPage } from './page.js';
+import { openPage, openPageWithCores } from './page.js';
 import { startServer, type TestServer } from './server.js';
 
 const CHECKPOINT = 'examples/digits/deit_digits_distilled.pth';
@@ -74,11 +74,7 @@ describeInBrowser('the WASM engine in a page', () => {
   async function open(isolated: boolean, cores: number): Promise<{ page: Page; errors: string[] }> {
     const server = await startServer({ isolated });
     servers.push(server);
-    const context = await browser.newContext();
-    await context.addInitScript((value) => {
-      Object.defineProperty(navigator, 'hardwareConcurrency', { value });
-    }, cores);
-    return openPage(context, server);
+    return openPageWithCores(browser, server, cores);
   }
 
   test.each([

@@ -25,6 +25,19 @@ export async function openPage(browser: Pick<Browser, 'newPage'>, server: TestSe
   return { page, errors };
 }
 
+/** As openPage, in a page that believes to have so many cores. */
+export async function openPageWithCores(
+  browser: Browser,
+  server: TestServer,
+  cores: number,
+): Promise<WatchedPage> {
+  const context = await browser.newContext();
+  await context.addInitScript((value) => {
+    Object.defineProperty(navigator, 'hardwareConcurrency', { value });
+  }, cores);
+  return openPage(context, server);
+}
+
 /** Collects what a page writes to the console as an error, and what it throws. */
 export function watchErrors(page: Page): string[] {
   const errors: string[] = [];

@@ -1,8 +1,8 @@
 /** The WASM kernels on the shared memory of a cross-origin isolated page, on several threads. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { describeInBrowser, launchChromium } from './chromium.js';
-import { openPage } from './page.js';
+import { openPageWithCores } from './page.js';
 import { startServer, type TestServer } from './server.js';
 
 const CONFIG = {
@@ -66,14 +66,8 @@ describeInBrowser('WASM kernels in an isolated page', () => {
     await server?.close();
   });
 
-  /** A page that believes to have so many cores; tfjs too takes half of them for its own threads. */
-  async function openWith(cores: number): Promise<{ page: Page; errors: string[] }> {
-    const context = await browser.newContext();
-    await context.addInitScript((value) => {
-      Object.defineProperty(navigator, 'hardwareConcurrency', { value });
-    }, cores);
-    return openPage(context, server);
-  }
+  /** tfjs too takes half of the cores for its own threads. */
+  const openWith = (cores: number) => openPageWithCores(browser, server, cores);
 
   test.each([
     [1, ''],

@@ -408,9 +408,37 @@ describe('usage', () => {
     [['eval', 'model', 'val', '--prediction', 'a'], /did you mean --predictions or/],
     [['train', '--optimizer.lrr', '1'], /did you mean --optimizer\.lr/],
     [['predct', 'model', 'a.png'], /did you mean predict\?/],
-    [['eval', 'model', 'val', '--preset', 'tim'], /Choices: .*"timm"/],
+    [
+      ['eval', 'model', 'val', '--preset', 'tim'],
+      /--preset cannot be tim; did you mean timm\? there are deit, timm, /,
+    ],
+    [['summary', 'deit_tinny_patch16_224'], /did you mean the model deit_tiny_patch16_224\?$/],
   ])('a wrong name is told with the nearest one: %j', async (args, message) => {
-    expect(await deit(...args)).toEqual({ code: 2, said: expect.stringMatching(message) });
+    const code = args[0] === 'summary' ? 1 : 2; // a path that is not there is no wrong usage
+    expect(await deit(...args)).toEqual({ code, said: expect.stringMatching(message) });
+  });
+
+  test.each<[string[], string]>([
+    [['eval'], '<model> and <val-dir> are missing; expected: eval <model> <val-dir>'],
+    [['predict', 'model'], '<images...> is missing; expected: predict <model> <images...>'],
+    [['embed', 'model', 'a.png'], '--out is missing'],
+    [['worker'], '--model and --data are missing'],
+    [
+      ['eval', 'm', 'v', '--batch-size', 'abc'],
+      '--batch-size must be a whole number from 1 to 1024, and is no number',
+    ],
+    [
+      ['convert', 'a', 'b', '--dtype', 'float15'],
+      '--dtype cannot be float15; did you mean float16 or float32? there are float32, float16, uint8',
+    ],
+  ])('what is missing, or is no choice, is named: %j', async (args, message) => {
+    expect(await deit(...args)).toEqual({ code: 2, said: `deit: ${message}; see deit --help` });
+  });
+
+  test('a known model that is not there: how to get it', async () => {
+    expect((await deit('predict', 'deit_tiny_patch16_224', 'a.png')).said).toMatch(
+      /no such file or folder; `deit download deit_tiny_patch16_224` gets the checkpoint of the model of that name$/,
+    );
   });
 
   test('-h and -v; a name with a control character, and one of thousands of letters', async () => {

@@ -16,8 +16,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { modelEntries } from '../../configs/models/index.js';
-import { UserError } from '../../src/errors.js';
 import { downloadFile } from '../../src/node/download.js';
+import { failure } from '../failure.js';
 
 /** What the server keeps: bytes that no two places share. */
 const content = new Uint8Array(300_000).map((_, i) => (i * 7919 + (i >> 8) * 31) & 255);
@@ -92,16 +92,6 @@ const status =
 function download(name = hashed, options: Parameters<typeof downloadFile>[2] = {}) {
   const known = name === hashed ? { sha256: digits } : {};
   return downloadFile(root + name, join(folder, name), { pauses: [1, 1, 1], ...known, ...options });
-}
-
-async function failure(work: Promise<unknown>): Promise<string> {
-  const error = await work.then(
-    () => undefined,
-    (reason: Error) => reason,
-  );
-  expect(error).toBeInstanceOf(UserError);
-  expect(error!.message).not.toContain('\n');
-  return error!.message;
 }
 
 /** The file is there, whole, and nothing else but its sum. */

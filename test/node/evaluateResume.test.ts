@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { deitJson, startDeit } from '../reliability/deit.js';
 import { until } from '../reliability/until.js';
 
 const model = 'examples/digits/deit_digits_distilled.pth';
@@ -12,26 +11,8 @@ let folder: string;
 let file: string;
 let whole: { text: string; result: Record<string, unknown> };
 
-/** Starts `deit eval` of the digits with --predictions, in a process of its own. */
-function start(...args: string[]) {
-  const all = ['dist/src/cli/deit.js', 'eval', model, val, '--json', '--predictions', file, ...args];
-  return spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-async function run(...args: string[]) {
-  const child = start(...args);
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  const [code] = await once(child, 'close');
-  const { imagesPerSecond: _, ...result } = code === 0 ? JSON.parse(out) : {};
-  return { code, err, result };
-}
+const args = () => ['eval', model, val, '--predictions', file];
+const run = (...more: string[]) => deitJson(...args(), ...more);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'deit-resume-'));
@@ -45,14 +26,14 @@ afterAll(() => rm(folder, { recursive: true }));
 describe('deit eval --resume', () => {
   test('goes on after kill −9 with no image lost or counted twice', async () => {
     await rm(file);
-    const child = start();
+    const { child, ended } = startDeit(...args());
     const size = async () => (await stat(file).catch(() => undefined))?.size ?? 0;
     await until(
       async () => (await size()) >= 5000,
       () => 'no predictions are written',
     );
     child.kill('SIGKILL');
-    await once(child, 'close');
+    await ended;
     expect(await size()).toBeLessThan(whole.text.length);
     const { code, result } = await run('--resume');
     expect(code).toBe(0);

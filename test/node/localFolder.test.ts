@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { UserError } from '../../src/errors.js';
 import { openLocalFolder } from '../../src/node/localFolder.js';
+import { failure } from '../failure.js';
 import { lfsPointer } from '../hub/hubServer.js';
 
 let base: string;
@@ -18,16 +18,6 @@ beforeEach(() => {
   writeFileSync(join(base, 'secret'), 'outside');
 });
 afterEach(() => rmSync(base, { recursive: true }));
-
-async function failure(work: Promise<unknown>): Promise<string> {
-  const error = await work.then(
-    () => undefined,
-    (reason: Error) => reason,
-  );
-  expect(error).toBeInstanceOf(UserError);
-  expect(error!.message).not.toContain('\n');
-  return error!.message;
-}
 
 test('lists, reads and opens', async () => {
   const files = await openLocalFolder(folder);

@@ -39,8 +39,10 @@ interface ClassFolders {
 
 async function requireFolder(root: string): Promise<void> {
   const info = await stat(root).catch(() => undefined);
-  if (!info?.isDirectory())
-    throw new UserError(`${root}: no such folder; expected a folder of class folders`);
+  if (info?.isDirectory()) return;
+  throw new UserError(
+    `${root}: ${info ? 'is no folder' : 'no such folder'}; expected a folder of class folders`,
+  );
 }
 
 const NO_CLASSES = 'has no class folders; expected one folder a class';

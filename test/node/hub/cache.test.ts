@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { clearHubCache, hubCacheFolder, listCache, removeFromCache } from '../../../src/node/hub/cache.js';
-import { COMMIT, CONFIG, failure, OLD_COMMIT, type Sandbox, startSandbox, WEIGHTS } from './sandbox.js';
+import { failure } from '../../failure.js';
+import { COMMIT, CONFIG, OLD_COMMIT, type Sandbox, startSandbox, WEIGHTS } from './sandbox.js';
 
 let sandbox: Sandbox;
 beforeAll(async () => {

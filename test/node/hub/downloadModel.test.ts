@@ -10,8 +10,9 @@ import { modelPaths, openFiles } from '../../../src/models/openFiles.js';
 import { downloadModel } from '../../../src/node/hub/downloadModel.js';
 import { load } from '../../../src/node/index.js';
 import { openLocalFolder } from '../../../src/node/localFolder.js';
+import { failure } from '../../failure.js';
 import { GOOD_TOKEN, OTHER_TOKEN, type ServedFile } from '../../hub/hubServer.js';
-import { COMMIT, failure, OLD_COMMIT, type Sandbox, startSandbox } from './sandbox.js';
+import { COMMIT, OLD_COMMIT, type Sandbox, startSandbox } from './sandbox.js';
 
 const VIT = 'test/fixtures/folders/vit';
 const SHARDED = 'test/fixtures/folders/vit_sharded';

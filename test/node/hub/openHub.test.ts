@@ -16,6 +16,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { HubFolder, HubProgress } from '../../../src/hub/hubFolder.js';
 import type { NodeHubOptions } from '../../../src/node/hub/openHub.js';
+import { failure } from '../../failure.js';
 import {
   GOOD_TOKEN,
   gitSha1,
@@ -28,7 +29,7 @@ import {
   sha256,
 } from '../../hub/hubServer.js';
 import { until } from '../../reliability/until.js';
-import { COMMIT, CONFIG, failure, OLD_COMMIT, type Sandbox, startSandbox, WEIGHTS } from './sandbox.js';
+import { COMMIT, CONFIG, OLD_COMMIT, type Sandbox, startSandbox, WEIGHTS } from './sandbox.js';
 
 let sandbox: Sandbox;
 let hub: HubServer;

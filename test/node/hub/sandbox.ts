@@ -2,8 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from '@jest/globals';
-import { UserError } from '../../../src/errors.js';
 import type { HubFolder } from '../../../src/hub/hubFolder.js';
 import { type NodeHubOptions, openHub } from '../../../src/node/hub/openHub.js';
 import { type HubServer, pattern, type ServedFile, type ServedRepo, startHub } from '../../hub/hubServer.js';
@@ -86,15 +84,4 @@ export async function startSandbox(): Promise<Sandbox> {
       }
     },
   };
-}
-
-/** The message of work that must fail with a UserError of one line. */
-export async function failure(work: Promise<unknown>): Promise<string> {
-  const error = await work.then(
-    () => undefined,
-    (reason: Error) => reason,
-  );
-  expect(error).toBeInstanceOf(UserError);
-  expect(error!.message).not.toContain('\n');
-  return error!.message;
 }

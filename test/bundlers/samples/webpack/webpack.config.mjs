@@ -3,4 +3,6 @@ export default {
   entry: './main.js',
   output: { path: `${import.meta.dirname}/out`, filename: 'main.js' },
   performance: { hints: false },
+  // Terser takes three quarters of the time; esbuild and Vite show that names may be shortened.
+  optimization: { minimize: false },
 };

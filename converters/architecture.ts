@@ -168,7 +168,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
     checkNamed({ ...base, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
   const numHeads = headsOf(found, base, told, file, assumptions);
   const layerNormEps = epsilonOf(found, base, facts, assumptions);
-  const activation = activationOf(found, base, facts, assumptions);
+  const activation = activationOf(found, base, facts, file, assumptions);
   const config = compactConfig({ ...base, numHeads, layerNormEps, activation });
   contradictions(config, facts, file);
   refuseLookAlikes(found, config, facts, hints, file);
@@ -334,11 +334,19 @@ function readHead(
     const width = headShape && !preLogits ? headShape[1] : embedDim;
     if (width === 2 * embedDim && classToken) return 'token_mean';
     if (told && told !== 'map' && (classToken || told !== 'token')) return told;
-    if (!classToken) return 'mean';
+    if (!classToken) {
+      if (found.naming.library === 'timm') {
+        const why =
+          'without a class token the head reads the mean of the patches in every published model; timm’s global_pool max, avgmax and none have the same tensors and are not computed here';
+        assumptions.push({ field: 'pool', value: 'mean', why }, ...prefixInMean());
+      }
+      return 'mean';
+    }
     if (has('fc_norm.gamma')) {
       const why =
         'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise';
       assumptions.push({ field: 'pool', value: 'mean', why });
+      if (found.naming.library === 'timm') assumptions.push(...prefixInMean());
       return 'mean';
     }
     // transformers' and torchvision's classifiers have no other way.
@@ -350,6 +358,13 @@ function readHead(
       why: 'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False); --pool says otherwise',
     });
     return 'token';
+  }
+
+  function prefixInMean(): Assumption[] {
+    if (facts.config.poolPrefix || shape.registers === 0) return [];
+    const why =
+      'the mean is of the patches alone by default, of class and register tokens too where timm’s pool_include_prefix is set';
+    return [{ field: 'poolPrefix', value: 'false', why }];
   }
 }
 
@@ -481,12 +496,17 @@ function epsilonOf(found: FoundModel, config: VitConfig, facts: Facts, assumptio
 }
 
 function activationOf(
-  { naming }: FoundModel,
+  found: FoundModel,
   config: VitConfig,
   facts: Facts,
+  file: string,
   assumptions: Assumption[],
 ): VitConfig['activation'] {
-  if (config.swiglu) return undefined;
+  const { naming } = found;
+  if (config.swiglu) {
+    assumptions.push(...gateAssumption(found, facts, file));
+    return undefined;
+  }
   if (facts.config.activation) return facts.config.activation.value;
   const value = naming.activation ?? 'gelu';
   const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
@@ -496,6 +516,35 @@ function activationOf(
     why: `what ${naming.resampledAs} has by default${others}; --activation says otherwise`,
   });
   return value;
+}
+
+/**
+ * What is assumed of a gated MLP whose names do not tell its gate: timm's Block gives its GluMlp and SwiGLU any activation,
+ * and GluMlp's gate is its first half or its second (layers/mlp.py). DINOv2's w12 and gate_proj are SwiGLU's alone.
+ *
+ * @throws UserError if another activation than silu is told
+ */
+function gateAssumption({ weights }: FoundModel, facts: Facts, file: string): Assumption[] {
+  const parts = [
+    ...(weights.get('blocks.0.mlp.fc1.kernel') ?? []),
+    ...(weights.get('blocks.0.ffns.0.mlp.fc1.kernel') ?? []),
+  ];
+  const packed = parts.some(({ tensor }) => /\bfc1\.weight$/.test(tensor.name));
+  const halves = parts.some(({ tensor }) => /\bfc1_[gx]\.weight$/.test(tensor.name));
+  if (!packed && !halves) return [];
+  const { activation, swiglu } = facts.config;
+  if (activation && activation.value !== 'silu') {
+    throw new UserError(
+      `${file}: its MLPs are gated, and ${activation.source} says ${activation.value}: only gates of silu (SwiGLU) are computed here`,
+    );
+  }
+  if (swiglu || (halves && activation)) return [];
+  const which = packed ? 'silu of the first half' : 'silu';
+  const others = packed
+    ? 'another activation, or the second half for a gate (GluMlp)'
+    : 'another activation for a gate';
+  const why = `its MLPs are gated, as SwiGLU is; models of timm with ${others} have the same tensors and are not computed here`;
+  return [{ field: 'swiglu', value: which, why }];
 }
 
 /** Facts that the tensors contradict: one of the two is of another model. */
@@ -569,10 +618,11 @@ function patchGrid(
     const grid = told && exact(told.value, count);
     if (grid) return { ...grid, ...slot };
   }
-  for (const { count, ...slot } of slots) {
-    const side = Math.round(Math.sqrt(positions - count));
+  const isAsked = (count: number) => imgSize !== undefined && exact(imgSize, count) !== undefined;
+  for (const { count, ...slot } of oneReading(slots, positions, isAsked, file)) {
+    const side = squareSide(positions - count);
     const asked = imgSize && exact(imgSize, count);
-    if (side > 0 && side * side === positions - count) {
+    if (side !== undefined) {
       if (asked && asked.rows !== side && !told) {
         assumptions.push({
           field: 'imgSize',
@@ -591,6 +641,38 @@ function patchGrid(
   );
 }
 
+/** The side of a square grid of so many patches. */
+function squareSide(patches: number): number | undefined {
+  const side = Math.round(Math.sqrt(Math.max(patches, 0)));
+  return side > 0 && side * side === patches ? side : undefined;
+}
+
+/**
+ * The readings of positions that are left: with registers 9 positions may be 3×3 patches, or 2×2 with a class token and
+ * four registers, which are other networks.
+ *
+ * @throws UserError if several are left and the size that was asked for is not of one of them alone
+ */
+function oneReading<S extends { readonly count: number }>(
+  slots: readonly S[],
+  positions: number,
+  isAsked: (count: number) => boolean,
+  file: string,
+): readonly S[] {
+  const squares = slots.filter(({ count }) => squareSide(positions - count) !== undefined);
+  if (squares.length < 2) return slots;
+  const asked = squares.filter(({ count }) => isAsked(count));
+  if (asked.length === 1) return asked;
+  const shown = squares.map(({ count }) => {
+    const side = squareSide(positions - count);
+    return `${side}×${side} patches${count > 0 ? ` and ${count} prefix tokens` : ' alone'}`;
+  });
+  throw new UserError(
+    `${file}: pos_embed has ${positions} positions, which are ${shown.join(', or ')}; ` +
+      'give the input size it was made for as --img-size HEIGHTxWIDTH',
+  );
+}
+
 /** Input sizes that published models have. */
 const COMMON_SIZES = [160, 192, 196, 224, 240, 256, 288, 320, 336, 384, 392, 448, 512, 518];
 
@@ -604,13 +686,18 @@ function sizeInBetween(
   const [rows, columns] = gridSize(config);
   const sameGrid = (size: number) =>
     String(gridSize({ ...config, imgSize: [size, size] })) === String([rows, columns]);
+  const assume = (why: string) => {
+    const value = config.imgSize.join('×');
+    assumptions.push({ field: 'imgSize', value, why: `${why}; --img-size says otherwise` });
+  };
   const other = COMMON_SIZES.find((size) => size !== config.imgSize[0] && sameGrid(size));
-  if (!other) return;
-  assumptions.push({
-    field: 'imgSize',
-    value: config.imgSize.join('×'),
-    why: `shapes tell the grid of ${rows}×${columns} patches; ${other}×${other} pixels have the same, and published models have them; --img-size says otherwise`,
-  });
+  if (other) {
+    assume(
+      `shapes tell the grid of ${rows}×${columns} patches; ${other}×${other} pixels have the same, and published models have them`,
+    );
+  } else if (!COMMON_SIZES.includes(config.imgSize[0]) && !facts.preprocessing) {
+    assume(`shapes tell ${rows * columns} patches, which are taken for a square of whole ones`);
+  }
 }
 
 /** A published model of this width, depth and patch. */

@@ -19,7 +19,7 @@ import { sizeOf } from '../src/shape.js';
 import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
 import { checkConvertOptions } from './checkConvertOptions.js';
 import { choosePreprocessing } from './choosePreprocessing.js';
-import type { Assumption, Facts, Library } from './facts.js';
+import type { Assumption, Fact, Facts, Library } from './facts.js';
 import {
   type FoundModel,
   findVisionTransformer,
@@ -128,7 +128,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
   const heads =
     config.numClasses === source.numClasses ? 'kept' : config.numClasses === 0 ? 'dropped' : 'fresh';
   checkShapes(found, inferred, file);
-  const labels = labelsOf(options.labels, facts, config, file);
+  const labels = labelsOf(options.labels, facts, config, file, heads === 'kept');
   const { library } = found.naming;
   const preprocessing = choosePreprocessing(config, facts, library, options.preprocessing, options.tables);
   const assumptions = [
@@ -268,6 +268,13 @@ function targetConfig(source: VitConfig, facts: Facts, options: ConvertOptions):
 
 /** Every tensor must have PyTorch's shape for the architecture, and be readable: the first that has not is named. */
 function checkShapes(found: FoundModel, { config: source, unused }: Inferred, file: string): void {
+  // A bias of queries alone would else be left out: BEiT has none for its keys.
+  const [part] = found.missingKeys;
+  if (part !== undefined) {
+    throw new UserError(
+      `${file}: the tensor ${found.shownPrefix}${part} is missing (${found.naming.name} naming), and what stands beside it is there; the file is not whole, or of another kind of model (BEiT and Data2Vec have no bias of keys)`,
+    );
+  }
   const expected = new Set<string>(unused);
   for (const { name, shape } of weightSpecs(source)) {
     expected.add(name);
@@ -306,6 +313,7 @@ function labelsOf(
   facts: Facts,
   config: VitConfig,
   file: string,
+  ownHead: boolean,
 ): { value: readonly string[] | undefined; assumptions: Assumption[] } {
   if (labels) {
     if (labels.length === config.numClasses) return { value: labels, assumptions: [] };
@@ -315,9 +323,16 @@ function labelsOf(
   }
   const told = facts.labels?.value;
   if (told?.length === config.numClasses) return { value: told, assumptions: [] };
-  if (config.numClasses !== 1000) return { value: undefined, assumptions: [] };
+  const odd = ownHead && told && config.numClasses > 0 ? oddLabels(facts.labels!, config) : [];
+  if (config.numClasses !== 1000) return { value: undefined, assumptions: odd };
   const why = 'a model with 1000 classes is taken for one of ImageNet-1k’s; --labels says otherwise';
   return { value: imagenetLabels, assumptions: [{ field: 'labels', value: 'ImageNet-1k', why }] };
+}
+
+/** Names that are more or fewer than the classes of the head. */
+function oddLabels({ value, source }: Fact<readonly string[]>, { numClasses }: VitConfig): Assumption[] {
+  const why = `${source} names ${value.length} classes, the head has ${numClasses}: none of the names is used; --labels gives others`;
+  return [{ field: 'labels', value: 'none', why }];
 }
 
 function weightReader(found: FoundModel, source: VitConfig, config: VitConfig, file: string): WeightReader {

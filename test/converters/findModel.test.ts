@@ -295,6 +295,90 @@ describe('architectures that look like a ViT are refused by their name', () => {
   });
 });
 
+describe('what tensors do not tell apart', () => {
+  const fieldsOf = (tensors: Tensors, options = {}) =>
+    convert(checkpoint(tensors), { ...told, ...options }).assumptions.map(
+      ({ field, value }) => `${field}=${value}`,
+    );
+  const tensorsOf = async (name: string) => (await open(name)).tensors;
+
+  test.each([
+    'key',
+    'query',
+    'value',
+  ])('a bias of %s that is missing beside the others is refused (BEiT’s keys have none)', async (part) => {
+    const without = (name: string) => (name.endsWith(`attention.${part}.bias`) ? undefined : name);
+    const tensors = renamed(await tensorsOf('hf_vit.safetensors'), without);
+    expect(() => convert(checkpoint(tensors), told)).toThrow(
+      `made.pth: the tensor vit.encoder.layer.0.attention.attention.${part}.bias is missing`,
+    );
+  });
+
+  test('the gate of timm’s gated MLPs is said, and other gates are refused', async () => {
+    const packed = await tensorsOf('timm_swiglu_packed.safetensors');
+    expect(fieldsOf(packed)).toContain('swiglu=silu of the first half');
+    expect(fieldsOf(packed, { activation: 'silu' })).toContain('swiglu=silu of the first half');
+    expect(() => convert(checkpoint(packed), { ...told, activation: 'gelu' })).toThrow(
+      'made.pth: its MLPs are gated, and --activation says gelu: only gates of silu (SwiGLU) are computed here',
+    );
+    const halves = await tensorsOf('timm_swiglu.safetensors');
+    expect(fieldsOf(halves)).toContain('swiglu=silu');
+    expect(fieldsOf(halves, { activation: 'silu' }).join()).not.toMatch(/swiglu/);
+    // w12 and gate_proj are SwiGLU's alone.
+    for (const name of ['dinov2_registers_swiglu.pth', 'hf_dinov2_swiglu_transformers5.bin']) {
+      expect(fieldsOf(await tensorsOf(name)).join()).not.toMatch(/swiglu/);
+    }
+  });
+
+  test('the mean of a model without a class token is said, of timm’s alone', async () => {
+    const tensors = await tensorsOf('timm_registers_avg.safetensors');
+    expect(fieldsOf(tensors)).toEqual(expect.arrayContaining(['pool=mean', 'poolPrefix=false']));
+    expect(fieldsOf(tensors, { pool: 'mean' }).join()).not.toMatch(/pool/);
+    expect(fieldsOf(await tensorsOf('timm_no_class_token.safetensors'))).toContain('pool=mean');
+    expect(fieldsOf(await tensorsOf('hf_siglip_classifier.safetensors')).join()).not.toMatch(/pool=/);
+  });
+
+  test('positions that are two grids, since registers may have some of them', async () => {
+    const tensors = new Map([
+      ...(await tensorsOf('timm_registers_no_embed.safetensors')),
+      tensor('reg_token', [1, 4, 16]),
+    ]);
+    const text = 'pos_embed has 9 positions, which are 2×2 patches and 5 prefix tokens, or 3×3 patches alone';
+    expect(() => convert(checkpoint(tensors), told)).toThrow(text);
+    expect(() => convert(checkpoint(tensors), { ...told, imgSize: [24, 24] })).toThrow(text);
+    const read = (side: number) => convert(checkpoint(tensors), { ...told, imgSize: [side, side] }).report;
+    expect(read(8).resampled).toEqual([]);
+    expect(read(12).resampled).toEqual([]);
+    const config = { posEmbedPrefix: { value: false, source: 'config.json' } };
+    const [height] = convert(checkpoint(tensors), { ...told, facts: { config } }).config.imgSize;
+    expect(height).toBe(12);
+  });
+
+  test('patches that are taken for a square, unless their size is told', async () => {
+    const tensors = await plain();
+    expect(fieldsOf(tensors)).toContain('imgSize=12×12');
+    expect(fieldsOf(tensors, { imgSize: [4, 36] })).toContain('imgSize=4×36');
+    expect(fieldsOf(tensors, { imgSize: [12, 12] }).join()).not.toMatch(/imgSize/);
+  });
+
+  test('labels that are not as many as classes are said', async () => {
+    const labels = { value: ['a', 'b'], source: 'config.json: id2label' };
+    const tensors = await plain();
+    const { assumptions, labels: used } = convert(checkpoint(tensors), {
+      ...told,
+      facts: { config: {}, labels },
+    });
+    expect(used).toBeUndefined();
+    expect(assumptions.find(({ field }) => field === 'labels')?.why).toMatch(
+      /^config\.json: id2label names 2 classes, the head has 5: /,
+    );
+    // A fresh head has other classes, and none is no matter.
+    for (const numClasses of [0, 3]) {
+      expect(fieldsOf(tensors, { facts: { config: {}, labels }, numClasses }).join()).not.toMatch(/labels/);
+    }
+  });
+});
+
 describe('a tensor whose dtype is not read', () => {
   test('is refused where it is needed', async () => {
     const tensors = new Map(await plain());

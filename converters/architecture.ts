@@ -188,15 +188,15 @@ function withNamed({ model, facts, tables }: ArchitectureHints): Facts {
   const said = {
     numHeads: { value: numHeads, source },
     layerNormEps: { value: layerNormEps, source },
-    activation: { value: activation, source },
+    ...(activation && { activation: { value: activation, source } }),
     pool: { value: pool, source },
   };
   return { ...facts, config: { ...said, ...facts.config } };
 }
 
 /** The fields that shapes do not tell. */
-function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'token' }: VitConfig) {
-  return { numHeads, layerNormEps, activation, pool };
+function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'token', swiglu }: VitConfig) {
+  return { numHeads, layerNormEps, ...(swiglu ? {} : { activation }), pool };
 }
 
 /** The entry of a named model; a UserError if there is none. */
@@ -560,22 +560,42 @@ function contradictions(config: VitConfig, facts: Facts, file: string): void {
     'registers',
     'distilled',
     'classToken',
+    'preNorm',
+    'patchSize',
   ] as const;
-  for (const field of fields) {
+  const check = (field: keyof VitConfig, have: unknown, isSame: (told: unknown) => boolean) => {
     const fact = facts.config[field];
-    if (!fact) continue;
-    const meant = { swiglu: false, qkNorm: false, parallel: 1, registers: 0, classToken: true } as Record<
-      string,
-      unknown
-    >;
+    if (!fact || isSame(fact.value)) return;
+    throw new UserError(
+      `${file}: ${field} is ${shownValue(have)} by the tensors, ${shownValue(fact.value)} by ${fact.source}; they belong to different models`,
+    );
+  };
+  const meant: Record<string, unknown> = {
+    swiglu: false,
+    qkNorm: false,
+    parallel: 1,
+    registers: 0,
+    classToken: true,
+    preNorm: false,
+  };
+  for (const field of fields) {
     const have = config[field] ?? meant[field];
-    if (fact.value !== have) {
-      throw new UserError(
-        `${file}: ${field} is ${have} by the tensors, ${fact.value} by ${fact.source}; they belong to different models`,
-      );
-    }
+    check(field, have, (told) => String(told) === String(have));
   }
+  const { embedDim, mlpRatio, swiglu, numClasses, finalNorm = true, fcNorm = false } = config;
+  // Libraries cut the width of an MLP to a whole number, SwiGLU's each in its own way.
+  const hidden = Math.round(embedDim * mlpRatio);
+  if (!swiglu) {
+    check('mlpRatio', mlpRatio, (told) => Math.abs(embedDim * (told as number) - hidden) < 1);
+  }
+  // A model whose head was left out has all else.
+  if (numClasses > 0) check('numClasses', numClasses, (told) => told === numClasses);
+  // timm's final_norm moves behind the pooling with fc_norm.
+  check('finalNorm', finalNorm, (told) => told === (finalNorm || fcNorm));
+  if (finalNorm || fcNorm) check('fcNorm', fcNorm, (told) => told === fcNorm);
 }
+
+const shownValue = (value: unknown) => (Array.isArray(value) ? value.join('×') : String(value));
 
 interface Grid {
   readonly rows: number;
@@ -617,6 +637,11 @@ function patchGrid(
   for (const { count, ...slot } of slots) {
     const grid = told && exact(told.value, count);
     if (grid) return { ...grid, ...slot };
+  }
+  if (told && facts.library?.value === 'huggingface') {
+    throw new UserError(
+      `${file}: pos_embed has ${positions} positions, and ${told.source} says ${told.value.join('×')} pixels; they belong to different models`,
+    );
   }
   const isAsked = (count: number) => imgSize !== undefined && exact(imgSize, count) !== undefined;
   for (const { count, ...slot } of oneReading(slots, positions, isAsked, file)) {
@@ -682,7 +707,7 @@ function sizeInBetween(
   { imgSize, facts }: ArchitectureHints,
   assumptions: Assumption[],
 ): void {
-  if (imgSize || facts.config.imgSize) return;
+  if (imgSize) return;
   const [rows, columns] = gridSize(config);
   const sameGrid = (size: number) =>
     String(gridSize({ ...config, imgSize: [size, size] })) === String([rows, columns]);
@@ -690,6 +715,14 @@ function sizeInBetween(
     const value = config.imgSize.join('×');
     assumptions.push({ field: 'imgSize', value, why: `${why}; --img-size says otherwise` });
   };
+  const told = facts.config.imgSize;
+  if (told) {
+    const fits = String(gridSize({ ...config, imgSize: told.value })) === String([rows, columns]);
+    // What is prepared at another size is resampled, and said so.
+    if (fits || facts.preprocessing) return;
+    assume(`${told.source} says ${told.value.join('×')}, and there are ${rows}×${columns} positions`);
+    return;
+  }
   const other = COMMON_SIZES.find((size) => size !== config.imgSize[0] && sameGrid(size));
   if (other) {
     assume(

@@ -290,6 +290,11 @@ function checkShapes(found: FoundModel, { config: source, unused }: Inferred, fi
     for (const { tensor } of found.weights.get(name)!) {
       if (tensor.unreadable)
         throw new UserError(`${file}: the tensor ${tensor.name} is needed, but ${tensor.unreadable}`);
+      if (/^(u?int\d+|bool)$/.test(tensor.dtype)) {
+        throw new UserError(
+          `${file}: the tensor ${tensor.name} has whole numbers (${tensor.dtype}), which are codes of a quantised weight without its scale; save the model in float32 or float16`,
+        );
+      }
     }
   }
   const extra = [...found.weights.keys()].find((name) => !expected.has(name));

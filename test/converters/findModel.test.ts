@@ -361,6 +361,59 @@ describe('what tensors do not tell apart', () => {
     expect(fieldsOf(tensors, { imgSize: [12, 12] }).join()).not.toMatch(/imgSize/);
   });
 
+  test.each([
+    ['patchSize', 8],
+    ['mlpRatio', 3],
+    ['numClasses', 7],
+    ['preNorm', true],
+    ['finalNorm', false],
+    ['fcNorm', true],
+  ])('a fact of %s that the tensors contradict', async (field, value) => {
+    const tensors = await plain();
+    const told = (said: unknown) => ({
+      facts: {
+        config: { numHeads: { value: 2, source: '' }, [field]: { value: said, source: 'config.json' } },
+      },
+    });
+    const { config } = convert(checkpoint(tensors), { numHeads: 2 });
+    const have = { preNorm: false, finalNorm: true, fcNorm: false, ...config }[field as 'mlpRatio'];
+    expect(() => convert(checkpoint(tensors), told(value))).toThrow(
+      `made.pth: ${field} is ${have} by the tensors, ${value} by config.json; they belong to different models`,
+    );
+    expect(convert(checkpoint(tensors), told(have)).config).toEqual(config);
+  });
+
+  test('the final norm of timm’s final_norm stands behind the pooling with fc_norm', async () => {
+    const config = {
+      finalNorm: { value: true, source: 'config.json' },
+      fcNorm: { value: true, source: 'config.json' },
+    };
+    const { tensors } = await open('timm_avg.safetensors');
+    expect(convert(checkpoint(tensors), { ...told, facts: { config } }).config.fcNorm).toBe(true);
+  });
+
+  test('an input size that the positions contradict: an error of transformers’, else said', async () => {
+    const tensors = await plain();
+    const facts = (library: 'huggingface' | 'timm') => ({
+      config: { imgSize: { value: [24, 24] as const, source: 'config.json: image_size' } },
+      library: { value: library, source: 'config.json' },
+    });
+    expect(() => convert(checkpoint(tensors), { ...told, facts: facts('huggingface') })).toThrow(
+      'made.pth: pos_embed has 10 positions, and config.json: image_size says 24×24 pixels; they belong to different models',
+    );
+    expect(fieldsOf(tensors, { facts: facts('timm') })).toContain('imgSize=12×12');
+  });
+
+  test('weights of whole numbers are codes whose scale is missing', async () => {
+    const tensors = new Map(await plain());
+    for (const dtype of ['int8', 'uint8', 'int64', 'bool']) {
+      tensors.set('norm.bias', { ...tensors.get('norm.bias')!, dtype });
+      expect(() => convert(checkpoint(tensors), told)).toThrow(
+        `made.pth: the tensor norm.bias has whole numbers (${dtype}), which are codes of a quantised weight without its scale`,
+      );
+    }
+  });
+
   test('labels that are not as many as classes are said', async () => {
     const labels = { value: ['a', 'b'], source: 'config.json: id2label' };
     const tensors = await plain();

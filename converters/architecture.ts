@@ -100,6 +100,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
     return dims as ShapeOfRank[R];
   };
   refuseByName(facts, hints, file);
+  refuseUnknown(facts, file);
   const told = { ...hints, facts };
 
   const [embedDim, inChans, patchHeight, patchWidth] = shape('patch_embed.kernel', 4);
@@ -221,6 +222,23 @@ function refuseRmsNorms({ weights }: FoundModel, file: string): void {
   throw new UserError(
     `${file}: no norm has a bias: root-mean-square norms (RMSNorm), as in AIMv2, are not computed here`,
   );
+}
+
+/** What a head may read and what an MLP may apply; another is told by scripts that had a model with it. */
+const COMPUTED = {
+  pool: ['token', 'mean', 'token_mean', 'map'],
+  activation: ['gelu', 'gelu_tanh', 'quick_gelu', 'relu', 'silu'],
+} as const;
+
+/** Throws a UserError if a file beside the tensors tells of a pooling or an activation that is not computed here. */
+function refuseUnknown({ config }: Facts, file: string): void {
+  for (const field of ['pool', 'activation'] as const) {
+    const fact = config[field];
+    if (!fact || (COMPUTED[field] as readonly string[]).includes(fact.value)) continue;
+    throw new UserError(
+      `${file}: ${fact.source} is "${fact.value}", which is not computed here; --${field} says otherwise`,
+    );
+  }
 }
 
 /** Published names of what has the tensors of a ViT and computes something else. */

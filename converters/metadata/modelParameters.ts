@@ -37,6 +37,14 @@ const numberOf = (value: unknown) =>
     ? Number(value)
     : Number.NaN;
 
+/** transformers' and timm's names, or a class of torch's; what is not computed here as it stands, for convert to refuse. */
+function activationOf(text: string): NonNullable<VitConfig['activation']> {
+  const name = text.split('.').at(-1)!.toLowerCase();
+  return (Object.hasOwn(activations, name) ? activations[name] : text) as NonNullable<
+    VitConfig['activation']
+  >;
+}
+
 const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation']: Parameter<F> } = {
   numHeads: {
     names: ['num_heads', 'n_heads', 'heads', 'num_attention_heads', 'nhead', 'n_head'],
@@ -53,9 +61,8 @@ const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation']: 
     },
   },
   activation: {
-    names: ['hidden_act'],
-    read: (value) =>
-      typeof value === 'string' && Object.hasOwn(activations, value) ? activations[value] : undefined,
+    names: ['hidden_act', 'act_layer'],
+    read: (value) => (typeof value === 'string' && value !== '' ? activationOf(value) : undefined),
   },
 };
 

@@ -414,6 +414,19 @@ describe('what tensors do not tell apart', () => {
     }
   });
 
+  test.each([
+    ['pool', 'avgmax', 'mean'],
+    ['activation', 'mish', 'relu'],
+  ])('a %s that is told and not computed is refused, unless an option says another', async (field, value, other) => {
+    const facts = { config: { [field]: { value, source: 'args' } } };
+    const tensors = await plain();
+    expect(() => convert(checkpoint(tensors), { ...told, facts })).toThrow(
+      `made.pth: args is "${value}", which is not computed here; --${field} says otherwise`,
+    );
+    const { config } = convert(checkpoint(tensors), { ...told, facts, [field]: other });
+    expect(config).toMatchObject({ [field]: other });
+  });
+
   test('labels that are not as many as classes are said', async () => {
     const labels = { value: ['a', 'b'], source: 'config.json: id2label' };
     const tensors = await plain();

@@ -45,7 +45,10 @@ function activationOf(text: string): NonNullable<VitConfig['activation']> {
   >;
 }
 
-const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation']: Parameter<F> } = {
+/** timm's name of a pooling, likewise. */
+const poolOf = (text: string) => (text === 'avg' ? 'mean' : text) as NonNullable<VitConfig['pool']>;
+
+const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation' | 'pool']: Parameter<F> } = {
   numHeads: {
     names: ['num_heads', 'n_heads', 'heads', 'num_attention_heads', 'nhead', 'n_head'],
     read: (value) => {
@@ -61,8 +64,12 @@ const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation']: 
     },
   },
   activation: {
-    names: ['hidden_act', 'act_layer'],
+    names: ['hidden_act', 'act_layer', 'hidden_activation'],
     read: (value) => (typeof value === 'string' && value !== '' ? activationOf(value) : undefined),
+  },
+  pool: {
+    names: ['global_pool'],
+    read: (value) => (typeof value === 'string' && value !== '' ? poolOf(value) : undefined),
   },
 };
 

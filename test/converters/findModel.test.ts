@@ -148,6 +148,71 @@ describe('heads beside the body', () => {
   });
 });
 
+describe('around a model with its own head', () => {
+  const inside = async (body: string, ...extra: [string, CheckpointTensor][]) =>
+    checkpoint(new Map([...renamed(await plain(), (name) => body + name), ...extra]));
+
+  test.each<[string, string, [string, CheckpointTensor][]]>([
+    ['a layer on its logits', 'vit.', [tensor('fc.weight', [3, 5]), tensor('fc.bias', [3])]],
+    ['a layer on its logits, in a Sequential', '0.', [tensor('1.weight', [3, 5])]],
+    ['a layer on its tokens', 'state_dict.model.', [tensor('state_dict.fc.weight', [3, 16])]],
+    ['a layer on two of its features', 'vit.', [tensor('fc.weight', [3, 32])]],
+    ['a convolution that makes its input', 'vit.', [tensor('stem.weight', [3, 4, 1, 1])]],
+  ])('%s is not left out, unless root takes the model by itself', async (_, body, extra) => {
+    const whole = await inside(body, ...extra);
+    const root = body.slice(0, -1);
+    expect(() => convert(whole, told)).toThrow(
+      `lie ${extra[0]![0]}, which fit its outputs or its input, so that it may be a part of another model; --root ${root} `,
+    );
+    expect(convert(whole, { ...told, root }).config.numClasses).toBe(5);
+  });
+
+  test('what training keeps is left over: optimizers, losses, counters', async () => {
+    const kept = [
+      tensor('optimizer_state_dict.state.0.exp_avg', [3, 5]),
+      tensor('optim.state.1.momentum_buffer', [3, 3, 4, 4]),
+      tensor('sgd.state.1.momentum_buffer', [3, 16]),
+      tensor('criterion.weight', [5]),
+      tensor('lr_scheduler.base', [1]),
+    ];
+    const { report, assumptions } = convert(await inside('model_state_dict.', ...kept), told);
+    expect(report.leftOver).toEqual(kept.map(([name]) => name));
+    expect(assumptions.map(({ field }) => field)).not.toContain('normalization');
+  });
+
+  test('beside a body without head an optimizer is none of the way either', async () => {
+    const body = renamed(await plain(), (name) =>
+      name.startsWith('head.') ? undefined : `model_state_dict.${name}`,
+    );
+    const tensors = new Map([...body, tensor('optimizer_state_dict.state.0.exp_avg', [16, 16])]);
+    expect(convert(checkpoint(tensors), told).config.numClasses).toBe(0);
+  });
+
+  test.each([
+    ['model.', 'mean', 'std', [1, 3, 1, 1]],
+    ['1.', '0.mean', '0.std', [3]],
+    ['net.', 'normalize.mean', 'normalize.std', [3, 1, 1]],
+  ])('a wrapper’s own normalisation of images is said: %s, %s', async (body, mean, std, shape) => {
+    const { assumptions } = convert(await inside(body, tensor(mean, shape), tensor(std, shape)), told);
+    expect(assumptions).toContainEqual(
+      expect.objectContaining({ field: 'normalization', why: expect.stringContaining(`${mean}, ${std}`) }),
+    );
+  });
+
+  test('a temperature behind the logits is said', async () => {
+    const { assumptions } = convert(await inside('model.', tensor('temperature', [1])), told);
+    expect(assumptions).toContainEqual(expect.objectContaining({ field: 'temperature' }));
+  });
+
+  test('open_clip’s projection of two layers is not left out', async () => {
+    const trunk = renamed(await plain(), (name) =>
+      name.startsWith('head.') ? undefined : `visual.trunk.${name}`,
+    );
+    const tensors = new Map([...trunk, tensor('visual.head.mlp.fc1.weight', [16, 16])]);
+    expect(() => convert(checkpoint(tensors), told)).toThrow(/beside it visual\.head\.mlp\.fc1\.weight/);
+  });
+});
+
 describe('several models in one checkpoint', () => {
   const two = async (first: string, second: string) => {
     const tensors = await plain();
@@ -194,6 +259,14 @@ describe('several models in one checkpoint', () => {
     expect(() => convert(checkpoint(tensors), { ...told, root: 'state_dict.pupil' })).toThrow(
       /no model under "state_dict\.pupil"; there is: "state_dict\.student\."/,
     );
+  });
+
+  test('of two that a wrapper’s name alone tells apart root takes the one of that very name', async () => {
+    const tensors = await two('', 'module.');
+    expect(() => convert(checkpoint(tensors), told)).toThrow(/2 models in it.*"" .*"module\." /);
+    const expected = (await (await plain()).get('cls_token')!.read()).map((value) => 2 * value);
+    expect(await clsToken(tensors, { root: 'module' })).toEqual(expected);
+    expect(await clsToken(tensors, { root: '' })).toEqual(await (await plain()).get('cls_token')!.read());
   });
 
   test('DINO’s own checkpoint gives the teacher, and says so', async () => {
@@ -314,22 +387,6 @@ describe('what tensors do not tell apart', () => {
     );
   });
 
-  test('the gate of timm’s gated MLPs is said, and other gates are refused', async () => {
-    const packed = await tensorsOf('timm_swiglu_packed.safetensors');
-    expect(fieldsOf(packed)).toContain('swiglu=silu of the first half');
-    expect(fieldsOf(packed, { activation: 'silu' })).toContain('swiglu=silu of the first half');
-    expect(() => convert(checkpoint(packed), { ...told, activation: 'gelu' })).toThrow(
-      'made.pth: its MLPs are gated, and --activation says gelu: only gates of silu (SwiGLU) are computed here',
-    );
-    const halves = await tensorsOf('timm_swiglu.safetensors');
-    expect(fieldsOf(halves)).toContain('swiglu=silu');
-    expect(fieldsOf(halves, { activation: 'silu' }).join()).not.toMatch(/swiglu/);
-    // w12 and gate_proj are SwiGLU's alone.
-    for (const name of ['dinov2_registers_swiglu.pth', 'hf_dinov2_swiglu_transformers5.bin']) {
-      expect(fieldsOf(await tensorsOf(name)).join()).not.toMatch(/swiglu/);
-    }
-  });
-
   test('the mean of a model without a class token is said, of timm’s alone', async () => {
     const tensors = await tensorsOf('timm_registers_avg.safetensors');
     expect(fieldsOf(tensors)).toEqual(expect.arrayContaining(['pool=mean', 'poolPrefix=false']));
@@ -343,12 +400,16 @@ describe('what tensors do not tell apart', () => {
       ...(await tensorsOf('timm_registers_no_embed.safetensors')),
       tensor('reg_token', [1, 4, 16]),
     ]);
-    const text = 'pos_embed has 9 positions, which are 2×2 patches and 5 prefix tokens, or 3×3 patches alone';
-    expect(() => convert(checkpoint(tensors), told)).toThrow(text);
-    expect(() => convert(checkpoint(tensors), { ...told, imgSize: [24, 24] })).toThrow(text);
-    const read = (side: number) => convert(checkpoint(tensors), { ...told, imgSize: [side, side] }).report;
-    expect(read(8).resampled).toEqual([]);
-    expect(read(12).resampled).toEqual([]);
+    expect(fieldsOf(tensors)).toContain('posEmbedPrefix=true');
+    for (const [side, prefix] of [
+      [8, true],
+      [12, false],
+    ] as const) {
+      const asked = convert(checkpoint(tensors), { ...told, imgSize: [side, side] });
+      expect(asked.report.resampled).toEqual([]);
+      expect(asked.config.posEmbedPrefix).toBe(prefix);
+      expect(asked.assumptions.map(({ field }) => field)).not.toContain('posEmbedPrefix');
+    }
     const config = { posEmbedPrefix: { value: false, source: 'config.json' } };
     const [height] = convert(checkpoint(tensors), { ...told, facts: { config } }).config.imgSize;
     expect(height).toBe(12);
@@ -362,9 +423,6 @@ describe('what tensors do not tell apart', () => {
   });
 
   test.each([
-    ['patchSize', 8],
-    ['mlpRatio', 3],
-    ['numClasses', 7],
     ['preNorm', true],
     ['finalNorm', false],
     ['fcNorm', true],
@@ -376,7 +434,7 @@ describe('what tensors do not tell apart', () => {
       },
     });
     const { config } = convert(checkpoint(tensors), { numHeads: 2 });
-    const have = { preNorm: false, finalNorm: true, fcNorm: false, ...config }[field as 'mlpRatio'];
+    const have = { preNorm: false, finalNorm: true, fcNorm: false, ...config }[field as 'preNorm'];
     expect(() => convert(checkpoint(tensors), told(value))).toThrow(
       `made.pth: ${field} is ${have} by the tensors, ${value} by config.json; they belong to different models`,
     );
@@ -392,28 +450,6 @@ describe('what tensors do not tell apart', () => {
     expect(convert(checkpoint(tensors), { ...told, facts: { config } }).config.fcNorm).toBe(true);
   });
 
-  test('an input size that the positions contradict: an error of transformers’, else said', async () => {
-    const tensors = await plain();
-    const facts = (library: 'huggingface' | 'timm') => ({
-      config: { imgSize: { value: [24, 24] as const, source: 'config.json: image_size' } },
-      library: { value: library, source: 'config.json' },
-    });
-    expect(() => convert(checkpoint(tensors), { ...told, facts: facts('huggingface') })).toThrow(
-      'made.pth: pos_embed has 10 positions, and config.json: image_size says 24×24 pixels; they belong to different models',
-    );
-    expect(fieldsOf(tensors, { facts: facts('timm') })).toContain('imgSize=12×12');
-  });
-
-  test('weights of whole numbers are codes whose scale is missing', async () => {
-    const tensors = new Map(await plain());
-    for (const dtype of ['int8', 'uint8', 'int64', 'bool']) {
-      tensors.set('norm.bias', { ...tensors.get('norm.bias')!, dtype });
-      expect(() => convert(checkpoint(tensors), told)).toThrow(
-        `made.pth: the tensor norm.bias has whole numbers (${dtype}), which are codes of a quantised weight without its scale`,
-      );
-    }
-  });
-
   test.each([
     ['pool', 'avgmax', 'mean'],
     ['activation', 'mish', 'relu'],
@@ -425,23 +461,6 @@ describe('what tensors do not tell apart', () => {
     );
     const { config } = convert(checkpoint(tensors), { ...told, facts, [field]: other });
     expect(config).toMatchObject({ [field]: other });
-  });
-
-  test('labels that are not as many as classes are said', async () => {
-    const labels = { value: ['a', 'b'], source: 'config.json: id2label' };
-    const tensors = await plain();
-    const { assumptions, labels: used } = convert(checkpoint(tensors), {
-      ...told,
-      facts: { config: {}, labels },
-    });
-    expect(used).toBeUndefined();
-    expect(assumptions.find(({ field }) => field === 'labels')?.why).toMatch(
-      /^config\.json: id2label names 2 classes, the head has 5: /,
-    );
-    // A fresh head has other classes, and none is no matter.
-    for (const numClasses of [0, 3]) {
-      expect(fieldsOf(tensors, { facts: { config: {}, labels }, numClasses }).join()).not.toMatch(/labels/);
-    }
   });
 });
 

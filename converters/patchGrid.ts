@@ -59,16 +59,16 @@ export function patchGrid(
     const grid = told && gridOf(told.value, patch, positions - count);
     if (grid) return { ...grid, ...slots };
   }
-  // Of two readings as squares the size that was asked for says which, if it is of one alone.
+  // Of two readings as squares the size that is wanted says which, if it is of one alone.
+  const wanted = hints.imgSize ?? hints.facts.preprocessing?.value.crop;
   const asked = all.filter(
-    ({ count }) =>
-      hints.imgSize && isSquare(positions - count) && gridOf(hints.imgSize, patch, positions - count),
+    ({ count }) => wanted && isSquare(positions - count) && gridOf(wanted, patch, positions - count),
   );
   const readings = asked.length === 1 ? asked : all;
   for (const { count, ...slots } of readings) {
     const grid = likelyGrid(positions - count, patch, hints, assumptions);
     if (!grid) continue;
-    if (isSquare(positions - count) && asked.length !== 1)
+    if (isSquare(positions - count) && !(hints.imgSize && asked.length === 1))
       untoldSlots(all, { count, ...slots }, positions, hints.facts, assumptions);
     return { ...grid, ...slots };
   }

@@ -7,6 +7,7 @@ import {
   type CheckpointTensor,
   parseCheckpoint,
 } from '../../converters/formats/index.js';
+import { preprocessingFor } from '../../src/image/index.js';
 
 const FOLDER = 'test/fixtures/family';
 const open = (name: string) => parseCheckpoint(bytesSource(readFileSync(`${FOLDER}/${name}`), name));
@@ -410,6 +411,11 @@ describe('what tensors do not tell apart', () => {
       expect(asked.config.posEmbedPrefix).toBe(prefix);
       expect(asked.assumptions.map(({ field }) => field)).not.toContain('posEmbedPrefix');
     }
+    // What images are prepared for says it as well, and is no word of whoever made the weights.
+    const preprocessing = { value: preprocessingFor('deit', [12, 12]), source: 'args' };
+    const prepared = convert(checkpoint(tensors), { ...told, facts: { config: {}, preprocessing } });
+    expect(prepared.config).toMatchObject({ posEmbedPrefix: false, imgSize: [12, 12] });
+    expect(prepared.assumptions.map(({ field }) => field)).toContain('posEmbedPrefix');
     const config = { posEmbedPrefix: { value: false, source: 'config.json' } };
     const [height] = convert(checkpoint(tensors), { ...told, facts: { config } }).config.imgSize;
     expect(height).toBe(12);

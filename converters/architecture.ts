@@ -36,6 +36,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   const unused: string[] = [];
   const facts = withNamed(hints);
   refuseByName(facts, hints, file);
+  refuseUnknown(facts, file);
   const told = { ...hints, facts };
   const shaped = configOfTensors(found, told, file, assumptions, unused);
   if (hints.model !== 'auto')
@@ -186,6 +187,23 @@ function refuseRmsNorms({ weights }: FoundModel, file: string): void {
   throw new UserError(
     `${file}: no norm has a bias: root-mean-square norms (RMSNorm), as in AIMv2, are not computed here`,
   );
+}
+
+/** What a head may read and what an MLP may apply; another is told by scripts that had a model with it. */
+const COMPUTED = {
+  pool: ['token', 'mean', 'token_mean', 'map'],
+  activation: ['gelu', 'gelu_tanh', 'quick_gelu', 'relu', 'silu'],
+} as const;
+
+/** Throws a UserError if a file beside the tensors tells of a pooling or an activation that is not computed here. */
+function refuseUnknown({ config }: Facts, file: string): void {
+  for (const field of ['pool', 'activation'] as const) {
+    const fact = config[field];
+    if (!fact || (COMPUTED[field] as readonly string[]).includes(fact.value)) continue;
+    throw new UserError(
+      `${file}: ${fact.source} is "${fact.value}", which is not computed here; --${field} says otherwise`,
+    );
+  }
 }
 
 /** Published names of what has the tensors of a ViT and computes something else. */
@@ -369,6 +387,16 @@ function contradictions(config: VitConfig, facts: Facts, file: string): void {
   if (mlpRatio && !config.swiglu && Math.abs(mlpRatio.value - config.mlpRatio) * config.embedDim >= 1) {
     contradiction('mlpRatio', config.mlpRatio, mlpRatio, file);
   }
+  normContradictions(config, facts, file);
+}
+
+/** timm's final_norm moves behind the pooling with fc_norm. */
+function normContradictions(config: VitConfig, facts: Facts, file: string): void {
+  const { preNorm: before = false, finalNorm: after = true, fcNorm: behind = false } = config;
+  const { preNorm, finalNorm, fcNorm } = facts.config;
+  if (preNorm && preNorm.value !== before) contradiction('preNorm', before, preNorm, file);
+  if (finalNorm && finalNorm.value !== (after || behind)) contradiction('finalNorm', after, finalNorm, file);
+  if (fcNorm && (after || behind) && fcNorm.value !== behind) contradiction('fcNorm', behind, fcNorm, file);
 }
 
 function contradiction(field: string, have: unknown, fact: Fact<unknown>, file: string): never {
@@ -390,13 +418,18 @@ function sizeInBetween(
   const [rows, columns] = gridSize(config);
   const sameGrid = (size: number) =>
     String(gridSize({ ...config, imgSize: [size, size] })) === String([rows, columns]);
+  const assume = (why: string) => {
+    const value = config.imgSize.join('×');
+    assumptions.push({ field: 'imgSize', value, why: `${why}; --img-size says otherwise` });
+  };
   const other = COMMON_SIZES.find((size) => size !== config.imgSize[0] && sameGrid(size));
-  if (!other) return;
-  assumptions.push({
-    field: 'imgSize',
-    value: config.imgSize.join('×'),
-    why: `shapes tell the grid of ${rows}×${columns} patches; ${other}×${other} pixels have the same, and published models have them; --img-size says otherwise`,
-  });
+  if (other) {
+    assume(
+      `shapes tell the grid of ${rows}×${columns} patches; ${other}×${other} pixels have the same, and published models have them`,
+    );
+  } else if (!COMMON_SIZES.includes(config.imgSize[0]) && !facts.preprocessing) {
+    assume(`shapes tell ${rows * columns} patches, which are taken for a square of whole ones`);
+  }
 }
 
 /** A published model of this width, depth and patch. */

@@ -308,6 +308,13 @@ function targetConfig(source: VitConfig, facts: Facts, options: ConvertOptions):
 
 /** Every tensor must have PyTorch's shape for the architecture, and be readable: the first that has not is named. */
 function checkShapes(found: FoundModel, { config: source, unused }: Inferred, file: string): void {
+  // A bias of queries alone would else be left out: BEiT has none for its keys.
+  const [part] = found.missingKeys;
+  if (part !== undefined) {
+    throw new UserError(
+      `${file}: the tensor ${found.shownPrefix}${part} is missing (${found.naming.name} naming), and what stands beside it is there; the file is not whole, or of another kind of model (BEiT and Data2Vec have no bias of keys)`,
+    );
+  }
   const expected = new Set<string>(unused);
   for (const { name, shape } of weightSpecs(source)) {
     expected.add(name);

@@ -59,10 +59,16 @@ export function patchGrid(
     const grid = told && gridOf(told.value, patch, positions - count);
     if (grid) return { ...grid, ...slots };
   }
-  for (const { count, ...slots } of all) {
+  // Of two readings as squares the size that is wanted says which, if it is of one alone.
+  const wanted = hints.imgSize ?? hints.facts.preprocessing?.value.crop;
+  const asked = all.filter(
+    ({ count }) => wanted && isSquare(positions - count) && gridOf(wanted, patch, positions - count),
+  );
+  const readings = asked.length === 1 ? asked : all;
+  for (const { count, ...slots } of readings) {
     const grid = likelyGrid(positions - count, patch, hints, assumptions);
     if (!grid) continue;
-    if (Math.sqrt(positions - count) % 1 === 0)
+    if (isSquare(positions - count) && !(hints.imgSize && asked.length === 1))
       untoldSlots(all, { count, ...slots }, positions, hints.facts, assumptions);
     return { ...grid, ...slots };
   }
@@ -71,6 +77,8 @@ export function patchGrid(
       'give the input size it was made for as --img-size HEIGHTxWIDTH',
   );
 }
+
+const isSquare = (patches: number) => Math.sqrt(patches) % 1 === 0;
 
 /** The grid of an input size in pixels, if it has this many patches. */
 function gridOf(
@@ -110,8 +118,7 @@ function untoldSlots(
   assumptions: Assumption[],
 ): void {
   if (config.posEmbedPrefix) return;
-  const isSquare = (count: number) => Math.sqrt(positions - count) % 1 === 0;
-  const squares = slots.filter(({ count }) => count < positions && isSquare(count));
+  const squares = slots.filter(({ count }) => count < positions && isSquare(positions - count));
   const usual = taken.prefix || slots.length === 1;
   if (squares.length === 1 && usual) return;
   const side = Math.sqrt(positions - taken.count);

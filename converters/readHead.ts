@@ -121,6 +121,14 @@ function poolingOf(
     return 'token_mean';
   }
   const told = facts.pool?.value;
+  const assumePatches = () => {
+    if (found.naming.library !== 'timm' || facts.poolPrefix || registers === 0) return;
+    assume(
+      'poolPrefix',
+      'false',
+      'the mean is of the patches alone by default, of class and register tokens too where timm’s pool_include_prefix is set',
+    );
+  };
   if (told && told !== 'map' && (classToken || told !== 'token')) return told;
   if (!classToken) {
     if (numClasses > 0 && !isSettled) {
@@ -129,6 +137,7 @@ function poolingOf(
         'mean',
         'without a class token the head reads the mean of the patches in every published model; timm’s max and avgmax have the same tensors and are not computed here',
       );
+      assumePatches();
     }
     return 'mean';
   }
@@ -138,6 +147,7 @@ function poolingOf(
       'mean',
       'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise',
     );
+    assumePatches();
     return 'mean';
   }
   // transformers' and torchvision's classifiers have no other way.

@@ -46,7 +46,7 @@ export function timmFacts(config: Fields, file: string, options: TimmOptions = {
     ...architectureFacts(architecture, source),
     ...inputFact(pretrained),
     ...(args ? modelArguments(args) : {}),
-    ...(options.pool ? {} : poolFact(root, architecture)),
+    ...(options.pool ? {} : poolFact(root, args, architecture)),
     ...classCount(root),
   };
   const imgSize = fields.imgSize!.value as readonly [number, number];
@@ -207,10 +207,24 @@ function activationNamed(reader: FieldReader, name: string): NonNullable<VitConf
   );
 }
 
-/** `global_pool` beside the architecture is the saved model's own. */
-function poolFact(root: FieldReader, { pool = 'token' }: TimmFields): Record<string, Fact<unknown>> {
+/**
+ * `global_pool` beside the architecture is the saved model's own; timm reads the argument.
+ *
+ * @throws UserError if the two differ
+ */
+function poolFact(
+  root: FieldReader,
+  args: FieldReader | undefined,
+  { pool = 'token' }: TimmFields,
+): Record<string, Fact<unknown>> {
   if (!root.text('global_pool')) return {};
   const value = poolNamed(root, 'global_pool');
+  const argument = args?.text('global_pool');
+  if (args && argument && poolNamed(args, 'global_pool') !== value) {
+    throw new UserError(
+      `${root.at('global_pool')} is ${shown(root.fields.global_pool)}, and ${args.at('global_pool')} ${shown(argument)}; --pool says which`,
+    );
+  }
   return value === pool ? {} : { pool: { value, source: root.at('global_pool') } };
 }
 

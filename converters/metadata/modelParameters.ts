@@ -37,6 +37,17 @@ const numberOf = (value: unknown) =>
     ? Number(value)
     : Number.NaN;
 
+/** transformers' and timm's names, or a class of torch's; what is not computed here as it stands, for convert to refuse. */
+function activationOf(text: string): NonNullable<VitConfig['activation']> {
+  const name = text.split('.').at(-1)!.toLowerCase();
+  return (Object.hasOwn(activations, name) ? activations[name] : text) as NonNullable<
+    VitConfig['activation']
+  >;
+}
+
+/** timm's name of a pooling, likewise. */
+const poolOf = (text: string) => (text === 'avg' ? 'mean' : text) as NonNullable<VitConfig['pool']>;
+
 const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation' | 'pool']: Parameter<F> } = {
   numHeads: {
     names: ['num_heads', 'n_heads', 'heads', 'num_attention_heads', 'nhead', 'n_head'],
@@ -54,14 +65,11 @@ const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation' | 
   },
   activation: {
     names: ['hidden_act', 'act_layer', 'hidden_activation'],
-    read: (value) => {
-      if (value === 'gelu_tanh') return value;
-      return typeof value === 'string' && Object.hasOwn(activations, value) ? activations[value] : undefined;
-    },
+    read: (value) => (typeof value === 'string' && value !== '' ? activationOf(value) : undefined),
   },
   pool: {
     names: ['global_pool'],
-    read: (value) => (value === 'avg' ? 'mean' : value === 'token' || value === 'map' ? value : undefined),
+    read: (value) => (typeof value === 'string' && value !== '' ? poolOf(value) : undefined),
   },
 };
 

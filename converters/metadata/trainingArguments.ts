@@ -81,8 +81,9 @@ async function timmTrainFacts(
   };
 }
 
+/** timm's pooling under our name; one that is not computed here (max, avgmax …) as it stands, for convert to refuse. */
 function poolOf(gp: string | undefined): VitConfig['pool'] {
-  return gp === 'avg' ? 'mean' : gp === 'token' || gp === 'map' ? gp : undefined;
+  return gp === 'avg' ? 'mean' : (gp as VitConfig['pool']);
 }
 
 /** resolve_data_config: what was given, then what timm's table has for the model. */

@@ -24,6 +24,7 @@ import { checkNumbers, parseImgSize } from './main.js';
 import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
+import { catchInterrupt } from './signals.js';
 
 /** Classes of a head that is made: five times those of ImageNet-21k. */
 const MAX_CLASSES = 100_000;
@@ -98,14 +99,18 @@ export const convertCommand = defineCommand({
     const { model, numClasses } = args;
     const options = { model, imgSize, numClasses, labels, ...conversionArgs(args) };
     const opened = await openCheckpoint(args.checkpoint, options, hubMessages());
+    const interruption = catchInterrupt();
     try {
-      await writeFolder(args.outdir, (sink) =>
-        writeModel(args.quantize ? quantize(opened.source) : opened.source, sink, args),
+      await writeFolder(
+        args.outdir,
+        (sink) => writeModel(args.quantize ? quantize(opened.source) : opened.source, sink, args),
+        interruption.signal,
       );
       const { report } = opened.source;
       const file = await stat(report.source).catch(() => undefined); // on the hub there is none
       printReport(report, file?.size, args);
     } finally {
+      interruption.release();
       await opened.close();
     }
   },

@@ -4,7 +4,7 @@ import type { ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { type FileSource, fileSource } from '../node/data/fileDataset.js';
-import { listImages } from '../node/data/imageFiles.js';
+import { listImages, passedOverNote } from '../node/data/imageFiles.js';
 import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
 import { loadClassifier } from '../node/loadClassifier.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
@@ -168,7 +168,8 @@ async function filesOf(images: readonly string[]): Promise<string[]> {
       files.push(name);
       continue;
     }
-    const below = await listImages(name);
+    const { images: below, passedOver } = await listImages(name);
+    for (const note of passedOverNote(name, passedOver)) say(note);
     if (below.length === 0) throw new UserError(`${name}: no images in it`);
     for (const file of below) files.push(join(name, file));
   }

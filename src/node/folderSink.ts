@@ -4,23 +4,49 @@ import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
 import { writeSynced } from './atomicFile.js';
 import { asUserError } from './fileErrors.js';
+import { removeLeftovers } from './leftovers.js';
 import { replaceFolder } from './replaceFolder.js';
 
-/** A sink for one folder, which appears whole when `write` has done its work, or not at all. */
-export async function writeFolder(target: string, write: (sink: OutputSink) => Promise<void>): Promise<void> {
+/**
+ * A sink for one folder, which appears whole when `write` has done its work, or not at all.
+ *
+ * @param signal ends it: nothing is left
+ * @throws UserError if it cannot be written, holds other files, or the signal came
+ */
+export async function writeFolder(
+  target: string,
+  write: (sink: OutputSink) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
   const folder = resolve(target);
   await checkReplaceable(folder);
   const parent = dirname(folder);
-  const beside = join(parent, `.${basename(folder)}.partial-${process.pid}`);
+  const prefix = `.${basename(folder)}.partial-`;
+  const beside = join(parent, prefix + process.pid);
   try {
     await mkdir(parent, { recursive: true });
+    await removeLeftovers(parent, prefix);
     await rm(beside, { recursive: true, force: true });
     await mkdir(beside);
-    await write({ write: (path, chunks) => writeSynced(join(beside, path), chunks, 'wx') });
+    await write({
+      write: (path, chunks) => writeSynced(join(beside, path), untilAborted(chunks, signal), 'wx'),
+    });
+    signal?.throwIfAborted();
     await replaceFolder(beside, folder);
   } catch (error) {
     await rm(beside, { recursive: true, force: true });
+    if (signal?.aborted) throw new UserError(`${target}: interrupted; nothing was written`);
     throw asUserError(error, target);
+  }
+}
+
+async function* untilAborted(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    signal?.throwIfAborted();
+    yield chunk;
   }
 }
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { UserError } from '../errors.js';
 import { asUserError } from './fileErrors.js';
-import { isAlive } from './processes.js';
+import { removeLeftovers } from './leftovers.js';
 import { replaceFolder } from './replaceFolder.js';
 
 /**
@@ -22,7 +22,7 @@ export async function installFolder<T>(
   build: (fresh: string) => Promise<T>,
 ): Promise<T> {
   await requireReplaceable(folder, manifest, variable);
-  await removeLeftovers(folder);
+  await removeLeftovers(dirname(folder), basename(partialFolder(folder, '')));
   const fresh = partialFolder(folder, process.pid);
   try {
     await mkdir(fresh, { recursive: true });
@@ -43,13 +43,4 @@ async function requireReplaceable(folder: string, manifest: string, variable: st
   const names = await readdir(folder).catch(() => []);
   if (names.length === 0 || existsSync(manifest)) return;
   throw new UserError(`${folder}: holds other files; set ${variable} to a new folder`);
-}
-
-/** Removes what runs left behind that were killed before they could undo their work. */
-async function removeLeftovers(folder: string): Promise<void> {
-  const prefix = basename(partialFolder(folder, ''));
-  for (const name of await readdir(dirname(folder)).catch(() => [])) {
-    if (!name.startsWith(prefix) || isAlive(Number(name.slice(prefix.length)))) continue;
-    await rm(join(dirname(folder), name), { recursive: true, force: true });
-  }
 }

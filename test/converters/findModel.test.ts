@@ -7,6 +7,7 @@ import {
   type CheckpointTensor,
   parseCheckpoint,
 } from '../../converters/formats/index.js';
+import { preprocessingFor } from '../../src/image/index.js';
 
 const FOLDER = 'test/fixtures/family';
 const open = (name: string) => parseCheckpoint(bytesSource(readFileSync(`${FOLDER}/${name}`), name));
@@ -365,6 +366,107 @@ describe('architectures that look like a ViT are refused by their name', () => {
   test('norms without biases are root-mean-square norms', async () => {
     const tensors = renamed(await plain(), (name) => (/norm\d?\.bias$/.test(name) ? undefined : name));
     expect(() => convert(checkpoint(tensors), told)).toThrow(/RMSNorm/);
+  });
+});
+
+describe('what tensors do not tell apart', () => {
+  const fieldsOf = (tensors: Tensors, options = {}) =>
+    convert(checkpoint(tensors), { ...told, ...options }).assumptions.map(
+      ({ field, value }) => `${field}=${value}`,
+    );
+  const tensorsOf = async (name: string) => (await open(name)).tensors;
+
+  test.each([
+    'key',
+    'query',
+    'value',
+  ])('a bias of %s that is missing beside the others is refused (BEiT’s keys have none)', async (part) => {
+    const without = (name: string) => (name.endsWith(`attention.${part}.bias`) ? undefined : name);
+    const tensors = renamed(await tensorsOf('hf_vit.safetensors'), without);
+    expect(() => convert(checkpoint(tensors), told)).toThrow(
+      `made.pth: the tensor vit.encoder.layer.0.attention.attention.${part}.bias is missing`,
+    );
+  });
+
+  test('the mean of a model without a class token is said, of timm’s alone', async () => {
+    const tensors = await tensorsOf('timm_registers_avg.safetensors');
+    expect(fieldsOf(tensors)).toEqual(expect.arrayContaining(['pool=mean', 'poolPrefix=false']));
+    expect(fieldsOf(tensors, { pool: 'mean' }).join()).not.toMatch(/pool/);
+    expect(fieldsOf(await tensorsOf('timm_no_class_token.safetensors'))).toContain('pool=mean');
+    expect(fieldsOf(await tensorsOf('hf_siglip_classifier.safetensors')).join()).not.toMatch(/pool=/);
+  });
+
+  test('positions that are two grids, since registers may have some of them', async () => {
+    const tensors = new Map([
+      ...(await tensorsOf('timm_registers_no_embed.safetensors')),
+      tensor('reg_token', [1, 4, 16]),
+    ]);
+    expect(fieldsOf(tensors)).toContain('posEmbedPrefix=true');
+    for (const [side, prefix] of [
+      [8, true],
+      [12, false],
+    ] as const) {
+      const asked = convert(checkpoint(tensors), { ...told, imgSize: [side, side] });
+      expect(asked.report.resampled).toEqual([]);
+      expect(asked.config.posEmbedPrefix).toBe(prefix);
+      expect(asked.assumptions.map(({ field }) => field)).not.toContain('posEmbedPrefix');
+    }
+    // What images are prepared for says it as well, and is no word of whoever made the weights.
+    const preprocessing = { value: preprocessingFor('deit', [12, 12]), source: 'args' };
+    const prepared = convert(checkpoint(tensors), { ...told, facts: { config: {}, preprocessing } });
+    expect(prepared.config).toMatchObject({ posEmbedPrefix: false, imgSize: [12, 12] });
+    expect(prepared.assumptions.map(({ field }) => field)).toContain('posEmbedPrefix');
+    const config = { posEmbedPrefix: { value: false, source: 'config.json' } };
+    const [height] = convert(checkpoint(tensors), { ...told, facts: { config } }).config.imgSize;
+    expect(height).toBe(12);
+  });
+
+  test('patches that are taken for a square, unless their size is told', async () => {
+    const tensors = await plain();
+    expect(fieldsOf(tensors)).toContain('imgSize=12×12');
+    expect(fieldsOf(tensors, { imgSize: [4, 36] })).toContain('imgSize=4×36');
+    expect(fieldsOf(tensors, { imgSize: [12, 12] }).join()).not.toMatch(/imgSize/);
+  });
+
+  test.each([
+    ['preNorm', true],
+    ['finalNorm', false],
+    ['fcNorm', true],
+  ])('a fact of %s that the tensors contradict', async (field, value) => {
+    const tensors = await plain();
+    const told = (said: unknown) => ({
+      facts: {
+        config: { numHeads: { value: 2, source: '' }, [field]: { value: said, source: 'config.json' } },
+      },
+    });
+    const { config } = convert(checkpoint(tensors), { numHeads: 2 });
+    const have = { preNorm: false, finalNorm: true, fcNorm: false, ...config }[field as 'preNorm'];
+    expect(() => convert(checkpoint(tensors), told(value))).toThrow(
+      `made.pth: ${field} is ${have} by the tensors, ${value} by config.json; they belong to different models`,
+    );
+    expect(convert(checkpoint(tensors), told(have)).config).toEqual(config);
+  });
+
+  test('the final norm of timm’s final_norm stands behind the pooling with fc_norm', async () => {
+    const config = {
+      finalNorm: { value: true, source: 'config.json' },
+      fcNorm: { value: true, source: 'config.json' },
+    };
+    const { tensors } = await open('timm_avg.safetensors');
+    expect(convert(checkpoint(tensors), { ...told, facts: { config } }).config.fcNorm).toBe(true);
+  });
+
+  test.each([
+    ['pool', 'avgmax', 'mean'],
+    ['activation', 'mish', 'relu'],
+  ])('a %s that is told and not computed is refused, unless an option says another', async (field, value, other) => {
+    const facts = { config: { [field]: { value, source: 'args' } } };
+    const tensors = await plain();
+    expect(() => convert(checkpoint(tensors), { ...told, facts })).toThrow(
+      `made.pth: args is "${value}", which is not computed here; --${field} says otherwise`,
+    );
+    const { config } = convert(checkpoint(tensors), { ...told, facts, [field]: other });
+    expect(config).toMatchObject({ [field]: other });
   });
 });
 

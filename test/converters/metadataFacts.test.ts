@@ -62,7 +62,8 @@ describe("timm's train.py", () => {
     expect(await values(args)).not.toHaveProperty('pool');
     for (const pool of ['token', 'map'])
       expect(await values({ ...args, 'args.gp': pool })).toMatchObject({ pool });
-    expect(await values({ ...args, 'args.gp': 'avgmax' })).not.toHaveProperty('pool');
+    // As it stands, for convert to refuse.
+    expect(await values({ ...args, 'args.gp': 'avgmax' })).toMatchObject({ pool: 'avgmax' });
   });
 
   test('model_kwargs, over what the table has for the name', async () => {
@@ -187,6 +188,13 @@ describe('parameters that scripts keep beside the weights', () => {
   test('epsilon and activation', async () => {
     const metadata = { 'config.layer_norm_eps': 1e-3, 'config.hidden_act': 'gelu_new' };
     expect(await values(metadata)).toEqual({ layerNormEps: 1e-3, activation: 'gelu_tanh' });
+    for (const [told, activation] of [
+      ['relu', 'relu'],
+      ['gelu_tanh', 'gelu_tanh'],
+      ['torch.nn.modules.activation.GELU', 'gelu'],
+      ['mish', 'mish'], // as it stands, for convert to refuse
+    ])
+      expect(await values({ 'hyper_parameters.act_layer': told! })).toEqual({ activation });
   });
 
   test.each<[string, CheckpointMetadata]>([

@@ -17,6 +17,9 @@ export const IMAGE_ENDINGS = [
   '.webp',
 ] as const;
 
+/** Endings of other images: what torchvision's ImageFolder passes over is passed over here too, and said. */
+const OTHER_IMAGES = /\.(gif|apng|avif|heic|heif|jp2|j2k|jxl|jfif|jpe|dib|tga|ico|svg|pbm|pfm|psd|dng)$/i;
+
 /** Whether a file's name ends as an image's. */
 export function isImageName(name: string): boolean {
   const lower = name.toLowerCase();
@@ -61,15 +64,34 @@ export async function listFolder(folder: string): Promise<FolderContents> {
 }
 
 /**
- * Paths of the images below a folder, with forward slashes, in code-point order. Links are followed, as torchvision
+ * The images below a folder, with forward slashes, in code-point order. Links are followed, as torchvision
  * follows them; a link that leads nowhere and is named as an image is listed, so that reading it names it.
  *
  * @throws UserError if a folder cannot be read, or a link leads to a folder that it lies in
  */
-export async function listImages(folder: string): Promise<string[]> {
-  const found: string[] = [];
+export async function listImages(folder: string): Promise<ListedImages> {
+  const found = { images: [] as string[], passedOver: [] as string[] };
   await walk(folder, '', await realpathOf(folder), new Set(), found);
-  return found.sort(compareCodePoints);
+  found.images.sort(compareCodePoints);
+  found.passedOver.sort(compareCodePoints);
+  return found;
+}
+
+/** Paths below a folder, in code-point order. */
+export interface ListedImages {
+  readonly images: readonly string[];
+  /** Files whose names end as images' that are passed over, as torchvision's ImageFolder does. */
+  readonly passedOver: readonly string[];
+}
+
+/** Says that images are passed over: a line, or none. */
+export function passedOverNote(folder: string, files: readonly string[]): string[] {
+  const [first, ...others] = files;
+  if (first === undefined) return [];
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  return [
+    `left out: ${join(folder, first)}${more}, which ImageFolder passes over as well (it takes ${IMAGE_ENDINGS.join(', ')})`,
+  ];
 }
 
 async function walk(
@@ -77,7 +99,7 @@ async function walk(
   below: string,
   real: string,
   around: ReadonlySet<string>,
-  found: string[],
+  found: { readonly images: string[]; readonly passedOver: string[] },
 ): Promise<void> {
   const folder = join(root, below);
   if (around.has(real)) throw new UserError(`${folder}: a link to a folder that it lies in; remove it`);
@@ -88,7 +110,8 @@ async function walk(
     if ((await kindOf(folder, entry)) === 'folder') {
       const target = entry.isSymbolicLink() ? await realpathOf(join(root, path)) : join(real, entry.name);
       await walk(root, path, target, inside, found);
-    } else if (isImageName(entry.name)) found.push(path);
+    } else if (isImageName(entry.name)) found.images.push(path);
+    else if (OTHER_IMAGES.test(entry.name)) found.passedOver.push(path);
   }
 }
 

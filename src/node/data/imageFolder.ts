@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { type Classes, classIndexReader, matchClasses } from '../../evaluate/classIndices.js';
 import { type FileDataset, fileDataset } from './fileDataset.js';
-import { IMAGE_ENDINGS, listFolder, listImages } from './imageFiles.js';
+import { IMAGE_ENDINGS, listFolder, listImages, passedOverNote } from './imageFiles.js';
 import { readLabelsFile } from './labelsFile.js';
 
 /** A folder of labelled images, as a model's classes are found in it. */
@@ -33,6 +33,8 @@ interface ClassFolders {
   readonly folders: readonly ClassFolder[];
   /** Names of images beside the class folders. */
   readonly images: readonly string[];
+  /** Paths in class folders of files that are images and passed over. */
+  readonly passedOver: readonly string[];
   /** Names of links that lead nowhere. */
   readonly brokenLinks: readonly string[];
 }
@@ -58,8 +60,13 @@ async function listClassFolders(root: string, flat = NO_CLASSES): Promise<ClassF
   const { folders, images, brokenLinks } = await listFolder(root);
   if (folders.length === 0) throw new UserError(`${root}: ${images.length > 0 ? flat : NO_CLASSES}`);
   const listed: ClassFolder[] = [];
-  for (const name of folders) listed.push({ name, files: await listImages(join(root, name)) });
-  return { folders: listed, images, brokenLinks };
+  const passedOver: string[] = [];
+  for (const name of folders) {
+    const inside = await listImages(join(root, name));
+    listed.push({ name, files: inside.images });
+    passedOver.push(...inside.passedOver.map((file) => `${name}/${file}`));
+  }
+  return { folders: listed, images, brokenLinks, passedOver };
 }
 
 /** @param labels class index of each folder; its place by default */
@@ -117,7 +124,7 @@ export async function openImageFolder(
   const classNames = model.labels ?? Array.from({ length: model.numClasses }, (_, i) => String(i));
   if (labelsFile !== undefined) return openFlatFolder(root, model, labelsFile, classNames);
   const flat = 'images in a flat folder need a file with their classes: --labels FILE';
-  const { folders, images, brokenLinks } = await listClassFolders(root, flat);
+  const { folders, images, brokenLinks, passedOver } = await listClassFolders(root, flat);
   const classOf = classIndexReader(model);
   // Where the order is the class, an empty folder has its place in it.
   const isClass = ({ name, files }: ClassFolder) =>
@@ -136,6 +143,7 @@ export async function openImageFolder(
       ...(images.length > 0
         ? [`left out: ${join(root, images[0]!)}${more(images)}, beside the class folders`]
         : []),
+      ...passedOverNote(root, passedOver),
     ],
   };
 }
@@ -157,7 +165,7 @@ async function openFlatFolder(
   classNames: readonly string[],
 ): Promise<ImageFolder> {
   await requireFolder(root);
-  const all = await listImages(root);
+  const { images: all, passedOver } = await listImages(root);
   if (all.length === 0) {
     throw new UserError(`${root}: no images in it (looked for ${IMAGE_ENDINGS.join(', ')})`);
   }
@@ -173,9 +181,11 @@ async function openFlatFolder(
       classNames,
     ),
     matched: `labelled by ${labelsFile} (${form})`,
-    notes:
-      others.length > 0
+    notes: [
+      ...(others.length > 0
         ? [`left out: ${join(root, others[0]!)}${more(others)}, which ${labelsFile} does not name`]
-        : [],
+        : []),
+      ...passedOverNote(root, passedOver),
+    ],
   };
 }

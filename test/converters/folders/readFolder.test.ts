@@ -344,6 +344,18 @@ describe('config.json of timm', () => {
     await expect(readFolder(changed('timm', 'config.json', fields))).rejects.toThrow(message);
   });
 
+  test('two poolings that differ: refused, unless the caller says which', async () => {
+    const args = { num_classes: 3, embed_dim: 16, depth: 2, num_heads: 4, img_size: 16, patch_size: 4 };
+    const pooled = (argument: string) =>
+      changed('timm', 'config.json', { global_pool: 'avg', model_args: { ...args, global_pool: argument } });
+    await expect(readFolder(pooled('token'))).rejects.toThrow(
+      /^config\.json: global_pool is "avg", and config\.json: model_args: global_pool "token"; --pool says which$/,
+    );
+    const { facts } = await readFolder(pooled('avg'));
+    expect(facts.config.pool?.value).toBe('mean');
+    await expect(readFolder(pooled('token'), { pool: 'mean' })).resolves.toBeDefined();
+  });
+
   test('no pooling: refused with a head, unless the caller says what it reads; said of a backbone', async () => {
     const unpooled = (more: object) => {
       const args = { num_classes: 3, embed_dim: 16, depth: 2, num_heads: 4, img_size: 16, patch_size: 4 };

@@ -29,6 +29,32 @@ function folder(...files: string[]): string {
 const pets = { numClasses: 3, labels: ['cat', 'dog', 'Zebra'] };
 const imagenet = { numClasses: 1000, labels: imagenetLabels };
 
+describe('images that ImageFolder passes over', () => {
+  test('are said, and are none of the images', async () => {
+    const path = folder(
+      'cat/a.png',
+      'cat/deep/b.GIF',
+      'dog/c.avif',
+      'dog/d.jpg',
+      'dog/.e.gif',
+      'dog/notes.txt',
+    );
+    const { files, notes } = await openImageFolder(path, pets);
+    expect(files).toEqual(['cat/a.png', 'dog/d.jpg']);
+    expect(notes).toEqual([
+      expect.stringMatching(/^left out: .*cat.deep.b\.GIF and 1 more, which ImageFolder passes over as well/),
+    ]);
+  });
+
+  test('of a labels file too', async () => {
+    const path = folder('a.png', 'b.gif');
+    const labelsFile = join(folder(), 'labels.txt');
+    writeFileSync(labelsFile, 'a.png cat\n');
+    const { notes } = await openImageFolder(path, pets, { labelsFile });
+    expect(notes).toEqual([expect.stringMatching(/^left out: .*b\.gif, which ImageFolder passes over/)]);
+  });
+});
+
 describe('class folders', () => {
   test('are listed without what systems and archives leave beside and in them', async () => {
     const path = folder(

@@ -16,7 +16,7 @@ import type { PreprocessingOptions } from '../src/image/fromOptions.js';
 import type { Preprocessing } from '../src/image/types.js';
 import { Random } from '../src/random.js';
 import { sizeOf } from '../src/shape.js';
-import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
+import { type Inferred, inferArchitecture, inputName } from './architecture.js';
 import { checkConvertOptions } from './checkConvertOptions.js';
 import { choosePreprocessing } from './choosePreprocessing.js';
 import type { Assumption, Facts, Library } from './facts.js';
@@ -28,6 +28,7 @@ import {
   nameInCheckpoint,
 } from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
+import { torchShapeOf } from './foundShapes.js';
 import { type ModelTables, ownTables } from './modelTables.js';
 import { dinov2Registers } from './namings/selfSupervised.js';
 import { resamplePosEmbed, resampleText } from './resamplePosEmbed.js';

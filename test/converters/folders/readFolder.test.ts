@@ -60,7 +60,7 @@ function example(side: number): tf.Tensor4D {
   return tf.tensor4d(values, [1, side, side, 3]);
 }
 
-function picture() {
+function makeImage() {
   const [width, height] = [23, 17];
   const data = new Uint8Array(width * height * 3);
   for (let i = 0; i < data.length; i++) {
@@ -100,7 +100,7 @@ describe('pixels of the image processor', () => {
   test.each(withPixels)('%s', async (name) => {
     const { preprocessing, assumptions } = await open(folder(name));
     expect(assumptions.filter(({ field }) => field === 'preprocessing')).toEqual([]);
-    const pixels = preprocess(picture(), preprocessing);
+    const pixels = preprocess(makeImage(), preprocessing);
     const [height, width] = preprocessing.crop;
     const planes = Float32Array.from(expected[name]!.pixels!);
     const interleaved = pixels.map((_, i) => planes[(i % 3) * height * width + Math.floor(i / 3)]!);

@@ -3,10 +3,10 @@
  * the same weights on the same batch; the losses of the first step are compared.
  *
  *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny] [--rounds 15]
- *       [--backends engine,wasm,tensorflow] [--threads 1,2] [--device cuda] [--batch 64]
+ *       [--backends engine,webgpu-engine,wasm,webgpu,tensorflow] [--threads 1,2] [--device cuda] [--batch 64]
  *
- * PYTHON has torch and safetensors. `engine`: the training engine on WASM, which `deit train` uses there; `wasm`: tfjs'
- * gradients on WASM, one thread. --threads: the engine's and PyTorch's; --device: PyTorch's. Processor time is that of all
+ * PYTHON has torch and safetensors. `engine`, `webgpu-engine`: the training engines on WASM and on WebGPU, which
+ * `deit train` uses there; `wasm`, `webgpu`: tfjs' gradients, on one thread or operation by operation. --threads: the engine's and PyTorch's; --device: PyTorch's. Processor time is that of all
  * threads: it tells more than the clock where other processes take part of the machine.
  */
 import { spawn } from 'node:child_process';
@@ -83,9 +83,9 @@ async function freshStudent(shape) {
   return { model, student };
 }
 
-/** Steps on the training engine: each call is one step and gives its loss. */
-async function onEngine(threads, { shape, batch }, given) {
-  await deit.useBackend('wasm');
+/** Steps on a backend's training engine: each call is one step and gives its loss. */
+async function onEngine(backend, threads, { shape, batch }, given) {
+  await deit.useBackend(backend);
   const { model, student } = await freshStudent(shape);
   /** What a step reads of a configuration. @type {any} */
   const config = { optimizer: OPTIMIZER, distillation: DISTILLATION, accumulate: 1, emaDecay: null };
@@ -93,23 +93,30 @@ async function onEngine(threads, { shape, batch }, given) {
   /** @type {any} */
   const setup = { config, student, imgSize: shape.imgSize };
   const steps = new EngineSteps(setup, engine);
+  const use = async () => {
+    if (tf.getBackend() !== backend) await tf.setBackend(backend);
+  };
   const logits = tf.tensor2d(given.teacher, [batch, shape.numClasses]);
   /** @type {any} */
   const inputs = {
     pixels: given.pixels,
     targets: given.targets,
     count: batch,
-    teacher: { predict: () => logits },
+    // A clone: the caller disposes of what it gets.
+    teacher: { predict: () => tf.clone(logits) },
     dropPathSeed: () => 1,
   };
   let count = 0;
   return {
     name: `deit-tfjs, ${engine.description}`,
     async step() {
+      await use();
       const start = performance.now();
       const begun = processorClock();
       const { loss } = await steps.add(inputs);
       await steps.update({ count: ++count, learningRate: LR });
+      // A GPU goes on when the call is over: a step ends when it has ended.
+      if (backend === 'webgpu') await deit.tf.backend().queue.onSubmittedWorkDone();
       return { loss, ms: performance.now() - start, processor: processorClock() - begun };
     },
     async close() {
@@ -211,10 +218,11 @@ async function measure(name, { python, device, backends, threads, rounds, batch 
   const given = makeBatch(model.shape, model.batch);
   const contenders = [];
   for (const backend of backends) {
-    const counts = backend === 'engine' ? threads : [undefined];
-    for (const count of counts) {
-      contenders.push(await (count ? onEngine(count, model, given) : byTfjs(backend, model, given)));
-    }
+    if (backend === 'engine') {
+      for (const count of threads) contenders.push(await onEngine('wasm', count, model, given));
+    } else if (backend === 'webgpu-engine')
+      contenders.push(await onEngine('webgpu', undefined, model, given));
+    else contenders.push(await byTfjs(backend, model, given));
   }
   for (const count of threads) contenders.push(await pytorch({ python, device }, count, model, given));
   const times = contenders.map(() => []);

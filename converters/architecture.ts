@@ -9,6 +9,7 @@ import {
   type VitConfig,
 } from '../src/families/vit/config.js';
 import type { ArchitectureHints } from './architectureHints.js';
+import { aroundModel } from './aroundModel.js';
 import { likelyHeads } from './conventions.js';
 import type { Assumption, Fact, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
@@ -63,12 +64,12 @@ function configOfTensors(
   const { patch, ...patches } = readPatches(found, file);
   const { hasLayerScale, ...blocks } = readBlocks(found, patches.embedDim, file);
   const tokens = readTokens(found);
-  const { library } = found.naming;
-  const positions = countPositions(found, file);
-  const grid = patchGrid(positions, { ...tokens, library }, patch, told, file, assumptions);
+  const layout = { ...tokens, library: found.naming.library };
+  const grid = patchGrid(countPositions(found, file), layout, patch, told, file, assumptions);
   refuseRmsNorms(found, file);
   const shape = { ...patches, depth: blocks.depth };
   const head = readHead(found, told, { ...patches, ...tokens }, file, assumptions, unused);
+  assumptions.push(...aroundModel(found, patches.inChans));
   return {
     name: 'vit',
     imgSize: [grid.rows * patch[0], grid.columns * patch[1]],
@@ -316,12 +317,12 @@ function activationOf(
     if (naming.library !== 'timm' && naming.library !== 'facebook') return undefined;
     if (told && told.value !== 'silu') {
       throw new UserError(
-        `${file}: the MLPs are gated, and ${told.source} says ${told.value}; of gates silu (SwiGLU) alone is computed here`,
+        `${file}: the MLPs are gated, and ${told.source} says ${told.value}; the gate that is computed here is silu`,
       );
     }
     if (!told) {
       const why =
-        'the MLPs are gated, as in DINOv2’s giant; a gate of another activation (GEGLU: timm’s SwiGLUPacked without act_layer) has the same tensors and is not computed here';
+        'the MLPs are gated as DINOv2’s; another gate (GEGLU: timm’s SwiGLUPacked without act_layer) has the same tensors and is not computed here';
       assumptions.push({ field: 'activation', value: 'silu', why });
     }
     return undefined;

@@ -34,12 +34,13 @@ function slotsOf(
 ): Slots[] {
   const told = facts.config.posEmbedPrefix;
   const usual = { count: special, prefix: special > 0, registers: false };
-  if (ONE_LAYOUT.has(library)) return [usual];
-  return [
-    usual,
+  const others = [
     ...(registers > 0 ? [{ count: special + registers, prefix: true, registers: true }] : []),
     ...(special > 0 ? [{ count: 0, prefix: false, registers: false }] : []),
-  ].filter(({ prefix }) => told === undefined || prefix === told.value || special === 0);
+  ];
+  return [usual, ...(ONE_LAYOUT.has(library) ? [] : others)].filter(
+    ({ prefix }) => told === undefined || prefix === told.value || special === 0,
+  );
 }
 
 /** The grid that position embeddings were made for: with or without slots for the prefix tokens. */
@@ -61,8 +62,8 @@ export function patchGrid(
   for (const { count, ...slots } of all) {
     const grid = likelyGrid(positions - count, patch, hints, assumptions);
     if (!grid) continue;
-    if (grid.rows === grid.columns)
-      assumptions.push(...untoldSlots(all, { count, ...slots }, positions, hints.facts));
+    if (Math.sqrt(positions - count) % 1 === 0)
+      untoldSlots(all, { count, ...slots }, positions, hints.facts, assumptions);
     return { ...grid, ...slots };
   }
   throw new UserError(
@@ -100,24 +101,26 @@ function likelyGrid(
   return asked;
 }
 
-/**
- * Whether prefix tokens have positions is told by what makes a square grid. Where more than one does, or one that is not
- * the usual, it is said.
- */
+/** Whether prefix tokens have positions is told by what makes a square grid; where more than one does, or not the usual, it is said. */
 function untoldSlots(
-  all: readonly Slots[],
+  slots: readonly Slots[],
   taken: Slots,
   positions: number,
   { config }: Facts,
-): Assumption[] {
-  if (config.posEmbedPrefix) return [];
-  const isSquare = ({ count }: Slots) => count < positions && Math.sqrt(positions - count) % 1 === 0;
-  const isUsual = taken.prefix || all.length === 1;
-  if (all.filter(isSquare).length === 1 && isUsual) return [];
+  assumptions: Assumption[],
+): void {
+  if (config.posEmbedPrefix) return;
+  const isSquare = (count: number) => Math.sqrt(positions - count) % 1 === 0;
+  const squares = slots.filter(({ count }) => count < positions && isSquare(count));
+  const usual = taken.prefix || slots.length === 1;
+  if (squares.length === 1 && usual) return;
   const side = Math.sqrt(positions - taken.count);
-  const others = all
+  const others = slots
     .filter(({ count }) => count !== taken.count && positions > count)
     .map(({ count }) => `${positions - count} patches and ${count} prefix token(s)`);
-  const why = `${positions} positions are taken for ${side}×${side} patches and ${taken.count} prefix token(s); they could be of ${others.join(', ')}: --img-size says which`;
-  return [{ field: 'posEmbedPrefix', value: String(taken.prefix), why }];
+  assumptions.push({
+    field: 'posEmbedPrefix',
+    value: String(taken.prefix),
+    why: `${positions} positions are taken for ${side}×${side} patches and ${taken.count} prefix token(s), not for ${others.join(', ')}; --img-size says which`,
+  });
 }

@@ -1,7 +1,7 @@
 import { UserError } from '../src/errors.js';
 import type { VitConfig } from '../src/families/vit/config.js';
 import type { ArchitectureHints } from './architectureHints.js';
-import { aroundModel, checkAroundWhole, someNames } from './aroundModel.js';
+import { checkAroundWhole, someNames } from './aroundModel.js';
 import type { Assumption, Facts } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
 import { torchShapeOf } from './foundShapes.js';
@@ -15,7 +15,6 @@ interface HeadParts {
 
 /** What the head is read beside. */
 interface Body {
-  readonly inChans: number;
   readonly embedDim: number;
   readonly registers: number;
   readonly classToken: boolean;
@@ -42,8 +41,7 @@ export function readHead(
   };
   const headShape = headShapeOf(found, file);
   const numClasses = headShape?.[0] ?? 0;
-  checkWay(found, body, hints, file);
-  assumptions.push(...aroundModel(found, body.inChans));
+  checkWay(found, body.embedDim, hints, file);
   const preLogits = preLogitsOf(found, hints, numClasses, file, drop);
   if (isTowerClassifier(found)) {
     if (found.weights.has('attn_pool.latent')) drop('attn_pool');
@@ -110,26 +108,26 @@ function poolingOf(
     }
     return 'map';
   }
-  const told = facts.pool?.value;
-  // transformers', torchvision's and DINOv2's classifiers have no other way.
-  const hasOneWay = ['huggingface', 'torchvision', 'dinov2'].includes(found.naming.library);
+  // Their classifiers have no other way.
+  const isSettled = ['huggingface', 'torchvision', 'dinov2'].includes(found.naming.library);
   if (width === 2 * embedDim && classToken) {
-    if (told !== 'token_mean' && !hasOneWay) {
+    if (facts.pool?.value !== 'token_mean' && !isSettled) {
       assume(
         'pool',
         'token_mean',
-        'the head is twice as wide as a token: it reads the class token and beside it the mean of the patches, as DINOv2’s; other code puts other features there',
+        'the head is two tokens wide: it reads the class token and the mean of the patches, as DINOv2’s; other code reads others',
       );
     }
     return 'token_mean';
   }
+  const told = facts.pool?.value;
   if (told && told !== 'map' && (classToken || told !== 'token')) return told;
   if (!classToken) {
-    if (numClasses > 0 && !hasOneWay) {
+    if (numClasses > 0 && !isSettled) {
       assume(
         'pool',
         'mean',
-        'without a class token the head reads the mean of the patches in every published model; timm’s max and avgmax have the same tensors and are not computed here',
+        'the head reads the mean of the patches where there is no class token; timm’s max and avgmax have the same tensors and are not computed here',
       );
     }
     return 'mean';
@@ -142,6 +140,8 @@ function poolingOf(
     );
     return 'mean';
   }
+  // transformers' and torchvision's classifiers have no other way.
+  const hasOneWay = ['huggingface', 'torchvision'].includes(found.naming.library);
   if (!distilled && numClasses > 0 && !hasOneWay) {
     assume(
       'pool',
@@ -185,21 +185,15 @@ function toldPooler({ config, name }: Facts): boolean | undefined {
 }
 
 /** Beside a body may lie layers that stand between its features and the logits: they are not left out silently. */
-function checkWay(
-  found: FoundModel,
-  { embedDim, inChans }: Body,
-  hints: ArchitectureHints,
-  file: string,
-): void {
+function checkWay(found: FoundModel, embedDim: number, hints: ArchitectureHints, file: string): void {
   const { besideBody, weights, naming, headInBody } = found;
   if (hints.headless) return;
-  const head = torchShapeOf(found, 'head.kernel');
   if (headInBody) {
-    const outputs = new Set([embedDim, 2 * embedDim, ...(head ?? [])]);
-    checkAroundWhole(found, { inChans, outputs }, file);
+    checkAroundWhole(found, channelsOf(found, embedDim), file);
     return;
   }
   if (weights.has('attn_pool.latent')) return;
+  const head = torchShapeOf(found, 'head.kernel');
   const widths = new Set([embedDim, 2 * embedDim, ...(head ?? [])]);
   const onTheWay = besideBody.filter(
     ({ shape: [first, ...rest] }) => first !== undefined && (rest.length > 0 || widths.has(first)),
@@ -212,4 +206,11 @@ function checkWay(
     `${file}: the ${naming.name} model has ${what} ${someNames(onTheWay)}, which may lie on the way to the logits; ` +
       'give --num-classes 0 to take the model without them',
   );
+}
+
+/** What a model takes and gives. */
+function channelsOf(found: FoundModel, embedDim: number): { inChans: number; outputs: Set<number> } {
+  const [, inChans = 3] = torchShapeOf(found, 'patch_embed.kernel') ?? [];
+  const head = torchShapeOf(found, 'head.kernel') ?? [];
+  return { inChans, outputs: new Set([embedDim, 2 * embedDim, ...head]) };
 }

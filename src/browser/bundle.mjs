@@ -80,7 +80,8 @@ const ON_DEMAND = new RegExp(
     '@noble/|/browser/hub/|/src/hub/',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
-    '/engines/webgpu/|/webgpu(Runtime|Device)\\.js$|/wasm/generated/.*Shared|/engines/wasm/generated/',
+    '/engines/webgpu/|/webgpu(Runtime|Device|Training|Tensors)\\.js$|/engines/wasm/training/|/train/vitEngine\\.js$',
+    '/wasm/generated/.*Shared|/engines/wasm/generated/',
   ].join('|'),
 );
 

@@ -19,7 +19,7 @@ export async function writeFolder(target: string, write: (sink: OutputSink) => P
     await write({ write: (path, chunks) => writeSynced(join(beside, path), chunks, 'wx') });
     await replaceFolder(beside, folder);
   } catch (error) {
-    await rm(beside, { recursive: true, force: true });
+    await rm(beside, { recursive: true, force: true }).catch(() => {}); // the first error tells more
     throw asUserError(error, target);
   }
 }

@@ -334,12 +334,12 @@ function activationOf(
     if (naming.library !== 'timm' && naming.library !== 'facebook') return undefined;
     if (told && told.value !== 'silu') {
       throw new UserError(
-        `${file}: the MLPs are gated, and ${told.source} says ${told.value}; of gates silu (SwiGLU) alone is computed here`,
+        `${file}: the MLPs are gated, and ${told.source} says ${told.value}; the gate that is computed here is silu`,
       );
     }
     if (!told) {
       const why =
-        'the MLPs are gated, as in DINOv2’s giant; a gate of another activation (GEGLU: timm’s SwiGLUPacked without act_layer) has the same tensors and is not computed here';
+        'the MLPs are gated as DINOv2’s; another gate (GEGLU: timm’s SwiGLUPacked without act_layer) has the same tensors and is not computed here';
       assumptions.push({ field: 'activation', value: 'silu', why });
     }
     return undefined;

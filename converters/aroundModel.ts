@@ -28,8 +28,8 @@ export function checkAroundWhole(
   );
   if (around.length === 0) return;
   throw new UserError(
-    `${file}: beside a whole ${found.naming.name} model (${JSON.stringify(found.shownPrefix)}, with its head) lie ` +
-      `${someNames(around)}, which fit its outputs or its input, so that it may be a part of another model; ` +
+    `${file}: beside the ${found.naming.name} model ${JSON.stringify(found.shownPrefix)} and its head lie ` +
+      `${someNames(around)}, which fit its outputs or its input: it may be a part of another model; ` +
       `--root ${found.shownPrefix.replace(/[./]$/, '')} takes it by itself`,
   );
 }
@@ -37,32 +37,17 @@ export function checkAroundWhole(
 /** What optimisers keep of each weight, in its shape. */
 const OPTIMIZER_STATE = /(^|\.)(\w*exp_avg\w*|exp_inf|momentum_buffer|square_avg|acc_delta|grad_avg|z)$/;
 
-/** Statistics of a wrapper's own normalisation, and a factor behind the head, are not a part of the model: they are said. */
+/** Statistics of a wrapper's own normalisation, and a factor behind the head, are no part of the model: they are said. */
 export function aroundModel({ besideBody }: FoundModel, inChans: number): Assumption[] {
-  const statistics = besideBody.filter(
-    ({ name, shape }) => /(^|[._])(mean|std|var|variance)$/.test(name) && sizeOf(shape) === inChans,
-  );
-  const factors = besideBody.filter(
-    ({ name, shape }) => /(^|[._])(temperature|temp|logit_bias)$/.test(name) && sizeOf(shape) === 1,
-  );
-  return [
-    ...(statistics.length === 0
-      ? []
-      : [
-          {
-            field: 'normalization',
-            value: 'none in the model',
-            why: `${someNames(statistics)} beside it may be a wrapper’s own normalisation of images: it is not read; --mean and --std say it`,
-          },
-        ]),
-    ...(factors.length === 0
-      ? []
-      : [
-          {
-            field: 'temperature',
-            value: '1',
-            why: `${someNames(factors)} beside the model is not read: logits are the model’s own`,
-          },
-        ]),
-  ];
+  const namesOf = (pattern: RegExp, size: number) =>
+    someNames(besideBody.filter(({ name, shape }) => pattern.test(name) && sizeOf(shape) === size));
+  const said: Assumption[] = [];
+  const statistics = namesOf(/(^|[._])(mean|std|var|variance)$/, inChans);
+  if (statistics) {
+    const why = `${statistics} beside it may normalise images and is not read; --mean and --std say it`;
+    said.push({ field: 'normalization', value: 'none in the model', why });
+  }
+  const factor = namesOf(/(^|[._])(temperature|temp|logit_bias)$/, 1);
+  if (factor) said.push({ field: 'temperature', value: '1', why: `${factor} beside the model is not read` });
+  return said;
 }

@@ -279,7 +279,7 @@ function otherCount(
   if (!told || told.value === have || have === 0 || numClasses !== undefined) return [];
   // Of names it is said already.
   if (labels?.value.length === told.value) return [];
-  const why = `the head has ${have} outputs, ${told.source} says ${told.value}; the file beside the weights may be another model’s`;
+  const why = `the head has ${have} outputs, ${told.source} says ${told.value}`;
   return [{ field: 'numClasses', value: String(have), why }];
 }
 
@@ -287,7 +287,7 @@ function otherCount(
 const ONE_CLASS: Assumption = {
   field: 'probabilities',
   value: 'softmax',
-  why: 'the model has one output, whose softmax is always 1: read its logit as it is (regression), or by a sigmoid (yes or no)',
+  why: 'the softmax of one output is always 1: read the logit as it is, or by a sigmoid',
 };
 
 /** The model at the size that is wanted, else that of the images that it is given (DINOv2's are not its embeddings'). */
@@ -332,7 +332,7 @@ function checkShapes(found: FoundModel, { config: source, unused }: Inferred, fi
         throw new UserError(`${file}: the tensor ${tensor.name} is needed, but ${tensor.unreadable}`);
       if (/^(u?int\d+|bool)$/.test(tensor.dtype)) {
         throw new UserError(
-          `${file}: ${tensor.name} has whole numbers (${tensor.dtype}), a quantiser’s codes without what they mean; save the model in floating point`,
+          `${file}: ${tensor.name} has whole numbers (${tensor.dtype}), a quantiser’s codes; save the model in floating point`,
         );
       }
     }

@@ -128,6 +128,6 @@ function untoldSlots(
   assumptions.push({
     field: 'posEmbedPrefix',
     value: String(taken.prefix),
-    why: `${positions} positions are taken for ${side}×${side} patches and ${taken.count} prefix token(s); they could be of ${others.join(', ')}: --img-size says which`,
+    why: `${positions} positions are taken for ${side}×${side} patches and ${taken.count} prefix token(s), not for ${others.join(', ')}; --img-size says which`,
   });
 }

@@ -115,7 +115,7 @@ function poolingOf(
       assume(
         'pool',
         'token_mean',
-        'the head is twice as wide as a token: it reads the class token and beside it the mean of the patches, as DINOv2’s; other code puts other features there',
+        'the head is two tokens wide: it reads the class token and the mean of the patches, as DINOv2’s; other code reads others',
       );
     }
     return 'token_mean';
@@ -135,7 +135,7 @@ function poolingOf(
       assume(
         'pool',
         'mean',
-        'without a class token the head reads the mean of the patches in every published model; timm’s max and avgmax have the same tensors and are not computed here',
+        'the head reads the mean of the patches where there is no class token; timm’s max and avgmax have the same tensors and are not computed here',
       );
       assumePatches();
     }

@@ -182,7 +182,7 @@ function severalLabels({ fields, at }: FieldReader): Assumption[] {
   // Of one output convert says it itself.
   const single = labelsOfId2label(fields.id2label, at('id2label'))?.length === 1;
   if (fields.problem_type === 'regression' && !single) {
-    const why = `${at('problem_type')} is regression: its outputs are numbers and no classes, so read the logits as they are`;
+    const why = `${at('problem_type')} is regression: its outputs are numbers, no classes: read the logits`;
     return [{ field: 'probabilities', value: 'softmax', why }];
   }
   if (fields.problem_type !== 'multi_label_classification') return [];

@@ -57,7 +57,7 @@ export async function readFolder(files: FolderFiles, options: ReadFolderOptions 
 async function adapterBeside(files: FolderFiles): Promise<Assumption[]> {
   const adapter = (await files.list()).find((name) => /^adapter_(config\.json|model\.\w+)$/.test(name));
   if (adapter === undefined || files.chosen !== undefined) return [];
-  const why = `${adapter} beside the weights is of a change to a model (PEFT), which is not applied here; merge it, and save the whole`;
+  const why = `${adapter} beside the weights is a change to a model (PEFT) and is not applied; merge it, and save the whole`;
   return [{ field: 'adapter', value: 'none', why }];
 }
 

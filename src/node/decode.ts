@@ -11,6 +11,7 @@ import {
   SIGNATURE_BYTES,
 } from '../image/imageFormat.js';
 import type { RgbImage } from '../image/types.js';
+import { shorten } from '../text.js';
 import { withDeadline } from './deadline.js';
 
 import { inflate } from './inflate.js';
@@ -130,7 +131,12 @@ async function readHead(path: string): Promise<Uint8Array> {
 
 /** Opening a pipe or a device would wait for a writer, or read without end. */
 async function regularFile(path: string): Promise<{ size: number }> {
-  const found = await stat(path);
+  const found = await stat(path).catch((error) => {
+    if (error.code !== 'ENAMETOOLONG') throw error;
+    throw new UserError(
+      `${shorten(path)}: longer than a path can be; an image’s bytes as base64 stand behind data:image/png;base64, or are given as bytes`,
+    );
+  });
   if (found.isDirectory()) throw new UserError(`${path}: is a folder, expected an image`);
   if (!found.isFile()) throw new UserError(`${path}: is not a regular file, expected an image`);
   return found;

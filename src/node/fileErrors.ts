@@ -9,6 +9,9 @@ const REASONS: Record<string, string> = {
   ENOENT: 'no folder can be made there; choose another output folder',
   EEXIST: 'a part of its path is a file and not a folder; choose another output folder',
   EROFS: 'the disk is read-only; choose another output folder',
+  EFBIG: 'the file is larger than its disk or a limit (ulimit -f) lets one be; choose another output folder',
+  ENAMETOOLONG: 'the name is longer than its disk lets one be; choose a shorter one',
+  ELOOP: 'its links lead round in a circle; choose another output folder',
 };
 
 /** A failure to write as a UserError that names what was written, where the cause is the user's to mend. */

@@ -34,7 +34,7 @@ export async function writeFolder(
     signal?.throwIfAborted();
     await replaceFolder(beside, folder);
   } catch (error) {
-    await rm(beside, { recursive: true, force: true });
+    await rm(beside, { recursive: true, force: true }).catch(() => {}); // the first error tells more
     if (signal?.aborted) throw new UserError(`${target}: interrupted; nothing was written`);
     throw asUserError(error, target);
   }

@@ -163,7 +163,7 @@ describe('around a model with its own head', () => {
     const whole = await inside(body, ...extra);
     const root = body.slice(0, -1);
     expect(() => convert(whole, told)).toThrow(
-      `lie ${extra[0]![0]}, which fit its outputs or its input, so that it may be a part of another model; --root ${root} `,
+      `lie ${extra[0]![0]}, which fit its outputs or its input: it may be a part of another model; --root ${root} `,
     );
     expect(convert(whole, { ...told, root }).config.numClasses).toBe(5);
   });

@@ -8,6 +8,7 @@ import sharp from 'sharp';
 import { UserError } from '../../src/errors.js';
 import { crc32 } from '../../src/image/formats/crc32.js';
 import { decodeImage, MAX_FILE_BYTES, MAX_PIXELS } from '../../src/node/decode.js';
+import { shorten } from '../../src/text.js';
 import { fixture, sha256 } from '../image/images.js';
 
 interface PillowReads {
@@ -137,6 +138,10 @@ test('an image over the pixel limit is refused before it is decoded', async () =
 test('folders, pipes, absent and oversized files are refused without being read', async () => {
   expect(await failure(folder)).toMatch(/is a folder/);
   expect(await failure(join(folder, 'none.jpg'))).toMatch(/no such file/);
+  const text = 'A'.repeat(5000);
+  const base64 = await failure(text, shorten(text));
+  expect(base64).toMatch(/5000 characters\): longer than a path can be; an image’s bytes as base64 stand/);
+  expect(base64.length).toBeLessThan(400);
   const pipe = join(folder, 'pipe.jpg');
   execFileSync('mkfifo', [pipe]);
   expect(await failure(pipe)).toMatch(/not a regular file/);

@@ -15,7 +15,7 @@ export interface PickleHost {
    */
   call(target: Global | Inert, args: readonly PickleValue[]): PickleValue;
   /** What a persistent id stands for. */
-  persistent(id: PickleValue): HostValue;
+  persistent(id: PickleValue): HostValue | Global;
 }
 
 /**

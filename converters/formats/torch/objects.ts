@@ -97,10 +97,14 @@ export class TorchHost implements PickleHost {
     return this.call(target, []);
   }
 
-  /** ('storage', type, key, location, elements) and, in legacy files, (view key, offset, elements) or None. */
-  persistent(id: PickleValue): HostValue {
+  /**
+   * ('storage', type, key, location, elements) and, in legacy files, (view key, offset, elements) or None; there also
+   * ('module', class, file, source) in the place of a module's class.
+   */
+  persistent(id: PickleValue): HostValue | Global {
     const [tag, type, key, location, elements, view] = id instanceof Tuple ? id.items : [];
     const role = type instanceof TorchGlobal ? type.role : undefined;
+    if (tag === 'module' && type instanceof TorchGlobal && role?.kind === 'unknown') return type;
     if (
       tag !== 'storage' ||
       role?.kind !== 'storage' ||

@@ -13,6 +13,8 @@ const REASONS: Readonly<Record<string, (elsewhere: Elsewhere) => string>> = {
   EPERM: (elsewhere) => `no permission to write there; ${elsewhere}`,
   ENOTDIR: (elsewhere) => `a part of its path is a file and not a folder; ${elsewhere}`,
   EEXIST: (elsewhere) => `a part of its path is a file and not a folder; ${elsewhere}`,
+  EFBIG: (elsewhere) => `the file is larger than its disk or a limit (ulimit -f) lets one be; ${elsewhere}`,
+  ENAMETOOLONG: (elsewhere) => `the name is longer than its disk lets one be; ${elsewhere}`,
   ENOENT: () => 'was removed while it was written; run it again',
 };
 

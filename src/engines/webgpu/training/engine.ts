@@ -109,7 +109,9 @@ export async function createWebgpuTrainingEngine(
   }
   for (const drawn of Object.values(one)) {
     if (isBound(drawn, device)) continue;
-    throw new Untrainable(`an image of its size, where this GPU binds ${megabytes(mostBound(device))} at once`);
+    throw new Untrainable(
+      `an image of its size, where this GPU binds ${megabytes(mostBound(device))} at once`,
+    );
   }
 
   const names = BUFFERS.filter((name) => options.ema || name !== 'ema');

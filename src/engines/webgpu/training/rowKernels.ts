@@ -1,4 +1,4 @@
-/** Kernels that go over rows of training's operands once. What they add to is the gradient of a weight. */
+/** Kernels that go over rows of training's operands once. `adds`: to what is there, a weight's gradient. */
 import type { Activation } from '../../../ops/interface.js';
 import { GRID_WIDTH, gridFor } from '../rowKernels.js';
 import { activationFunction } from '../wgsl.js';
@@ -97,16 +97,17 @@ ${eachQuad(`
   return kernelStep({ x, added, residual, y }, fields, body, gridFor(size.count));
 }
 
-/** y [count, n] += the sums over m images of x's rows `first` … `first + count`, of xRows an image. */
+/** y [rows, n] = the sums over m images of x's rows `first` … `first + count`, of xRows an image. */
 export function sumImagesStep(
   x: Use,
   y: Use,
-  { rows, m, n, first, xRows }: { rows: number; m: number; n: number; first: number; xRows: number },
+  given: { rows: number; m: number; n: number; first: number; xRows: number; adds: boolean },
 ): KernelStep {
+  const { rows, m, n, first, xRows, adds } = given;
   const size = quadsOf(rows, n);
   const body = `
 ${rowReader('x', x, 'p.n')}
-${rowWriter('y', y, 'p.n', true)}
+${rowWriter('y', y, 'p.n', adds)}
 ${eachQuad(`
   var sum = vec4<f32>(0.0);
   for (var image = 0u; image < p.m; image++) { sum += xAt(image * p.xRows + p.first + row, i); }
@@ -219,11 +220,15 @@ ${eachQuad(`
 const LINES = 8;
 const QUADS = 16;
 
-/** y [n] += the sums of x's k rows. */
-export function sumRowsStep(x: Use, y: Use, k: number, n: number): KernelStep {
+/** y [n] = the sums of x's k rows. */
+export function sumRowsStep(
+  x: Use,
+  y: Use,
+  { k, n, adds }: { k: number; n: number; adds: boolean },
+): KernelStep {
   const body = `
 ${rowReader('x', x, 'p.n')}
-${rowWriter('y', y, 'p.n', true)}
+${rowWriter('y', y, 'p.n', adds)}
 var<workgroup> sums : array<vec4<f32>, ${LINES * QUADS}>;
 @compute @workgroup_size(${LINES * QUADS})
 fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) group : vec3<u32>) {

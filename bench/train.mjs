@@ -25,7 +25,7 @@ import { EngineSteps } from '../dist/src/train/engineSteps.js';
 import { adamW } from '../dist/src/train/optimizer/index.js';
 import { freshWeights } from '../dist/src/train/startModel.js';
 import { applyGradients, computeGradients, disposeGradients, initialState } from '../dist/src/train/step.js';
-import { makePictures, toPlanes } from './lib/models.mjs';
+import { makeImages, toPlanes } from './lib/models.mjs';
 import { median, processorClock } from './lib/race.mjs';
 
 const MODELS = {
@@ -60,13 +60,13 @@ const OPTIMIZER = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: WEIGHT_DEC
 const DISTILLATION = /** @type {const} */ ({ type: 'hard', alpha: 0.5, tau: 1 });
 const WARM_UP = 3;
 
-/** The batch: pictures, targets and the teacher's logits. */
+/** The batch: images, targets and the teacher's logits. */
 function makeBatch({ imgSize: [side], numClasses }, batch) {
-  const pictures = makePictures(batch, side);
+  const pixels = makeImages(batch, side);
   const targets = new Float32Array(batch * numClasses);
   for (let i = 0; i < batch; i++) targets[i * numClasses + ((7 * i) % numClasses)] = 1;
   const teacher = Float32Array.from({ length: batch * numClasses }, (_, i) => Math.sin(i));
-  return { pictures, targets, teacher };
+  return { pixels, targets, teacher };
 }
 
 /** A student with fresh weights on the current backend. */
@@ -99,7 +99,7 @@ async function onEngine(backend, threads, { shape, batch }, given) {
   const logits = tf.tensor2d(given.teacher, [batch, shape.numClasses]);
   /** @type {any} */
   const inputs = {
-    pixels: given.pictures,
+    pixels: given.pixels,
     targets: given.targets,
     count: batch,
     // A clone: the caller disposes of what it gets.
@@ -133,7 +133,7 @@ async function byTfjs(backend, { shape, batch }, given) {
   const { model, student } = await freshStudent(shape);
   const [height, width] = shape.imgSize;
   const inputs = {
-    images: tf.tensor4d(given.pictures, [batch, height, width, 3]),
+    images: tf.tensor4d(given.pixels, [batch, height, width, 3]),
     targets: tf.tensor2d(given.targets, [batch, shape.numClasses]),
     teacherLogits: tf.tensor2d(given.teacher, [batch, shape.numClasses]),
   };
@@ -182,7 +182,7 @@ async function pytorch({ python, device }, threads, { shape, batch }, given) {
   const [side] = shape.imgSize;
   const tensor = (name, dims, values) => ({ name, shape: dims, read: () => values });
   const tensors = [
-    tensor('images', [batch, 3, side, side], toPlanes(given.pictures, batch, side)),
+    tensor('images', [batch, 3, side, side], toPlanes(given.pixels, batch, side)),
     tensor('targets', [batch, shape.numClasses], given.targets),
     tensor('teacher', [batch, shape.numClasses], given.teacher),
   ];

@@ -310,10 +310,12 @@ async function limits() {
     return { seen, gradients: Float32Array.from(gradients), answers };
   };
   const whole = await inParts();
+  const again = await inParts();
   const parts = await inParts(3e4);
   return {
     refused,
     seen: [whole.seen, parts.seen],
+    again: relativeOff(again.gradients, whole.gradients),
     gradients: relativeOff(parts.gradients, whole.gradients),
     answers: relativeOff(parts.answers, whole.answers),
   };

@@ -55,6 +55,7 @@ export function productStep(uses: ProductUses, shape: ProductShape): KernelStep 
     ? 'if (row >= p.n || 4u * i >= p.k) { return vec4<f32>(0.0); } return rightAt(row, i);'
     : 'if (row >= p.k || 4u * i >= p.n) { return vec4<f32>(0.0); } return rightAt(row, i);';
   const body = `
+// product${rightTransposed ? ', transposed' : ''}
 ${rowReader('left', left, 'p.k')}
 ${rowReader('right', right, rightTransposed ? 'p.k' : 'p.n')}
 ${rows.join('\n')}
@@ -135,6 +136,7 @@ export function gradientPartsStep(
   const { m, n, k } = shape;
   const { tile, parts, depth } = divideGradient(shape);
   const body = `
+// a matrix' gradient
 ${rowReader('left', uses.left, 'p.m')}
 ${rowReader('right', uses.right, 'p.n')}
 ${rowWriter('y', uses.y, 'p.n')}
@@ -175,6 +177,7 @@ export function addPartsStep(
   const rows = m + (sums ? 1 : 0);
   const quads = Math.ceil(n / 4);
   const body = `
+// a matrix' gradient, its parts
 ${rowReader('x', x, 'p.n')}
 ${rowWriter('y', y, 'p.n', adds)}
 ${sums ? rowWriter('sums', sums, 'p.n', adds) : ''}

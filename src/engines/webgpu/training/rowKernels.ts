@@ -42,6 +42,7 @@ export interface PatchesShape {
 export function patchesStep(x: Use, y: Use, { m, image, ...shape }: PatchesShape): KernelStep {
   const count = m * shape.lines * shape.line;
   const body = each(`
+  // patches
   let k = at % (p.lines * p.line);
   let row = at / (p.lines * p.line);
   let rest = row / p.across;
@@ -78,6 +79,7 @@ export function moveStep(
   const { x, added, residual, y } = uses;
   const size = quadsOf(rows, n);
   const body = `
+// rows moved
 ${rowReader('x', x, 'p.n')}
 ${added ? rowReader('added', added, 'p.n') : ''}
 ${residual ? rowReader('residual', residual, 'p.n') : ''}
@@ -106,6 +108,7 @@ export function sumImagesStep(
   const { rows, m, n, first, xRows, adds } = given;
   const size = quadsOf(rows, n);
   const body = `
+// sums over images
 ${rowReader('x', x, 'p.n')}
 ${rowWriter('y', y, 'p.n', adds)}
 ${eachQuad(`
@@ -123,6 +126,7 @@ export function meanStep(
 ): KernelStep {
   const size = quadsOf(m, n);
   const body = `
+// mean
 ${rowReader('x', x, 'p.n')}
 ${rowWriter('y', y, 'p.n')}
 ${eachQuad(`
@@ -139,6 +143,7 @@ export function slopeStep(
 ): KernelStep {
   const size = quadsOf(m, n);
   const body = `
+// slope
 ${slopeFunction(activation)}
 ${rowReader('dy', uses.dy, 'p.n')}
 ${rowReader('z', uses.z, 'p.n')}
@@ -150,6 +155,7 @@ ${eachQuad('yWrite(row, i, dyAt(row, i) * slope(zAt(row, i)));')}`;
 /** y [m, n] = silu(a) · a' of the halves of rows of x. */
 export function swigluStep(x: Use, y: Use, m: number, n: number): KernelStep {
   const body = `
+// swiglu
 ${activationFunction('silu')}
 ${each(`
   let row = at / p.n;
@@ -162,6 +168,7 @@ ${each(`
 export function swigluGradientStep(x: Use, dy: Use, y: Use, m: number, n: number): KernelStep {
   const uses = { x: numbersOf(x), dy: numbersOf(dy), y: numbersOf(y) };
   const body = `
+// swiglu's gradient
 ${activationFunction('silu')}
 ${slopeFunction('silu')}
 ${each(`
@@ -199,6 +206,7 @@ export function scaleGradientStep(
   const sums = z && uses.sums;
   const size = quadsOf(Math.ceil(m / CHUNK), n);
   const body = `
+// scale's gradient
 ${rowReader('dy', dy, 'p.n')}
 ${scale ? rowReader('scale', scale, 'p.n') : ''}
 ${z ? rowReader('z', z, 'p.n') : ''}
@@ -227,6 +235,7 @@ export function sumRowsStep(
   { k, n, adds }: { k: number; n: number; adds: boolean },
 ): KernelStep {
   const body = `
+// sums of rows
 ${rowReader('x', x, 'p.n')}
 ${rowWriter('y', y, 'p.n', adds)}
 var<workgroup> sums : array<vec4<f32>, ${LINES * QUADS}>;

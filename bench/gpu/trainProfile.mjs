@@ -10,7 +10,7 @@ import { EngineSteps } from '../../dist/src/train/engineSteps.js';
 const { name = 'tiny', batch = 64, rounds = 3 } = JSON.parse(process.argv[2] ?? '{}');
 const WARM_UP = 2;
 const DIGITS = {
-  imgSize: 28,
+  imgSize: [28, 28],
   patchSize: 7,
   embedDim: 64,
   depth: 4,

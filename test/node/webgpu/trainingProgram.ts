@@ -339,7 +339,7 @@ async function lost() {
 /** A run whose GPU goes away in its third step, and goes on from its checkpoint on WASM. */
 async function run(folder: string) {
   const given = {
-    model: { imgSize: 8, patchSize: 4, embedDim: 8, depth: 2, numHeads: 2, distilled: true },
+    model: { imgSize: 8, patchSize: 4, embedDim: 8, depth: 2, numHeads: 2, distilled: true, dropPathRate: 0 },
     data: { format: 'folder', path: 'examples/digits/val' },
     val: { format: 'folder', path: 'examples/digits/val' },
     augment: { randomResizedCrop: null, randAugment: null, colorJitter: 0, randomErasing: 0, repeats: 1 },

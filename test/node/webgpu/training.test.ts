@@ -71,9 +71,9 @@ describeOnSwiftShader('training on WebGPU', () => {
     }
   });
 
-  test('attention pooling is left to tfjs, in words; a batch that does not fit goes through in parts', () => {
+  test('a tf.LayersModel is left to tfjs, in words; a batch that does not fit goes through in parts', () => {
     const { refused, seen, again, gradients, answers } = found.limits;
-    expect(refused).toBe('UserError: attn_pool: attention pooling');
+    expect(refused).toBe('UserError: a tf.LayersModel');
     expect(seen[0]).toEqual([0]);
     expect(again).toBe(0); // the same bits
     expect(seen[1].length).toBeGreaterThan(1);

@@ -161,6 +161,7 @@ const steps = {
   },
   train() {
     contender('trainHost', { name: 'tiny', batch: 8 }, 60);
+    contender('trainProfile', { name: 'tiny', batch: 64 }, 60);
     for (const [backends, rounds] of [
       ['webgpu-engine', 16],
       ['webgpu', 4],

@@ -3,6 +3,7 @@ import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { runningBackend } from './boundBackend.js';
 import { isLost, whileThere } from './deviceLost.js';
+import { USAGE } from './engines/webgpu/plan.js';
 import {
   createWebgpuTrainingEngine,
   type WebgpuTrainingEngine,
@@ -81,8 +82,10 @@ function exchangeWith(engine: WebgpuTrainingEngine, backend: WebGPUBackend): Wei
         for (const name of student.trainable) {
           const weight = student.weights.get(name)!;
           const { buffer, offset, bytes } = engine.placeOf('weights', name);
-          const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-          const copy = device.createBuffer({ size: bytes, usage });
+          const copy = device.createBuffer({
+            size: bytes,
+            usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst,
+          });
           submit((encoder) => encoder.copyBufferToBuffer(buffer, offset, copy, 0, bytes));
           tf.tidy(() => {
             weight.write(tf.tensor({ buffer: copy }, weight.shape as number[], 'float32'));

@@ -99,6 +99,7 @@ export function attentionGradientStep(
   const [other1, other2] = sides.other as [string, string];
   const statistics = (row: string) => `(image * ${heads}u + head) * ${queries}u + ${row}`;
   const body = `
+// attention's gradient, ${of}
 ${reader('qkv', 'query', qkv, 0)}
 ${reader('qkv', 'key', qkv, width3)}
 ${reader('qkv', 'value', qkv, 2 * width3)}

@@ -45,14 +45,39 @@ interface Context {
 
 type Emit = (step: RecordedStep, context: Context) => KernelStep[];
 
+/** What the emitters know of steps: a recording that says more is of an operation that they do not compute. */
+const NAMES: Readonly<Partial<Record<OpName, string>>> = {
+  product: 'm n k a aKind b bKind y z bias activation scale residual factors imageRows sums exact accumulate',
+  attend: 'a y p0 p1 p2 p3 p4 p5',
+  attendGradient: 'a b y p0 p1 p2 p3 p4 p5',
+  layerNorm: 'm n p0 epsilon gamma beta a y',
+  layerNormGradient: 'm n p0 p1 epsilon gamma a b residual y sums',
+  scaleGradient: 'm n scale imageRows p1 b z factors y sums',
+  reduce: 'n k accumulate a y',
+  patches: 'p0 p1 p2 p3 p4 m a y',
+  moveRows: 'n imageRows epsilon p0 p1 p2 p3 p4 p5 p6 a b residual y',
+  sumImages: 'm n p1 p2 accumulate a y',
+  meanRows: 'n p0 p1 p2 a y',
+  slope: 'n activation b z y',
+  swiglu: 'n a y',
+  swigluGradient: 'n a b y',
+};
+
+/** Throws Untrainable for a step that has what no kernel here reads: its result would be another. */
+function checkNames({ op, fields, reads, writes }: RecordedStep): void {
+  const known = NAMES[op]?.split(' ');
+  const other = [fields, reads, writes].flatMap(Object.keys).find((name) => !known?.includes(name));
+  if (!known || other)
+    throw new Untrainable(`${op}${other ? ` with ${other}` : ''}, which the GPU's engine has not`);
+}
+
 /** @param batch images of the recording */
 export function emit(programs: readonly (readonly RecordedStep[])[], batch: number): KernelStep[][] {
   const context: Context = { batch, attended: new Map() };
   return programs.map((steps) =>
     joinSlopes(steps).flatMap((step) => {
-      const emitStep = EMITTERS[step.op];
-      if (!emitStep) throw new Untrainable(`${step.op}, which the GPU's engine has no kernel of`);
-      return emitStep(step, context);
+      checkNames(step);
+      return EMITTERS[step.op]!(step, context);
     }),
   );
 }
@@ -98,6 +123,11 @@ function vector(address: number | undefined, length: number): Use | undefined {
   return use({ bytes: length * 4, stride: length * 4, address }, length);
 }
 
+/** Whether a step's result is added to what is there: a weight's gradient, which begins a step as zeros. */
+function adds({ fields }: RecordedStep): boolean {
+  return fields.accumulate !== undefined;
+}
+
 /** Memory of this engine's own. */
 function slot(numbers: number, stride = 4): Operand {
   return { bytes: numbers * 4, stride };
@@ -128,10 +158,11 @@ const product: Emit = (step: Joined) => {
     z: optional(writes.z, n, true),
     y: use(writes.y!, n, true),
   };
-  return [productStep(uses, shape)];
+  return [productStep(uses, { ...shape, adds: adds(step) })];
 };
 
-function matrixGradient({ reads, writes, fields }: RecordedStep): KernelStep[] {
+function matrixGradient(step: RecordedStep): KernelStep[] {
+  const { reads, writes, fields } = step;
   const shape = { m: fields.m!, n: fields.n!, k: fields.k! };
   const { m, n } = shape;
   const width = partWidth(n);
@@ -139,7 +170,7 @@ function matrixGradient({ reads, writes, fields }: RecordedStep): KernelStep[] {
   const uses = { left: use(reads.a!, m), right: use(reads.b!, n), y: use(parts, width, true) };
   const sums = optional(writes.sums, n, true);
   const added = { x: use(parts, width), y: use(writes.y!, n, true), sums };
-  return [gradientPartsStep(uses, shape, sums !== undefined), addPartsStep(added, shape)];
+  return [gradientPartsStep(uses, shape, sums !== undefined), addPartsStep(added, shape, adds(step))];
 }
 
 function attentionFields({ fields }: RecordedStep) {
@@ -229,9 +260,11 @@ const EMITTERS: Partial<Record<OpName, Emit>> = {
     };
     return [scaleGradientStep(uses, { m: fields.m!, n, imageRows: fields.imageRows! })];
   },
-  reduce({ reads, writes, fields }) {
+  reduce(step) {
+    const { reads, writes, fields } = step;
     const n = fields.n!;
-    return [sumRowsStep(use(reads.a!, n), use(writes.y!, n, true), fields.k!, n)];
+    const shape = { k: fields.k!, n, adds: adds(step) };
+    return [sumRowsStep(use(reads.a!, n), use(writes.y!, n, true), shape)];
   },
   patches({ reads, writes, fields }) {
     const { p0, p1, p2, p3, p4, m } = fields;
@@ -261,9 +294,10 @@ const EMITTERS: Partial<Record<OpName, Emit>> = {
     };
     return [moveStep(uses, shape)];
   },
-  sumImages({ reads, writes, fields, units }) {
+  sumImages(step) {
+    const { reads, writes, fields, units } = step;
     const n = fields.n!;
-    const shape = { rows: units, m: fields.m!, n, first: fields.p1!, xRows: fields.p2! };
+    const shape = { rows: units, m: fields.m!, n, first: fields.p1!, xRows: fields.p2!, adds: adds(step) };
     return [sumImagesStep(use(reads.a!, n), use(writes.y!, n, true), shape)];
   },
   meanRows({ reads, writes, fields, units }) {

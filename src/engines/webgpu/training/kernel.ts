@@ -44,7 +44,7 @@ export function numbersOf(use: Use): Use {
 }
 
 /**
- * A step. The body finds operand NAME as an array of that name, the rest in the uniform `p`: each field, and of NAME
+ * A step. The body begins with a comment, what it is: a profile has it (bench/gpu/trainProfile.mjs). It finds operand NAME as an array of that name, the rest in the uniform `p`: each field, and of NAME
  * `NAMEBase` and `NAMEStride`, in elements of the array.
  */
 export function kernelStep(

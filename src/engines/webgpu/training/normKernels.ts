@@ -91,6 +91,7 @@ export function layerNormStep(
   const { lanes, declarations, code, each, quad, inRow } = statistics(shape.n);
   const rows = THREADS / lanes;
   const body = `
+// layer norm
 ${partReader('x', uses.x)}
 ${rowReader('gamma', uses.gamma, 'p.n')}
 ${rowReader('beta', uses.beta, 'p.n')}
@@ -126,6 +127,7 @@ export function normGradientStep(
   const { lanes, declarations, code, each, quad, inRow, read } = statistics(shape.n);
   const lines = THREADS / lanes;
   const body = `
+// layer norm's gradient
 ${partReader('x', x)}
 ${partReader('dy', dy)}
 ${rowReader('gamma', gamma, 'p.n')}

@@ -37,12 +37,14 @@ export interface ProductShape {
   /** Of `before`. */
   readonly slope?: Activation;
   readonly imageRows: number;
+  /** Whether y is added to what is there. */
+  readonly adds: boolean;
 }
 
 /** y = slope(before) · scale · factor · activation(left · right + bias) + residual. */
 export function productStep(uses: ProductUses, shape: ProductShape): KernelStep {
   const { left, right, y, bias, scale, factors, residual, z, before } = uses;
-  const { m, n, k, rightTransposed, activation, slope, imageRows } = shape;
+  const { m, n, k, rightTransposed, activation, slope, imageRows, adds } = shape;
   const tile = chooseTile(LINEAR_TILES, m, n);
   const operands = { left, right, bias, scale, factors, residual, before, z, y };
   const rows = (['bias', 'scale', 'residual', 'before'] as const).flatMap((name) => {
@@ -53,11 +55,12 @@ export function productStep(uses: ProductUses, shape: ProductShape): KernelStep 
     ? 'if (row >= p.n || 4u * i >= p.k) { return vec4<f32>(0.0); } return rightAt(row, i);'
     : 'if (row >= p.k || 4u * i >= p.n) { return vec4<f32>(0.0); } return rightAt(row, i);';
   const body = `
+// product${rightTransposed ? ', transposed' : ''}
 ${rowReader('left', left, 'p.k')}
 ${rowReader('right', right, rightTransposed ? 'p.k' : 'p.n')}
 ${rows.join('\n')}
 ${z ? rowWriter('z', z, 'p.n') : ''}
-${rowWriter('y', y, 'p.n')}
+${rowWriter('y', y, 'p.n', adds)}
 ${activation ? activationFunction(activation) : ''}
 ${slope ? slopeFunction(slope) : ''}
 fn leftPart(row : u32, i : u32) -> vec4<f32> {
@@ -133,6 +136,7 @@ export function gradientPartsStep(
   const { m, n, k } = shape;
   const { tile, parts, depth } = divideGradient(shape);
   const body = `
+// a matrix' gradient
 ${rowReader('left', uses.left, 'p.m')}
 ${rowReader('right', uses.right, 'p.n')}
 ${rowWriter('y', uses.y, 'p.n')}
@@ -157,10 +161,15 @@ ${tiledProduct(tile, { leftTransposed: true, from: 'firstOf(group.z)', to: 'min(
   return kernelStep(uses, { m, n, k, depth }, body, grid);
 }
 
-/** Adds the parts of gradientPartsStep up, to what the gradients of the matrix and of its bias have. */
+/**
+ * Adds the parts of gradientPartsStep up.
+ *
+ * @param adds whether to what the gradients of the matrix and of its bias have
+ */
 export function addPartsStep(
   uses: { readonly x: Use; readonly y: Use; readonly sums?: Use },
   shape: MatrixGradientShape,
+  adds: boolean,
 ): KernelStep {
   const { m, n } = shape;
   const { parts } = divideGradient(shape);
@@ -168,9 +177,10 @@ export function addPartsStep(
   const rows = m + (sums ? 1 : 0);
   const quads = Math.ceil(n / 4);
   const body = `
+// a matrix' gradient, its parts
 ${rowReader('x', x, 'p.n')}
-${rowWriter('y', y, 'p.n', true)}
-${sums ? rowWriter('sums', sums, 'p.n', true) : ''}
+${rowWriter('y', y, 'p.n', adds)}
+${sums ? rowWriter('sums', sums, 'p.n', adds) : ''}
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) group : vec3<u32>) {
   let at = (group.y * 32768u + group.x) * 64u + index;

@@ -1,4 +1,4 @@
-/** Kernels that go over rows of training's operands once. What they add to is the gradient of a weight. */
+/** Kernels that go over rows of training's operands once. `adds`: to what is there, a weight's gradient. */
 import type { Activation } from '../../../ops/interface.js';
 import { GRID_WIDTH, gridFor } from '../rowKernels.js';
 import { activationFunction } from '../wgsl.js';
@@ -42,6 +42,7 @@ export interface PatchesShape {
 export function patchesStep(x: Use, y: Use, { m, image, ...shape }: PatchesShape): KernelStep {
   const count = m * shape.lines * shape.line;
   const body = each(`
+  // patches
   let k = at % (p.lines * p.line);
   let row = at / (p.lines * p.line);
   let rest = row / p.across;
@@ -78,6 +79,7 @@ export function moveStep(
   const { x, added, residual, y } = uses;
   const size = quadsOf(rows, n);
   const body = `
+// rows moved
 ${rowReader('x', x, 'p.n')}
 ${added ? rowReader('added', added, 'p.n') : ''}
 ${residual ? rowReader('residual', residual, 'p.n') : ''}
@@ -97,16 +99,18 @@ ${eachQuad(`
   return kernelStep({ x, added, residual, y }, fields, body, gridFor(size.count));
 }
 
-/** y [count, n] += the sums over m images of x's rows `first` … `first + count`, of xRows an image. */
+/** y [rows, n] = the sums over m images of x's rows `first` … `first + count`, of xRows an image. */
 export function sumImagesStep(
   x: Use,
   y: Use,
-  { rows, m, n, first, xRows }: { rows: number; m: number; n: number; first: number; xRows: number },
+  given: { rows: number; m: number; n: number; first: number; xRows: number; adds: boolean },
 ): KernelStep {
+  const { rows, m, n, first, xRows, adds } = given;
   const size = quadsOf(rows, n);
   const body = `
+// sums over images
 ${rowReader('x', x, 'p.n')}
-${rowWriter('y', y, 'p.n', true)}
+${rowWriter('y', y, 'p.n', adds)}
 ${eachQuad(`
   var sum = vec4<f32>(0.0);
   for (var image = 0u; image < p.m; image++) { sum += xAt(image * p.xRows + p.first + row, i); }
@@ -122,6 +126,7 @@ export function meanStep(
 ): KernelStep {
   const size = quadsOf(m, n);
   const body = `
+// mean
 ${rowReader('x', x, 'p.n')}
 ${rowWriter('y', y, 'p.n')}
 ${eachQuad(`
@@ -138,6 +143,7 @@ export function slopeStep(
 ): KernelStep {
   const size = quadsOf(m, n);
   const body = `
+// slope
 ${slopeFunction(activation)}
 ${rowReader('dy', uses.dy, 'p.n')}
 ${rowReader('z', uses.z, 'p.n')}
@@ -149,6 +155,7 @@ ${eachQuad('yWrite(row, i, dyAt(row, i) * slope(zAt(row, i)));')}`;
 /** y [m, n] = silu(a) · a' of the halves of rows of x. */
 export function swigluStep(x: Use, y: Use, m: number, n: number): KernelStep {
   const body = `
+// swiglu
 ${activationFunction('silu')}
 ${each(`
   let row = at / p.n;
@@ -161,6 +168,7 @@ ${each(`
 export function swigluGradientStep(x: Use, dy: Use, y: Use, m: number, n: number): KernelStep {
   const uses = { x: numbersOf(x), dy: numbersOf(dy), y: numbersOf(y) };
   const body = `
+// swiglu's gradient
 ${activationFunction('silu')}
 ${slopeFunction('silu')}
 ${each(`
@@ -198,6 +206,7 @@ export function scaleGradientStep(
   const sums = z && uses.sums;
   const size = quadsOf(Math.ceil(m / CHUNK), n);
   const body = `
+// scale's gradient
 ${rowReader('dy', dy, 'p.n')}
 ${scale ? rowReader('scale', scale, 'p.n') : ''}
 ${z ? rowReader('z', z, 'p.n') : ''}
@@ -219,11 +228,16 @@ ${eachQuad(`
 const LINES = 8;
 const QUADS = 16;
 
-/** y [n] += the sums of x's k rows. */
-export function sumRowsStep(x: Use, y: Use, k: number, n: number): KernelStep {
+/** y [n] = the sums of x's k rows. */
+export function sumRowsStep(
+  x: Use,
+  y: Use,
+  { k, n, adds }: { k: number; n: number; adds: boolean },
+): KernelStep {
   const body = `
+// sums of rows
 ${rowReader('x', x, 'p.n')}
-${rowWriter('y', y, 'p.n', true)}
+${rowWriter('y', y, 'p.n', adds)}
 var<workgroup> sums : array<vec4<f32>, ${LINES * QUADS}>;
 @compute @workgroup_size(${LINES * QUADS})
 fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) group : vec3<u32>) {

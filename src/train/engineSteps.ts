@@ -51,7 +51,8 @@ export class EngineSteps implements StepRunner {
     const { distillation, accumulate } = config;
     const classes = targets.length / count;
     const sums = { base: 0, teacher: 0 };
-    let taught: Float32Array | undefined;
+    // Before the student's forward pass, not beside it: each takes every thread.
+    let taught = await teacher?.predictPixels?.(pixels, count);
     const rowsOf = (rows: Float32Array, first: number, part: number) =>
       rows.subarray(first * classes, (first + part) * classes);
     await engine.gradients({
@@ -62,7 +63,7 @@ export class EngineSteps implements StepRunner {
       ),
       adds: this.batches > 0,
       meanwhile: () => {
-        taught = teacher && this.ask(teacher, pixels, count);
+        if (teacher && !taught) taught = this.ask(teacher, pixels, count);
       },
       lossGradient: (logits, first, part) => {
         const rows = {
@@ -115,7 +116,7 @@ export class EngineSteps implements StepRunner {
   writeWeights(): void {
     const { student } = this.setup;
     student.onBackend(() => {
-      for (const name of student.trainable) {
+      for (const name of [...student.trainable, ...this.engine.running]) {
         setWeight(student.weights.get(name)!, this.engine.read('weights', name));
       }
     });

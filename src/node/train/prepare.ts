@@ -19,7 +19,7 @@ import { fitTeacher, type Teacher } from '../../train/teacher.js';
 import type { TrainSetup } from '../../train/trainer.js';
 import { openEvalData, openTrainData } from '../data/loaders.js';
 import { type OpenedModel, openModel } from '../openModel.js';
-import { openTrainingEngine } from './engine.js';
+import { openTrainingEngine, teacherOnEngine } from './engine.js';
 import { openTeacher } from './openTeacher.js';
 
 /** Everything that a run works on, open. */
@@ -175,8 +175,11 @@ async function openFittingTeacher(
   student: Parameters<typeof fitTeacher>[1],
 ): Promise<Teacher | undefined> {
   if (config.distillation.teacher === null) return undefined;
-  const teacher = await openTeacher(config.distillation.teacher);
+  let teacher = await openTeacher(config.distillation.teacher);
   try {
+    if (currentBackend().name === 'wasm') {
+      teacher = await teacherOnEngine(teacher, student.imgSize, config.threads ?? undefined);
+    }
     return fitTeacher(teacher, student);
   } catch (error) {
     teacher.dispose();

@@ -47,7 +47,7 @@ async function openEngine(
   const names = new Set(model.weights.map(({ originalName }) => originalName));
   if (names.size < model.weights.length) throw new Untrainable('weights of one name');
   return createTrainingEngine({
-    forward: layersForward(model, size, true),
+    forward: layersForward(model, size, trainable.size > 0),
     predict: layersForward(model, size, false),
     weights: model.weights.map(({ originalName, shape }) => ({
       name: originalName,

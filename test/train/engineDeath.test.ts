@@ -84,8 +84,19 @@ async function run(dies?: Program, from?: Snapshot) {
     { threads: 2, startWorker },
   );
   let step = 0;
+  const ends: Promise<void>[] = [];
   const endThreads = () => {
-    for (const worker of workers) worker.terminate();
+    for (const worker of workers) {
+      const hear = worker.onerror;
+      const end = new Promise<void>((resolve) => {
+        worker.onerror = (event) => {
+          hear?.(event);
+          resolve();
+        };
+      });
+      ends.push(end);
+      worker.terminate();
+    }
   };
   /** In the midst of a program that is about to begin: before any message of a thread can be heard. */
   const endThreadsSoon = async () => {
@@ -105,6 +116,8 @@ async function run(dies?: Program, from?: Snapshot) {
           batch.meanwhile?.();
         },
         lossGradient: async (...rows) => {
+          // Else they might end in the backward pass.
+          if (fatal === 'the forward pass') await Promise.all(ends);
           const gradient = await batch.lossGradient(...rows);
           if (fatal === 'the backward pass') void endThreadsSoon();
           return gradient;

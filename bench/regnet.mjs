@@ -12,7 +12,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../dist/src/backend.js';
-import { loadAny } from '../dist/src/models/families.js';
+import { loadAny } from '../dist/src/models/loadAny.js';
 import { openAnyModel } from '../dist/src/node/openModel.js';
 import { groupedConvolve3x3, linear } from '../dist/src/ops/index.js';
 

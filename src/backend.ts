@@ -1,19 +1,28 @@
 import '@tensorflow/tfjs-backend-wasm';
 import { type BoundBackend, makeCurrent, startBackend } from './boundBackend.js';
+import type { ComputeDtype } from './computeDtype.js';
 import { UserError } from './errors.js';
 import type { WeightReader } from './families/types.js';
 import type { VitConfig } from './families/vit/config.js';
 import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } from './kernels/wasm/index.js';
 import type { EngineRuntime, Runtime, VisionTransformer } from './models/visionTransformer.js';
 
+/** What is asked of a backend. */
+export interface AskedBackend {
+  /** Whether it is one of several to choose from. */
+  readonly auto: boolean;
+  /** By default what the backend's settings say, or float32. */
+  readonly dtype?: ComputeDtype;
+}
+
 /**
  * Makes a backend ready; resolves to what was found (for the log), rejects with a UserError if it cannot be used, or,
  * where it is one of several to choose from (`auto`), if there is a better one. The current backend stays.
  */
-export type BackendActivator = (asked: { readonly auto: boolean }) => Promise<string>;
+export type BackendActivator = (asked: AskedBackend) => Promise<string>;
 
 /** Makes what runs a whole model on a backend, faster than layer by layer, from the weights of its layers. */
-export type RuntimeFactory = (model: VisionTransformer) => Promise<Runtime>;
+export type RuntimeFactory = (model: VisionTransformer, dtype?: ComputeDtype) => Promise<Runtime>;
 
 /** A model that an engine is to run: it reads each weight once, and holds it. */
 export interface EngineSource {
@@ -33,6 +42,8 @@ export interface BackendParts {
   /** The tfjs backend that holds its tensors and computes layers, features and training; by default its own name's. */
   readonly tensors?: string;
   readonly runtime?: RuntimeFactory;
+  /** What its runtime may be asked to compute products of; float32 alone by default. */
+  readonly dtypes?: readonly ComputeDtype[];
   /** An engine for the models that it can run; undefined for others. */
   readonly engine?: (config: VitConfig) => EngineFactory | undefined;
 }
@@ -57,8 +68,12 @@ export function engineFor(backend: string, config: VitConfig): EngineFactory | u
 }
 
 /** Gives a model whose weights are filled in the runtime of a backend, where that has one. */
-export async function attachRuntime(model: VisionTransformer, backend: string): Promise<void> {
-  const runtime = await backends.get(backend)?.runtime?.(model);
+export async function attachRuntime(
+  model: VisionTransformer,
+  backend: string,
+  dtype?: ComputeDtype,
+): Promise<void> {
+  const runtime = await backends.get(backend)?.runtime?.(model, dtype);
   if (runtime) model.useRuntime(runtime, backend);
 }
 
@@ -86,32 +101,42 @@ export interface StartedBackend {
  * Makes a backend the current one of tfjs. A named backend is used or is an error; `auto` takes the best that works.
  * Models that are there already stay on theirs.
  *
+ * @param dtype what it must be able to compute products of (see load)
  * @throws UserError if the backend cannot be used here
  */
-export async function useBackend(name = 'auto'): Promise<BackendChoice> {
-  const { choice, bound } = await chooseBackend(name);
+export async function useBackend(name = 'auto', dtype?: ComputeDtype): Promise<BackendChoice> {
+  const { choice, bound } = await chooseBackend(name, dtype);
   makeCurrent(bound);
   return choice;
 }
 
 /** As useBackend, but what is current in tfjs stays so. */
-export async function chooseBackend(name = 'auto'): Promise<StartedBackend> {
+export async function chooseBackend(name = 'auto', dtype?: ComputeDtype): Promise<StartedBackend> {
   if (name !== 'auto') {
-    const backend = backends.get(name);
-    if (!backend)
+    if (!backends.has(name))
       throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);
-    return started({ backend: name, description: await backend.activate({ auto: false }), passedOver: [] });
+    const description = await activateNamed(name, { auto: false, dtype });
+    return started({ backend: name, description, passedOver: [] });
   }
   const passedOver: string[] = [];
   for (const candidate of backendNames().reverse()) {
     try {
-      const description = await backends.get(candidate)!.activate({ auto: true });
+      const description = await activateNamed(candidate, { auto: true, dtype });
       return await started({ backend: candidate, description, passedOver });
     } catch (error) {
       passedOver.push(`${candidate}: ${(error as Error).message}`);
     }
   }
-  throw new UserError(`no backend works here: ${passedOver.join('; ')}`);
+  const what = dtype === undefined ? 'works' : `computes in ${dtype}`;
+  throw new UserError(`no backend ${what} here: ${passedOver.join('; ')}`);
+}
+
+async function activateNamed(name: string, asked: AskedBackend): Promise<string> {
+  const { activate, dtypes = ['float32'] } = backends.get(name)!;
+  if (asked.dtype !== undefined && !dtypes.includes(asked.dtype)) {
+    throw new UserError(`${name} computes in ${dtypes.join(', ')}, not in ${asked.dtype}`);
+  }
+  return activate(asked);
 }
 
 async function started(choice: BackendChoice): Promise<StartedBackend> {

@@ -51,5 +51,6 @@ export {
   type Features,
   VisionTransformer,
 } from './models/visionTransformer.js';
+export { withTensors } from './models/withTensors.js';
 export { writeSavedModel } from './models/writeSavedModel.js';
 export * from './train/index.js';

@@ -18,13 +18,15 @@ interface TfjsCommands {
   endComputePassEncoder(): void;
 }
 
-/** What products are computed of: see WebgpuEngineOptions. */
-export type WebgpuRuntimeOptions = Pick<WebgpuEngineOptions, 'dtype' | 'matrices'>;
+export interface WebgpuRuntimeOptions extends Pick<WebgpuEngineOptions, 'matrices'> {
+  /** Whether products are computed of float16. */
+  readonly half?: boolean;
+}
 
 /** Makes the runtime of a model on the backend `webgpu`; features, attention maps and training stay with the layers. */
 export function webgpuRuntime(
   { config, layersModel }: VisionTransformer,
-  options: WebgpuRuntimeOptions = {},
+  { half = false, matrices }: WebgpuRuntimeOptions = {},
 ): Runtime {
   const backend = runningBackend(NAME)!.instance as WebGPUBackend;
   const weights = namedWeights(layersModel);
@@ -44,7 +46,8 @@ export function webgpuRuntime(
     weights: weightSpecs(config),
     weight: (name) => bufferOf(weights.get(name)!.read()),
     inputShape: [...config.imgSize, config.inChans],
-    ...options,
+    dtype: half ? 'float16' : 'float32',
+    matrices,
     guard: (promise) => whileThere(promise, NAME),
   });
   const run =

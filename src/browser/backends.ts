@@ -1,6 +1,7 @@
 /** The GPU backends of browsers, each fetched when it is first tried. WebGPU comes before WebGL, both before WASM. */
 import * as tf from '@tensorflow/tfjs-core';
-import { activateWasm, addBackend } from '../backend.js';
+import { type AskedBackend, activateWasm, addBackend } from '../backend.js';
+import { runningBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchOnce, watchWebgpu } from '../gpuStart.js';
 import { probeSimd } from '../kernels/wasm/featureProbe.js';
@@ -15,9 +16,10 @@ export function addBrowserBackends(): void {
   addBackend('wasm', startWasm, { engine: () => (probeSimd() === 'none' ? undefined : engine) });
   addBackend('webgl', startWebgl);
   addBackend('webgpu', startWebgpu, {
-    runtime: async (model) => {
+    dtypes: ['float32', 'float16'],
+    runtime: async (model, dtype) => {
       const { webgpuRuntime } = await import('./webgpu.js');
-      return webgpuRuntime(model);
+      return webgpuRuntime(model, { half: dtype === 'float16' });
     },
   });
 }
@@ -29,15 +31,22 @@ async function startWasm(): Promise<string> {
   return reason ? `${description}; ${reason}` : description;
 }
 
-async function startWebgpu({ auto }: { auto: boolean }): Promise<string> {
+async function startWebgpu({ auto, dtype }: AskedBackend): Promise<string> {
   if (!navigator.gpu) throw new UserError('this browser has no WebGPU, or the page is not served over https');
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new UserError('WebGPU finds no GPU');
   const gpu = adapterName(adapter.info);
   if (auto) refuseSoftware(gpu, adapter.info.isFallbackAdapter);
-  await import('./webgpu.js');
-  watchWebgpu(await startGpu('webgpu', 'WEBGPU_CPU_FORWARD'));
-  return `webgpu: ${gpu}`;
+  const { registerBackend } = await import('./webgpu.js');
+  // One that the page's own code has started stays as it is.
+  if (!runningBackend('webgpu')) registerBackend('webgpu');
+  const started = await startGpu('webgpu', 'WEBGPU_CPU_FORWARD');
+  watchWebgpu(started);
+  const { device } = started.instance as tf.KernelBackend & { device: GPUDevice };
+  if (dtype === 'float16' && !device.features.has('shader-f16')) {
+    throw new UserError(`${gpu} has no float16 (shader-f16), or its backend was started without it`);
+  }
+  return `webgpu: ${gpu}${dtype === 'float16' ? ', float16' : ''}`;
 }
 
 async function startWebgl({ auto }: { auto: boolean }): Promise<string> {

@@ -73,14 +73,14 @@ for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), jo
 const ON_DEMAND = new RegExp(
   [
     'converters/(allTables|publishedLike|namedFacts|timmModels|convertWithFacts|metadataFacts|mergeFacts)\\.js',
-    'converters/(metadata/(?!ownExport)|folders/)|models/openFiles\\.js',
+    'converters/(metadata/(?!ownExport)|folders/)|models/(openFiles|convertBytes)\\.js',
     'configs/models/(generated/|vit\\.js)',
     'write/savedModel/|@bufbuild/',
     'write/(stateDict|safetensors)\\.js',
     '@noble/|/browser/hub/|/src/hub/',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
-    '/engines/webgpu/|/webgpuRuntime\\.js$|/wasm/generated/.*Shared|/engines/wasm/generated/',
+    '/engines/webgpu/|/webgpu(Runtime|Device)\\.js$|/wasm/generated/.*Shared|/engines/wasm/generated/',
   ].join('|'),
 );
 

@@ -9,7 +9,7 @@ import { countParameters } from '../families/vit/flops.js';
 import { quantize } from '../families/vit/quantize.js';
 import { CONVERSION_FILE } from '../models/layersModelFolder.js';
 import { writeFolder } from '../node/folderSink.js';
-import { openCheckpoint } from '../node/openModel.js';
+import { openCheckpoint } from '../node/openCheckpoint.js';
 import { megabytes } from '../node/partialFile.js';
 import { readLines } from '../node/readLines.js';
 import { defineCommand } from './command.js';

@@ -1,11 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { type FileSource, fileSource } from '../node/data/fileDataset.js';
 import { listImages } from '../node/data/imageFiles.js';
 import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
-import { load } from '../node/load.js';
+import { loadClassifier } from '../node/loadClassifier.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
@@ -16,6 +17,7 @@ import {
   BATCH_NUMBERS,
   backendOption,
   batchSizeOption,
+  dtypeOption,
   jsonOption,
   MAX_WORKERS,
   modelPositional,
@@ -36,6 +38,7 @@ interface Args extends Omit<ConversionArgs, 'pool'> {
   batchSize: number;
   workers: number;
   backend: string;
+  dtype?: ComputeDtype;
   quantize?: 'int8';
   json: boolean;
 }
@@ -64,6 +67,7 @@ export const embedCommand = defineCommand({
       .options(batchSizeOption)
       .options(workersOption('threads that decode; 0: none'))
       .options(backendOption)
+      .options(dtypeOption)
       .options(quantizeOption)
       .options(jsonOption())
       .check((args) =>
@@ -112,8 +116,14 @@ async function featuresOf(
   files: readonly string[],
 ): Promise<{ features: FileFeatures; pool: EmbeddingPool }> {
   const { pool: asked, ...rest } = args;
-  const { backend, quantize } = rest;
-  const model = await load(args.model, { backend, quantize, hub: hubMessages(), ...loadArgs(rest) });
+  const { backend, dtype, quantize } = rest;
+  const model = await loadClassifier(args.model, {
+    backend,
+    dtype,
+    quantize,
+    hub: hubMessages(),
+    ...loadArgs(rest),
+  });
   try {
     sayAssumptions(model);
     const { config } = model;

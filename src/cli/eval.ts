@@ -1,13 +1,16 @@
 import type { Assumption } from '../../converters/facts.js';
+import type { ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import type { Classes, EvaluationResult } from '../evaluate/index.js';
 import type { EvaluationRecord } from '../evaluate/report/record.js';
 import { preprocessingFromOptions } from '../image/fromOptions.js';
 import type { Preprocessing } from '../image/types.js';
 import { checkRgb } from '../models/classify.js';
-import { type FamilySource, loadAny, requireVit } from '../models/families.js';
+import { type FamilySource, requireVit } from '../models/familySource.js';
 import type { ImageModel } from '../models/imageModel.js';
-import { backendFor, loadFrom } from '../models/load.js';
+import { loadFrom } from '../models/load.js';
+import { loadAny } from '../models/loadAny.js';
+import { backendFor } from '../models/loadSource.js';
 import { type ImageFolder, openImageFolder } from '../node/data/imageFolder.js';
 import { evaluateFolder, type Predictor } from '../node/evaluateFolder.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
@@ -29,6 +32,8 @@ import {
   BATCH_NUMBERS,
   backendOption,
   batchSizeOption,
+  computedBy,
+  dtypeOption,
   jsonOption,
   MAX_WORKERS,
   modelPositional,
@@ -49,6 +54,7 @@ interface Args extends RedisArgs, ConversionArgs, KnnArgs {
   workers: number;
   threads?: number;
   backend: string;
+  dtype?: ComputeDtype;
   quantize?: 'int8';
   labels?: string;
   predictions?: string;
@@ -66,7 +72,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
   const backends = new Set<string>();
   const byQueue = args.queue !== undefined;
-  if (!byQueue) backends.add((await firstBackend(backendFor(args))).backend);
+  if (!byQueue) backends.add((await firstBackend(backendFor(args), args.dtype)).backend);
   const opened = await openAnyModel(args.model, conversionArgs(args), hubMessages());
   try {
     const { config, labels, preprocessing: own } = opened.source;
@@ -83,7 +89,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
       const summary = {
         ...result,
         preset: preprocessing.preset,
-        backend: [...backends].join(', '),
+        backend: [...backends].map((name) => (byQueue ? name : computedBy(name, args.dtype))).join(', '),
         assumptions: assumptionsOf(opened.source),
       };
       if (report) await writeReport(report, opened.source, { args, folder, preprocessing, summary });
@@ -140,10 +146,10 @@ interface LocalPredictor {
 
 /** The model in this process; on WASM threads of its own compute. */
 async function localPredictor(source: FamilySource, backend: string, args: Args): Promise<LocalPredictor> {
-  const { quantize, threads = Math.max(1, args.workers) } = args;
+  const { quantize, dtype, threads = Math.max(1, args.workers) } = args;
   if (args.threads !== undefined && backend !== 'wasm')
     say(`${backend} chooses its threads: --threads is for wasm`);
-  const model = await loadAny(source, { backend, quantize, threads, onBackend: sayBackend });
+  const model = await loadAny(source, { backend, quantize, dtype, threads, onBackend: sayBackend });
   return { model, decodeThreads: args.workers };
 }
 
@@ -220,6 +226,9 @@ function checkTogether(args: Record<string, unknown>): true {
   if (args.queue !== undefined && args.threads !== undefined) {
     throw new UsageError('with --queue `deit worker` computes: --threads is not for it');
   }
+  if (args.queue !== undefined && args.dtype !== undefined) {
+    throw new UsageError('with --queue `deit worker` computes: --dtype is for it');
+  }
   if (args.queue !== undefined && args.quantize) {
     throw new UsageError('with --queue the model is quantized beforehand: deit-convert --quantize int8');
   }
@@ -245,6 +254,7 @@ export const evalCommand = defineCommand({
         describe: 'threads that compute, on wasm; by default as many as decode',
       })
       .options(backendOption)
+      .options(dtypeOption)
       .options(quantizeOption)
       .option('labels', {
         type: 'string',

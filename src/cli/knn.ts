@@ -1,5 +1,6 @@
 /** The k-NN evaluation of `deit eval --knn`. */
 import type { Assumption } from '../../converters/facts.js';
+import type { ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
@@ -9,6 +10,7 @@ import { type ConversionArgs, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { embedWithProgress } from './embed.js';
 import { checkNumbers, UsageError } from './main.js';
+import { computedBy } from './options.js';
 import { print, printJson, say } from './print.js';
 import { startProgress } from './progress.js';
 
@@ -26,6 +28,7 @@ export interface KnnArgs extends ConversionArgs {
   workers: number;
   threads?: number;
   backend: string;
+  dtype?: ComputeDtype;
   quantize?: 'int8';
   strict: boolean;
   json: boolean;
@@ -83,7 +86,7 @@ export function checkKnnOptions(args: Record<string, unknown>): true {
 
 /** Measures the accuracy of a model's features. */
 export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
-  const { knnK: k = K, knnTemperature: temperature = TEMPERATURE, backend, quantize } = args;
+  const { knnK: k = K, knnTemperature: temperature = TEMPERATURE, backend, dtype, quantize } = args;
   const folders = await openKnnFolders(args.knn, args.valDir);
   const { train, val } = folders;
   say(
@@ -93,6 +96,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   const chosen = threads === undefined ? {} : { threads };
   const model = await load(args.model, {
     backend,
+    dtype,
     quantize,
     ...chosen,
     hub: hubMessages(),
@@ -137,7 +141,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
         pool,
         imagesPerSecond: (result.images + result.trainImages) / seconds,
         preset: preprocessing.preset,
-        backend: model.backend,
+        backend: computedBy(model.backend, dtype),
         assumptions: assumptionsOf(model),
       },
       args.json,

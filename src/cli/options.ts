@@ -1,4 +1,5 @@
 /** Options that several commands have. */
+import { COMPUTE_DTYPES, type ComputeDtype } from '../computeDtype.js';
 import { defaultWorkers } from './workers.js';
 
 export const modelPositional = {
@@ -11,6 +12,19 @@ export const modelPositional = {
 export const backendOption = {
   backend: { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' },
 } as const;
+
+/** With how many digits a GPU computes. */
+export const dtypeOption = {
+  dtype: {
+    choices: COMPUTE_DTYPES,
+    describe: 'what a GPU computes products of: float32, or on webgpu float16, on xla all',
+  },
+} as const;
+
+/** How a backend is named in results: one that was asked for less than float32 gives other logits. */
+export function computedBy(backend: string, dtype: ComputeDtype = 'float32'): string {
+  return dtype === 'float32' ? backend : `${backend}-${dtype}`;
+}
 
 export const quantizeOption = {
   quantize: { choices: ['int8'], describe: '8-bit weights and activations (wasm)' },

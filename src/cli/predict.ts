@@ -1,13 +1,13 @@
 import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
-import { load } from '../node/load.js';
+import type { ImageClassifier } from '../models/imageClassifier.js';
+import { loadClassifier } from '../node/loadClassifier.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkNumbers, UsageError } from './main.js';
-import { backendOption, jsonOption, modelPositional, quantizeOption } from './options.js';
+import { backendOption, dtypeOption, jsonOption, modelPositional, quantizeOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
@@ -28,6 +28,7 @@ export const predictCommand = defineCommand({
       })
       .option('top-k', { type: 'number', default: 5, describe: 'how many classes to name' })
       .options(backendOption)
+      .options(dtypeOption)
       .options(quantizeOption)
       .options(conversionOptions)
       .options(jsonOption('print one JSON array'))
@@ -42,10 +43,11 @@ export const predictCommand = defineCommand({
     ['curl -s https://example.com/cat.jpg | $0 deit-tiny/ - --json', 'an image from stdin'],
   ],
   handler: async (args) => {
-    const { backend, quantize } = args;
-    const model = await load(args.model, {
+    const { backend, dtype, quantize } = args;
+    const model = await loadClassifier(args.model, {
       hub: hubMessages(),
       backend,
+      dtype,
       quantize,
       ...loadArgs(args),
     });
@@ -70,7 +72,7 @@ export const predictCommand = defineCommand({
 });
 
 /** One image's classes; an image that cannot be read or classified does not end the others. */
-async function answerFor(model: VisionTransformer, file: string, topK: number): Promise<Answer> {
+async function answerFor(model: ImageClassifier, file: string, topK: number): Promise<Answer> {
   try {
     const classes = await model.classify(await readImage(file), { topK });
     const wrong = classes.find(({ logit, probability }) => !Number.isFinite(logit + probability));

@@ -1,4 +1,5 @@
 import { type BackendChoice, useBackend } from '../backend.js';
+import type { ComputeDtype } from '../computeDtype.js';
 import '../node/backends.js';
 import { say } from './print.js';
 
@@ -10,8 +11,8 @@ export async function chooseBackend(name: string): Promise<string> {
 }
 
 /** Makes a backend the current one and says on stderr which came before it; the model names the backend. */
-export async function firstBackend(name: string): Promise<BackendChoice> {
-  const choice = await useBackend(name);
+export async function firstBackend(name: string, dtype?: ComputeDtype): Promise<BackendChoice> {
+  const choice = await useBackend(name, dtype);
   for (const line of choice.passedOver) say(`backend passed over: ${line}`, 'quiet');
   return choice;
 }

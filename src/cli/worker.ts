@@ -1,4 +1,5 @@
-import { loadAny } from '../models/families.js';
+import type { ComputeDtype } from '../computeDtype.js';
+import { loadAny } from '../models/loadAny.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
 import { importOptional } from '../node/optionalPackages.js';
@@ -7,7 +8,7 @@ import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkNumbers } from './main.js';
-import { backendOption, jsonOption, MAX_WORKERS, workersOption } from './options.js';
+import { backendOption, computedBy, dtypeOption, jsonOption, MAX_WORKERS, workersOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type RedisArgs, redisAddress, redisOptions } from './redis.js';
 import { catchInterrupt } from './signals.js';
@@ -18,18 +19,26 @@ interface Args extends RedisArgs {
   data: string;
   workers: number;
   backend: string;
+  dtype?: ComputeDtype;
   idle?: number;
   json: boolean;
 }
 
 async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
-  const { backend } = await firstBackend(args.backend);
+  const { dtype } = args;
+  const { backend } = await firstBackend(args.backend, dtype);
+  const named = computedBy(backend, dtype);
   const opened = await openAnyModel(args.model, {}, hubMessages());
   sayAssumptions(opened.source);
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);
-  const model = await loadAny(opened.source, { backend, threads: args.workers, onBackend: sayBackend });
+  const model = await loadAny(opened.source, {
+    backend,
+    dtype,
+    threads: args.workers,
+    onBackend: sayBackend,
+  });
   await opened.close();
   const classifier = shardClassifier(model, args.workers);
   const interruption = catchInterrupt(
@@ -47,7 +56,7 @@ async function work(args: Args): Promise<void> {
       fingerprint,
       dataFolder: args.data,
       classify: classifier.classify,
-      backend,
+      backend: named,
       imgSize: config.imgSize,
       // A shard is some batches: another is decoded while one is computed and answers are sent.
       concurrency: 2,
@@ -55,8 +64,8 @@ async function work(args: Args): Promise<void> {
       signal: interruption.signal,
       log: say,
     });
-    if (args.json) printJson({ ...result, backend });
-    else print(`${result.images} images in ${result.shards} shards, ${result.failed} not read; ${backend}`);
+    if (args.json) printJson({ ...result, backend: named });
+    else print(`${result.images} images in ${result.shards} shards, ${result.failed} not read; ${named}`);
   } finally {
     interruption.release();
     await classifier.close();
@@ -77,6 +86,7 @@ export const workerCommand = defineCommand({
       })
       .options(workersOption('threads of this machine'))
       .options(backendOption)
+      .options(dtypeOption)
       .option('idle', {
         type: 'number',
         describe: 'end after so many seconds without work; by default never',

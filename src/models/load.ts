@@ -1,13 +1,12 @@
 import { attachRuntime, chooseBackend, engineFor, type StartedBackend } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
-import { UserError } from '../errors.js';
-import type { VitConfig } from '../families/vit/config.js';
-import { countParameters } from '../families/vit/flops.js';
 import { dequantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { hasQuantizedBlock } from '../ops/index.js';
 import { buildModel, engineModel } from './create.js';
 import {
+  type Build,
+  backendFor,
   checkLoadOptions,
   checkSource,
   type LoadOptions,
@@ -17,6 +16,7 @@ import {
   weightProgress,
 } from './loadSource.js';
 import type { VisionTransformer } from './visionTransformer.js';
+import { checkWasmRoom } from './wasmRoom.js';
 import { assignWeights } from './weights.js';
 
 export {
@@ -42,8 +42,7 @@ export async function load(
 ): Promise<VisionTransformer> {
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) checkSource(source);
-  const starting = startBackendEarly(options);
-  return loadSource(source, options, (opened, rest) => loadFrom(opened, rest, starting));
+  return loadSource(source, options, startingEarly(options));
 }
 
 /**
@@ -58,10 +57,10 @@ export async function loadFrom(
 ): Promise<VisionTransformer> {
   const backend = backendFor(options);
   const wanted = await readySource(given, options);
-  const { choice, bound } = await (starting ?? chooseBackend(backend));
+  const { choice, bound } = await (starting ?? chooseBackend(backend, options.dtype));
   if (currentBackendName() === undefined) makeCurrent(bound);
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
-  checkRoom(source.config, bound.name);
+  if (bound.name === 'wasm') checkWasmRoom(source.config);
   const { labels, preprocessing, assumptions } = source;
   const extras = { labels, preprocessing, assumptions };
   const onFraction = weightProgress(source, options);
@@ -78,7 +77,7 @@ export async function loadFrom(
   try {
     const order = weightSpecs(source.config).map(({ name }) => name);
     await model.onBackend(() => assignWeights(model.layersModel, source.readWeight, onFraction, order));
-    await attachRuntime(model, choice.backend);
+    await attachRuntime(model, choice.backend, options.dtype);
   } catch (error) {
     model.dispose();
     throw error;
@@ -86,37 +85,9 @@ export async function loadFrom(
   return model;
 }
 
-/** Starts the backend while the weights are on their way; that it fails is told by loadFrom. */
-function startBackendEarly(options: LoadOptions): Promise<StartedBackend> {
-  const starting = chooseBackend(backendFor(options));
+/** As loadFrom, on a backend that starts now, while the weights are on their way; that it fails is told by the build. */
+export function startingEarly(options: LoadOptions): Build<VisionTransformer> {
+  const starting = chooseBackend(backendFor(options), options.dtype);
   starting.catch(() => {});
-  return starting;
-}
-
-/** Addresses of WASM reach this far, and it overwrites itself where there is no more room. */
-const WASM_BYTES = 2 ** 32 - 2 ** 28;
-
-function checkRoom(config: VitConfig, backend: string): void {
-  const bytes = 4 * countParameters(config);
-  if (backend !== 'wasm' || bytes <= WASM_BYTES) return;
-  throw new UserError(
-    `${config.name}: its weights take ${(bytes / 2 ** 30).toFixed(1)} GiB, and WASM has less than 4; load it on another backend`,
-  );
-}
-
-/**
- * The backend to use: what was asked for, `wasm` for quantized arithmetic.
- *
- * @throws UserError if another one was named with `quantize`
- */
-export function backendFor({
-  backend = 'auto',
-  quantize,
-}: Pick<LoadOptions, 'backend' | 'quantize'>): string {
-  if (quantize === undefined) return backend;
-  if (quantize !== 'int8') throw new UserError(`models are quantized to int8, not to "${quantize}"`);
-  if (backend !== 'auto' && backend !== 'wasm') {
-    throw new UserError(`int8 runs on the wasm backend alone, not on ${backend}; leave out one of the two`);
-  }
-  return 'wasm';
+  return (source, rest) => loadFrom(source, rest, starting);
 }

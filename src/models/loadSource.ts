@@ -1,8 +1,8 @@
 /** What load takes, wherever it runs: addresses and bytes, opened as the source of a model. */
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
-import { bytesSource, type Checkpoint, parseCheckpoint } from '../../converters/formats/index.js';
 import type { BackendChoice } from '../backend.js';
 import { checkOptions, describeValue, type OptionKind } from '../checkOptions.js';
+import { COMPUTE_DTYPES, type ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { countParameters } from '../families/vit/flops.js';
 import { quantize } from '../families/vit/quantize.js';
@@ -38,6 +38,12 @@ export interface LoadOptions {
    * converted so needs no asking.
    */
   quantize?: 'int8';
+  /**
+   * What the GPU computes products of, sums being float32: `float16` on webgpu, `tf32`, `bfloat16` or `float16` on xla.
+   * By default float32, exactly, or what DEIT_WEBGPU_DTYPE and DEIT_XLA_DTYPE say. A backend without it is passed over by
+   * `auto`, and named is an error. Layers (features, attention maps, training) compute in float32.
+   */
+  dtype?: ComputeDtype;
   /** Name of the preset by which images are prepared (presetNames), in place of the model's own. */
   preset?: string;
   /** Single settings of how images are prepared, over the preset's or the model's own. */
@@ -62,6 +68,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, OptionKind> = {
   signal: 'signal',
   onBackend: 'function',
   quantize: 'text',
+  dtype: 'text',
   preset: 'text',
   preprocessing: 'object',
   numHeads: 'number',
@@ -78,7 +85,10 @@ export function checkLoadOptions(
   more: Readonly<Record<string, OptionKind>> = {},
 ): void {
   checkOptions('load', options, { ...LOAD_OPTIONS, ...more });
-  const { threads } = options;
+  const { threads, dtype } = options;
+  if (dtype !== undefined && !(COMPUTE_DTYPES as readonly string[]).includes(dtype)) {
+    throw new UserError(`load: dtype may be ${COMPUTE_DTYPES.join(', ')}, got ${describeValue(dtype)}`);
+  }
   if (threads === undefined || (Number.isSafeInteger(threads) && threads >= 1)) return;
   throw new UserError(`load: threads is a whole number of at least 1, got ${describeValue(threads)}`);
 }
@@ -129,8 +139,7 @@ export async function loadSource<Model>(
   checkLoadOptions(options);
   if (typeof source !== 'string' && !(source instanceof URL)) {
     checkSource(source);
-    const conversion = await convertCheckpoint(await parseCheckpoint(source), conversionOptions(options));
-    return build(conversion, options);
+    return build(await convertBytes(source, options), options);
   }
   const url = String(source);
   const kind = addressKind(url);
@@ -217,10 +226,14 @@ export async function openUrl(url: string, options: OpenUrlOptions = {}): Promis
   });
 }
 
-/** Converts a checkpoint; a page fetches what tells its facts only where it has one. */
-async function convertCheckpoint(checkpoint: Checkpoint, options?: ConvertOptions): Promise<Conversion> {
-  const { convertWithFacts } = await import('../../converters/convertWithFacts.js');
-  return convertWithFacts(checkpoint, options);
+/** Converts a checkpoint's bytes. What this takes is loaded only now: a converted folder needs nothing of it. */
+async function convertBytes(
+  bytes: Uint8Array | ArrayBuffer | Blob,
+  options: LoadOptions,
+  name?: string,
+): Promise<Conversion> {
+  const { convertBytes: convert } = await import('./convertBytes.js');
+  return convert(bytes, conversionOptions(options), name);
 }
 
 /** The download is what takes its time; filling in the weights follows at once. */
@@ -251,8 +264,7 @@ async function loadBytes<Model>(
   build: Build<Model>,
 ): Promise<Model> {
   const { onProgress } = options;
-  const checkpoint = await parseCheckpoint(bytesSource(bytes, name));
-  const conversion = await convertCheckpoint(checkpoint, conversionOptions(options));
+  const conversion = await convertBytes(bytes, options, name);
   const model = await build(conversion, { ...options, onProgress: undefined });
   onProgress?.(1, { loadedBytes: bytes.length, totalBytes: bytes.length });
   return model;
@@ -276,4 +288,21 @@ class ByteProgress {
     const fraction = Math.min(1, this.loadedBytes / this.totalBytes);
     this.report?.(fraction, { loadedBytes: this.loadedBytes, totalBytes: this.totalBytes });
   }
+}
+
+/**
+ * The backend to use: what was asked for, `wasm` for quantized arithmetic.
+ *
+ * @throws UserError if another one was named with `quantize`
+ */
+export function backendFor({
+  backend = 'auto',
+  quantize,
+}: Pick<LoadOptions, 'backend' | 'quantize'>): string {
+  if (quantize === undefined) return backend;
+  if (quantize !== 'int8') throw new UserError(`models are quantized to int8, not to "${quantize}"`);
+  if (backend !== 'auto' && backend !== 'wasm') {
+    throw new UserError(`int8 runs on the wasm backend alone, not on ${backend}; leave out one of the two`);
+  }
+  return 'wasm';
 }

@@ -2,8 +2,9 @@ import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { ImageClassifier, type ModelExtras, type RunOptions } from './imageClassifier.js';
 import type { LoadOptions, ModelSource } from './loadSource.js';
-import { readySource, weightProgress } from './loadSource.js';
+import { backendFor, readySource, weightProgress } from './loadSource.js';
 import { type EngineHost, type OpenedEngine, type OutputName, openWasmEngine } from './wasmEngine.js';
+import { checkWasmRoom } from './wasmRoom.js';
 
 /** Images of a list that are prepared together; the engine forms batches of its own. */
 const BATCH = 8;
@@ -108,17 +109,17 @@ export async function loadOnEngine(
   options: LoadOptions,
   host: EngineHost,
 ): Promise<WasmModel> {
-  const { backend = 'wasm', quantize: bits, threads, signal } = options;
+  const { threads, signal, dtype = 'float32' } = options;
+  const backend = backendFor(options);
   if (backend !== 'wasm' && backend !== 'auto') {
     throw new UserError(
       `deit-tfjs/wasm has the backend wasm alone, not ${backend}; import deit-tfjs for the others`,
     );
   }
-  if (bits !== undefined && bits !== 'int8') {
-    throw new UserError(`models are quantized to int8, not to "${bits}"`);
-  }
+  if (dtype !== 'float32') throw new UserError(`wasm computes in float32, not in ${dtype}`);
   const source = await readySource(given, options);
   const { config, labels, preprocessing, assumptions, readWeight } = source;
+  checkWasmRoom(config);
   const onProgress = weightProgress(source, options);
   const opened = await openWasmEngine({ config, readWeight, threads, signal, onProgress }, host);
   options.onBackend?.({ backend: 'wasm', description: `wasm: ${opened.description}`, passedOver: [] });

@@ -4,7 +4,7 @@ import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
 import { checkRgb } from '../models/classify.js';
 import { type EmbeddingPool, pooledEmbedding } from '../models/embedding.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
+import type { ImageClassifier } from '../models/imageClassifier.js';
 import type { FileSource } from './data/fileDataset.js';
 import { preparerFor } from './data/loaders.js';
 
@@ -34,7 +34,7 @@ export interface FileFeatures {
 
 /** The features of each file, in the list's order. A file that cannot be read is told to onFailure and left out. */
 export async function embedFiles(
-  model: VisionTransformer,
+  model: ImageClassifier,
   images: FileSource,
   { preprocessing, pool, batchSize, workers, onProgress, onFailure }: EmbedFilesOptions,
 ): Promise<FileFeatures> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type FamilySource, weightNames } from '../models/families.js';
+import { weightNames } from '../models/families.js';
+import type { FamilySource } from '../models/familySource.js';
 
 /**
  * SHA-256, in hexadecimal, of what a model computes: its architecture and the float32 values of its weights. It is the

@@ -1,19 +1,11 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import { parametersOfObject } from '../../converters/metadata/modelParameters.js';
-import type { FolderFiles } from '../hub/folderFiles.js';
 import { isObject } from '../image/checkPreprocessing.js';
 import { convertFiles } from '../models/openFiles.js';
+import { CONFIG, isForeignFolder } from './foreignFolder.js';
 import { openLocalFolder } from './localFolder.js';
-import type { OpenedModel } from './openModel.js';
-
-const CONFIG = 'config.json';
-
-/** Whether a folder is one of Hugging Face or timm (config.json beside weights), not one that this package converted. */
-export function isForeignFolder(path: string): boolean {
-  return !existsSync(join(path, 'model.json')) && existsSync(join(path, CONFIG));
-}
+import { type OpenedModel, openedFrom } from './openedModel.js';
 
 /**
  * Whether the config.json beside a checkpoint file describes its model. Other programs have files of this name too, this
@@ -32,19 +24,6 @@ export async function describesFile(path: string): Promise<boolean> {
     return false;
   } finally {
     await files.close();
-  }
-}
-
-/** A model that `open` makes of files: closing it closes them, as does a failure. */
-export async function openedFrom<Source>(
-  files: FolderFiles,
-  open: () => Promise<Source>,
-): Promise<OpenedModel<Source>> {
-  try {
-    return { source: await open(), close: () => files.close() };
-  } catch (error) {
-    await files.close();
-    throw error;
   }
 }
 

@@ -1,35 +1,23 @@
 import { existsSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import type { Conversion, ConvertOptions } from '../../converters/convert.js';
-import type { RegnetConversion } from '../../converters/convertRegnet.js';
-import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
+import { dirname, join } from 'node:path';
+import type { ConvertOptions } from '../../converters/convert.js';
 import { UserError } from '../errors.js';
 import { addressKind } from '../models/address.js';
-import { convertAny, type FamilySource, requireVit } from '../models/families.js';
+import type { FamilySource } from '../models/familySource.js';
 import { fetchFile } from '../models/fetchFile.js';
-import { openLayersModelFolder, refuseConversion, type StoredModel } from '../models/layersModelFolder.js';
-import { openUrl } from '../models/load.js';
-import { convertFiles, openFiles } from '../models/openFiles.js';
-import { openFileSource } from './fileSource.js';
-import { checkHashInName } from './hash.js';
+import { openLayersModelFolder, refuseConversion } from '../models/layersModelFolder.js';
+import { openUrl } from '../models/loadSource.js';
+import { isForeignFolder } from './foreignFolder.js';
 import { isOnHub } from './hub/environment.js';
-import { type NodeHubOptions, openHub } from './hub/openHub.js';
-import { convertFolder, describesFile, isForeignFolder, openedFrom } from './openFolder.js';
+import type { NodeHubOptions } from './hub/openHub.js';
+import { nothingToClose, type OpenedModel, onlyVit } from './openedModel.js';
 
 /** How a name on the hub is opened. */
 export type HubSettings = Omit<NodeHubOptions, 'folder'>;
 
-/** A model to be loaded; close it when its weights have been read. */
-export interface OpenedModel<Source = StoredModel | Conversion> {
-  readonly source: Source;
-  close(): Promise<void>;
-}
-
 /** Node reads at most 2 GiB at once. */
 const MAX_READ = 2 ** 30;
-
-const nothingToClose = async () => {};
 
 /**
  * Opens a model by whatever names it: a converted folder or its model.json, a folder of Hugging Face or timm, a checkpoint
@@ -41,7 +29,7 @@ export async function openAnyModel(
   options: ConvertOptions = {},
   hub: HubSettings = {},
 ): Promise<OpenedModel<FamilySource>> {
-  if (isOnHub(model)) return openHubModel(model, options, hub);
+  if (isOnHub(model)) return (await unconverted()).openHubModel(model, options, hub);
   if (/^https?:\/\//.test(model)) return openAddress(model, options);
   const info = await stat(model).catch(() => {
     throw new UserError(
@@ -49,8 +37,8 @@ export async function openAnyModel(
     );
   });
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
-  if (folder === undefined) return openAnyCheckpoint(model, options);
-  if (isForeignFolder(folder)) return convertFolder(folder, options);
+  if (folder === undefined) return (await unconverted()).openAnyCheckpoint(model, options);
+  if (isForeignFolder(folder)) return (await unconverted()).convertFolder(folder, options);
   const read = (path: string, maxBytes: number) => readModelFile(folder, path, maxBytes);
   const size = async (path: string) => (await fileInfo(folder, path)).size;
   const readIfThere = (path: string, maxBytes: number) =>
@@ -75,16 +63,9 @@ export async function openModel(
   return onlyVit(await openAnyModel(model, options, hub), model);
 }
 
-async function onlyVit<Source extends FamilySource>(
-  opened: OpenedModel<Source>,
-  name: string,
-): Promise<OpenedModel<Extract<Source, { family: 'vit' }>>> {
-  try {
-    return { ...opened, source: requireVit(opened.source, name) };
-  } catch (error) {
-    await opened.close();
-    throw error;
-  }
+/** What opens models that are not converted yet: a converted folder, which is opened the most, needs nothing of it. */
+function unconverted(): Promise<typeof import('./openCheckpoint.js')> {
+  return import('./openCheckpoint.js');
 }
 
 /** A converted folder or a checkpoint behind an http(s) address. */
@@ -94,62 +75,8 @@ async function openAddress(url: string, options: ConvertOptions): Promise<Opened
     refuseConversion(url, options);
     return { source, close: nothingToClose };
   }
-  const bytes = await fetchFile(url);
-  const source = await convertAny(await parseCheckpoint(bytesSource(bytes, url)), options);
-  return { source, close: nothingToClose };
-}
-
-/** A model on the hub: a converted folder, or one of Hugging Face or timm. */
-async function openHubModel(name: string, options: ConvertOptions, hub: HubSettings): Promise<OpenedModel> {
-  const files = await openHub(name, { onNotice: console.error, ...hub });
-  return openedFrom(files, () => openFiles(files, options));
-}
-
-/**
- * Opens and maps a checkpoint file, a folder of Hugging Face or timm, or one on the hub; the SHA-256 prefix in a file's
- * name is checked first.
- */
-export async function openAnyCheckpoint(
-  path: string,
-  options: ConvertOptions = {},
-  hub: HubSettings = {},
-): Promise<OpenedModel<Conversion | RegnetConversion>> {
-  if (isOnHub(path)) return openHubCheckpoint(path, options, hub);
-  if (isForeignFolder(path)) return convertFolder(path, options);
-  if (await describesFile(path)) return convertFolder(dirname(path), options, basename(path));
-  const file = await openFileSource(path);
-  try {
-    await checkHashInName(path);
-    const source = await convertAny(await parseCheckpoint(file), options);
-    return { source, close: () => file.close() };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-}
-
-/** As openAnyCheckpoint; a model that is no vision transformer is a UserError. */
-export async function openCheckpoint(
-  path: string,
-  options: ConvertOptions = {},
-  hub: HubSettings = {},
-): Promise<OpenedModel<Conversion>> {
-  return onlyVit(await openAnyCheckpoint(path, options, hub), path);
-}
-
-/** The weights of a model on the hub that is not converted yet. */
-async function openHubCheckpoint(
-  name: string,
-  options: ConvertOptions,
-  hub: HubSettings,
-): Promise<OpenedModel<Conversion>> {
-  const files = await openHub(name, { onNotice: console.error, ...hub });
-  return openedFrom(files, async () => {
-    if (!(await files.list()).includes('model.json')) return convertFiles(files, options);
-    throw new UserError(
-      `${name}: is converted already; deit download ${name} --out FOLDER takes it as it is`,
-    );
-  });
+  const { openBytes } = await unconverted();
+  return openBytes(await fetchFile(url), url, options);
 }
 
 /** The bytes of a file of a converted folder. */

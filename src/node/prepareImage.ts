@@ -1,10 +1,10 @@
 /** Prepares any image of classify without holding up the event loop: large or many ones in threads, small ones in turns. */
 import { readFile, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import * as tf from '@tensorflow/tfjs-core';
 import { imageFormat, imageSize } from '../image/imageFormat.js';
 import { preprocess } from '../image/preprocess.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
+import { isTensor } from '../isTensor.js';
 import { checkPixels, tensorLevels } from '../models/classify.js';
 import { type Levels, levelsToRgb } from '../models/levelsToRgb.js';
 import { dropAlpha, type PixelData } from '../models/pixels.js';
@@ -62,7 +62,7 @@ interface Way {
 async function wayOf(input: unknown, crowded: boolean, signal: AbortSignal | undefined): Promise<Way> {
   const source = await readNodeImage(input, signal);
   if (source) return 'image' in source ? pixelsWay(source.image, crowded) : fileWay(source, crowded);
-  if (!(input instanceof tf.Tensor)) return pixelsWay(checkPixels(input), crowded);
+  if (!isTensor(input)) return pixelsWay(checkPixels(input), crowded);
   const given = await tensorLevels(input);
   const { levels, width, height } = given;
   return {
@@ -102,7 +102,9 @@ function here(
   const prepared = last.then(async () => {
     await setImmediate();
     signal?.throwIfAborted();
-    return preprocess(await decode(), preprocessing);
+    const pixels = preprocess(await decode(), preprocessing);
+    await setImmediate(); // what computes them starts in a turn of its own
+    return pixels;
   });
   last = prepared.then(
     () => {},

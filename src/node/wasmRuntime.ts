@@ -1,14 +1,9 @@
 import { addEngine } from '../backend.js';
 import { probeSimd } from '../kernels/wasm/featureProbe.js';
 import { wasmRuntime } from '../models/wasmRuntime.js';
-import { computingCores } from './cores.js';
-import { compileOptimized, startNodeWorker } from './wasmEngine.js';
+import { nodeHost } from './wasmHost.js';
 
-const nodeRuntime = wasmRuntime(() => ({
-  threads: computingCores(),
-  startWorker: startNodeWorker,
-  compile: compileOptimized,
-}));
+const nodeRuntime = wasmRuntime(nodeHost);
 
 /**
  * Puts the engine behind the backend `wasm`: shared memory of its own, threads, 256 bits where V8 has them. Importing this

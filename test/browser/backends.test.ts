@@ -134,6 +134,20 @@ describeInBrowser('backends', () => {
     });
   });
 
+  test('float16 where the GPU has it: the software adapter has not, which is said', async () => {
+    const messages = await page.evaluate(async () => {
+      const { deit } = globalThis;
+      const bytes = await (await fetch('/fixtures/models/facebook.pth')).arrayBuffer();
+      const failure = (backend: string) =>
+        deit
+          .load(bytes, { backend, dtype: 'float16', convert: { numHeads: 2 } })
+          .then(String, (error: Error) => error.message);
+      return [await failure('webgpu'), await failure('webgl')];
+    });
+    expect(messages[0]).toMatch(/^.*swiftshader.* has no float16 \(shader-f16\)/i);
+    expect(messages[1]).toBe('webgl computes in float32, not in float16');
+  });
+
   test('auto passes over GPUs that are software, and says so', async () => {
     const choice = await page.evaluate(() => globalThis.deit.useBackend());
     expect(choice.backend).toBe('wasm');

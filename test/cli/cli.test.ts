@@ -374,6 +374,8 @@ describe('usage', () => {
     ['eval', 'model', 'val', '--workers', '5000'],
     ['eval', 'model', 'val', '--threads', '0'],
     ['eval', 'model', 'val', '--threads', '2', '--queue', 'redis://127.0.0.1'],
+    ['eval', 'model', 'val', '--dtype', 'float16', '--queue', 'redis://127.0.0.1'],
+    ['predict', 'model', 'a.png', '--dtype', 'int4'],
     ['eval', 'model', 'val', '--batch-size', '1000000'],
     ['eval', 'model', 'val', '--labels', 'a.txt', '--classes-by-order'],
     ['worker', '--model', 'model', '--data', 'val'],

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import * as deit from '../../src/node/index.js';
 
 const MODEL = 'examples/digits/deit_digits_distilled.pth';
@@ -13,6 +13,47 @@ test.each([0, -1, 1.5, Number.NaN, '2', null])('threads: %p is refused on every 
       /^load: threads is a whole number of at least 1, got /,
     );
   }
+});
+
+describe('dtype', () => {
+  test('what is none is named, with those that there are', async () => {
+    const options = { dtype: 'fp16' } as unknown as deit.LoadOptions;
+    await expect(deit.load(MODEL, options)).rejects.toThrow(
+      'load: dtype may be float32, tf32, bfloat16, float16, got the text "fp16"',
+    );
+  });
+
+  test('float32 is what every backend computes in', async () => {
+    const [asked, plain] = await Promise.all([
+      deit.load(MODEL, { backend: 'wasm', dtype: 'float32' }),
+      deit.load(MODEL, { backend: 'wasm' }),
+    ]);
+    expect(await asked.logits(image)).toEqual(await plain.logits(image));
+    asked.dispose();
+    plain.dispose();
+  });
+
+  test('a named backend without it is an error, and `auto` says why each was passed over', async () => {
+    await expect(deit.load(MODEL, { backend: 'wasm', dtype: 'float16' })).rejects.toThrow(
+      'wasm computes in float32, not in float16',
+    );
+    await expect(deit.load(MODEL, { backend: 'webgpu', dtype: 'tf32' })).rejects.toThrow(
+      'webgpu computes in float32, float16, not in tf32',
+    );
+    await expect(deit.load(MODEL, { quantize: 'int8', dtype: 'float16' })).rejects.toThrow(
+      'wasm computes in float32, not in float16',
+    );
+    const before = process.env.DEIT_WEBGPU_DEVICE;
+    process.env.DEIT_WEBGPU_DEVICE = 'none';
+    try {
+      await expect(deit.load(MODEL, { dtype: 'float16' })).rejects.toThrow(
+        /^no backend computes in float16 here: xla: .*; webgpu: DEIT_WEBGPU_DEVICE is none; tensorflow: tensorflow computes in float32, not in float16; wasm: wasm computes/,
+      );
+    } finally {
+      if (before === undefined) delete process.env.DEIT_WEBGPU_DEVICE;
+      else process.env.DEIT_WEBGPU_DEVICE = before;
+    }
+  });
 });
 
 test('as many threads compute as are asked for, with the same answer', async () => {

@@ -1,15 +1,10 @@
+import type { ComputeDtype } from '../../computeDtype.js';
 import type { Ops } from '../../ops/interface.js';
 import { type AttentionKernel, HloOps } from './hloOps.js';
 import { type ElementType, type Hlo, HloWriter } from './stablehlo.js';
 
-/**
- * What products are computed in: float32 exactly; `tf32`, float32 rounded to 10 bits of mantissa where the device has
- * it (else exactly); bfloat16; float16.
- */
-export type ProgramDtype = 'float32' | 'tf32' | 'bfloat16' | 'float16';
-
 /** The element type that weights are handed over in. */
-export function elementType(dtype: ProgramDtype): ElementType {
+export function elementType(dtype: ComputeDtype): ElementType {
   return dtype === 'bfloat16' ? 'bf16' : dtype === 'float16' ? 'f16' : 'f32';
 }
 
@@ -37,7 +32,7 @@ export function writeProgram(
   model: ProgramModel,
   output: string,
   batch: number,
-  dtype: ProgramDtype,
+  dtype: ComputeDtype,
   attention: AttentionKernel = 'products',
 ): WrittenProgram {
   const forward = model.outputs[output];

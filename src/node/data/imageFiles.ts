@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import { compareCodePoints } from '../../evaluate/index.js';
+import { compareCodePoints } from '../../evaluate/classIndices.js';
 
 /** Endings of the files that torchvision's ImageFolder takes for images (folder.py, IMG_EXTENSIONS). */
 export const IMAGE_ENDINGS = [

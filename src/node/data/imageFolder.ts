@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import { type Classes, classIndexReader, matchClasses } from '../../evaluate/index.js';
+import { type Classes, classIndexReader, matchClasses } from '../../evaluate/classIndices.js';
 import { type FileDataset, fileDataset } from './fileDataset.js';
 import { IMAGE_ENDINGS, listFolder, listImages } from './imageFiles.js';
 import { readLabelsFile } from './labelsFile.js';

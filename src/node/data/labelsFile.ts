@@ -1,5 +1,5 @@
 import { UserError } from '../../errors.js';
-import { type Classes, classIndexReader } from '../../evaluate/index.js';
+import { type Classes, classIndexReader } from '../../evaluate/classIndices.js';
 import { nearest, shorten } from '../../text.js';
 import { readLines } from '../readLines.js';
 import { isImageName } from './imageFiles.js';

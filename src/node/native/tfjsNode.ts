@@ -1,11 +1,8 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { keepingCurrent } from '../../boundBackend.js';
 import { UserError } from '../../errors.js';
-import { nativeFolder, readManifest } from './folder.js';
+import { installedPackages, NOT_INSTALLED, REMEDY } from './packages.js';
 
 /** A graph that TensorFlow has loaded (tfjs-node's TFSavedModel). */
 export interface NativeGraph {
@@ -34,8 +31,6 @@ export interface FoundTfjsNode {
   /** Whether it was installed to compute with CUDA. */
   readonly cuda: boolean;
 }
-
-const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
 
 /** tfjs-node, loaded once: its import registers the backend, and cannot be taken back. */
 let found: Promise<FoundTfjsNode> | undefined;
@@ -72,12 +67,7 @@ async function findTfjsNode(): Promise<FoundTfjsNode> {
       failures.push(`${name} in ${from} cannot be loaded (${line.trim()})`);
     }
   }
-  const remedy = '`deit setup-native` installs it';
-  throw new UserError(
-    failures.length > 0
-      ? `${failures.join('; ')}; ${remedy}`
-      : `native TensorFlow is not installed; ${remedy}`,
-  );
+  throw new UserError(failures.length > 0 ? `${failures.join('; ')}; ${REMEDY}` : NOT_INSTALLED);
 }
 
 /** A package of tfjs works with others of the same release, patches aside. */
@@ -85,35 +75,6 @@ function checkVersion(version: string): void {
   const minor = (text: string) => text.split('.').slice(0, 2).join('.');
   if (minor(version) === minor(tf.version_core)) return;
   throw new Error(`it is release ${version}, but @tensorflow/tfjs-core here is ${tf.version_core}`);
-}
-
-interface Candidate {
-  readonly name: string;
-  readonly from: string;
-  /** Path of its main module. */
-  readonly entry: string;
-  readonly version: string;
-  readonly cuda: boolean;
-  readonly require: NodeJS.Require;
-}
-
-async function installedPackages(): Promise<Candidate[]> {
-  const own = nativeFolder();
-  const roots = [process.cwd(), dirname(fileURLToPath(import.meta.url))];
-  const manifest = await readManifest(own);
-  if (manifest) roots.unshift(own);
-  return roots.flatMap((from) => {
-    const require = createRequire(join(from, 'package.json'));
-    return PACKAGES.flatMap((name) => {
-      try {
-        const { version } = require(`${name}/package.json`) as { version: string };
-        const cuda = from === own ? manifest?.cuda === true : name.endsWith('-gpu');
-        return [{ name, from, entry: require.resolve(name), version, cuda, require }];
-      } catch {
-        return [];
-      }
-    });
-  });
 }
 
 /** What tfjs says when a second copy of it sets the same platform and registers the same kernels again. */

@@ -1,4 +1,5 @@
 import { addBackend } from '../../backend.js';
+import { COMPUTE_DTYPES } from '../../computeDtype.js';
 import { findPlugin } from './plugin.js';
 
 /**
@@ -14,9 +15,10 @@ addBackend(
   },
   {
     tensors: 'wasm',
-    runtime: async (model) => {
+    dtypes: COMPUTE_DTYPES,
+    runtime: async (model, dtype) => {
       const { xlaRuntime } = await import('./start.js');
-      return xlaRuntime(findPlugin(), model);
+      return xlaRuntime(findPlugin(), model, dtype);
     },
   },
 );

@@ -1,12 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { float32ToBfloat16Bits, float32ToFloat16Bits } from '../../../converters/formats/halfFloat.js';
+import type { ComputeDtype } from '../../computeDtype.js';
 import type { AttentionKernel } from '../../engines/pjrt/hloOps.js';
-import {
-  elementType,
-  type ProgramDtype,
-  type ProgramModel,
-  writeProgram,
-} from '../../engines/pjrt/program.js';
+import { elementType, type ProgramModel, writeProgram } from '../../engines/pjrt/program.js';
 import type { ElementType } from '../../engines/pjrt/stablehlo.js';
 import type { WeightReader } from '../../families/types.js';
 import type { RunOptions, Runtime } from '../../models/visionTransformer.js';
@@ -18,7 +14,7 @@ export interface XlaRuntimeOptions {
   readonly model: ProgramModel;
   /** Gives each of the model's weights once, float32 in tfjs' layout. */
   readonly read: WeightReader;
-  readonly dtype: ProgramDtype;
+  readonly dtype: ComputeDtype;
   /** By default cuDNN's attention where the plugin is CUDA's. */
   readonly attention?: AttentionKernel;
 }
@@ -54,7 +50,7 @@ export class XlaRuntime implements Runtime {
     private readonly client: PjrtClient,
     private readonly cache: ProgramCache,
     private readonly model: ProgramModel,
-    private readonly dtype: ProgramDtype,
+    private readonly dtype: ComputeDtype,
     private readonly weights: readonly Pointer[],
     private attention: AttentionKernel,
   ) {}

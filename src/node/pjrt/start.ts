@@ -1,5 +1,6 @@
-import { activate } from '../../backend.js';
-import type { ProgramDtype, ProgramModel } from '../../engines/pjrt/program.js';
+import { type AskedBackend, activate } from '../../backend.js';
+import { COMPUTE_DTYPES, type ComputeDtype } from '../../computeDtype.js';
+import type { ProgramModel } from '../../engines/pjrt/program.js';
 import { UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import { weightSpecs } from '../../families/vit/weights.js';
@@ -12,13 +13,11 @@ import { programFolder } from './plugin.js';
 import { ProgramCache } from './programCache.js';
 import { XlaRuntime } from './runtime.js';
 
-const DTYPES: readonly ProgramDtype[] = ['float32', 'tf32', 'bfloat16', 'float16'];
-
 /** What products are computed in: $DEIT_XLA_DTYPE, by default float32, exactly. */
-function dtypeFrom(env: NodeJS.ProcessEnv): ProgramDtype {
+function dtypeFrom(env: NodeJS.ProcessEnv): ComputeDtype {
   const asked = env.DEIT_XLA_DTYPE ?? 'float32';
-  const dtype = DTYPES.find((known) => known === asked);
-  if (!dtype) throw new UserError(`DEIT_XLA_DTYPE is "${asked}"; it may be ${DTYPES.join(', ')}`);
+  const dtype = COMPUTE_DTYPES.find((known) => known === asked);
+  if (!dtype) throw new UserError(`DEIT_XLA_DTYPE is "${asked}"; it may be ${COMPUTE_DTYPES.join(', ')}`);
   return dtype;
 }
 
@@ -45,8 +44,10 @@ export function programModel(config: VitConfig): ProgramModel {
 }
 
 /** Starts XLA with a plugin. @returns what computes, in words */
-export async function startXla(plugin: string, { auto }: { readonly auto: boolean }): Promise<string> {
-  const dtype = dtypeFrom(process.env);
+export async function startXla(
+  plugin: string,
+  { auto, dtype = dtypeFrom(process.env) }: AskedBackend,
+): Promise<string> {
   const { client } = start(plugin);
   if (auto && client.platform === 'cpu') throw new UserError('the plugin computes on the CPU');
   await activate('wasm');
@@ -55,13 +56,17 @@ export async function startXla(plugin: string, { auto }: { readonly auto: boolea
 }
 
 /** A model on XLA, which has been started. */
-export function xlaRuntime(plugin: string, model: VisionTransformer): Promise<XlaRuntime> {
+export function xlaRuntime(
+  plugin: string,
+  model: VisionTransformer,
+  dtype = dtypeFrom(process.env),
+): Promise<XlaRuntime> {
   const { client, cache } = start(plugin);
   const weights = namedWeights(model.layersModel);
   const read = async (name: string) => (await weights.get(name)!.read().data<'float32'>()) as Float32Array;
   return XlaRuntime.create(client, cache, {
     model: programModel(model.config),
     read,
-    dtype: dtypeFrom(process.env),
+    dtype,
   });
 }

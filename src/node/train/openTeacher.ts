@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.js';
-import { loadAny } from '../../models/families.js';
+import { loadAny } from '../../models/loadAny.js';
 import {
   type Graph,
   type Teacher,

@@ -18,7 +18,8 @@ import { type Student, studentOf } from '../../train/student.js';
 import { fitTeacher, type Teacher } from '../../train/teacher.js';
 import type { TrainSetup } from '../../train/trainer.js';
 import { openEvalData, openTrainData } from '../data/loaders.js';
-import { type OpenedModel, openModel } from '../openModel.js';
+import type { OpenedModel } from '../openedModel.js';
+import { openModel } from '../openModel.js';
 import { openTrainingEngine, teacherOnEngine } from './engine.js';
 import { openTeacher } from './openTeacher.js';
 

@@ -1,3 +1,4 @@
+import type { ComputeDtype } from '../../computeDtype.js';
 import { UserError } from '../../errors.js';
 import type { Dawn } from './dawn.js';
 
@@ -28,7 +29,10 @@ export function dtypeFrom(env: NodeJS.ProcessEnv = process.env): WebgpuDtype {
 }
 
 /** @throws UserError if a flag is not KEY=VALUE, or if there shall be no WebGPU (`DEIT_WEBGPU_DEVICE=none`) */
-export function adapterChoice(env: NodeJS.ProcessEnv = process.env): AdapterChoice {
+export function adapterChoice(
+  env: NodeJS.ProcessEnv = process.env,
+  dtype: ComputeDtype = dtypeFrom(env),
+): AdapterChoice {
   const device = env.DEIT_WEBGPU_DEVICE || undefined;
   if (device === 'none') throw new UserError('DEIT_WEBGPU_DEVICE is none');
   const flags = (env.DEIT_DAWN_FLAGS ?? '').split(';').filter(Boolean);
@@ -38,7 +42,7 @@ export function adapterChoice(env: NodeJS.ProcessEnv = process.env): AdapterChoi
       `DEIT_DAWN_FLAGS: "${wrong}"; flags are backend=NAME, enable-dawn-features=A,B and disable-dawn-features=A,B, with ; between them`,
     );
   }
-  return { device, flags: dtypeFrom(env) === 'float16' ? [...flags, HALF_FLAG] : flags };
+  return { device, flags: dtype === 'float16' ? [...flags, HALF_FLAG] : flags };
 }
 
 /**

@@ -1,12 +1,12 @@
-import { activate, addBackend } from '../../backend.js';
+import { type AskedBackend, activate, addBackend } from '../../backend.js';
 import { runningBackend } from '../../boundBackend.js';
 import { isLost } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchWebgpu } from '../../gpuStart.js';
 import { loadTfjsNode } from '../native/tfjsNode.js';
+import { requireWebgpuFiles } from './absent.js';
 import { adapterChoice, dtypeFrom, type FoundAdapter, findAdapter } from './adapter.js';
-import { findDawn, loadDawn } from './dawn.js';
-import { hasVulkanLoader } from './vulkanLoader.js';
+import { loadDawn } from './dawn.js';
 
 const NAME = 'webgpu';
 
@@ -18,13 +18,9 @@ async function createBackend() {
   return createBackend(current!);
 }
 
-async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string> {
-  const choice = adapterChoice();
-  // Not for a named backend: this may look in fewer places than the linker.
-  if (auto && choice.device === undefined && process.platform === 'linux' && !hasVulkanLoader()) {
-    findDawn();
-    throw new UserError('there is no Vulkan loader, libvulkan.so.1 (Debian and Ubuntu: libvulkan1)');
-  }
+async function startWebgpu({ auto, dtype = dtypeFrom() }: AskedBackend): Promise<string> {
+  const choice = adapterChoice(process.env, dtype);
+  if (auto) requireWebgpuFiles();
   const dawn = await loadDawn();
   const runs = current && runningBackend(NAME) && !isLost(NAME);
   const found = runs ? current! : await findAdapter(dawn, choice);
@@ -34,9 +30,10 @@ async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string
     refuseSoftware(gpu, info.isFallbackAdapter);
     if (await isCudaHere()) throw new UserError('TensorFlow finds a GPU for CUDA, which comes first');
   }
-  const dtype = dtypeFrom();
   if (dtype === 'float16' && !found.adapter.features.has('shader-f16')) {
-    throw new UserError(`${gpu} has no float16 (shader-f16), which DEIT_WEBGPU_DTYPE asks for`);
+    throw new UserError(
+      `${gpu} has no float16 (shader-f16)${runs ? ', or runs without it: ask for it first' : ''}`,
+    );
   }
   current = found;
   const { registerFactory } = await import('./device.js');
@@ -48,11 +45,12 @@ async function startWebgpu({ auto }: { readonly auto: boolean }): Promise<string
 
 /** Adds WebGPU by Dawn as the backend `webgpu`; importing this module is enough, and loads nothing of it. */
 addBackend(NAME, startWebgpu, {
-  runtime: async (model) => {
+  dtypes: ['float32', 'float16'],
+  runtime: async (model, dtype = dtypeFrom()) => {
     const { webgpuRuntime } = await import('../../webgpuRuntime.js');
     const { hasMatrices } = await import('./device.js');
-    const dtype = dtypeFrom();
-    return webgpuRuntime(model, { dtype, matrices: dtype === 'float16' && hasMatrices(current!.adapter) });
+    const half = dtype === 'float16';
+    return webgpuRuntime(model, { half, matrices: half && hasMatrices(current!.adapter) });
   },
 });
 

@@ -7,10 +7,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { attachRuntime, useBackend } from '../../../src/backend.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
 import { createModel } from '../../../src/models/create.js';
+import { load } from '../../../src/node/load.js';
 import { findPlugin } from '../../../src/node/pjrt/plugin.js';
-import '../../../src/node/backends.js';
 import { showXla, testedXlaFolder } from '../../xla.js';
 
+const DIGITS = 'examples/digits';
 const cache = mkdtempSync(join(tmpdir(), 'deit-xla-'));
 process.env.DEIT_CACHE = cache;
 showXla();
@@ -132,6 +133,22 @@ function relativeDifference(found: Float32Array, expected: Float32Array): number
       findPlugin(),
     ]);
     expect({ status, signal }).toEqual({ status: 3, signal: null });
+  });
+
+  test('bfloat16 by dtype, over DEIT_XLA_DTYPE', async () => {
+    process.env.DEIT_XLA_DTYPE = 'tf32';
+    try {
+      const [checkpoint, image] = [`${DIGITS}/deit_digits_distilled.pth`, `${DIGITS}/val/3/00018.png`];
+      const model = await load(checkpoint, { backend: 'xla', dtype: 'bfloat16' });
+      const exact = await load(checkpoint, { backend: 'wasm' });
+      const difference = relativeDifference(await model.logits(image), await exact.logits(image));
+      expect(difference).toBeGreaterThan(1e-5);
+      expect(difference).toBeLessThan(2e-2);
+      model.dispose();
+      exact.dispose();
+    } finally {
+      delete process.env.DEIT_XLA_DTYPE;
+    }
   });
 
   test('bfloat16 by DEIT_XLA_DTYPE; another name is refused', async () => {

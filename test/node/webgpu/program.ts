@@ -267,6 +267,12 @@ async function error() {
   return { error: await attempt(() => useBackend('webgpu')) };
 }
 
+/** What asking for float16 ends in. */
+async function float16() {
+  const { load } = await library();
+  return { error: await attempt(() => load(model!, { backend: 'webgpu', dtype: 'float16' })) };
+}
+
 async function choice() {
   const { useBackend } = await library();
   return useBackend('auto');
@@ -304,6 +310,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   dataSync,
   addN,
   error,
+  float16,
   choice,
   missing,
   worker,

@@ -134,6 +134,7 @@ function difference(found: readonly number[], expected: readonly number[]): numb
   test('DEIT_WEBGPU_DTYPE: float16 where the adapter has it, another name is refused', () => {
     const { error } = found('error', { env: { DEIT_WEBGPU_DTYPE: 'float16' } });
     expect(error).toMatch(/^UserError: SwiftShader.* has no float16 \(shader-f16\)/);
+    expect(found('float16').error).toBe(error);
     const { error: wrong } = found('error', { env: { DEIT_WEBGPU_DTYPE: 'half' } });
     expect(wrong).toMatch(/^UserError: DEIT_WEBGPU_DTYPE is "half"; it may be float32, float16/);
   });

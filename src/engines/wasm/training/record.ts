@@ -258,8 +258,103 @@ export class Recorder implements Ops<Value> {
     return y;
   }
 
-  latentAttention(_x: Value, name: string): Value {
-    throw new Untrainable(`${name}: attention pooling`);
+  latentAttention(x: Value, name: string, numHeads: number): Value {
+    const { width } = x;
+    const d = width / numHeads;
+    if (!Number.isInteger(d)) throw new UserError(`${name}: ${width} does not divide into ${numHeads} heads`);
+    const tokens = x.tokens!;
+    const { batch } = this.options;
+    const names = this.layerNames(`${name}.q`);
+    const latent = `${name}.latent`;
+    const queryLearns = this.anyLearns([latent, names.kernel, ...(names.bias ? [names.bias] : [])]);
+    const q = this.query(latent, names, width);
+    const kv = this.linear(x, `${name}.kv`);
+    // As self-attention has them: side by side, and one query an image, in its first row.
+    const qkv = this.value(tokens, 3 * width);
+    const keys = (operand: Operand): Operand => ({ ...operand, within: { operand, offset: width * 4 } });
+    this.move(qkv, { operand: q, tokens: 0, width }, { rows: 1, to: 0, reads: {} });
+    this.move({ ...qkv, operand: keys(qkv.operand) }, kv, { rows: tokens, to: 0, reads: {} });
+    const y = this.value(1, width, kv.learns || queryLearns);
+    const heads = batch * numHeads;
+    const fields = { p0: numHeads, p1: d, p2: tokens, p3: width, p4: 2 * width, p5: 1 };
+    this.step('attend', heads, { reads: { a: qkv.operand }, writes: { y: y.operand }, fields });
+    this.back(y, (dy) => {
+      const dqkv = this.value(tokens, 3 * width).operand;
+      this.step('attendGradient', heads, {
+        reads: { a: qkv.operand, b: dy },
+        writes: { y: dqkv },
+        fields,
+      });
+      if (queryLearns) this.queryBack(latent, names, dqkv, { width, tokens });
+      this.give(kv, (residual) => {
+        const dkv = this.value(tokens, 2 * width);
+        const from = { operand: keys(dqkv), tokens, width: 2 * width };
+        this.move(dkv, from, { rows: tokens, to: 0, reads: residual ? { residual } : {} });
+        return dkv.operand;
+      });
+    });
+    return y;
+  }
+
+  /** One row for all images. */
+  private row(width: number): Operand {
+    const stride = paddedWidth(width) * 4;
+    return { bytes: this.options.shape.rows * stride + 64, stride };
+  }
+
+  /** A learned query through its linear layer. */
+  private query(latent: string, { kernel, bias }: LayerNames, width: number): Operand {
+    const q = this.row(width);
+    this.step('product', 0, {
+      reads: {
+        a: this.rowsOfWeight('weights', latent, width),
+        b: this.rowsOfWeight('weights', kernel, width),
+      },
+      writes: { y: q },
+      fields: {
+        m: 1,
+        n: width,
+        k: width,
+        bias: bias ? this.addressOf(bias) : this.options.places.zeros,
+      },
+    });
+    return q;
+  }
+
+  /** The gradients of a learned query and its layer, by those of queries, keys and values. */
+  private queryBack(
+    latent: string,
+    { kernel, bias }: LayerNames,
+    dqkv: Operand,
+    { width, tokens }: { width: number; tokens: number },
+  ): void {
+    const { trainable, places, batch } = this.options;
+    const dq = this.row(width);
+    this.step('sumImages', 1, {
+      reads: { a: dqkv },
+      writes: { y: dq },
+      fields: { m: batch, n: width, p1: 0, p2: tokens },
+    });
+    const common = { exact: 1, accumulate: places.accumulate, bias: places.zeros };
+    const biasLearns = bias !== undefined && trainable.has(bias);
+    if (trainable.has(kernel)) {
+      this.step('product', 0, {
+        reads: { a: this.rowsOfWeight('weights', latent, width), b: dq },
+        writes: {
+          y: this.gradientOf(kernel, width),
+          ...(biasLearns ? { sums: this.gradientOf(bias, width) } : {}),
+        },
+        fields: { ...common, m: width, n: width, k: 1, aKind: TRANSPOSED },
+      });
+    } else if (biasLearns) {
+      throw new Untrainable(`${kernel}: a bias that learns without its matrix`);
+    }
+    if (!trainable.has(latent)) return;
+    this.step('product', 0, {
+      reads: { a: dq, b: this.rowsOfWeight('weights', kernel, width) },
+      writes: { y: this.gradientOf(latent, width) },
+      fields: { ...common, m: 1, n: width, k: width, bKind: TRANSPOSED },
+    });
   }
 
   firstTokens(x: Value, count: number): Value {

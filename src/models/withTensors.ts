@@ -1,9 +1,9 @@
 import { chooseBackend } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
-import { engineModel } from '../models/create.js';
-import type { VisionTransformer } from '../models/visionTransformer.js';
-import type { WasmModel } from '../models/wasmModel.js';
-import { runtimeOf } from '../models/wasmRuntime.js';
+import { engineModel } from './create.js';
+import type { VisionTransformer } from './visionTransformer.js';
+import type { WasmModel } from './wasmModel.js';
+import { runtimeOf } from './wasmRuntime.js';
 
 /**
  * A model of deit-tfjs/wasm with all that needs tensors: predict, features, layersModel. Both compute on one engine, which

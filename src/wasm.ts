@@ -1,0 +1,58 @@
+/**
+ * deit-tfjs/wasm: models on the WASM engine alone, without tfjs. What Node and browsers share; src/node/wasm.ts and
+ * src/browser/wasm.ts are this with what one platform has.
+ */
+import { type Inspection, splitInspection } from './explain/inspection.js';
+import { type ClassifyInput, toPixels } from './models/classify.js';
+import type { ImageCallOptions } from './models/imageClassifier.js';
+import type { WasmModel } from './models/wasmModel.js';
+
+export {
+  type Checkpoint,
+  type CheckpointTensor,
+  parseCheckpoint,
+} from '../converters/formats/index.js';
+export type { BackendChoice } from './backend.js';
+export { UserError } from './errors.js';
+export { type AttentionMapOptions, attentionMap } from './explain/attentionMap.js';
+export type { Inspection } from './explain/inspection.js';
+export { type OverlayOptions, overlay } from './explain/overlay.js';
+export { patchColors, patchSimilarity } from './explain/patchFeatures.js';
+export { type HeadFusion, type RolloutOptions, rollout } from './explain/rollout.js';
+export type { AttentionStack, PatchMap, PrefixToken, QueryToken } from './explain/types.js';
+export type { VitConfig } from './families/vit/config.js';
+export { countFlops, countParameters } from './families/vit/flops.js';
+export {
+  type Preprocessing,
+  preprocess,
+  preprocessingFor,
+  presetNames,
+  type RgbImage,
+} from './image/index.js';
+export {
+  addImageDecoder,
+  type ClassifyInput,
+  type PixelData,
+  type PlatformImages,
+  type Prediction,
+} from './models/classify.js';
+export { type Embedding, splitEmbedding } from './models/embedding.js';
+export { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './models/fetchFile.js';
+export type { ClassifyOptions, ImageCallOptions } from './models/imageClassifier.js';
+export type { LoadProgress } from './models/loadSource.js';
+export type { WasmModel } from './models/wasmModel.js';
+
+/**
+ * Logits, heads, patch features and attention of one image, in one forward pass: for attentionMap, rollout, patchSimilarity.
+ *
+ * @param image what classify takes
+ * @throws UserError as logits does
+ */
+export async function inspect(
+  model: WasmModel,
+  image: ClassifyInput,
+  { signal }: ImageCallOptions = {},
+): Promise<Inspection> {
+  const pixels = await toPixels(image, model.preprocessing, signal);
+  return splitInspection(model.config, await model.inspectPixels(pixels, 1, { signal }));
+}

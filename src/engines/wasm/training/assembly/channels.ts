@@ -4,6 +4,7 @@
  *
  * Sums go over chunks of rows, the same for any number of threads, whose parts channelTotals adds up: lines of p1 floats.
  */
+import { squareRoot } from '../../../../kernels/wasm/assembly/simd';
 import { chunkRows } from './norm';
 import { Step } from './step';
 
@@ -103,14 +104,14 @@ export function channelTotals(step: Step): void {
       store<f32>(y, sum / count);
       store<f32>(y + line, product / (count * variance));
       store<f32>(y + 2 * line, sum);
-      store<f32>(y + 3 * line, product / sqrt<f32>(variance));
+      store<f32>(y + 3 * line, product / squareRoot(variance));
       continue;
     }
     const value = step.p0 == KNOWN ? load<f32>(step.scale + i) : total(step.a + i, step.k, line) / count;
     store<f32>(y, value);
     if (step.p0 == MEAN) continue;
     const gamma: f32 = step.gamma ? load<f32>(step.gamma + i) : 1;
-    store<f32>(y + line, gamma / sqrt<f32>(value + step.epsilon));
+    store<f32>(y + line, gamma / squareRoot(value + step.epsilon));
   }
 }
 

@@ -10,7 +10,7 @@ import * as deit from 'deit-tfjs/node';
  * @param seed of the initial weights
  * @returns float32 [B, H, W, 3] → logits [B, units]
  */
-function makeConvnet({ name, inputShape, stages, units, seed }) {
+export function makeConvnet({ name, inputShape, stages, units, seed }) {
   let layers = 0;
   const kernelInitializer = () => tfl.initializers.heNormal({ seed: 1000 * seed + ++layers });
   const stage = ([filters, kernelSize, strides], first) => [

@@ -72,7 +72,8 @@ const MODELS: Record<string, { size: [number, number, number]; layers: Layers }>
   'a kernel as large as the image': {
     size: [6, 6, 3],
     layers: (x) => {
-      const y = tfl.layers.conv2d({ filters: 9, kernelSize: 6 }).apply(x) as typeof x;
+      let y = tfl.layers.layerNormalization({ epsilon: 1e-2 }).apply(x) as typeof x;
+      y = tfl.layers.conv2d({ filters: 9, kernelSize: 6 }).apply(y) as typeof x;
       return dense(tfl.layers.flatten().apply(y) as typeof y);
     },
   },

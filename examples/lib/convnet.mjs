@@ -65,7 +65,9 @@ export async function trainConvnet(recipe, { name, epochs, stages }, path, outpu
   const units = data.classNames.length;
   const model = makeConvnet({ name, inputShape: [...imgSize, 3], stages, units, seed });
   const student = deit.studentOfLayersModel(model);
-  const engine = config.backend === 'wasm' ? await deit.openTrainingEngine(student, config) : undefined;
+  const threads = config.threads ?? undefined;
+  const engine =
+    config.backend === 'wasm' ? await deit.openTrainingEngine(student, config, threads) : undefined;
   const trainer = new deit.Trainer({ config, student, engine, imgSize, data, val });
   let accuracy;
   try {

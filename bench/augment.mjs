@@ -1,6 +1,6 @@
 /**
- * What decoding and each augmentation cost for a training picture of 224 pixels, in milliseconds of one core (processor
- * time, so that other work on the machine counts little); means over the pictures of a folder of class folders.
+ * What decoding and each augmentation cost for a training image of 224 pixels, in milliseconds of one core (processor
+ * time, so that other work on the machine counts little); means over the images of a folder of class folders.
  *
  *     npm run build && node bench/augment.mjs FOLDER [--limit 40]
  */
@@ -44,9 +44,9 @@ const data = /** @type {const} */ ({
   limit: Number(values.limit),
 });
 const set = await openDataset(data);
-const pictures = [];
+const images = [];
 const begin = processorTime();
-for (let i = 0; i < set.length; i++) pictures.push(await set.read(i));
+for (let i = 0; i < set.length; i++) images.push(await set.read(i));
 report('decode', (processorTime() - begin) / set.length);
 
 function measure(name, work) {
@@ -59,8 +59,8 @@ function measure(name, work) {
 const size = /** @type {const} */ ([224, 224]);
 const preprocessing = preprocessingFor('deit', size);
 const { augment } = DEFAULT_CONFIG;
-const crop = (i) => randomResizedCrop(pictures[i], size, augment.randomResizedCrop, randomFor(1, i));
-const crops = pictures.map((_, i) => crop(i));
+const crop = (i) => randomResizedCrop(images[i], size, augment.randomResizedCrop, randomFor(1, i));
+const crops = images.map((_, i) => crop(i));
 const grey = /** @type {const} */ ([124, 116, 104]);
 measure('randomResizedCrop', crop);
 measure('rotate', (i) => rotate(crops[i], 27, grey));
@@ -74,5 +74,5 @@ measure('randAugment', (i) => randAugment(crops[i], operations, preprocessing.me
 const pixels = new Float32Array(size[0] * size[1] * 3);
 measure('randomErasing, p = 1', (i) => randomErasing(pixels, size, 1, randomFor(1, i)));
 measure('the whole recipe', (i) => {
-  augmentImage(pictures[i], augment, preprocessing, { seed: 1, epoch: 0, place: i }, pixels);
+  augmentImage(images[i], augment, preprocessing, { seed: 1, epoch: 0, place: i }, pixels);
 });

@@ -1,5 +1,5 @@
 /**
- * DeiT-tiny in Chromium, one picture at a time: each backend on our kernels and on plain tfjs ops, and
+ * DeiT-tiny in Chromium, one image at a time: each backend on our kernels and on plain tfjs ops, and
  * onnxruntime-web in the same page where it and an ONNX file are at hand.
  *
  *     npm run build && node bench/browser.mjs [--backends wasm,webgl,webgpu] [--rounds 15] [--isolated] [--threads N]

@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util';
 import { openEngine } from './contenders/oursEngine.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { writeLayers } from './lib/modelFiles.mjs';
-import { makePictures } from './lib/models.mjs';
+import { makeImages } from './lib/models.mjs';
 import { peakMegabytes } from './lib/peakMemory.mjs';
 import { table } from './lib/results.mjs';
 
@@ -49,7 +49,7 @@ async function measure(folder) {
   const start = performance.now();
   const engine = await openEngine({ folder, size: SIZE, threads, quantize });
   const load = performance.now() - start;
-  const image = makePictures(1, SIZE);
+  const image = makeImages(1, SIZE);
   const images = new Float32Array(calls * image.length);
   for (let i = 0; i < calls; i++) images.set(image, i * image.length);
   await engine.run(image, 1);

@@ -160,10 +160,16 @@ const steps = {
       contender('onnxruntime', { name, batches: batches.filter((b) => b <= 64) }, 60);
   },
   train() {
-    const args = ['--models', 'tiny', '--rounds', '8', '--batch', '64', '--threads', '1'];
-    const gpus = ['--backends', 'webgpu', '--python', options.python, '--device', 'cuda'];
-    const { stdout, stderr } = lines(process.execPath, [here('train.mjs'), ...args, ...gpus], 90);
-    record({ train: stdout?.trim() || stderr?.trim().split('\n').at(-1) });
+    contender('trainHost', { name: 'tiny', batch: 8 }, 60);
+    for (const [backends, rounds] of [
+      ['webgpu-engine', 16],
+      ['webgpu', 4],
+    ]) {
+      const args = ['--models', 'tiny', '--rounds', `${rounds}`, '--batch', '64', '--threads', '1'];
+      const gpus = ['--backends', backends, '--python', options.python, '--device', 'cuda'];
+      const { stdout, stderr } = lines(process.execPath, [here('train.mjs'), ...args, ...gpus], 90);
+      record({ train: stdout?.trim() || stderr?.trim().split('\n').at(-1) });
+    }
   },
   files() {
     const make = spawnSync(options.python, [here('gpu/jpeg_folders.py'), join(work, 'val'), '2000'], {

@@ -14,7 +14,7 @@ import { useBackend } from '../dist/src/backend.js';
 import { registerWasmKernels, unregisterWasmKernels } from '../dist/src/kernels/wasm/index.js';
 import { loadFrom } from '../dist/src/models/load.js';
 import { namedWeights } from '../dist/src/models/weights.js';
-import { largestDifference, makeModel, makePictures } from './lib/models.mjs';
+import { largestDifference, makeImages, makeModel } from './lib/models.mjs';
 import { median, processorClock, race, wallClock } from './lib/race.mjs';
 
 const { values: options } = parseArgs({
@@ -53,7 +53,7 @@ console.log(
 for (const name of options.models.split(',')) {
   const model = makeModel(name, size);
   const { int8, loading } = await quantized(model);
-  const x = tf.tensor4d(makePictures(batch, size), [batch, size, size, 3]);
+  const x = tf.tensor4d(makeImages(batch, size), [batch, size, size, 3]);
   const runs = [model, int8].map((one) => () => {
     const logits = one.predict(x);
     const values = logits.dataSync();

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../dist/src/backend.js';
 import { registerWasmKernels, unregisterWasmKernels } from '../dist/src/kernels/wasm/index.js';
-import { makeModel, makePictures } from './lib/models.mjs';
+import { makeImages, makeModel } from './lib/models.mjs';
 import { median } from './lib/race.mjs';
 
 const { values: options } = parseArgs({
@@ -58,7 +58,7 @@ const { simd } = await registerWasmKernels({
 console.log(`node ${process.version}, kernels ${simd}, batch ${batch}`);
 for (const name of options.models.split(',')) {
   const model = makeModel(name);
-  const x = tf.tensor4d(makePictures(batch), [batch, 224, 224, 3]);
+  const x = tf.tensor4d(makeImages(batch), [batch, 224, 224, 3]);
   const forward = () => {
     const y = model.predict(x);
     y.dataSync();

@@ -27,7 +27,7 @@ const [folder] = positionals;
 /** Largest difference from PyTorch's logits, relative to the largest of them; uint8 is shown, not judged. */
 const LIMITS = { float32: 1e-5, float16: 2e-3, uint8: Number.POSITIVE_INFINITY };
 
-/** A raw picture in PyTorch's order of axes as a model's input. */
+/** A raw image in PyTorch's order of axes as a model's input. */
 function readInput(size) {
   const bytes = readFileSync(join(folder, `x${size}.f32`));
   const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);

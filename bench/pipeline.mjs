@@ -1,16 +1,16 @@
 /**
  * `deit eval` from files against its parts: decoding alone and the model alone, each on all cores, turn by turn.
  *
- *     npm run build && node bench/pipeline.mjs VAL_DIR MODEL [--pictures 400] [--rounds 3] [--threads N]
+ *     npm run build && node bench/pipeline.mjs VAL_DIR MODEL [--images 400] [--rounds 3] [--threads N]
  *         [--batch-size 8] [--backend wasm|tensorflow] [--quantize int8] [--python PYTHON] [--name NAME]
  *         [--memory 10000] [--out FILE|-]
  *
  * MODEL is a converted folder or a checkpoint, or `tiny`, `small` or `base`: a DeiT with random weights. --python has
  * PyTorch evaluate the same files (contenders/pytorch_eval.py) in the same rounds.
  *
- * Files are taken again from the first when there are fewer than --pictures. Start-up (threads, loading the model) is
+ * Files are taken again from the first when there are fewer than --images. Start-up (threads, loading the model) is
  * left out by counting from the first answer of every thread on; it is given beside. --memory evaluates that many
- * pictures and shows how the process's memory grew. Figures go into RESULTS.md as section `pipeline NAME`.
+ * images and shows how the process's memory grew. Figures go into RESULTS.md as section `pipeline NAME`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ import { loadDataset } from '../dist/src/node/data/loaders.js';
 import { load, openModel } from '../dist/src/node/index.js';
 import { describeMachine } from './lib/machine.mjs';
 import { writeLayers } from './lib/modelFiles.mjs';
-import { makePictures } from './lib/models.mjs';
+import { makeImages } from './lib/models.mjs';
 import { peakMegabytes } from './lib/peakMemory.mjs';
 import { median, processorClock } from './lib/race.mjs';
 import { RESULTS, table, writeSection } from './lib/results.mjs';
@@ -33,7 +33,7 @@ import { RESULTS, table, writeSection } from './lib/results.mjs';
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    pictures: { type: 'string', default: '400' },
+    images: { type: 'string', default: '400' },
     rounds: { type: 'string', default: '3' },
     threads: { type: 'string', default: String(availableParallelism()) },
     'batch-size': { type: 'string', default: '8' },
@@ -47,7 +47,7 @@ const { values: options, positionals } = parseArgs({
 });
 const [valDir, modelName] = positionals;
 if (!modelName) {
-  console.error('node bench/pipeline.mjs VAL_DIR MODEL: which pictures, which model?');
+  console.error('node bench/pipeline.mjs VAL_DIR MODEL: which images, which model?');
   process.exit(2);
 }
 const threads = Number(options.threads);
@@ -77,20 +77,20 @@ const filesOf = (count) => Array.from({ length: count }, (_, i) => folder.descri
  * Runs a sequence of batches to its end.
  *
  * @param skip batches before the clock starts
- * @returns wall and processor time in ms a picture, the latter of all threads together; ms before the clock started
+ * @returns wall and processor time in ms an image, the latter of all threads together; ms before the clock started
  */
 async function timed(makeBatches, skip) {
   const start = performance.now();
   let seen = 0;
-  let pictures = 0;
+  let images = 0;
   let begun = skip === 0 ? [performance.now(), processorClock()] : undefined;
   for await (const { indices } of makeBatches()) {
-    if (begun) pictures += indices.length;
+    if (begun) images += indices.length;
     seen++;
     if (seen === skip) begun = [performance.now(), processorClock()];
   }
   const [wall, processor] = [performance.now() - begun[0], processorClock() - begun[1]];
-  return { wall: wall / pictures, processor: processor / pictures, startUp: begun[0] - start };
+  return { wall: wall / images, processor: processor / images, startUp: begun[0] - start };
 }
 
 const model = await load(modelPath, {
@@ -117,7 +117,7 @@ const predict = (files) => predictBatches(model, prepare(files));
 /** The model alone, on as many threads. */
 async function startModels() {
   const [height, width] = config.imgSize;
-  const data = makePictures(batchSize, Math.max(height, width)).slice(0, batchSize * height * width * 3);
+  const data = makeImages(batchSize, Math.max(height, width)).slice(0, batchSize * height * width * 3);
   return {
     async run(batches) {
       for (let i = 0; i < batches; i++) await model.predictPixels(data, batchSize);
@@ -133,10 +133,10 @@ async function timedModel(batches) {
     const begun = [performance.now(), processorClock()];
     const count = threads * Math.ceil(batches / threads);
     await models.run(count);
-    const pictures = count * batchSize;
+    const images = count * batchSize;
     return {
-      wall: (performance.now() - begun[0]) / pictures,
-      processor: (processorClock() - begun[1]) / pictures,
+      wall: (performance.now() - begun[0]) / images,
+      processor: (processorClock() - begun[1]) / images,
     };
   } finally {
     await models.close();
@@ -160,7 +160,7 @@ function timedPyTorch(files) {
 }
 
 async function measureParts() {
-  const count = Number(options.pictures);
+  const count = Number(options.images);
   const files = filesOf(count);
   const parts = {
     'decoding alone': () => timed(() => prepare(files), 2),
@@ -174,7 +174,7 @@ async function measureParts() {
       results[i].push(await part());
       const { wall, processor } = results[i].at(-1);
       console.error(
-        `  ${Object.keys(parts)[i]}: ${wall.toFixed(1)} ms a picture, processor ${processor.toFixed(1)}`,
+        `  ${Object.keys(parts)[i]}: ${wall.toFixed(1)} ms an image, processor ${processor.toFixed(1)}`,
       );
     }
   }
@@ -190,8 +190,8 @@ async function measureParts() {
   const slower = Math.max(decoding.wall, alone.wall);
   const against = (value, bound) => (value / bound).toFixed(2);
   return [
-    `${describeMachine()}; ${count} pictures of ${folder.length} files, batches of ${batchSize}, ${threads} threads; medians of ${options.rounds} interleaved rounds, start-up (${(middle(2, 'startUp') / 1000).toFixed(1)} s) left out.`,
-    table(['', 'ms a picture', 'pictures/s', 'processor, ms a picture'], rows),
+    `${describeMachine()}; ${count} images of ${folder.length} files, batches of ${batchSize}, ${threads} threads; medians of ${options.rounds} interleaved rounds, start-up (${(middle(2, 'startUp') / 1000).toFixed(1)} s) left out.`,
+    table(['', 'ms an image', 'images/s', 'processor, ms an image'], rows),
     `The whole against the slower of its parts: **${against(all.wall, slower)}** by the clock, **${against(all.processor, Math.max(decoding.processor, alone.processor))}** by the processor's time, in which other programs do not count; against their sum, which is what the cores have to compute: ${against(all.wall, decoding.wall + alone.wall)} and ${against(all.processor, decoding.processor + alone.processor)}.`,
     ...(pyTorch
       ? [
@@ -201,7 +201,7 @@ async function measureParts() {
   ];
 }
 
-/** Least-squares slope of MB over pictures. */
+/** Least-squares slope of MB over images. */
 function slope(samples) {
   const mean = (pick) => samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length;
   const [x, y] = [mean(([count]) => count), mean(([, megabytes]) => megabytes)];
@@ -217,8 +217,8 @@ async function measureMemory(count) {
     samples.push([done, process.memoryUsage.rss() / 2 ** 20]);
   }
   const at = (part) => samples[Math.floor(part * (samples.length - 1))][1].toFixed(0);
-  const later = samples.filter(([pictures]) => pictures > count / 4);
-  return `Memory over ${count} pictures: ${at(0.05)} MB after a twentieth, ${at(0.25)} after a quarter, ${at(0.5)} at half, ${at(1)} at the end (peak ${peakMegabytes().toFixed(0)}); from the first quarter on it changes by ${(1000 * slope(later)).toFixed(2)} MB for 1,000 pictures.`;
+  const later = samples.filter(([images]) => images > count / 4);
+  return `Memory over ${count} images: ${at(0.05)} MB after a twentieth, ${at(0.25)} after a quarter, ${at(0.5)} at half, ${at(1)} at the end (peak ${peakMegabytes().toFixed(0)}); from the first quarter on it changes by ${(1000 * slope(later)).toFixed(2)} MB for 1,000 images.`;
 }
 
 const body = options.memory

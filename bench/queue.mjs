@@ -1,9 +1,9 @@
 /**
  * What the queue costs: an evaluation whose workers answer at once, so that only Redis and the evaluation itself work.
  *
- *     npm run build && node bench/queue.mjs [PICTURES] [CLASSES]       # needs Debian's redis-server
+ *     npm run build && node bench/queue.mjs [IMAGES] [CLASSES]       # needs Debian's redis-server
  *
- * Prints pictures a second, and for each picture the processor time of the evaluation, of Redis and of a worker.
+ * Prints images a second, and for each image the processor time of the evaluation, of Redis and of a worker.
  */
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -70,9 +70,9 @@ async function main() {
   await thread.terminate();
   await redis.stop();
   const each = (total) => `${((1e6 * total) / count).toFixed(0)} µs`;
-  console.log(`${seen} pictures of ${classes} classes, ${(seen / seconds).toFixed(0)} pictures/s`);
+  console.log(`${seen} images of ${classes} classes, ${(seen / seconds).toFixed(0)} images/s`);
   console.log(
-    `a picture: Redis ${each(redisSeconds)}, evaluation and worker together ${each((user + system) / 1e6)}`,
+    `an image: Redis ${each(redisSeconds)}, evaluation and worker together ${each((user + system) / 1e6)}`,
   );
 }
 

@@ -1,11 +1,11 @@
 /**
- * RegNetY-16GF, DeiT's teacher, on the WASM backend: what a picture costs, and the ways to compute its grouped
+ * RegNetY-16GF, DeiT's teacher, on the WASM backend: what an image costs, and the ways to compute its grouped
  * convolutions, which tfjs has none for. In milliseconds of processor time (one thread), minima, so that other work on the
  * machine counts little.
  *
  *     npm run build && node bench/regnet.mjs [CHECKPOINT [--logits FILE.f32]] [--batch 1] [--rounds 5]
  *
- * CHECKPOINT: a RegNet's .pth; FILE: what PyTorch gives for the picture of sines, float32 (both made by
+ * CHECKPOINT: a RegNet's .pth; FILE: what PyTorch gives for the image of sines, float32 (both made by
  * test/fixtures/make_regnet.py full FOLDER). Without them the convolutions alone are measured.
  */
 import { readFileSync } from 'node:fs';
@@ -98,7 +98,7 @@ async function network(path) {
   const values = Float32Array.from({ length: 224 * 224 * 3 }, (_, i) => Math.sin(i * 0.37));
   const one = tf.tensor4d(values, [1, 224, 224, 3]);
   const x = tf.concat(Array(batch).fill(one));
-  console.log(`${model.config.name}: ${(measure(() => model.predict(x)) / batch).toFixed(0)} ms a picture`);
+  console.log(`${model.config.name}: ${(measure(() => model.predict(x)) / batch).toFixed(0)} ms an image`);
   if (options.logits) {
     const bytes = new Uint8Array(readFileSync(options.logits));
     const expected = new Float32Array(bytes.buffer);

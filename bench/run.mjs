@@ -1,5 +1,5 @@
 /**
- * All runtimes side by side: latency of one picture, throughput in batches, loading, memory, and how the time grows with
+ * All runtimes side by side: latency of one image, throughput in batches, loading, memory, and how the time grows with
  * the number of tokens. Writes the figures into RESULTS.md, a section for each model.
  *
  *     npm ci --ignore-scripts --prefix bench
@@ -109,7 +109,7 @@ async function race(contenders, batch, clock) {
   return results;
 }
 
-/** One contender's figures: title, load, peak, perPicture (ms for each batch size), difference. */
+/** One contender's figures: title, load, peak, perImage (ms for each batch size), difference. */
 async function measure(list, common, batches, loads) {
   const { contenders, left } = await openAll(list, common, loads);
   // With one thread the processor's clock leaves out what other programs take of the machine.
@@ -119,13 +119,13 @@ async function measure(list, common, batches, loads) {
     difference: undefined,
     load: median(times),
     peaks: [child.peak],
-    perPicture: [],
+    perImage: [],
     least: [],
   }));
   for (const batch of batches) {
     const results = await race(contenders, batch, clock);
     for (const [i, { times, logits, peak }] of results.entries()) {
-      rows[i].perPicture.push(median(times) / batch);
+      rows[i].perImage.push(median(times) / batch);
       rows[i].least.push(Math.min(...times) / batch);
       rows[i].peaks.push(peak);
       rows[i].difference = largestDifference(results[0].logits, logits);
@@ -145,18 +145,18 @@ const inFolder = async (work) => {
 };
 
 const ms = (time) => (time === undefined ? '–' : time.toFixed(time < 100 ? 1 : 0));
-const ratio = (row, rows, i) => (row.perPicture[i] / rows[0].perPicture[i]).toFixed(2);
+const ratio = (row, rows, i) => (row.perImage[i] / rows[0].perImage[i]).toFixed(2);
 
 function leftOut({ left }) {
   return [...left].map(([title, reason]) => `${title} left out: ${reason}`);
 }
 
 function contendersTable({ rows }, batches) {
-  const head = ['', ...batches.map((batch) => (batch === 1 ? '1 picture, ms' : `×${batch}, ms a picture`))];
-  head.push('1 picture, against the first', 'load, s', 'peak, MB', 'logits differ by');
+  const head = ['', ...batches.map((batch) => (batch === 1 ? '1 image, ms' : `×${batch}, ms an image`))];
+  head.push('1 image, against the first', 'load, s', 'peak, MB', 'logits differ by');
   const lines = rows.map((row) => [
     row.title,
-    ...row.perPicture.map((time, i) => `${ms(time)} (${ms(row.least[i])})`),
+    ...row.perImage.map((time, i) => `${ms(time)} (${ms(row.least[i])})`),
     ratio(row, rows, 0),
     (row.load / 1000).toFixed(2),
     Math.max(...row.peaks).toFixed(0),
@@ -202,7 +202,7 @@ async function benchTokens(model) {
     bySize.push(found);
   }
   const titles = [...new Set(bySize.flatMap(({ rows }) => rows.map(({ title }) => title)))];
-  const rowOf = (title) => bySize.map(({ rows }) => rows.find((row) => row.title === title)?.perPicture[0]);
+  const rowOf = (title) => bySize.map(({ rows }) => rows.find((row) => row.title === title)?.perImage[0]);
   const lines = titles.map((title) => {
     const times = rowOf(title);
     const growth = times.at(-1) / times[0];
@@ -211,7 +211,7 @@ async function benchTokens(model) {
   const tokens = (size) => (size / 16) ** 2 + 1;
   const head = ['', ...sizes.map((size) => `${size}: ${tokens(size)} tokens, ms`), 'last of the first'];
   return [
-    `### Time by tokens: deit_${model}_patch16, one picture, one thread`,
+    `### Time by tokens: deit_${model}_patch16, one image, one thread`,
     `${describeMachine()}; medians of interleaved rounds.`,
     table(head, lines),
     ...new Set(bySize.flatMap(leftOut)),

@@ -3,10 +3,10 @@
  * the same weights on the same batch; the losses of the first step are compared.
  *
  *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny,convnet] [--rounds 15]
- *       [--backends engine,wasm,tensorflow] [--threads 1,2] [--device cuda] [--batch 64]
+ *       [--backends engine,webgpu-engine,wasm,webgpu,tensorflow] [--threads 1,2] [--device cuda] [--batch 64]
  *
- * PYTHON has torch and safetensors. `engine`: the training engine on WASM, which `deit train` uses there; `wasm`: tfjs'
- * gradients on WASM, one thread. --threads: the engine's and PyTorch's; --device: PyTorch's. Processor time is that of all
+ * PYTHON has torch and safetensors. `engine`, `webgpu-engine`: the training engines on WASM and on WebGPU, which
+ * `deit train` uses there; `wasm`, `webgpu`: tfjs' gradients, on one thread or operation by operation. --threads: the engine's and PyTorch's; --device: PyTorch's. Processor time is that of all
  * threads: it tells more than the clock where other processes take part of the machine.
  */
 import { spawn } from 'node:child_process';
@@ -26,7 +26,7 @@ import { adamW } from '../dist/src/train/optimizer/index.js';
 import { freshWeights } from '../dist/src/train/startModel.js';
 import { applyGradients, computeGradients, disposeGradients, initialState } from '../dist/src/train/step.js';
 import { makeConvnet } from '../examples/lib/convnet.mjs';
-import { makePictures, toPlanes } from './lib/models.mjs';
+import { makeImages, toPlanes } from './lib/models.mjs';
 import { median, processorClock } from './lib/race.mjs';
 
 const MODELS = {
@@ -78,13 +78,13 @@ const NONE = /** @type {const} */ ({ type: 'none', alpha: 0, tau: 1 });
 const distillationOf = ({ stages }) => (stages ? NONE : HARD);
 const WARM_UP = 3;
 
-/** The batch: pictures, targets and the teacher's logits. */
+/** The batch: images, targets and the teacher's logits. */
 function makeBatch({ imgSize: [side], numClasses }, batch) {
-  const pictures = makePictures(batch, side);
+  const pixels = makeImages(batch, side);
   const targets = new Float32Array(batch * numClasses);
   for (let i = 0; i < batch; i++) targets[i * numClasses + ((7 * i) % numClasses)] = 1;
   const teacher = Float32Array.from({ length: batch * numClasses }, (_, i) => Math.sin(i));
-  return { pictures, targets, teacher };
+  return { pixels, targets, teacher };
 }
 
 /** A student with fresh weights on the current backend. */
@@ -106,9 +106,9 @@ async function freshStudent(shape) {
   return { model, student };
 }
 
-/** Steps on the training engine: each call is one step and gives its loss. */
-async function onEngine(threads, { shape, batch }, given) {
-  await deit.useBackend('wasm');
+/** Steps on a backend's training engine: each call is one step and gives its loss. */
+async function onEngine(backend, threads, { shape, batch }, given) {
+  await deit.useBackend(backend);
   const { model, student } = await freshStudent(shape);
   /** What a step reads of a configuration. @type {any} */
   const config = {
@@ -121,23 +121,30 @@ async function onEngine(threads, { shape, batch }, given) {
   /** @type {any} */
   const setup = { config, student, imgSize: shape.imgSize };
   const steps = new EngineSteps(setup, engine);
+  const use = async () => {
+    if (tf.getBackend() !== backend) await tf.setBackend(backend);
+  };
   const logits = tf.tensor2d(given.teacher, [batch, shape.numClasses]);
   /** @type {any} */
   const inputs = {
-    pixels: given.pictures,
+    pixels: given.pixels,
     targets: given.targets,
     count: batch,
-    teacher: shape.stages ? undefined : { predict: () => logits },
+    // A clone: the caller disposes of what it gets.
+    teacher: shape.stages ? undefined : { predict: () => tf.clone(logits) },
     dropPathSeed: () => 1,
   };
   let count = 0;
   return {
     name: `deit-tfjs, ${engine.description}`,
     async step() {
+      await use();
       const start = performance.now();
       const begun = processorClock();
       const { loss } = await steps.add(inputs);
       await steps.update({ count: ++count, learningRate: LR });
+      // A GPU goes on when the call is over: a step ends when it has ended.
+      if (backend === 'webgpu') await deit.tf.backend().queue.onSubmittedWorkDone();
       return { loss, ms: performance.now() - start, processor: processorClock() - begun };
     },
     async close() {
@@ -154,7 +161,7 @@ async function byTfjs(backend, { shape, batch }, given) {
   const { model, student } = await freshStudent(shape);
   const [height, width] = shape.imgSize;
   const inputs = {
-    images: tf.tensor4d(given.pictures, [batch, height, width, 3]),
+    images: tf.tensor4d(given.pixels, [batch, height, width, 3]),
     targets: tf.tensor2d(given.targets, [batch, shape.numClasses]),
     teacherLogits: tf.tensor2d(given.teacher, [batch, shape.numClasses]),
   };
@@ -216,7 +223,7 @@ async function pytorch({ python, device }, threads, { shape, batch }, given) {
   await writeFile(join(folder, 'weights.safetensors'), await weightChunks(shape, tensor));
   const [side] = shape.imgSize;
   const tensors = [
-    tensor('images', [batch, 3, side, side], toPlanes(given.pictures, batch, side)),
+    tensor('images', [batch, 3, side, side], toPlanes(given.pixels, batch, side)),
     tensor('targets', [batch, shape.numClasses], given.targets),
     tensor('teacher', [batch, shape.numClasses], given.teacher),
   ];
@@ -252,10 +259,11 @@ async function measure(name, { python, device, backends, threads, rounds, batch 
   const given = makeBatch(model.shape, model.batch);
   const contenders = [];
   for (const backend of backends) {
-    const counts = backend === 'engine' ? threads : [undefined];
-    for (const count of counts) {
-      contenders.push(await (count ? onEngine(count, model, given) : byTfjs(backend, model, given)));
-    }
+    if (backend === 'engine') {
+      for (const count of threads) contenders.push(await onEngine('wasm', count, model, given));
+    } else if (backend === 'webgpu-engine')
+      contenders.push(await onEngine('webgpu', undefined, model, given));
+    else contenders.push(await byTfjs(backend, model, given));
   }
   for (const count of threads) contenders.push(await pytorch({ python, device }, count, model, given));
   const times = contenders.map(() => []);

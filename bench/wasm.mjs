@@ -1,5 +1,5 @@
 /**
- * One picture on WebAssembly, one thread: our kernels, the plain ops of TensorFlow.js, onnxruntime-web.
+ * One image on WebAssembly, one thread: our kernels, the plain ops of TensorFlow.js, onnxruntime-web.
  *
  *     npm run build && npm ci --ignore-scripts --prefix bench
  *     node bench/wasm.mjs [--models tiny,small,base] [--rounds 15] [--batch 1] [--size 224] [--simd simd] [--no-plain]
@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { registerWasmKernels, unregisterWasmKernels } from '../dist/src/kernels/wasm/index.js';
-import { largestDifference, makeModel, makePictures, toPlanes } from './lib/models.mjs';
+import { largestDifference, makeImages, makeModel, toPlanes } from './lib/models.mjs';
 import { onnxModel } from './lib/onnxModel.mjs';
 import { median, processorClock, race, wallClock } from './lib/race.mjs';
 import '@tensorflow/tfjs-backend-wasm';
@@ -26,10 +26,10 @@ function addPlainBackend() {
 }
 
 /** Our model on a backend. */
-async function openTfjs(backend, name, pictures, shape) {
+async function openTfjs(backend, name, pixels, shape) {
   await tf.setBackend(backend);
   const model = makeModel(name, shape[1]);
-  const x = tf.tensor4d(pictures, shape);
+  const x = tf.tensor4d(pixels, shape);
   return {
     model,
     async run() {
@@ -67,7 +67,7 @@ export async function openOrtWeb(file, planes, shape, threads = 1) {
  * @param {object} options
  * @param {string[]} [options.models] names of DeiT sizes
  * @param {number} [options.rounds] timed runs of each contender
- * @param {number} [options.batch] pictures in a batch
+ * @param {number} [options.batch] images in a batch
  * @param {number} [options.size] their side in pixels
  * @param {string} [options.simd] 'simd' to use no fused multiply-add
  * @param {boolean} [options.plain] whether to run the plain ops
@@ -82,15 +82,15 @@ export async function measureWasm(options = {}, report = () => {}) {
   await tf.setBackend('wasm');
   await unregisterWasmKernels();
   const { simd } = await registerWasmKernels({ simd: /** @type {'simd' | 'relaxed'} */ (options.simd) });
-  const pictures = makePictures(batch, size);
-  const planes = toPlanes(pictures, batch, size);
+  const pixels = makeImages(batch, size);
+  const planes = toPlanes(pixels, batch, size);
   const shape = [batch, size, size, 3];
   const results = [];
   for (const model of models) {
-    const ours = await openTfjs('wasm', model, pictures, shape);
+    const ours = await openTfjs('wasm', model, pixels, shape);
     const ort = await openOrtWeb(onnxModel(ours.model, batch), planes, [batch, 3, size, size]);
     const contenders = [ours, ort];
-    if (plain) contenders.push(await openTfjs(PLAIN, model, pictures, shape));
+    if (plain) contenders.push(await openTfjs(PLAIN, model, pixels, shape));
     const difference = largestDifference(await ort.run(), await ours.run());
     const times = await race(
       contenders.map(({ run }) => run),

@@ -8,31 +8,18 @@ import {
   patchText,
   type VitConfig,
 } from '../src/families/vit/config.js';
-import { sizeOf } from '../src/shape.js';
+import type { ArchitectureHints } from './architectureHints.js';
+import { aroundModel } from './aroundModel.js';
 import { likelyHeads } from './conventions.js';
-import type { Assumption, Facts, Library } from './facts.js';
+import type { Assumption, Fact, Facts, Library } from './facts.js';
 import { type FoundModel, missingText, nameInCheckpoint } from './findModel.js';
-import type { Located } from './matchNames.js';
+import { countBranches, shapeOfRank, torchShapeOf } from './foundShapes.js';
 import type { ModelTables } from './modelTables.js';
 import { facebook } from './namings/facebook.js';
 import { foreignByName } from './namings/foreign.js';
 import type { Naming } from './namings/index.js';
-import { torchShape } from './tensorLayout.js';
-
-/** What is told of a model beside its tensors. */
-export interface ArchitectureHints {
-  /** Name of a model, or `auto`. */
-  readonly model: string;
-  /** Input size in pixels that was asked for. */
-  readonly imgSize?: readonly [number, number];
-  /** Whether a pooler that lies between the body and a classifier is a part of the way (transformers has both). */
-  readonly pooler?: boolean;
-  /** Whether the heads are not wanted. */
-  readonly headless?: boolean;
-  readonly facts: Facts;
-  /** Published models by their names. */
-  readonly tables: ModelTables;
-}
+import { patchGrid } from './patchGrid.js';
+import { readHead } from './readHead.js';
 
 /** An architecture with what was taken for likely. */
 export interface Inferred {
@@ -42,134 +29,20 @@ export interface Inferred {
   readonly unused: readonly string[];
 }
 
-interface ShapeOfRank {
-  2: [out: number, in_: number];
-  4: [out: number, channels: number, height: number, width: number];
-}
-
-/** PyTorch's shape of a weight, its parts put one below the other; undefined if it is not there. */
-export function torchShapeOf(found: FoundModel, ours: string): number[] | undefined {
-  const parts = found.weights.get(ours);
-  if (!parts) return undefined;
-  const [first, ...below] = parts;
-  const [rows, ...rest] = partShape(found, ours, first);
-  if (rows === undefined) return [];
-  return [below.reduce((sum, part) => sum + (partShape(found, ours, part)[0] ?? 0), rows), ...rest];
-}
-
-/** A part's shape as PyTorch has it: [out, in] of a matrix, [D, C, p, q] of the patch projection. */
-function partShape({ naming }: FoundModel, ours: string, { tensor, thirds, stacked }: Located): number[] {
-  const shape = stacked === undefined ? [...tensor.shape] : tensor.shape.slice(1);
-  if (thirds && shape[0] !== undefined) shape[0] = (shape[0] / 3) * (thirds[1] - thirds[0]);
-  if (naming.layout !== 'flax') return shape;
-  const all = (sizes: readonly number[]) => sizeOf(sizes);
-  if (ours === 'patch_embed.kernel') {
-    // big_vision's NaFlex has a matrix of whole patches; a square one is what its own code takes it for.
-    return shape.length === 4 ? torchShape(shape) : shape;
-  }
-  if (ours.endsWith('.kernel') && shape.length >= 2) {
-    // Heads by themselves: [in, heads, width] of query, key and value, [heads, width, out] of the output.
-    const out = isOutput(ours) ? shape.at(-1)! : all(shape.slice(1));
-    return [out, all(shape) / out];
-  }
-  if (/\.(bias|gamma|beta)$/.test(ours)) return [all(shape)];
-  return shape;
-}
-
-/** Whether a Flax kernel's last axis alone is its output. */
-function isOutput(ours: string): boolean {
-  return !/\.(qkv|q|kv)\.kernel$/.test(ours);
-}
-
 /** The architecture of a checkpoint: shapes decide what they tell, facts next, then what is likely, which is said. */
 export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, file: string): Inferred {
   const assumptions: Assumption[] = [];
   const unused: string[] = [];
   const facts = withNamed(hints);
-  const has = (name: string) => found.weights.has(name);
-  const shape = <R extends 2 | 4>(name: string, rank: R): ShapeOfRank[R] => {
-    const dims = torchShapeOf(found, name);
-    if (!dims) throw new UserError(missingText(file, found, name));
-    if (dims.some((size) => !Number.isSafeInteger(size) || size < 1)) {
-      throw new UserError(`${file}: ${nameInCheckpoint(found, name)} has shape [${dims}]`);
-    }
-    if (dims.length !== rank)
-      throw new UserError(
-        `${file}: ${nameInCheckpoint(found, name)} should have ${rank} axes, has shape [${dims}]`,
-      );
-    return dims as ShapeOfRank[R];
-  };
   refuseByName(facts, hints, file);
   const told = { ...hints, facts };
-
-  const [embedDim, inChans, patchHeight, patchWidth] = shape('patch_embed.kernel', 4);
-  const patchSize = patchHeight === patchWidth ? patchHeight : ([patchHeight, patchWidth] as const);
-  const depth = found.numBlocks;
-  const parallel = countBranches(found);
-  const first =
-    parallel > 1
-      ? { attn: 'blocks.0.attns.0.attn', mlp: 'blocks.0.ffns.0.mlp', ls: 'blocks.0.attns.0.ls.gamma' }
-      : { attn: 'blocks.0.attn', mlp: 'blocks.0.mlp', ls: 'blocks.0.ls1.gamma' };
-  if (depth === 0) throw new UserError(missingText(file, found, 'blocks.0.norm1.gamma'));
-  const [fc1Rows] = shape(`${first.mlp}.fc1.kernel`, 2);
-  const [, hidden] = shape(`${first.mlp}.fc2.kernel`, 2);
-  const swiglu = fc1Rows === 2 * hidden;
-  const distilled = has('dist_token');
-  const tokens = {
-    classToken: has('cls_token'),
-    distilled,
-    registers: has('reg_token') ? (torchShapeOf(found, 'reg_token')!.at(-2) ?? 0) : 0,
-  };
-  const positions = torchShapeOf(found, 'pos_embed');
-  if (!positions) throw new UserError(missingText(file, found, 'pos_embed'));
-  if (positions.length < 2 || positions.length > 3) {
-    throw new UserError(
-      `${file}: ${nameInCheckpoint(found, 'pos_embed')} should have 3 axes, has shape [${positions}]`,
-    );
-  }
-  const grid = patchGrid(positions.at(-2)!, tokens, [patchHeight, patchWidth], told, file, assumptions);
-  refuseRmsNorms(found, file);
-  const qNorm = torchShapeOf(found, `${first.attn}.q_norm.gamma`);
-  const known = knownShape({ embedDim, depth, patchSize });
-
-  const head = readHead(found, told, { embedDim, ...tokens }, file, assumptions, unused);
-  const base: VitConfig = {
-    name: 'vit',
-    imgSize: [grid.rows * patchHeight, grid.columns * patchWidth],
-    patchSize,
-    patchBias: has('patch_embed.bias'),
-    inChans,
-    numClasses: head.numClasses,
-    embedDim,
-    depth,
-    numHeads: 1,
-    mlpRatio: hidden / embedDim,
-    activation: found.naming.activation,
-    swiglu,
-    qkvBias: has(`${first.attn}.qkv.bias`),
-    qkNorm: qNorm !== undefined,
-    parallel,
-    layerScale: has(first.ls) ? (known?.layerScale ?? 1e-4) : null,
-    ...tokens,
-    // transformers' DeiT has models with one head, and without heads gives the class token.
-    distilledHead: distilled ? has('head_dist.kernel') || found.naming.library !== 'huggingface' : undefined,
-    posEmbedPrefix: grid.prefix,
-    registerPositions: grid.registers,
-    preNorm: has('norm_pre.gamma'),
-    finalNorm: head.finalNorm,
-    pool: head.pool,
-    poolPrefix: facts.config.poolPrefix?.value,
-    fcNorm: has('fc_norm.gamma'),
-    preLogits: head.preLogits,
-    dropPathRate: 0,
-    layerNormEps: 1e-6,
-  };
+  const shaped = configOfTensors(found, told, file, assumptions, unused);
   if (hints.model !== 'auto')
-    checkNamed({ ...base, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
-  const numHeads = headsOf(found, base, told, file, assumptions);
-  const layerNormEps = epsilonOf(found, base, facts, assumptions);
-  const activation = activationOf(found, base, facts, assumptions);
-  const config = compactConfig({ ...base, numHeads, layerNormEps, activation });
+    checkNamed({ ...shaped, ...untoldFields(cardOf(hints.model, hints.tables).config) }, hints, file);
+  const numHeads = headsOf(found, shaped, told, file, assumptions);
+  const layerNormEps = epsilonOf(found, shaped, facts, assumptions);
+  const activation = activationOf(found, shaped, facts, file, assumptions);
+  const config = compactConfig({ ...shaped, numHeads, layerNormEps, activation });
   contradictions(config, facts, file);
   refuseLookAlikes(found, config, facts, hints, file);
   checkConfig({ ...config, name: file });
@@ -177,6 +50,105 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   if (hints.model === 'auto')
     return { config: { ...config, ...nearestName(found, config, facts, assumptions) }, assumptions, unused };
   return { config: checkNamed(config, hints, file), assumptions, unused };
+}
+
+/** What tensors tell of the configuration; name, heads, epsilon and activation are yet to be filled in. */
+function configOfTensors(
+  found: FoundModel,
+  told: ArchitectureHints,
+  file: string,
+  assumptions: Assumption[],
+  unused: string[],
+): VitConfig {
+  const has = (name: string) => found.weights.has(name);
+  const { patch, ...patches } = readPatches(found, file);
+  const { hasLayerScale, ...blocks } = readBlocks(found, patches.embedDim, file);
+  const tokens = readTokens(found);
+  const layout = { ...tokens, library: found.naming.library };
+  const grid = patchGrid(countPositions(found, file), layout, patch, told, file, assumptions);
+  refuseRmsNorms(found, file);
+  const shape = { ...patches, depth: blocks.depth };
+  const head = readHead(found, told, { ...patches, ...tokens }, file, assumptions, unused);
+  assumptions.push(...aroundModel(found, patches.inChans));
+  return {
+    name: 'vit',
+    imgSize: [grid.rows * patch[0], grid.columns * patch[1]],
+    ...patches,
+    ...blocks,
+    ...tokens,
+    ...head,
+    numHeads: 1,
+    activation: found.naming.activation,
+    layerScale: hasLayerScale ? (knownShape(shape)?.layerScale ?? 1e-4) : null,
+    // transformers' DeiT has models with one head, and without heads gives the class token.
+    distilledHead: tokens.distilled
+      ? has('head_dist.kernel') || found.naming.library !== 'huggingface'
+      : undefined,
+    posEmbedPrefix: grid.prefix,
+    registerPositions: grid.registers,
+    preNorm: has('norm_pre.gamma'),
+    poolPrefix: told.facts.config.poolPrefix?.value,
+    fcNorm: has('fc_norm.gamma'),
+    dropPathRate: 0,
+    layerNormEps: 1e-6,
+  };
+}
+
+/** The patch projection: `patch` is height and width, in pixels. */
+function readPatches(found: FoundModel, file: string) {
+  const [embedDim, inChans, height, width] = shapeOfRank(found, 'patch_embed.kernel', 4, file);
+  const patch = [height, width] as const;
+  return {
+    patch,
+    patchSize: height === width ? height : patch,
+    patchBias: found.weights.has('patch_embed.bias'),
+    inChans,
+    embedDim,
+  };
+}
+
+/** The blocks: their number, and what the first one has. */
+function readBlocks(found: FoundModel, embedDim: number, file: string) {
+  const has = (name: string) => found.weights.has(name);
+  const depth = found.numBlocks;
+  const parallel = countBranches(found);
+  const first =
+    parallel > 1
+      ? { attn: 'blocks.0.attns.0.attn', mlp: 'blocks.0.ffns.0.mlp', ls: 'blocks.0.attns.0.ls.gamma' }
+      : { attn: 'blocks.0.attn', mlp: 'blocks.0.mlp', ls: 'blocks.0.ls1.gamma' };
+  if (depth === 0) throw new UserError(missingText(file, found, 'blocks.0.norm1.gamma'));
+  const [fc1Rows] = shapeOfRank(found, `${first.mlp}.fc1.kernel`, 2, file);
+  const [, hidden] = shapeOfRank(found, `${first.mlp}.fc2.kernel`, 2, file);
+  return {
+    depth,
+    parallel,
+    mlpRatio: hidden / embedDim,
+    swiglu: fc1Rows === 2 * hidden,
+    qkvBias: has(`${first.attn}.qkv.bias`),
+    qkNorm: has(`${first.attn}.q_norm.gamma`),
+    hasLayerScale: has(first.ls),
+  };
+}
+
+/** The tokens before the patches. */
+function readTokens(found: FoundModel) {
+  return {
+    classToken: found.weights.has('cls_token'),
+    distilled: found.weights.has('dist_token'),
+    registers: torchShapeOf(found, 'reg_token')?.at(-2) ?? 0,
+  };
+}
+
+/** Number of position embeddings. */
+function countPositions(found: FoundModel, file: string): number {
+  const shape = torchShapeOf(found, 'pos_embed');
+  if (!shape) throw new UserError(missingText(file, found, 'pos_embed'));
+  if (shape.length < 2 || shape.length > 3) {
+    throw new UserError(
+      `${file}: ${nameInCheckpoint(found, 'pos_embed')} should have 3 axes, has shape [${shape}]`,
+    );
+  }
+  return shape.at(-2)!;
 }
 
 /** What a named model's configuration says of what shapes do not tell. */
@@ -195,8 +167,8 @@ function withNamed({ model, facts, tables }: ArchitectureHints): Facts {
 }
 
 /** The fields that shapes do not tell. */
-function untoldFields({ numHeads, layerNormEps, activation = 'gelu', pool = 'token' }: VitConfig) {
-  return { numHeads, layerNormEps, activation, pool };
+function untoldFields({ numHeads, layerNormEps, swiglu, activation = 'gelu', pool = 'token' }: VitConfig) {
+  return { numHeads, layerNormEps, activation: swiglu ? ('silu' as const) : activation, pool };
 }
 
 /** The entry of a named model; a UserError if there is none. */
@@ -206,12 +178,6 @@ function cardOf(model: string, tables: ModelTables) {
   throw new UserError(
     `no model is named "${model}"; \`deit models\` lists those that are there, and auto finds out`,
   );
-}
-
-function countBranches(found: FoundModel): number {
-  let count = 0;
-  while (count < 64 && found.weights.has(`blocks.0.attns.${count}.norm.gamma`)) count++;
-  return Math.max(1, count);
 }
 
 /** Root-mean-square norms have factors and nothing to add. */
@@ -265,148 +231,6 @@ function refuseLookAlikes(
       `${file}: its tensors are those of a ViT with pooled patches and of timm’s vit_base_patch16_rpn_224, whose norms are behind attention and MLP and which is not computed here; ${ask}`,
     );
   }
-}
-
-interface HeadParts {
-  readonly numClasses: number;
-  readonly pool: VitConfig['pool'];
-  readonly preLogits: number;
-  readonly finalNorm: boolean;
-}
-
-/** What lies between the blocks and the logits. */
-function readHead(
-  found: FoundModel,
-  hints: ArchitectureHints,
-  shape: { embedDim: number; registers: number; classToken: boolean; distilled: boolean },
-  file: string,
-  assumptions: Assumption[],
-  unused: string[],
-): HeadParts {
-  const { facts } = hints;
-  const has = (name: string) => found.weights.has(name);
-  const drop = (part: string) => {
-    for (const name of found.weights.keys()) if (name.startsWith(`${part}.`)) unused.push(name);
-  };
-  const { embedDim, classToken } = shape;
-  const headShape = torchShapeOf(found, 'head.kernel');
-  if (headShape && headShape.length !== 2)
-    throw new UserError(
-      `${file}: ${nameInCheckpoint(found, 'head.kernel')} should have 2 axes, has shape [${headShape}]`,
-    );
-  const numClasses = headShape?.[0] ?? 0;
-  checkWay(found, embedDim, hints, file);
-  const preLogits = preLogitsOf(found, hints, numClasses, file, drop);
-  const map = has('attn_pool.latent');
-  const told = facts.config.pool?.value;
-  // transformers' classifiers of vision towers read the mean of the patches: CLIP's before its last norm, both
-  // without what serves the comparison with texts alone (modeling_clip.py, modeling_siglip.py).
-  const ofTower = found.naming.rows.patch_embed?.includes('embeddings.patch_embedding');
-  const classifier = found.weights
-    .get('head.kernel')
-    ?.some(({ tensor }) => /classifier(\.\d+)?\.weight$/.test(tensor.name));
-  if (ofTower && classifier) {
-    if (map) drop('attn_pool');
-    if (classToken) drop('norm');
-    return { numClasses, pool: 'mean', preLogits, finalNorm: !classToken && has('norm.gamma') };
-  }
-  const finalNorm = has('norm.gamma');
-  if (!finalNorm && has('norm.beta')) throw new UserError(missingText(file, found, 'norm.gamma'));
-  if (!finalNorm && !has('fc_norm.gamma') && facts.config.finalNorm?.value !== false) {
-    assumptions.push({
-      field: 'finalNorm',
-      value: 'none',
-      why: `${nameInCheckpoint(found, 'norm.gamma')} is not in the file: the model has no norm after its blocks, or the file is not whole`,
-    });
-  }
-  const pool = poolingOf();
-  return { numClasses, pool, preLogits, finalNorm };
-
-  function poolingOf(): NonNullable<VitConfig['pool']> {
-    if (map) {
-      if ((classToken || shape.registers > 0) && !facts.config.poolPrefix) {
-        const why =
-          'attention pooling reads the patches alone by default, class and register tokens too where timm’s pool_include_prefix is set';
-        assumptions.push({ field: 'poolPrefix', value: 'false', why });
-      }
-      return 'map';
-    }
-    const width = headShape && !preLogits ? headShape[1] : embedDim;
-    if (width === 2 * embedDim && classToken) return 'token_mean';
-    if (told && told !== 'map' && (classToken || told !== 'token')) return told;
-    if (!classToken) return 'mean';
-    if (has('fc_norm.gamma')) {
-      const why =
-        'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise';
-      assumptions.push({ field: 'pool', value: 'mean', why });
-      return 'mean';
-    }
-    // transformers' and torchvision's classifiers have no other way.
-    const hasOneWay = ['huggingface', 'torchvision'].includes(found.naming.library);
-    if (shape.distilled || numClasses === 0 || hasOneWay) return 'token';
-    assumptions.push({
-      field: 'pool',
-      value: 'token',
-      why: 'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False); --pool says otherwise',
-    });
-    return 'token';
-  }
-}
-
-/** The hidden layer before the head: its width, or 0. transformers ignores its pooler before a classifier. */
-function preLogitsOf(
-  found: FoundModel,
-  hints: ArchitectureHints,
-  numClasses: number,
-  file: string,
-  drop: (part: string) => void,
-): number {
-  const width = torchShapeOf(found, 'pre_logits.kernel')?.[0] ?? 0;
-  if (width === 0) return 0;
-  const isPooler = found.naming.library === 'huggingface';
-  if (!isPooler) return width;
-  if (numClasses === 0 || hints.headless) {
-    drop('pre_logits');
-    return 0;
-  }
-  const told = hints.pooler ?? toldPooler(hints.facts);
-  if (told === undefined) {
-    throw new UserError(
-      `${file}: a pooler (${nameInCheckpoint(found, 'pre_logits.kernel')}) and a classifier behind it: transformers’ own ` +
-        'ForImageClassification leaves such a pooler out, other code reads it; say which with --pooler or --no-pooler',
-    );
-  }
-  if (!told) drop('pre_logits');
-  return told ? width : 0;
-}
-
-function toldPooler({ config, name }: Facts): boolean | undefined {
-  if (config.preLogits) return config.preLogits.value > 0;
-  return name && /ForImageClassification/.test(name.value) ? false : undefined;
-}
-
-/** Beside a body may lie layers that stand between its features and the logits: they are not left out silently. */
-function checkWay(found: FoundModel, embedDim: number, hints: ArchitectureHints, file: string): void {
-  const { besideBody, weights, naming } = found;
-  if (hints.headless || weights.has('attn_pool.latent')) return;
-  const head = torchShapeOf(found, 'head.kernel');
-  const widths = new Set([embedDim, 2 * embedDim, ...(head ?? [])]);
-  const onTheWay = besideBody.filter(
-    ({ shape: [first, ...rest] }) => first !== undefined && (rest.length > 0 || widths.has(first)),
-  );
-  if (onTheWay.length === 0) return;
-  const shown =
-    onTheWay
-      .slice(0, 3)
-      .map(({ name }) => name)
-      .join(', ') + (onTheWay.length > 3 ? ', …' : '');
-  const what = head
-    ? `a head (${nameInCheckpoint(found, 'head.kernel')}) and beside it`
-    : 'no head that is known, and beside it';
-  throw new UserError(
-    `${file}: the ${naming.name} model has ${what} ${shown}, which may lie on the way to the logits; ` +
-      'give --num-classes 0 to take the model without them',
-  );
 }
 
 function library(facts: Facts, { library: byNames }: Naming): Library {
@@ -484,10 +308,26 @@ function activationOf(
   { naming }: FoundModel,
   config: VitConfig,
   facts: Facts,
+  file: string,
   assumptions: Assumption[],
 ): VitConfig['activation'] {
-  if (config.swiglu) return undefined;
-  if (facts.config.activation) return facts.config.activation.value;
+  const told = facts.config.activation;
+  if (config.swiglu) {
+    // A code base's own SwiGLU has no other gate, whatever its configuration calls an activation; timm's takes one.
+    if (naming.library !== 'timm' && naming.library !== 'facebook') return undefined;
+    if (told && told.value !== 'silu') {
+      throw new UserError(
+        `${file}: the MLPs are gated, and ${told.source} says ${told.value}; of gates silu (SwiGLU) alone is computed here`,
+      );
+    }
+    if (!told) {
+      const why =
+        'the MLPs are gated, as in DINOv2’s giant; a gate of another activation (GEGLU: timm’s SwiGLUPacked without act_layer) has the same tensors and is not computed here';
+      assumptions.push({ field: 'activation', value: 'silu', why });
+    }
+    return undefined;
+  }
+  if (told) return told.value;
   const value = naming.activation ?? 'gelu';
   const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
   assumptions.push({
@@ -520,74 +360,21 @@ function contradictions(config: VitConfig, facts: Facts, file: string): void {
       unknown
     >;
     const have = config[field] ?? meant[field];
-    if (fact.value !== have) {
-      throw new UserError(
-        `${file}: ${field} is ${have} by the tensors, ${fact.value} by ${fact.source}; they belong to different models`,
-      );
-    }
+    if (fact.value !== have) contradiction(field, have, fact, file);
+  }
+  const { patchSize, mlpRatio } = facts.config;
+  if (patchSize && patchText({ patchSize: patchSize.value }) !== patchText(config)) {
+    contradiction('patchSize', config.patchSize, patchSize, file);
+  }
+  // Hidden widths are whole; code bases round those of gates in their own ways.
+  if (mlpRatio && !config.swiglu && Math.abs(mlpRatio.value - config.mlpRatio) * config.embedDim >= 1) {
+    contradiction('mlpRatio', config.mlpRatio, mlpRatio, file);
   }
 }
 
-interface Grid {
-  readonly rows: number;
-  readonly columns: number;
-  /** Whether prefix tokens have positions, and registers among them. */
-  readonly prefix: boolean;
-  readonly registers: boolean;
-}
-
-/** The grid that position embeddings were made for: with or without slots for the prefix tokens. */
-function patchGrid(
-  positions: number,
-  tokens: { classToken: boolean; distilled: boolean; registers: number },
-  patch: readonly [number, number],
-  { imgSize, facts }: ArchitectureHints,
-  file: string,
-  assumptions: Assumption[],
-): Grid {
-  const special = Number(tokens.classToken) + Number(tokens.distilled);
-  const slots = [
-    { count: special, prefix: special > 0, registers: false },
-    ...(tokens.registers > 0 ? [{ count: special + tokens.registers, prefix: true, registers: true }] : []),
-    ...(special > 0 ? [{ count: 0, prefix: false, registers: false }] : []),
-  ].filter(
-    ({ prefix }) =>
-      facts.config.posEmbedPrefix === undefined ||
-      prefix === facts.config.posEmbedPrefix.value ||
-      special === 0,
-  );
-  const sizes = (size: readonly [number, number]) => ({
-    rows: Math.floor(size[0] / patch[0]),
-    columns: Math.floor(size[1] / patch[1]),
-  });
-  const told = facts.config.imgSize;
-  const exact = (size: readonly [number, number], count: number) => {
-    const { rows, columns } = sizes(size);
-    return rows * columns === positions - count && rows > 0 ? { rows, columns } : undefined;
-  };
-  for (const { count, ...slot } of slots) {
-    const grid = told && exact(told.value, count);
-    if (grid) return { ...grid, ...slot };
-  }
-  for (const { count, ...slot } of slots) {
-    const side = Math.round(Math.sqrt(positions - count));
-    const asked = imgSize && exact(imgSize, count);
-    if (side > 0 && side * side === positions - count) {
-      if (asked && asked.rows !== side && !told) {
-        assumptions.push({
-          field: 'imgSize',
-          value: imgSize.join('×'),
-          why: `the position embeddings are as many as ${asked.rows}×${asked.columns} patches and are taken for that grid; ${side}×${side} would be resampled`,
-        });
-        return { ...asked, ...slot };
-      }
-      return { rows: side, columns: side, ...slot };
-    }
-    if (asked) return { ...asked, ...slot };
-  }
+function contradiction(field: string, have: unknown, fact: Fact<unknown>, file: string): never {
   throw new UserError(
-    `${file}: pos_embed has ${positions} positions, which is no square grid with or without ${special + tokens.registers} prefix token(s); ` +
-      'give the input size it was made for as --img-size HEIGHTxWIDTH',
+    `${file}: ${field} is ${have} by the tensors, ${fact.value} by ${fact.source}; they belong to different models`,
   );
 }
 

@@ -87,7 +87,7 @@ function ofLibrary(
   }
   const others = tables.otherConventions(config, preset);
   const why =
-    `nothing in the file or beside it says how images are prepared: as ${who}` +
+    `nothing in the file or beside it says how images are prepared: as ${who}, at ${config.imgSize.join('×')} pixels` +
     `${others ? `; of the same shape ${others}` : ''}; --preset says otherwise`;
   return {
     value: preprocessingFor(preset, config.imgSize),

@@ -16,7 +16,7 @@ import type { PreprocessingOptions } from '../src/image/fromOptions.js';
 import type { Preprocessing } from '../src/image/types.js';
 import { Random } from '../src/random.js';
 import { sizeOf } from '../src/shape.js';
-import { type Inferred, inferArchitecture, inputName, torchShapeOf } from './architecture.js';
+import { type Inferred, inferArchitecture, inputName } from './architecture.js';
 import { checkConvertOptions } from './checkConvertOptions.js';
 import { choosePreprocessing } from './choosePreprocessing.js';
 import type { Assumption, Facts, Library } from './facts.js';
@@ -28,6 +28,7 @@ import {
   nameInCheckpoint,
 } from './findModel.js';
 import type { Checkpoint } from './formats/types.js';
+import { torchShapeOf } from './foundShapes.js';
 import { type ModelTables, ownTables } from './modelTables.js';
 import { dinov2Registers } from './namings/selfSupervised.js';
 import { resamplePosEmbed, resampleText } from './resamplePosEmbed.js';
@@ -128,7 +129,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
   const heads =
     config.numClasses === source.numClasses ? 'kept' : config.numClasses === 0 ? 'dropped' : 'fresh';
   checkShapes(found, inferred, file);
-  const labels = labelsOf(options.labels, facts, config, file);
+  const labels = labelsOf(options, facts, config, file);
   const { library } = found.naming;
   const preprocessing = choosePreprocessing(config, facts, library, options.preprocessing, options.tables);
   const assumptions = [
@@ -138,6 +139,9 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...preprocessing.assumptions,
     ...resampling(found, source, config, facts),
     ...resized(source, config, facts, found.naming.library, options),
+    ...otherSize(source, config, facts, options),
+    ...otherCount(source, facts, options),
+    ...(config.numClasses === 1 ? [ONE_CLASS] : []),
     ...(isMmpretrainDeit3(found, source) ? [SECOND_NORM] : []),
   ];
   return {
@@ -250,6 +254,42 @@ function resized(
   return [{ field: 'imgSize', value: wanted, why }];
 }
 
+/** A size that is told and that the position embeddings are not of: a file beside the weights is of another model. */
+function otherSize(
+  source: VitConfig,
+  config: VitConfig,
+  { config: { imgSize: told } }: Facts,
+  { imgSize }: ConvertOptions,
+): Assumption[] {
+  if (!told || imgSize || String(gridSize({ ...source, imgSize: told.value })) === String(gridSize(source))) {
+    return [];
+  }
+  // Images of that size, for which the position embeddings are resampled: `resized` says so.
+  if (String(config.imgSize) === String(told.value)) return [];
+  const why = `the position embeddings are of ${source.imgSize.join('×')} pixels, ${told.source} says ${told.value.join('×')}; --img-size resamples them`;
+  return [{ field: 'imgSize', value: config.imgSize.join('×'), why }];
+}
+
+/** A number of classes that is told and that the head has not. */
+function otherCount(
+  { numClasses: have }: VitConfig,
+  { config: { numClasses: told }, labels }: Facts,
+  { numClasses }: ConvertOptions,
+): Assumption[] {
+  if (!told || told.value === have || have === 0 || numClasses !== undefined) return [];
+  // Of names it is said already.
+  if (labels?.value.length === told.value) return [];
+  const why = `the head has ${have} outputs, ${told.source} says ${told.value}; the file beside the weights may be another model’s`;
+  return [{ field: 'numClasses', value: String(have), why }];
+}
+
+/** A softmax of one number is 1, whatever the number. */
+const ONE_CLASS: Assumption = {
+  field: 'probabilities',
+  value: 'softmax',
+  why: 'the model has one output, whose softmax is always 1: read its logit as it is (regression), or by a sigmoid (yes or no)',
+};
+
 /** The model at the size that is wanted, else that of the images that it is given (DINOv2's are not its embeddings'). */
 function targetConfig(source: VitConfig, facts: Facts, options: ConvertOptions): VitConfig {
   const imgSize = options.imgSize ?? facts.preprocessing?.value.crop ?? source.imgSize;
@@ -283,6 +323,11 @@ function checkShapes(found: FoundModel, { config: source, unused }: Inferred, fi
     for (const { tensor } of found.weights.get(name)!) {
       if (tensor.unreadable)
         throw new UserError(`${file}: the tensor ${tensor.name} is needed, but ${tensor.unreadable}`);
+      if (/^(u?int\d+|bool)$/.test(tensor.dtype)) {
+        throw new UserError(
+          `${file}: ${tensor.name} has whole numbers (${tensor.dtype}), a quantiser’s codes without what they mean; save the model in floating point`,
+        );
+      }
     }
   }
   const extra = [...found.weights.keys()].find((name) => !expected.has(name));
@@ -302,7 +347,7 @@ function hasNoBias({ weights }: FoundModel): boolean {
 
 /** Names of the classes, and whether they are a guess. */
 function labelsOf(
-  labels: readonly string[] | undefined,
+  { labels, numClasses }: ConvertOptions,
   facts: Facts,
   config: VitConfig,
   file: string,
@@ -315,6 +360,10 @@ function labelsOf(
   }
   const told = facts.labels?.value;
   if (told?.length === config.numClasses) return { value: told, assumptions: [] };
+  if (told && told.length > 0 && config.numClasses > 0 && numClasses === undefined) {
+    const why = `${facts.labels!.source} names ${told.length} classes, the model has ${config.numClasses}: the names are left out; --labels gives the right ones`;
+    return { value: undefined, assumptions: [{ field: 'labels', value: 'none', why }] };
+  }
   if (config.numClasses !== 1000) return { value: undefined, assumptions: [] };
   const why = 'a model with 1000 classes is taken for one of ImageNet-1k’s; --labels says otherwise';
   return { value: imagenetLabels, assumptions: [{ field: 'labels', value: 'ImageNet-1k', why }] };

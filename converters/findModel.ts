@@ -35,8 +35,12 @@ export interface FoundModel {
   /** Of weights that come in parts, of which some are there: the names of the parts that are not. */
   readonly missingKeys: ReadonlySet<string>;
   readonly numBlocks: number;
-  /** Tensors beside the body that may lie on the way from it to the logits. */
+  /** Tensors beside the body that may lie on the way from the image to the logits. */
   readonly besideBody: readonly CheckpointTensor[];
+  /** Whether the head is a part of the body, so that the model is whole without what stands beside it. */
+  readonly headInBody: boolean;
+  /** Whether the caller chose this model by its root. */
+  readonly chosen: boolean;
   /** Every model in the checkpoint, the one that was taken first. */
   readonly models: readonly [ModelInFile, ...ModelInFile[]];
   /** Why this one of several was taken; undefined if it is the only one, or was asked for. */
@@ -68,9 +72,10 @@ class Names {
 
   constructor({ tensors }: Checkpoint) {
     const byName = new Map<string, CheckpointTensor>();
+    // Of two that a wrapper's name alone tells apart the other keeps it, whichever comes first.
     for (const [name, tensor] of tensors) {
       const plain = withoutWrappers(name);
-      byName.set(byName.has(plain) ? name : plain, tensor);
+      byName.set(byName.has(plain) || (plain !== name && tensors.has(plain)) ? name : plain, tensor);
     }
     this.byName = byName;
     this.sorted = [...byName]
@@ -164,7 +169,7 @@ export function findVisionTransformer(
     first.candidate,
     others,
     options.root === undefined ? first.why : undefined,
-    options.facts,
+    options,
   );
 }
 
@@ -206,7 +211,7 @@ function prefixesOf(names: readonly BodyTensor[]): Map<string, Naming[]> {
 
 /** Top-level parts of a training checkpoint that are no model. */
 const OUTSIDE =
-  /^(optimizers?|optimizer_states?|lr_schedulers?|schedulers?|scaler|amp|message_hub|loops|callbacks|dino_loss|ibot_patch_loss|criterion|loss|loss_fn|data_preprocessor|ema_[a-z]+_\w+)\b/;
+  /^(optim\w*|lr_schedulers?|schedulers?|scaler|amp|message_hub|loops|callbacks|dino_loss|ibot_patch_loss|criterion|loss|loss_fn|data_preprocessor|ema_[a-z]+_\w+)\b/;
 
 /** What wrappers and scripts count beside a model's own tensors: torch's AveragedModel, averages of weights, loops. */
 const COUNTER = /^(n_averaged|initted|step|steps|global_step|num_updates|epoch|best_(acc|prec|top|loss)\w*)$/;
@@ -297,13 +302,13 @@ function besideBody(
   return found;
 }
 
-/** Of a model without a head in its body, the tensors beside it that may lie on the way to the logits. */
+/** The tensors beside a body that may lie on the way from the image to the logits. */
 function unexplainedBeside(
   names: Names,
   { prefix, naming, beside, weights }: Candidate,
   others: readonly Candidate[],
 ): CheckpointTensor[] {
-  if (prefix === '' || naming.layout === 'flax' || weights.has('head.kernel')) return [];
+  if (prefix === '' || naming.layout === 'flax') return [];
   const parent = parentOf(prefix);
   const roots = new Set(
     others.map((other) => other.prefix).filter((other) => other !== '' && other !== parent),
@@ -314,7 +319,9 @@ function unexplainedBeside(
     .filter(
       ({ name, tensor }) => !name.startsWith(prefix) && !known.has(tensor) && !isNested(name, parent, roots),
     )
-    .filter(({ name }) => !isOffTheWay(name.slice(parent.length), beside.size === 0))
+    .filter(
+      ({ name }) => !isOffTheWay(name.slice(parent.length), beside.size === 0 && !weights.has('head.kernel')),
+    )
     .map(({ tensor }) => tensor);
 }
 
@@ -327,7 +334,7 @@ const OFF_THE_WAY =
 
 /** Of a body without a head, projections of pretraining too. */
 const PRETRAINING =
-  /^(head\.(mlp|last_layer)\b|dino_head|ibot_|projector|projection_head|proj_head|predictor|prototypes|center|neck\.)/;
+  /^(head\.(mlp\.\d|last_layer)\b|dino_head|ibot_|projector|projection_head|proj_head|predictor|prototypes|center|neck\.)/;
 
 function isOffTheWay(name: string, headless: boolean): boolean {
   return OFF_THE_WAY.test(name) || OUTSIDE.test(name) || (headless && PRETRAINING.test(name));
@@ -351,8 +358,10 @@ function isWhole({ unknown, missing }: Candidate): boolean {
 
 /** The candidates that a root names: it, or what stands under it. */
 function underRoot(all: readonly Candidate[], root: string, { name }: Checkpoint): readonly Candidate[] {
-  const plain = withoutWrappers(root === '' || /[./]$/.test(root) ? root : `${root}.`);
-  const same = all.filter(({ prefix }) => prefix === plain);
+  const asked = root === '' || /[./]$/.test(root) ? root : `${root}.`;
+  const plain = withoutWrappers(asked);
+  const shown = all.filter((candidate) => shownPrefix(candidate) === asked);
+  const same = shown.length > 0 ? shown : all.filter(({ prefix }) => prefix === plain);
   const under = same.length > 0 ? same : all.filter(({ prefix }) => plain !== '' && prefix.startsWith(plain));
   if (under.length > 0) return under;
   throw new UserError(
@@ -396,6 +405,8 @@ function shownPrefix({ prefix, weights }: Candidate): string {
   const [first] = weights.get('patch_embed.kernel') ?? [];
   const tensor = first?.tensor;
   if (!tensor) return prefix;
+  // A second model of the same names keeps its wrapper's: its prefix is as it stands in the file.
+  if (tensor.name.startsWith(prefix) && withoutWrappers(prefix) !== prefix) return prefix;
   const own = withoutWrappers(tensor.name).slice(prefix.length);
   return tensor.name.endsWith(own) ? tensor.name.slice(0, -own.length) : prefix;
 }
@@ -406,7 +417,7 @@ function found(
   candidate: Candidate,
   others: readonly Candidate[],
   why: string | undefined,
-  facts: Facts | undefined,
+  { facts, root }: { facts?: Facts; root?: string },
 ): FoundModel {
   const naming = sharedNaming(candidate, facts);
   const weights = new Map([...candidate.weights, ...candidate.beside]);
@@ -423,6 +434,8 @@ function found(
     missingKeys: candidate.missingKeys,
     numBlocks: candidate.numBlocks,
     besideBody: unexplainedBeside(names, candidate, others),
+    headInBody: candidate.weights.has('head.kernel'),
+    chosen: root !== undefined,
     models: [inFile(candidate), ...others.map(inFile)],
     choice: others.length > 0 ? why : undefined,
     uncertainLibrary: isUncertain(candidate, facts),
@@ -504,7 +517,7 @@ function refuse(checkpoint: Checkpoint, candidates: readonly Candidate[]): never
         'a ViT with rotary or relative positions, which is not computed here, or not whole',
     );
   }
-  const model = found(checkpoint, new Names(checkpoint), nearest, [], undefined, undefined);
+  const model = found(checkpoint, new Names(checkpoint), nearest, [], undefined, {});
   throw new UserError(missingText(checkpoint.name, model, missing));
 }
 

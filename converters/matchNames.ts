@@ -121,59 +121,68 @@ export interface BodyTensor {
   readonly tensor: CheckpointTensor;
 }
 
-/** One look at each name: time grows with their number. */
-export function matchNames(naming: Naming, body: readonly BodyTensor[]): Matched {
-  const { body: rows, block: blockRows } = indexOf(naming);
-  const places = new Map<string, (Located | undefined)[][]>();
-  const state = { numBlocks: 0, tells: false };
-  const dropped: CheckpointTensor[] = [];
-  const unknown: CheckpointTensor[] = [];
-  const put = (ours: string, row: Row, located: Located) => {
-    const sources = places.get(ours) ?? [];
-    places.set(ours, sources);
-    const parts = sources[row.source] ?? new Array<Located | undefined>(row.parts).fill(undefined);
-    sources[row.source] = parts;
-    parts[row.part] = { ...located, ...(row.thirds ? { thirds: row.thirds } : {}) };
-  };
-  const take = (
-    found: readonly Row[],
-    tensor: CheckpointTensor,
-    numbers: readonly number[],
-    stacked?: number,
-  ) => {
-    for (const row of found) {
+type PartsFound = (Located | undefined)[];
+type Whole = PartsFound & [Located, ...Located[]];
+
+/** Places of our weights as they fill: of each the sources that may be tried, of each source its parts. */
+class Places {
+  readonly byName = new Map<string, PartsFound[]>();
+
+  /** Puts a tensor where a naming's rows say. `numbers` stand for the `*` of our names, in their order. */
+  put(rows: readonly Row[], numbers: readonly number[], located: Located): void {
+    for (const row of rows) {
       const left = row.branch === undefined ? [...numbers] : [...numbers, row.branch];
-      put(
-        row.ours.replace(/\*/g, () => String(left.shift())),
-        row,
-        { tensor, ...(stacked === undefined ? {} : { stacked }) },
-      );
-    }
-  };
-  for (const { name, tensor } of body) {
-    if (naming.tell?.test(name)) state.tells = true;
-    const direct = rows.get(name);
-    if (direct) {
-      take(direct, tensor, []);
-      continue;
-    }
-    const inBlock = blockOf(naming, name);
-    const found = inBlock && blockRow(blockRows, inBlock.rest);
-    if (found && inBlock.index === undefined) {
-      // The blocks' weights behind each other along a first axis.
-      const depth = Math.min(tensor.shape[0] ?? 0, MAX_BLOCKS);
-      for (let i = 0; i < depth; i++) take(found.rows, tensor, [i, ...found.numbers], i);
-      state.numBlocks = Math.max(state.numBlocks, depth);
-    } else if (found) {
-      take(found.rows, tensor, [inBlock.index!, ...found.numbers]);
-      state.numBlocks = Math.max(state.numBlocks, inBlock.index! + 1);
-    } else if (naming.dropped.some((pattern) => pattern.test(name))) {
-      dropped.push(tensor);
-    } else {
-      unknown.push(tensor);
+      const ours = row.ours.replace(/\*/g, () => String(left.shift()));
+      const sources = this.byName.get(ours) ?? [];
+      this.byName.set(ours, sources);
+      const parts = sources[row.source] ?? new Array<Located | undefined>(row.parts).fill(undefined);
+      sources[row.source] = parts;
+      parts[row.part] = { ...located, ...(row.thirds ? { thirds: row.thirds } : {}) };
     }
   }
-  return { ...settle(naming, places, unknown), dropped, ...state };
+}
+
+/** One look at each name: time grows with their number. */
+export function matchNames(naming: Naming, body: readonly BodyTensor[]): Matched {
+  const index = indexOf(naming);
+  const places = new Places();
+  let numBlocks = 0;
+  let tells = false;
+  const dropped: CheckpointTensor[] = [];
+  const unknown: CheckpointTensor[] = [];
+  for (const { name, tensor } of body) {
+    if (naming.tell?.test(name)) tells = true;
+    const blocks = putTensor(naming, index, places, name, tensor);
+    if (blocks !== undefined) numBlocks = Math.max(numBlocks, blocks);
+    else (naming.dropped.some((pattern) => pattern.test(name)) ? dropped : unknown).push(tensor);
+  }
+  return { ...settle(naming, places.byName, unknown), dropped, numBlocks, tells };
+}
+
+/** Puts a tensor in its place; gives how many blocks it shows that there are, undefined if the naming has no such name. */
+function putTensor(
+  naming: Naming,
+  { body, block }: Index,
+  places: Places,
+  name: string,
+  tensor: CheckpointTensor,
+): number | undefined {
+  const direct = body.get(name);
+  if (direct) {
+    places.put(direct, [], { tensor });
+    return 0;
+  }
+  const inBlock = blockOf(naming, name);
+  const found = inBlock && blockRow(block, inBlock.rest);
+  if (!found) return undefined;
+  if (inBlock.index !== undefined) {
+    places.put(found.rows, [inBlock.index, ...found.numbers], { tensor });
+    return inBlock.index + 1;
+  }
+  // The blocks' weights behind each other along a first axis.
+  const depth = Math.min(tensor.shape[0] ?? 0, MAX_BLOCKS);
+  for (let i = 0; i < depth; i++) places.put(found.rows, [i, ...found.numbers], { tensor, stacked: i });
+  return depth;
 }
 
 /** The number of a block and the rest of a name; no number where blocks are stacked. */
@@ -201,10 +210,14 @@ function blockRow(
   return branch ? { rows: branch, numbers: [Number(match[2])] } : undefined;
 }
 
+/** Whether every part was found: a source that was not tried is a hole in the list. */
+const isWhole = (parts: PartsFound | undefined): parts is Whole =>
+  parts !== undefined && parts.length > 0 && parts.every((part) => part !== undefined);
+
 /** Of the places of a weight the first that is whole; what else was found is unknown, or a part of what is missing. */
 function settle(
   naming: Naming,
-  places: ReadonlyMap<string, (Located | undefined)[][]>,
+  places: ReadonlyMap<string, PartsFound[]>,
   unknown: CheckpointTensor[],
 ): Pick<Matched, 'weights' | 'unknown' | 'missingKeys'> {
   const weights = new Map<string, Parts>();
@@ -212,9 +225,9 @@ function settle(
   const used = new Set<CheckpointTensor>();
   const spare = new Set<CheckpointTensor>();
   for (const [ours, sources] of places) {
-    const whole = sources.find((parts) => parts?.every((part) => part !== undefined));
-    if (whole) weights.set(ours, whole as unknown as Parts);
-    for (const part of whole ?? []) used.add(part!.tensor);
+    const whole = sources.find(isWhole);
+    if (whole) weights.set(ours, whole);
+    for (const part of whole ?? []) used.add(part.tensor);
     sources.forEach((parts, source) => {
       if (parts === whole) return;
       if (whole) {

@@ -116,7 +116,7 @@ const UNTOLD = ['embedDim', 'numHeads', 'activation', 'pool', 'layerNormEps'] as
  * @param source where the name stands, e.g. `args.model`
  */
 export function architectureFactsOf({ name, config, library }: NamedModel, source: string): Facts {
-  const { activation = 'gelu' } = config;
+  const { activation = config.swiglu ? 'silu' : 'gelu' } = config;
   const told: Partial<VitConfig> = { ...config, activation };
   // Of DeiT the code base that the names of the tensors tell decides; its epsilon differs on Hugging Face.
   const fields = UNTOLD.filter(

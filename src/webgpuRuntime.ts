@@ -9,14 +9,9 @@ import { engineOutputs } from './models/engineOutputs.js';
 import type { RunOptions, Runtime, VisionTransformer } from './models/visionTransformer.js';
 import { namedWeights } from './models/weights.js';
 import { unlessAborted } from './unlessAborted.js';
+import { bufferOf } from './webgpuTensors.js';
 
 const NAME = 'webgpu';
-
-/** What of tfjs' backend says whether it has commands that were not sent. */
-interface TfjsCommands {
-  readonly commandEncoder: GPUCommandEncoder | null;
-  endComputePassEncoder(): void;
-}
 
 export interface WebgpuRuntimeOptions extends Pick<WebgpuEngineOptions, 'matrices'> {
   /** Whether products are computed of float16. */
@@ -30,21 +25,11 @@ export function webgpuRuntime(
 ): Runtime {
   const backend = runningBackend(NAME)!.instance as WebGPUBackend;
   const weights = namedWeights(layersModel);
-  /** The buffer of a tensor, with everything sent off that tfjs has to do for its values. */
-  const bufferOf = (tensor: tf.Tensor) => {
-    backend.uploadToGPU(tensor.dataId);
-    const commands = backend as unknown as TfjsCommands;
-    if (commands.commandEncoder) {
-      commands.endComputePassEncoder();
-      backend.submitQueue();
-    }
-    return backend.tensorMap.get(tensor.dataId).resource as GPUBuffer;
-  };
   const engine = new WebgpuEngine({
     device: backend.device,
     outputs: { ...engineOutputs(config) },
     weights: weightSpecs(config),
-    weight: (name) => bufferOf(weights.get(name)!.read()),
+    weight: (name) => bufferOf(backend, weights.get(name)!.read()),
     inputShape: [...config.imgSize, config.inChans],
     dtype: half ? 'float16' : 'float32',
     matrices,
@@ -57,7 +42,7 @@ export function webgpuRuntime(
   return {
     predict(x) {
       const batch = x.shape[0];
-      const buffer = engine.runBuffer(bufferOf(x), batch);
+      const buffer = engine.runBuffer(bufferOf(backend, x), batch);
       const logits = tf.tensor({ buffer }, [batch, buffer.size / 4 / batch], 'float32'); // a copy
       buffer.destroy();
       return logits as tf.Tensor2D;

@@ -1,5 +1,5 @@
 /**
- * Takes the pictures of the page that stand in docs/: `npm run web:screenshots`, with Chromium as the browser tests
+ * Takes the images of the page that stand in docs/: `npm run web:screenshots`, with Chromium as the browser tests
  * find it.
  */
 import { mkdir, readdir } from 'node:fs/promises';
@@ -70,12 +70,12 @@ async function learnClasses(page) {
   await page.locator('#classes-panel').evaluate((panel) => panel.scrollIntoView({ block: 'end' }));
 }
 
-async function answered(page, picture) {
+async function answered(page, image) {
   await page.waitForFunction(
     (wanted) =>
       document.querySelector('#image-name').textContent === wanted &&
       document.querySelector('#predictions-state').textContent === '' &&
       !document.getElementById('heat').hidden,
-    picture,
+    image,
   );
 }

@@ -13,8 +13,8 @@ export async function open({ folder, size }) {
     const model = new ONNXModel(await readFile(`${folder}/onnx/${batch}/onnx/model.onnx`));
     const forward = jit((images) => model.run({ pixel_values: images }).logits);
     return {
-      async run(pictures) {
-        const logits = forward(numpy.array(pictures).reshape([batch, 3, size, size]));
+      async run(pixels) {
+        const logits = forward(numpy.array(pixels).reshape([batch, 3, size, size]));
         return Float32Array.from(await logits.data());
       },
       dispose: () => model.dispose(),

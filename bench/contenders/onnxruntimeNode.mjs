@@ -10,8 +10,8 @@ export async function open({ folder, size, threads }) {
       intraOpNumThreads: threads,
     });
     return {
-      async run(pictures) {
-        const images = new ort.Tensor('float32', pictures, [batch, 3, size, size]);
+      async run(pixels) {
+        const images = new ort.Tensor('float32', pixels, [batch, 3, size, size]);
         return (await session.run({ pixel_values: images })).logits.data;
       },
       dispose: () => session.release(),

@@ -6,8 +6,8 @@ export async function open({ folder, size, backend, plain }) {
   const tf = await import('@tensorflow/tfjs-core');
   const model = plain ? await loadPlain(tf, folder, backend) : await load(folder, backend);
   return {
-    run(pictures, batch) {
-      const x = tf.tensor4d(pictures, [batch, size, size, 3]);
+    run(pixels, batch) {
+      const x = tf.tensor4d(pixels, [batch, size, size, 3]);
       const logits = tf.tidy(() => model.predict(x));
       const values = logits.dataSync();
       tf.dispose([x, logits]);

@@ -27,7 +27,7 @@ export async function openEngine({ folder, size, threads, quantize, wide = true,
 export async function open(options) {
   const engine = await openEngine(options);
   return {
-    run: (pictures, batch) => engine.run(pictures, batch),
+    run: (pixels, batch) => engine.run(pixels, batch),
     dispose: () => engine.dispose(),
   };
 }

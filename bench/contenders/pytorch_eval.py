@@ -1,7 +1,7 @@
-"""What `deit eval` does, in PyTorch: JPEG files through a DataLoader of Pillow's pictures into timm's model.
+"""What `deit eval` does, in PyTorch: JPEG files through a DataLoader of Pillow's images into timm's model.
 
 Argument: a JSON file {files, size, patchSize, embedDim, depth, numHeads, numClasses, resize, mean, std, batchSize,
-threads, skip}. Prints JSON {wall, processor}: ms a picture, counted from batch `skip` on; the loader's processes count.
+threads, skip}. Prints JSON {wall, processor}: ms an image, counted from batch `skip` on; the loader's processes count.
 Weights are random, which changes no time. Needs torch, timm, numpy and Pillow.
 """
 
@@ -23,19 +23,19 @@ mean = numpy.array(options["mean"], numpy.float32)
 std = numpy.array(options["std"], numpy.float32)
 
 
-class Pictures(torch.utils.data.Dataset):
+class Images(torch.utils.data.Dataset):
     def __len__(self):
         return len(options["files"])
 
     def __getitem__(self, index):
-        with Image.open(options["files"][index]) as picture:
-            picture = picture.convert("RGB")
-        width, height = picture.size
+        with Image.open(options["files"][index]) as image:
+            image = image.convert("RGB")
+        width, height = image.size
         scale = options["resize"] / min(width, height)
         width, height = max(options["resize"], int(width * scale)), max(options["resize"], int(height * scale))
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
         left, top = round((width - size) / 2), round((height - size) / 2)
-        pixels = numpy.asarray(picture.crop((left, top, left + size, top + size)), numpy.float32)
+        pixels = numpy.asarray(image.crop((left, top, left + size, top + size)), numpy.float32)
         return torch.from_numpy(((pixels / 255 - mean) / std).transpose(2, 0, 1).copy())
 
 
@@ -57,19 +57,19 @@ def main():
         img_size=size, patch_size=options["patchSize"], embed_dim=options["embedDim"], depth=options["depth"],
         num_heads=options["numHeads"], num_classes=options["numClasses"]).eval()
     loader = torch.utils.data.DataLoader(
-        Pictures(), batch_size=options["batchSize"], num_workers=options["threads"])
-    pictures = 0
+        Images(), batch_size=options["batchSize"], num_workers=options["threads"])
+    images = 0
     with torch.inference_mode():
         for index, batch in enumerate(loader):
             model(batch).topk(5)
             if index >= options["skip"]:
-                pictures += len(batch)
+                images += len(batch)
             if index + 1 == options["skip"]:
                 begun = time.perf_counter(), processor()
     # The loader's processes have ended with the loop.
     print(json.dumps({
-        "wall": 1000 * (time.perf_counter() - begun[0]) / pictures,
-        "processor": 1000 * (processor() - begun[1]) / pictures,
+        "wall": 1000 * (time.perf_counter() - begun[0]) / images,
+        "processor": 1000 * (processor() - begun[1]) / images,
     }))
 
 

@@ -14,8 +14,8 @@ export async function open({ folder, size, threads }) {
       session_options: { intraOpNumThreads: threads },
     });
     return {
-      async run(pictures) {
-        const images = new Tensor('float32', pictures, [batch, 3, size, size]);
+      async run(pixels) {
+        const images = new Tensor('float32', pixels, [batch, 3, size, size]);
         return (await model({ pixel_values: images })).logits.data;
       },
       dispose: () => model.dispose(),

@@ -1,7 +1,7 @@
 /** What is measured of every GPU engine: the same images, the difference from WASM, images in and logits out. */
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../dist/src/backend.js';
-import { largestDifference, makeModel, makePictures } from '../lib/models.mjs';
+import { largestDifference, makeImages, makeModel } from '../lib/models.mjs';
 import { median } from '../lib/race.mjs';
 
 /** Images that are made; larger batches have them again and again. */
@@ -17,7 +17,7 @@ export async function reference(name) {
   const model = makeModel(name);
   const [height, width] = model.config.imgSize;
   const pixels = height * width * 3;
-  const images = makePictures(DISTINCT);
+  const images = makeImages(DISTINCT);
   const batchOf = (batch) => {
     const all = new Float32Array(batch * pixels);
     for (let at = 0; at < all.length; at += images.length) all.set(images.subarray(0, all.length - at), at);

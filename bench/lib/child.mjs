@@ -20,14 +20,14 @@ const answer = (value) => say(`${JSON.stringify(value)}\n`);
 const options = JSON.parse(process.argv[2]);
 const { open, layout = 'pixels' } = await import(`../contenders/${options.module}`);
 const bytes = await readFile(`${options.folder}/${layout}.f32`);
-const pictures = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+const pixels = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 const length = options.size * options.size * 3;
 
 let contender;
 try {
   const start = wallClock();
   contender = await open(options);
-  await contender.run(pictures.subarray(0, length), 1);
+  await contender.run(pixels.subarray(0, length), 1);
   answer({ load: wallClock() - start, peak: peakMegabytes() });
 } catch (error) {
   answer({ error: String(error instanceof Error ? error.message : error).split('\n')[0] });
@@ -36,7 +36,7 @@ try {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { batch, runs } = JSON.parse(line);
-  const part = pictures.subarray(0, batch * length);
+  const part = pixels.subarray(0, batch * length);
   const wall = [];
   const processor = [];
   let logits;

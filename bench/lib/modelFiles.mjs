@@ -9,7 +9,7 @@ import { stateDictChunks } from '../../dist/converters/write/stateDict.js';
 import { useBackend } from '../../dist/src/backend.js';
 import { namedWeights } from '../../dist/src/models/weights.js';
 import { writeFolder } from '../../dist/src/node/folderSink.js';
-import { makeModel, makePictures, toPlanes } from './models.mjs';
+import { makeImages, makeModel, toPlanes } from './models.mjs';
 import { onnxModel } from './onnxModel.mjs';
 
 /** What @huggingface/transformers asks of a folder beside the graph. */
@@ -33,7 +33,7 @@ export async function writeLayers(folder, name, size = 224) {
 
 /**
  * Writes deit_NAME_patch16_SIZE into `folder`: `layers/` (converted), `weights.safetensors`, for each batch size B the
- * ONNX file `onnx/B/onnx/model.onnx` in a folder as @huggingface/transformers wants it, and as raw float32 pictures
+ * ONNX file `onnx/B/onnx/model.onnx` in a folder as @huggingface/transformers wants it, and as raw float32 images
  * `pixels.f32` [B, H, W, 3] and `planes.f32` [B, 3, H, W] for the largest B.
  */
 export async function writeModelFiles(folder, name, size, batches) {
@@ -49,7 +49,7 @@ export async function writeModelFiles(folder, name, size, batches) {
   }
   model.dispose();
   const most = Math.max(...batches);
-  const pixels = makePictures(most, size);
+  const pixels = makeImages(most, size);
   await writeFile(join(folder, 'pixels.f32'), pixels);
   await writeFile(join(folder, 'planes.f32'), toPlanes(pixels, most, size));
 }

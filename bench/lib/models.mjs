@@ -35,19 +35,19 @@ function noise(size, seed) {
   return values;
 }
 
-/** Normalised pictures, [batch, size, size, 3], as numbers. */
-export function makePictures(batch, size = 224) {
+/** Normalised images, [batch, size, size, 3], as numbers. */
+export function makeImages(batch, size = 224) {
   const random = Random.fromSeed(2);
   return Float32Array.from({ length: batch * size * size * 3 }, () => random.normal());
 }
 
 /** [batch, size, size, 3] → [batch, 3, size, size]. */
-export function toPlanes(pictures, batch, size = 224) {
-  const planes = new Float32Array(pictures.length);
+export function toPlanes(pixels, batch, size = 224) {
+  const planes = new Float32Array(pixels.length);
   const area = size * size;
   for (let b = 0; b < batch; b++)
     for (let i = 0; i < area; i++)
-      for (let c = 0; c < 3; c++) planes[(b * 3 + c) * area + i] = pictures[(b * area + i) * 3 + c];
+      for (let c = 0; c < 3; c++) planes[(b * 3 + c) * area + i] = pixels[(b * area + i) * 3 + c];
   return planes;
 }
 

@@ -124,7 +124,7 @@ function toOihw(values, [height, width, depth, count]) {
 
 /**
  * @param model a VisionTransformer of this project: no LayerScale, position embeddings over all tokens
- * @param batch pictures in a batch
+ * @param batch images in a batch
  * @param input name of the graph's input
  * @returns bytes of an ONNX file: images [batch, C, H, W] → logits [batch, classes]
  */

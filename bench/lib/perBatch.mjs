@@ -15,7 +15,7 @@ export function perBatch(openBatch) {
     return opened;
   };
   return {
-    run: async (pictures, batch) => (await forBatch(batch)).run(pictures),
+    run: async (pixels, batch) => (await forBatch(batch)).run(pixels),
     dispose: async () => opened?.dispose(),
   };
 }

@@ -42,7 +42,8 @@ export function huggingFaceFacts(config: Fields, file: string): HuggingFaceFacts
         ...shapeFacts(vision, type),
         ...(kind?.classifies ? classCount(root) : {}),
       }) as Facts['config'],
-      ...defined({ labels: kind?.classifies ? labelFact(root) : undefined }),
+      // Without a class that is named, the number of names tells whether they are those of a head.
+      ...defined({ labels: kind === undefined || kind.classifies ? labelFact(root) : undefined }),
     },
     assumptions: [...masking(root, modelType), ...severalLabels(root)],
   };
@@ -161,9 +162,10 @@ function labelFact({ fields, at }: FieldReader): Fact<readonly string[]> | undef
   return fact(labelsOfId2label(fields.id2label, at('id2label')), at('id2label'));
 }
 
-function classCount({ fields, at }: FieldReader): { numClasses?: Fact<number> } {
+function classCount({ fields, at, whole }: FieldReader): { numClasses?: Fact<number> } {
   const labels = labelsOfId2label(fields.id2label, at('id2label'));
-  return labels ? { numClasses: { value: labels.length, source: at('id2label') } } : {};
+  if (labels) return { numClasses: { value: labels.length, source: at('id2label') } };
+  return defined({ numClasses: fact(whole('num_labels', 0), at('num_labels')) });
 }
 
 /** A masked autoencoder's own class hides patches at random; nobody wants that of features. */
@@ -177,6 +179,12 @@ function masking({ number, at }: FieldReader, modelType: string): Assumption[] {
 
 /** Labels that do not exclude each other: the logits are the same, the probabilities mean something else. */
 function severalLabels({ fields, at }: FieldReader): Assumption[] {
+  // Of one output convert says it itself.
+  const single = labelsOfId2label(fields.id2label, at('id2label'))?.length === 1;
+  if (fields.problem_type === 'regression' && !single) {
+    const why = `${at('problem_type')} is regression: its outputs are numbers and no classes, so read the logits as they are`;
+    return [{ field: 'probabilities', value: 'softmax', why }];
+  }
   if (fields.problem_type !== 'multi_label_classification') return [];
   const why = `${at('problem_type')} is multi_label_classification: its classes do not exclude each other, so read the logits by a sigmoid of each`;
   return [{ field: 'probabilities', value: 'softmax', why }];

@@ -50,7 +50,15 @@ export async function readFolder(files: FolderFiles, options: ReadFolderOptions 
     text === undefined ? none : await describedBy(parseJsonObject(text, CONFIG), files, options);
   const checkpoint = await openWeights(files);
   const facts = mergeFacts(described.facts, await metadataFacts(checkpoint, options));
-  return { checkpoint, facts, assumptions: described.assumptions };
+  return { checkpoint, facts, assumptions: [...described.assumptions, ...(await adapterBeside(files))] };
+}
+
+/** A change to the weights (PEFT) that lies beside them: transformers would apply it. */
+async function adapterBeside(files: FolderFiles): Promise<Assumption[]> {
+  const adapter = (await files.list()).find((name) => /^adapter_(config\.json|model\.\w+)$/.test(name));
+  if (adapter === undefined || files.chosen !== undefined) return [];
+  const why = `${adapter} beside the weights is of a change to a model (PEFT), which is not applied here; merge it, and save the whole`;
+  return [{ field: 'adapter', value: 'none', why }];
 }
 
 interface Described {

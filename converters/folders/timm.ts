@@ -96,7 +96,7 @@ function architectureNamed(name: string, source: string): TimmFields {
 function architectureFacts(fields: TimmFields, source: string): Record<string, Fact<unknown>> {
   // Tensors tell of LayerScale and of the norms, which move with the pooling.
   const { layerScale: _, finalNorm: __, fcNorm: ___, ...told } = fields;
-  const plain = { activation: 'gelu', pool: 'token', layerNormEps: 1e-6 };
+  const plain = { activation: told.swiglu ? 'silu' : 'gelu', pool: 'token', layerNormEps: 1e-6 };
   return Object.fromEntries(
     Object.entries({ ...plain, ...told }).map(([name, value]) => [name, { value, source }]),
   );

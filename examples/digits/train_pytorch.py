@@ -44,18 +44,18 @@ def make_teacher() -> nn.Module:
     return teacher.to(memory_format=torch.channels_last)
 
 
-def augment(pictures: Tensor) -> Tensor:
-    """A small random rotation, scale and shift of each picture; the digits' ground is black, as the padding is."""
+def augment(images: Tensor) -> Tensor:
+    """A small random rotation, scale and shift of each image; the digits' ground is black, as the padding is."""
 
     def uniform(limit: float) -> Tensor:
-        return (torch.rand(len(pictures)) * 2 - 1) * limit
+        return (torch.rand(len(images)) * 2 - 1) * limit
 
     angle, scale = uniform(math.radians(MAX_DEGREES)), 1 + uniform(MAX_SCALE)
-    shift = 2 * MAX_SHIFT_PIXELS / IMG_SIZE  # grid_sample counts a picture's side from -1 to 1
+    shift = 2 * MAX_SHIFT_PIXELS / IMG_SIZE  # grid_sample counts an image's side from -1 to 1
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     rows = torch.stack([cos, -sin, uniform(shift), sin, cos, uniform(shift)], dim=1)
-    grid = F.affine_grid(rows.view(-1, 2, 3), list(pictures.shape), align_corners=False)
-    return F.grid_sample(pictures, grid, align_corners=False)
+    grid = F.affine_grid(rows.view(-1, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
 
 
 def lr_factor(step: int, steps: int, warmup: int) -> float:
@@ -66,11 +66,11 @@ def lr_factor(step: int, steps: int, warmup: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def train(name: str, model: nn.Module, loss_of, pictures: Tensor, labels: Tensor, epochs: int, args) -> None:
+def train(name: str, model: nn.Module, loss_of, images: Tensor, labels: Tensor, epochs: int, args) -> None:
     """AdamW under warm-up and cosine; loss_of(batch, labels) is the mean loss of a batch."""
     lr = args.teacher_lr if name == "teacher" else args.lr
     optimizer = torch.optim.AdamW(decay_groups(model, args.weight_decay), lr=lr)
-    per_epoch = len(pictures) // args.batch_size
+    per_epoch = len(images) // args.batch_size
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: lr_factor(step, epochs * per_epoch, per_epoch)
     )
@@ -78,8 +78,8 @@ def train(name: str, model: nn.Module, loss_of, pictures: Tensor, labels: Tensor
     for epoch in range(epochs):
         model.train()
         total = 0.0
-        for batch in torch.randperm(len(pictures))[: per_epoch * args.batch_size].split(args.batch_size):
-            loss = loss_of(normalise(augment(pictures[batch])), labels[batch])
+        for batch in torch.randperm(len(images))[: per_epoch * args.batch_size].split(args.batch_size):
+            loss = loss_of(normalise(augment(images[batch])), labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -90,13 +90,13 @@ def train(name: str, model: nn.Module, loss_of, pictures: Tensor, labels: Tensor
     model.eval()
 
 
-def train_teacher(pictures: Tensor, labels: Tensor, args) -> nn.Module:
+def train_teacher(images: Tensor, labels: Tensor, args) -> nn.Module:
     teacher = make_teacher()
-    train("teacher", teacher, lambda x, y: F.cross_entropy(teacher(x), y), pictures, labels, args.teacher_epochs, args)
+    train("teacher", teacher, lambda x, y: F.cross_entropy(teacher(x), y), images, labels, args.teacher_epochs, args)
     return teacher
 
 
-def train_student(teacher: nn.Module, pictures: Tensor, labels: Tensor, args) -> nn.Module:
+def train_student(teacher: nn.Module, images: Tensor, labels: Tensor, args) -> nn.Module:
     student = DistilledVisionTransformer(**SHAPE)
 
     def hard_distillation(x: Tensor, y: Tensor) -> Tensor:
@@ -106,20 +106,20 @@ def train_student(teacher: nn.Module, pictures: Tensor, labels: Tensor, args) ->
         alpha = args.distillation_alpha
         return F.cross_entropy(logits, y) * (1 - alpha) + F.cross_entropy(logits_dist, choice) * alpha
 
-    train("student", student, hard_distillation, pictures, labels, args.epochs, args)
+    train("student", student, hard_distillation, images, labels, args.epochs, args)
     return student
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, pictures: Tensor, labels: Tensor) -> float:
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Top-1 in percent."""
-    batches = zip(pictures.split(500), labels.split(500))
+    batches = zip(images.split(500), labels.split(500))
     return 100 * sum((model(normalise(x)).argmax(1) == y).sum().item() for x, y in batches) / len(labels)
 
 
-def print_accuracy(name: str, model: nn.Module, pictures: Tensor, labels: Tensor) -> None:
+def print_accuracy(name: str, model: nn.Module, images: Tensor, labels: Tensor) -> None:
     part = val_indices(labels.numpy())
-    whole, val = accuracy(model, pictures, labels), accuracy(model, pictures[part], labels[part])
+    whole, val = accuracy(model, images, labels), accuracy(model, images[part], labels[part])
     print(f"{name}: top-1 {whole:.2f} % of {len(labels)} test digits, {val:.2f} % of {len(part)} in val/", flush=True)
 
 
@@ -163,8 +163,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     data = {}
     for split in ("train", "test"):
-        pictures, labels = read_split(args.data, split)
-        data[split] = resize_and_crop_all(pictures), torch.from_numpy(labels)
+        images, labels = read_split(args.data, split)
+        data[split] = resize_and_crop_all(images), torch.from_numpy(labels)
     teacher = train_teacher(*data["train"], args)
     print_accuracy("teacher", teacher, *data["test"])
     student = train_student(teacher, *data["train"], args)

@@ -50,7 +50,7 @@ const { output } = values;
 const teacher = join(output, 'teacher');
 mkdirSync(output, { recursive: true });
 
-/** The teacher's accuracy on the test pictures, in percent; trained where it is not there yet. */
+/** The teacher's accuracy on the test images, in percent; trained where it is not there yet. */
 async function teach() {
   const record = join(output, 'teacher.json');
   if (existsSync(record)) return JSON.parse(readFileSync(record, 'utf8')).top1;
@@ -85,7 +85,7 @@ async function train(mode, seed) {
   return folder;
 }
 
-/** Top-1 of a run's last weights on all 10,000 test pictures: none of them had a part in choosing these weights. */
+/** Top-1 of a run's last weights on all 10,000 test images: none of them had a part in choosing these weights. */
 async function top1Of(folder) {
   const model = await deit.load(join(folder, 'last'), { backend: BACKEND });
   const { preprocessing } = model;

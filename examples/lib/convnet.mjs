@@ -44,7 +44,7 @@ export function makeConvnet({ name, inputShape, stages, units, seed }) {
  * @param teacher name, epochs, and stages: filters, kernel size and stride of each convolution
  * @param path of the data
  * @param output the folder of the model
- * @returns its accuracy on the validation pictures
+ * @returns its accuracy on the validation images
  */
 export async function trainConvnet(recipe, { name, epochs, stages }, path, output) {
   const config = deit.resolveTrainConfig({

@@ -80,7 +80,8 @@ const ON_DEMAND = new RegExp(
     '@noble/|/browser/hub/|/src/hub/',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
-    '/engines/webgpu/|/webgpu(Runtime|Device)\\.js$|/wasm/generated/.*Shared|/engines/wasm/generated/',
+    '/engines/webgpu/|/webgpu(Runtime|Device|Training|Tensors)\\.js$|/engines/wasm/training/|/train/vitEngine\\.js$',
+    '/wasm/generated/.*Shared|/engines/wasm/generated/',
   ].join('|'),
 );
 
@@ -254,7 +255,7 @@ const licenses = thirdPartyLicenses(moduleIds, ['@tensorflow/tfjs-backend-wasm']
 await writeFile(join(outDir, 'THIRD_PARTY_LICENSES.txt'), licenses);
 
 /** The most that a page loads at once of an entry, gzipped, in bytes. */
-const MAX_GZIPPED = { 'deit-tfjs.js': 350_000, 'wasm.js': 80_000 };
+const MAX_GZIPPED = { 'deit-tfjs.js': 352_000, 'wasm.js': 80_000 };
 for (const [entry, most] of Object.entries(MAX_GZIPPED)) {
   let gzipped = 0;
   for (const file of filesOf(entry))

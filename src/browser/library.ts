@@ -12,6 +12,7 @@ export { type BrowserImageSource, decodeImage, imageBitmap, MAX_PIXELS } from '.
 export { type BrowserHubOptions, clearHubCache, listCachedFiles, openHub } from './hub.js';
 export type { BrowserImage } from './imageInputs.js';
 export { type BrowserLoadOptions, type BrowserModelSource, load } from './load.js';
+export { openTrainingEngine } from './train.js';
 export { loadInWorker, type WorkerLoadOptions, type WorkerModel } from './worker/client.js';
 export type { HeadLogits, PlainFeatures, PlainTensor, StageTimes } from './worker/protocol.js';
 export { serveWorker } from './worker/serve.js';

@@ -7,6 +7,7 @@ import { registerFactory, requestDevice } from '../webgpuDevice.js';
 registerWebgpuKernels();
 
 export { webgpuRuntime } from '../webgpuRuntime.js';
+export { openWebgpuTraining } from '../webgpuTraining.js';
 
 /** In place of tfjs' own backend of this name, whose device has no float16. */
 export function registerBackend(name: string): void {

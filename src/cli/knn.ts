@@ -3,7 +3,8 @@ import type { Assumption } from '../../converters/facts.js';
 import type { ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
-import { evaluateKnn, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
+import type { VisionTransformer } from '../models/visionTransformer.js';
+import { evaluateKnn, type KnnFolders, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
 import { load } from '../node/load.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type ConversionArgs, loadArgs } from './conversionOptions.js';
@@ -12,7 +13,7 @@ import { embedWithProgress } from './embed.js';
 import { checkNumbers, UsageError } from './main.js';
 import { computedBy } from './options.js';
 import { print, printJson, say } from './print.js';
-import { startProgress } from './progress.js';
+import { type Progress, startProgress } from './progress.js';
 
 /** DINO's defaults. */
 const K = 20;
@@ -86,13 +87,13 @@ export function checkKnnOptions(args: Record<string, unknown>): true {
 
 /** Measures the accuracy of a model's features. */
 export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
-  const { knnK: k = K, knnTemperature: temperature = TEMPERATURE, backend, dtype, quantize } = args;
+  const { knnK: k = K, knnTemperature: temperature = TEMPERATURE } = args;
+  const { threads, backend, dtype, quantize } = args;
   const folders = await openKnnFolders(args.knn, args.valDir);
   const { train, val } = folders;
   say(
     `${val.length} images, ${val.classNames.length} classes; ${train.length} to train, ${train.classNames.length} classes`,
   );
-  const { threads } = args;
   const chosen = threads === undefined ? {} : { threads };
   const model = await load(args.model, {
     backend,
@@ -104,34 +105,11 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   });
   try {
     sayAssumptions(model);
-    const { config } = model;
-    const { preprocessing } = model;
-    const pool = defaultPool(config);
-    say(
-      `features: ${pool === 'token' ? 'class token' : 'mean of the patch tokens'}; preset ${preprocessing.preset}`,
-    );
-    const { batchSize, workers } = args;
-    const strict = (message: string) => {
-      throw new UserError(`${message}; --strict stops here`);
-    };
-    const options = {
-      preprocessing,
-      pool,
-      batchSize,
-      workers,
-      ...(args.strict ? { onFailure: strict } : {}),
-    };
+    const pool = defaultPool(model.config);
+    const { preset } = model.preprocessing;
+    say(`features: ${pool === 'token' ? 'class token' : 'mean of the patch tokens'}; preset ${preset}`);
     const start = performance.now();
-    const progress = { current: undefined as ReturnType<typeof startProgress> | undefined };
-    const result = await evaluateKnn(model, folders, {
-      k,
-      temperature,
-      embed: (label, images) => embedWithProgress(label, model, images, options),
-      onProgress: (fraction) => {
-        progress.current ??= startProgress({ label: 'k-NN', total: 100, unit: '%' });
-        progress.current.update(Math.round(100 * fraction));
-      },
-    }).finally(() => progress.current?.stop());
+    const result = await measure(model, folders, { k, temperature, pool, args });
     const seconds = (performance.now() - start) / 1000;
     show(
       {
@@ -140,7 +118,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
         temperature,
         pool,
         imagesPerSecond: (result.images + result.trainImages) / seconds,
-        preset: preprocessing.preset,
+        preset,
         backend: computedBy(model.backend, dtype),
         assumptions: assumptionsOf(model),
       },
@@ -149,6 +127,35 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   } finally {
     model.dispose();
   }
+}
+
+/** Embeds the images of both folders and has their neighbours vote, with a progress bar for each. */
+async function measure(
+  model: VisionTransformer,
+  folders: KnnFolders,
+  { k, temperature, pool, args }: { k: number; temperature: number; pool: EmbeddingPool; args: KnnArgs },
+): Promise<KnnResult> {
+  const { batchSize, workers } = args;
+  const strict = (message: string) => {
+    throw new UserError(`${message}; --strict stops here`);
+  };
+  const options = {
+    preprocessing: model.preprocessing,
+    pool,
+    batchSize,
+    workers,
+    ...(args.strict ? { onFailure: strict } : {}),
+  };
+  let progress: Progress | undefined;
+  return await evaluateKnn(model, folders, {
+    k,
+    temperature,
+    embed: (label, images) => embedWithProgress(label, model, images, options),
+    onProgress: (fraction) => {
+      progress ??= startProgress({ label: 'k-NN', total: 100, unit: '%' });
+      progress.update(Math.round(100 * fraction));
+    },
+  }).finally(() => progress?.stop());
 }
 
 function show(summary: Summary, json: boolean): void {

@@ -128,7 +128,10 @@ function interpolationOf(code: unknown, where: string): Interpolation {
 function resizeOf(config: Fields, defaults: ProcessorDefaults, where: string): Resize {
   const size = config.size ?? defaults.size;
   const what = `${where}: size`;
-  if (typeof size === 'number' && !defaults.square) return { mode: 'short', size: pixels(size, what) };
+  // default_to_square is about a number in the file; a class's own size has its sides named.
+  const square =
+    config.size === undefined ? defaults.square : flag(config, 'default_to_square', defaults.square, where);
+  if (typeof size === 'number' && !square) return { mode: 'short', size: pixels(size, what) };
   if (!isObject(size) || 'height' in size) {
     const [height, width] = sizePair(size, what);
     return { mode: 'squash', height, width };

@@ -1,9 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { BufferName, TrainingEngine } from '../engines/wasm/training/index.js';
+import type { BufferName } from '../engines/wasm/training/index.js';
 import { setWeight } from '../models/weights.js';
 import { dropPathFactors } from '../ops/dropPath.js';
+import { sizeOf } from '../shape.js';
 import { logitGradients } from './logitGradients.js';
+import type { StepEngine, WeightExchange } from './stepEngine.js';
 import type { HeldTensor, Losses, StepBatch, StepRunner } from './stepRunner.js';
+import type { Student } from './student.js';
 import type { Teacher } from './teacher.js';
 import type { TrainSetup } from './trainer.js';
 
@@ -17,21 +20,20 @@ export class EngineSteps implements StepRunner {
   /** Norm of the step's gradients. */
   private norm = 0;
   private readonly hasEma: boolean;
+  private readonly exchange: WeightExchange;
 
   constructor(
     private readonly setup: TrainSetup,
-    private readonly engine: TrainingEngine,
+    private readonly engine: StepEngine,
   ) {
     const { student, config } = setup;
     this.hasEma = config.emaDecay !== null;
-    for (const [name, weight] of student.weights) {
-      const values = student.onBackend(() => weight.read().dataSync<'float32'>());
-      engine.write('weights', name, values);
-    }
+    this.exchange = engine.exchange ?? byMemory(engine);
+    this.exchange.take(student);
+    if (this.hasEma) engine.copy('weights', 'ema', student.trainable);
     for (const name of student.trainable) {
-      const values = engine.read('weights', name);
-      if (this.hasEma) engine.write('ema', name, values);
-      for (const slot of ['mean', 'square'] as const) engine.write(slot, name, values.fill(0));
+      const zeros = new Float32Array(sizeOf(student.weights.get(name)!.shape as number[]));
+      for (const slot of ['mean', 'square'] as const) engine.write(slot, name, zeros);
     }
   }
 
@@ -47,30 +49,32 @@ export class EngineSteps implements StepRunner {
 
   async add({ pixels, targets, count, teacher, dropPathSeed }: StepBatch): Promise<Losses> {
     const { engine } = this;
-    const { config, student } = this.setup;
-    const { distillation, accumulate } = config;
+    const { distillation, accumulate } = this.setup.config;
     const classes = targets.length / count;
     const sums = { base: 0, teacher: 0 };
     // Before the student's forward pass, not beside it: each takes every thread.
-    let taught = await teacher?.predictPixels?.(pixels, count);
+    const taught = await teacher?.predictPixels?.(pixels, count);
+    let asked: Promise<Float32Array> | undefined;
     const rowsOf = (rows: Float32Array, first: number, part: number) =>
       rows.subarray(first * classes, (first + part) * classes);
     await engine.gradients({
       images: pixels,
       batch: count,
-      dropPath: engine.dropRates.map((rate) =>
-        student.onBackend(() => valuesOf(() => dropPathFactors(count, rate, dropPathSeed()))),
-      ),
+      dropPath: engine.dropRates.map((rate) => dropPathFactors(count, rate, dropPathSeed())),
       adds: this.batches > 0,
       meanwhile: () => {
-        if (teacher && !taught) taught = this.ask(teacher, pixels, count);
+        if (!teacher || taught) return;
+        asked = this.ask(teacher, pixels, count);
+        // It is awaited once the student's logits are there, if they ever are.
+        asked.catch(() => {});
       },
-      lossGradient: (logits, first, part) => {
+      lossGradient: async (logits, first, part) => {
+        const teaching = taught ?? (await asked);
         const rows = {
           logits,
           width: engine.width,
           targets: rowsOf(targets, first, part),
-          teacherLogits: taught && rowsOf(taught, first, part),
+          teacherLogits: teaching && rowsOf(teaching, first, part),
           classes,
         };
         const { base, teacher, gradient } = logitGradients(rows, distillation, count);
@@ -114,22 +118,19 @@ export class EngineSteps implements StepRunner {
   }
 
   writeWeights(): void {
-    const { student } = this.setup;
-    student.onBackend(() => {
-      for (const name of [...student.trainable, ...this.engine.running]) {
-        setWeight(student.weights.get(name)!, this.engine.read('weights', name));
-      }
-    });
+    this.exchange.give(this.setup.student);
   }
 
   async withEma<T>(run: () => Promise<T>): Promise<T> {
+    const { engine } = this;
     const { trainable } = this.setup.student;
-    const held = new Map(trainable.map((name) => [name, this.engine.read('weights', name)]));
+    // Between steps the gradients are of no use: their buffer holds the weights meanwhile.
+    engine.copy('weights', 'gradients', trainable);
+    engine.copy('ema', 'weights', trainable);
     try {
-      for (const name of trainable) this.engine.write('weights', name, this.engine.read('ema', name));
       return await run();
     } finally {
-      for (const [name, values] of held) this.engine.write('weights', name, values);
+      engine.copy('gradients', 'weights', trainable);
     }
   }
 
@@ -164,19 +165,35 @@ export class EngineSteps implements StepRunner {
     for (const weight of trainable) yield { name: `ema/${weight}`, weight, buffer: 'ema' };
   }
 
-  private ask(teacher: Teacher, pixels: Float32Array, count: number): Float32Array {
+  private async ask(teacher: Teacher, pixels: Float32Array, count: number): Promise<Float32Array> {
     const { student, imgSize } = this.setup;
-    return student.onBackend(() =>
-      valuesOf(() => teacher.predict(tf.tensor4d(pixels, [count, ...imgSize, 3]))),
+    const logits = student.onBackend(() =>
+      tf.tidy(() => teacher.predict(tf.tensor4d(pixels, [count, ...imgSize, 3]))),
     );
+    try {
+      // A copy: some backends give a view of their own memory.
+      return Float32Array.from(await logits.data<'float32'>());
+    } finally {
+      logits.dispose();
+    }
   }
 }
 
-/** A copy of the values of a tensor, and nothing left of it. */
-function valuesOf(make: () => tf.Tensor): Float32Array {
-  let values = new Float32Array();
-  tf.tidy(() => {
-    values = Float32Array.from(make().dataSync<'float32'>());
-  });
-  return values;
+/** By the main memory, for engines that compute there. */
+function byMemory(engine: StepEngine): WeightExchange {
+  return {
+    take(student) {
+      for (const [name, weight] of student.weights) {
+        const values = student.onBackend(() => weight.read().dataSync<'float32'>());
+        engine.write('weights', name, values);
+      }
+    },
+    give(student: Student) {
+      student.onBackend(() => {
+        for (const name of [...student.trainable, ...(engine.running ?? [])]) {
+          setWeight(student.weights.get(name)!, engine.read('weights', name) as Float32Array);
+        }
+      });
+    },
+  };
 }

@@ -1,11 +1,11 @@
 /** Training a student, under a teacher or without one. Runs in Node and in the browser. */
-export type { TrainingEngine } from '../engines/wasm/training/index.js';
 export { DEFAULT_CONFIG, type PartialConfig, type TrainConfig } from './config.js';
 export { headFeatures } from './headFeatures.js';
 export { type Distillation, distillationLoss, softTargetCrossEntropy } from './loss.js';
 export { resolveTrainConfig } from './resolveConfig.js';
 export type { Best, Position, Snapshot } from './snapshot.js';
 export { freshWeights, type Start, startFrom } from './startModel.js';
+export type { StepEngine as TrainingEngine } from './stepEngine.js';
 export { type Student, studentOf, studentOfLayersModel } from './student.js';
 export {
   fitTeacher,

@@ -62,15 +62,15 @@ function crossEntropy(
   factor: number,
   gradient: Float32Array,
 ): number {
-  const logs = logSoftmax(logits, 1);
+  const { logs, probabilities } = softmax(logits, 1);
   let loss = 0;
   let mass = 0;
-  for (const [i, log] of logs.entries()) {
+  for (let i = 0; i < logs.length; i++) {
     // As PyTorch and tfjs: 0 · −∞ is no number either.
-    loss -= target[i]! * log;
+    loss -= target[i]! * logs[i]!;
     mass += target[i]!;
   }
-  for (const [i, log] of logs.entries()) gradient[i] = factor * (Math.exp(log) * mass - target[i]!);
+  for (let i = 0; i < logs.length; i++) gradient[i] = factor * (probabilities[i]! * mass - target[i]!);
   return loss;
 }
 
@@ -83,33 +83,42 @@ function divergence(
   images: number,
   gradient: Float32Array,
 ): number {
-  const logStudent = logSoftmax(student, tau);
-  const logTeacher = logSoftmax(teacher, tau);
+  const ofStudent = softmax(student, tau);
+  const ofTeacher = softmax(teacher, tau);
   const factor = (tau * tau) / (images * student.length);
   let sum = 0;
-  for (const [i, log] of logTeacher.entries()) {
-    const probability = Math.exp(log);
-    sum += probability * (log - logStudent[i]!);
-    gradient[i] = ((alpha * factor) / tau) * (Math.exp(logStudent[i]!) - probability);
+  for (let i = 0; i < student.length; i++) {
+    const probability = ofTeacher.probabilities[i]!;
+    sum += probability * (ofTeacher.logs[i]! - ofStudent.logs[i]!);
+    gradient[i] = ((alpha * factor) / tau) * (ofStudent.probabilities[i]! - probability);
   }
   return sum * factor;
 }
 
-/** log softmax(logits / τ), in doubles. */
-function logSoftmax(logits: Float32Array, tau: number): Float64Array {
+/** softmax(logits / τ) and its logarithm, in doubles. Plain loops: for a batch of ImageNet's classes the rest takes longer. */
+function softmax(logits: Float32Array, tau: number): { logs: Float64Array; probabilities: Float64Array } {
   let most = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) most = Math.max(most, logit);
-  const logs = Float64Array.from(logits, (logit) => (logit - most) / tau);
+  for (let i = 0; i < logits.length; i++) most = Math.max(most, logits[i]!);
+  const logs = new Float64Array(logits.length);
+  const probabilities = new Float64Array(logits.length);
   let sum = 0;
-  for (const log of logs) sum += Math.exp(log);
+  for (let i = 0; i < logits.length; i++) {
+    logs[i] = (logits[i]! - most) / tau;
+    probabilities[i] = Math.exp(logs[i]!);
+    sum += probabilities[i]!;
+  }
   const logSum = Math.log(sum);
-  return logs.map((log) => log - logSum);
+  for (let i = 0; i < logits.length; i++) {
+    logs[i]! -= logSum;
+    probabilities[i]! /= sum;
+  }
+  return { logs, probabilities };
 }
 
 /** 1 for the most probable class, the first of equals; 0 for the others. */
 function choiceOf(teacher: Float32Array): Float32Array {
   let best = 0;
-  for (const [i, logit] of teacher.entries()) if (logit > teacher[best]!) best = i;
+  for (let i = 0; i < teacher.length; i++) if (teacher[i]! > teacher[best]!) best = i;
   const choice = new Float32Array(teacher.length);
   choice[best] = 1;
   return choice;

@@ -1,6 +1,5 @@
 import { mixBatch } from '../data/augment/mix.js';
 import type { EvalLoader, TrainBatch, TrainLoader } from '../data/loader.js';
-import type { TrainingEngine } from '../engines/wasm/training/index.js';
 import { UserError } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import type { TrainConfig } from './config.js';
@@ -8,6 +7,7 @@ import { EngineSteps } from './engineSteps.js';
 import { cosineWithWarmup, epochTime } from './schedule.js';
 import { STREAMS, seedFrom } from './seeds.js';
 import { type Best, type Position, type Snapshot, takeSnapshot, writeSnapshot } from './snapshot.js';
+import type { StepEngine } from './stepEngine.js';
 import type { StepRunner } from './stepRunner.js';
 import type { Student } from './student.js';
 import type { Teacher } from './teacher.js';
@@ -34,7 +34,7 @@ export interface TrainSetup {
    * Computes the steps in place of the student's backend, and holds the weights meanwhile: the student's own are those of
    * the last epoch's end, of the run's end, or of Trainer.writeWeights.
    */
-  readonly engine?: TrainingEngine;
+  readonly engine?: StepEngine;
   /** Input size, [height, width]. */
   readonly imgSize: readonly [number, number];
   /** Checked by fitTeacher; needed unless distillation is `none`. */

@@ -15,16 +15,21 @@ export type EngineMachine = Pick<
   'threads' | 'startWorker' | 'compile' | 'simd' | 'keptBytes'
 >;
 
-/** A training engine for a student: its weights are read by the Trainer. Throws Untrainable where it cannot train it. */
-export async function openVitEngine(
+/** What of a run an engine has to know. */
+export interface EngineRun {
+  readonly distillation: Distillation['type'];
+  readonly ema: boolean;
+}
+
+/** What every engine takes of a student. Throws Untrainable for one that is none of our vision transformers. */
+export function vitTraining(
   student: Student,
-  run: { readonly distillation: Distillation['type']; readonly ema: boolean },
-  machine: EngineMachine,
-): Promise<TrainingEngine> {
+  run: EngineRun,
+): Omit<TrainingEngineOptions, keyof EngineMachine> {
   if (!student.family) throw new Untrainable('a tf.LayersModel');
   const { config, joint } = student.family;
   const headAlone = run.distillation === 'none' && !joint;
-  return createTrainingEngine({
+  return {
     forward: (ops, images) =>
       joint ? forward(ops, config, images, { outputTokensOnly: true }) : headLogits(ops, config, images),
     lossColumns: headAlone ? config.numClasses : undefined,
@@ -33,6 +38,14 @@ export async function openVitEngine(
     trainable: new Set(student.trainable),
     inputShape: [...config.imgSize, config.inChans],
     ema: run.ema,
-    ...machine,
-  });
+  };
+}
+
+/** A training engine for a student: its weights are read by the Trainer. Throws Untrainable where it cannot train it. */
+export async function openVitEngine(
+  student: Student,
+  run: EngineRun,
+  machine: EngineMachine,
+): Promise<TrainingEngine> {
+  return createTrainingEngine({ ...vitTraining(student, run), ...machine });
 }

@@ -158,21 +158,21 @@ describeInBrowser('backends', () => {
     ]);
   });
 
-  test.each(['wasm', 'webgl', 'webgpu'])('%s: memory does not grow over 50 pictures', async (backend) => {
+  test.each(['wasm', 'webgl', 'webgpu'])('%s: memory does not grow over 50 images', async (backend) => {
     const { early, late } = await page.evaluate(async (backend) => {
       const { deit } = globalThis;
       const url = '/fixtures/models/timm_distilled.safetensors';
       const model = await deit.load(url, { backend, cache: false, convert: { numHeads: 2 } });
-      const picture = await (await fetch('/fixtures/images/rgb.png')).blob();
+      const image = await (await fetch('/fixtures/images/rgb.png')).blob();
       const memory = () => {
         const { numTensors, numDataBuffers, numBytes } = deit.tf.memory();
         const { numBytesInGPUAllocated = 0, numBytesAllocatedInGPU = 0 } =
           deit.tf.memory() as unknown as Record<string, number>;
         return { numTensors, numDataBuffers, numBytes, gpu: numBytesInGPUAllocated + numBytesAllocatedInGPU };
       };
-      for (let i = 0; i < 5; i++) await model.classify(picture);
+      for (let i = 0; i < 5; i++) await model.classify(image);
       const early = memory();
-      for (let i = 5; i < 50; i++) await model.classify(picture);
+      for (let i = 5; i < 50; i++) await model.classify(image);
       const late = memory();
       model.dispose();
       return { early, late };
@@ -189,10 +189,10 @@ describeInBrowser('backends', () => {
       const { tf } = deit;
       const options = { backend: 'webgl', cache: false, convert: { numHeads: 2 } };
       const model = await deit.load('/fixtures/models/facebook.pth', options);
-      const picture = { data: new Uint8Array(3 * 24 * 24), width: 24, height: 24 };
-      await model.classify(picture);
+      const image = { data: new Uint8Array(3 * 24 * 24), width: 24, height: 24 };
+      await model.classify(image);
       const { gl } = (tf.findBackend('webgl') as unknown as { gpgpu: { gl: WebGL2RenderingContext } }).gpgpu;
-      const told = () => model.classify(picture).catch(({ name, message }: Error) => `${name}: ${message}`);
+      const told = () => model.classify(image).catch(({ name, message }: Error) => `${name}: ${message}`);
       const start = performance.now();
       const waiting = told();
       gl.getExtension('WEBGL_lose_context')!.loseContext();

@@ -29,7 +29,7 @@ describeInBrowser('the bundle', () => {
   });
 
   test('parses, converts and runs the digits checkpoint: top-5 and logits are PyTorch’s', async () => {
-    const pictures = reference.filter((_, i) => i % 40 === 0);
+    const images = reference.filter((_, i) => i % 40 === 0);
     const found = await watched.page.evaluate(
       async (files) => {
         const { deit } = globalThis;
@@ -37,15 +37,15 @@ describeInBrowser('the bundle', () => {
         const model = await deit.load(bytes, { backend: 'wasm' });
         const results = [];
         for (const file of files) {
-          const picture = await (await fetch(`/examples/digits/val/${file}`)).blob();
-          results.push(await model.classify(picture, { topK: 5 }));
+          const image = await (await fetch(`/examples/digits/val/${file}`)).blob();
+          results.push(await model.classify(image, { topK: 5 }));
         }
         model.dispose();
         return results;
       },
-      pictures.map(({ file }) => file),
+      images.map(({ file }) => file),
     );
-    for (const [i, { top5, logits }] of pictures.entries()) {
+    for (const [i, { top5, logits }] of images.entries()) {
       expect(found[i]!.map(({ index }) => index)).toEqual(top5);
       const scale = Math.abs(logits[0]!);
       for (const [k, logit] of logits.entries())

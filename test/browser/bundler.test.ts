@@ -13,8 +13,8 @@ import { startServer, type TestServer } from './server.js';
 const MAIN = `
 import { load, loadInWorker } from 'deit-tfjs';
 
-window.run = async (url, picture) => {
-  const blob = await (await fetch(picture)).blob();
+window.run = async (url, image) => {
+  const blob = await (await fetch(image)).blob();
   const options = { backend: 'wasm', cache: false };
   const here = await load(url, options);
   const there = await loadInWorker(url, options);
@@ -63,7 +63,7 @@ describeInBrowser('the package in a bundler', () => {
     await page.goto(`${server.url}/app/index.html`);
     await page.waitForFunction(() => 'run' in globalThis);
     const found = await page.evaluate(() => {
-      const { run } = globalThis as unknown as { run(url: string, picture: string): Promise<number[]> };
+      const { run } = globalThis as unknown as { run(url: string, image: string): Promise<number[]> };
       return run('/examples/digits/deit_digits_distilled.pth', '/examples/digits/val/3/00018.png');
     });
     expect(found).toEqual([3, 3, 3]);

@@ -1,4 +1,4 @@
-/** Pictures decoded in a page: Pillow's pixels, whatever they come in; and what is no picture, or too large. */
+/** Images decoded in a page: Pillow's pixels, whatever they come in; and what is no image, or too large. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
@@ -7,7 +7,7 @@ import { describeInBrowser, launchChromium } from './chromium.js';
 import { openPage } from './page.js';
 import { startServer, type TestServer } from './server.js';
 
-/** What Pillow reads from the pictures of test/fixtures/images (make_images.py). */
+/** What Pillow reads from the images of test/fixtures/images (make_images.py). */
 const pillow = JSON.parse(readFileSync('test/fixtures/images.json', 'utf8')).files as Record<
   string,
   { width: number; height: number; sha256: string; error?: boolean }
@@ -34,7 +34,7 @@ async function decodeAll(files: string[]) {
   return results;
 }
 
-describeInBrowser('pictures in a page', () => {
+describeInBrowser('images in a page', () => {
   let browser: Browser;
   let server: TestServer;
   let page: Page;
@@ -127,7 +127,7 @@ describeInBrowser('pictures in a page', () => {
     }
   });
 
-  test('a blob, an <img>, canvases, a bitmap and ImageData of one picture are the same pixels', async () => {
+  test('a blob, an <img>, canvases, a bitmap and ImageData of one image are the same pixels', async () => {
     const same = await page.evaluate(async () => {
       const { deit } = globalThis;
       // A PNG without a profile: a page that draws a JPEG on a canvas may get the GPU's conversion of its colours.
@@ -142,9 +142,9 @@ describeInBrowser('pictures in a page', () => {
       const offscreen = new OffscreenCanvas(width, height);
       offscreen.getContext('2d')!.drawImage(image, 0, 0);
       const results: Record<string, boolean> = {};
-      for (const picture of [image, canvas, offscreen, await createImageBitmap(blob)]) {
-        const found = await deit.decodeImage(picture);
-        results[picture.constructor.name] =
+      for (const source of [image, canvas, offscreen, await createImageBitmap(blob)]) {
+        const found = await deit.decodeImage(source);
+        results[source.constructor.name] =
           found.width === width && found.height === height && String(found.data) === String(expected.data);
       }
       return results;
@@ -184,11 +184,11 @@ describeInBrowser('pictures in a page', () => {
       expect(Math.abs(found.pixel[i]! - level)).toBeLessThanOrEqual(4);
   });
 
-  test('what is no picture, too large, broken or another site’s gets one clear line', async () => {
+  test('what is no image, too large, broken or another site’s gets one clear line', async () => {
     const errors = await page.evaluate(async () => {
       const { deit } = globalThis;
-      const told = (picture: Blob | HTMLImageElement | HTMLCanvasElement) =>
-        deit.decodeImage(picture).then(
+      const told = (source: Blob | HTMLImageElement | HTMLCanvasElement) =>
+        deit.decodeImage(source).then(
           () => 'decoded',
           ({ name, message }: Error) => `${name}: ${message}`,
         );

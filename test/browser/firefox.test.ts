@@ -95,7 +95,7 @@ describeInFirefox('the page in Firefox', () => {
     await click('#messages .message button.plain');
   });
 
-  test('attention of another head, rollout, relevance and features are other pictures', async () => {
+  test('attention of another head, rollout, relevance and features are other images', async () => {
     const heat = () =>
       firefox.evaluate(() => {
         const canvas = document.querySelector<HTMLCanvasElement>('#heat')!;

@@ -47,15 +47,17 @@ async function train(deit: typeof inNode, backend: string) {
   });
   const student = deit.studentOf(model, { frozenBlocks: 0, attentionOnly: false });
   const teacher = deit.teacherOfModel(teaching);
-  const trainer = new deit.Trainer({ config, student, imgSize: [side, side], teacher, data, val });
+  const engine = backend === 'webgpu' ? await deit.openTrainingEngine(student, config) : undefined;
+  const trainer = new deit.Trainer({ config, student, engine, imgSize: [side, side], teacher, data, val });
   const losses: number[] = [];
   const end = await trainer.run({
     onStep: ({ loss }) => void losses.push(loss),
     onEpoch: (record) => void losses.push(record.val.loss, record.ema?.loss ?? 0),
   });
   trainer.dispose();
+  engine?.dispose();
   for (const one of [model, teaching]) one.dispose();
-  return { end, losses };
+  return { end, losses, description: engine?.description };
 }
 
 describeInBrowser('training in a page', () => {
@@ -76,13 +78,26 @@ describeInBrowser('training in a page', () => {
     await server?.close();
   });
 
-  test.each(['wasm', 'webgl'])('on %s gives the losses of Node', async (backend) => {
+  test.each(['wasm', 'webgl', 'webgpu'])('on %s gives the losses of Node', async (backend) => {
     const found = (await page.evaluate(`(${train})(deit, '${backend}')`)) as typeof expected;
     expect(expected.losses).toHaveLength(10);
     expect(found.end).toBe('done');
+    if (backend === 'webgpu')
+      expect(found.description).toMatch(/^own training engine, WebGPU on .*, float32$/);
     for (const [i, loss] of found.losses.entries()) {
       expect(Math.abs(loss - expected.losses[i]!)).toBeLessThan(1e-4);
     }
     expect(new Set(expected.losses).size).toBe(10);
   }, 240_000);
+
+  test('a student that is not on WebGPU is refused an engine, in words', async () => {
+    const refused = await page.evaluate(`(async () => {
+      await deit.useBackend('wasm');
+      const model = deit.createModel({ imgSize: [8, 8], patchSize: 4, embedDim: 8, depth: 1, numHeads: 2, numClasses: 2 });
+      const student = deit.studentOf(model, { frozenBlocks: 0, attentionOnly: false });
+      const run = { distillation: { type: 'none', alpha: 0, tau: 1 }, emaDecay: null };
+      return deit.openTrainingEngine(student, run).then(() => 'no error', String).finally(() => model.dispose());
+    })()`);
+    expect(refused).toMatch(/^UserError: in a browser the training engine computes on webgpu, .* on wasm/);
+  });
 });

@@ -14,7 +14,7 @@ declare global {
 }
 
 const CHECKPOINT = '/examples/digits/deit_digits_distilled.pth';
-const PICTURE = '/examples/digits/val/3/00018.png';
+const IMAGE = '/examples/digits/val/3/00018.png';
 const reference = JSON.parse(readFileSync('examples/digits/reference.json', 'utf8')).perImage as {
   file: string;
   top5: number[];
@@ -79,7 +79,7 @@ describeInBrowser('deit-tfjs/wasm', () => {
   test.each(['/model', CHECKPOINT])('%s: top-5 and logits are PyTorch’s, without core.js', async (source) => {
     const { page, errors } = await open();
     server.requests.length = 0;
-    const pictures = reference.filter((_, i) => i % 50 === 0);
+    const images = reference.filter((_, i) => i % 50 === 0);
     const { found, model } = await page.evaluate(
       async ([source, files]) => {
         let description = '';
@@ -116,9 +116,9 @@ describeInBrowser('deit-tfjs/wasm', () => {
           model: { labels, backend, name: config.name, description, sizes, sameLogits, gone },
         };
       },
-      [source, pictures.map(({ file }) => file)] as const,
+      [source, images.map(({ file }) => file)] as const,
     );
-    for (const [i, { top5, logits }] of pictures.entries()) {
+    for (const [i, { top5, logits }] of images.entries()) {
       expect(found[i]!.map(({ index }) => index)).toEqual(top5);
       const scale = Math.abs(logits[0]!);
       for (const [k, logit] of logits.entries()) {
@@ -140,10 +140,10 @@ describeInBrowser('deit-tfjs/wasm', () => {
   test('int8, and a signal that ends a load', async () => {
     const { page } = await open();
     const found = await page.evaluate(
-      async ([url, picture]) => {
+      async ([url, image]) => {
         const { load } = globalThis.deitWasm;
         const model = await load(url, { quantize: 'int8' });
-        const { index } = (await model.classify(picture, { topK: 1 }))[0]!;
+        const { index } = (await model.classify(image, { topK: 1 }))[0]!;
         model.dispose();
         const abort = new AbortController();
         const onProgress = () => abort.abort();
@@ -152,7 +152,7 @@ describeInBrowser('deit-tfjs/wasm', () => {
         );
         return { index, name };
       },
-      [CHECKPOINT, PICTURE] as const,
+      [CHECKPOINT, IMAGE] as const,
     );
     expect(found).toEqual({ index: 3, name: 'AbortError' });
   });
@@ -180,23 +180,23 @@ describeInBrowser('deit-tfjs/wasm', () => {
   test('withTensors gives the model of deit-tfjs, on the same engine', async () => {
     const { page, errors } = await open();
     const found = await page.evaluate(
-      async ([url, picture]) => {
+      async ([url, image]) => {
         const model = await globalThis.deitWasm.load(url);
-        const logits = [...(await model.logits(picture))];
+        const logits = [...(await model.logits(image))];
         const deit = (await import(
           `${location.origin}/lib/deit-tfjs.js` as string
         )) as typeof globalThis.deit;
         const full = await deit.withTensors(model as Parameters<typeof deit.withTensors>[0]);
         const before = deit.tf.memory().numTensors;
-        const again = [...(await full.logits(picture))];
+        const again = [...(await full.logits(image))];
         const x = deit.tf.zeros([1, 28, 28, 3]) as Parameters<typeof full.features>[0];
         const { tokens, attention } = full.features(x, { attention: true });
         const shapes = [tokens.shape, attention.length, full.predict(x).shape];
         full.dispose();
-        const gone = await model.logits(picture).catch((error: Error) => error.name);
+        const gone = await model.logits(image).catch((error: Error) => error.name);
         return { same: logits.every((value, i) => value === again[i]), before, shapes, gone };
       },
-      [CHECKPOINT, PICTURE] as const,
+      [CHECKPOINT, IMAGE] as const,
     );
     expect(found).toEqual({ same: true, before: 0, shapes: [[1, 18, 64], 4, [1, 10]], gone: 'UserError' });
     expect(errors).toEqual([]);

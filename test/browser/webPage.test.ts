@@ -132,7 +132,7 @@ describeInBrowser('the page', () => {
       expect([...new Set(imported)].sort()).toEqual([...prefetched].sort());
     });
 
-    test('a checkpoint and pictures are dropped: PyTorch’s top-5 of each', async () => {
+    test('a checkpoint and images are dropped: PyTorch’s top-5 of each', async () => {
       await visit.drop([{ name: 'mine.pth', url: '/digits.pth' }]);
       await visit.modelIs('mine.pth');
       for (const file of ['5/00008.png', '7/00017.png', '9/00007.png']) {
@@ -155,7 +155,7 @@ describeInBrowser('the page', () => {
       expect(shares).toEqual(await headShares('8/00435.png', 8));
     });
 
-    test('attention of any layer, head and token, and the other maps, each its own picture', async () => {
+    test('attention of any layer, head and token, and the other maps, each its own image', async () => {
       const seen = [await visit.heat()];
       const look = async (act: () => Promise<unknown>) => {
         await act();
@@ -291,7 +291,7 @@ describeInBrowser('the page', () => {
       await page.setViewportSize({ width: 1366, height: 768 });
     });
 
-    test('the built-in example comes back, its pictures not twice', async () => {
+    test('the built-in example comes back, its images not twice', async () => {
       const before = await page.locator('#strip li').count();
       await visit.openPanel();
       await page.locator('#use-digits').click();

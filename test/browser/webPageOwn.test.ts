@@ -217,7 +217,7 @@ describeInBrowser('the page, with models of one’s own', () => {
     await page.locator('#recents').waitFor({ state: 'hidden' });
   });
 
-  test('every table and picture is saved', async () => {
+  test('every table and image is saved', async () => {
     await openPage();
     const sizeOf = async (button: string) => {
       const { format, width, height } = await sharp(await saved(button)).metadata();

@@ -31,7 +31,7 @@ describeInBrowser('a model in a worker', () => {
     await server?.close();
   });
 
-  test('gives what a model in the page gives, for every kind of picture', async () => {
+  test('gives what a model in the page gives, for every kind of image', async () => {
     const result = await page.evaluate(async () => {
       const { deit } = globalThis;
       const { tf } = deit;
@@ -142,7 +142,7 @@ describeInBrowser('a model in a worker', () => {
       abort.abort();
       const pixels = { data: new Uint8Array(3 * 32 * 32), width: 32, height: 32 };
       const results = {
-        notAPicture: await told(model.classify(new File(['hello'], 'a.txt'))),
+        notAImage: await told(model.classify(new File(['hello'], 'a.txt'))),
         wrongShape: await told(model.predict({ data: new Float32Array(12), shape: [1, 2, 2, 3] })),
         aborted: await aborted,
         stillWorks: await told(model.classify(pixels)),
@@ -157,7 +157,7 @@ describeInBrowser('a model in a worker', () => {
       return { ...results, waiting: await waiting, later: await told(model.classify(pixels)) };
     });
     expect(result).toEqual({
-      notAPicture: expect.stringMatching(/^UserError: a.txt: not an image that this browser reads/),
+      notAImage: expect.stringMatching(/^UserError: a.txt: not an image that this browser reads/),
       wrongShape: expect.stringMatching(/^UserError: .*predict takes a float32 tensor/),
       aborted: expect.stringMatching(/^AbortError/),
       stillWorks: 'done',

@@ -1,5 +1,5 @@
 /**
- * The package, as npm packs it, in bundlers and runtimes: each builds and classifies one picture. They are those of the
+ * The package, as npm packs it, in bundlers and runtimes: each builds and classifies one image. They are those of the
  * folder that DEIT_BUNDLERS names (test/bundlers/setup.mjs makes it); what is not there is skipped, with a word.
  */
 import { execFile } from 'node:child_process';
@@ -18,7 +18,7 @@ import { startServer, type TestServer } from '../browser/server.js';
 const folder = process.env.DEIT_BUNDLERS && resolve(process.env.DEIT_BUNDLERS);
 const SAMPLES = resolve('test/bundlers/samples');
 const MODEL = '/examples/digits/deit_digits_distilled.pth';
-const PICTURE = '/examples/digits/val/3/00018.png';
+const IMAGE = '/examples/digits/val/3/00018.png';
 const MINUTES = 60_000;
 const IN_A_PAGE = 'in a page';
 
@@ -96,11 +96,11 @@ describeWith([], IN_A_PAGE, () => {
       await page.goto(file ?? `${server.url}/app/${at}`);
       await page.waitForFunction(() => 'run' in globalThis);
       return await page.evaluate(
-        ([url, picture, load]) => {
+        ([url, image, load]) => {
           const { run } = globalThis as unknown as { run(...args: unknown[]): Promise<(number | string)[]> };
-          return run(url, picture, load);
+          return run(url, image, load);
         },
-        [server.url + MODEL, server.url + PICTURE, load] as const,
+        [server.url + MODEL, server.url + IMAGE, load] as const,
       );
     } finally {
       await page.close();
@@ -299,20 +299,20 @@ for (const [name, packages, program, flags] of RUNTIMES) {
     });
 
     test(
-      'classifies a picture',
+      'classifies an image',
       async () => {
-        const [model, picture] = [resolve(`.${MODEL}`), resolve(`.${PICTURE}`)];
-        const { stdout } = await inRuntime(program(), [...flags, 'classify.mjs', model, picture]);
+        const [model, image] = [resolve(`.${MODEL}`), resolve(`.${IMAGE}`)];
+        const { stdout } = await inRuntime(program(), [...flags, 'classify.mjs', model, image]);
         expect(stdout).toMatch(/^wasm: own (kernels, SIMD|engine, \d+-bit SIMD).*\n3\n$/);
       },
       3 * MINUTES,
     );
 
     test(
-      'classifies a picture by deit-tfjs/wasm, with nothing of Node',
+      'classifies an image by deit-tfjs/wasm, with nothing of Node',
       async () => {
-        const [model, picture] = [resolve(`.${MODEL}`), resolve(`.${PICTURE}`)];
-        const { stdout } = await inRuntime(program(), [...flags, 'classifyWasm.mjs', model, picture]);
+        const [model, image] = [resolve(`.${MODEL}`), resolve(`.${IMAGE}`)];
+        const { stdout } = await inRuntime(program(), [...flags, 'classifyWasm.mjs', model, image]);
         expect(stdout).toMatch(/^wasm: own engine, \d+-bit SIMD.*\n3\n$/);
       },
       3 * MINUTES,

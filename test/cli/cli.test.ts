@@ -194,12 +194,12 @@ describe('deit eval', () => {
     }
   });
 
-  test('pictures that cannot be read are named and counted; --strict stops', async () => {
+  test('images that cannot be read are named and counted; --strict stops', async () => {
     mkdirSync(at('some/3'), { recursive: true });
     copyFileSync(join(val, '3/00018.png'), at('some/3/a.png'));
-    writeFileSync(at('some/3/b.png'), 'no picture');
+    writeFileSync(at('some/3/b.png'), 'no image');
     mkdirSync(at('none/3'), { recursive: true });
-    writeFileSync(at('none/3/b.png'), 'no picture');
+    writeFileSync(at('none/3/b.png'), 'no image');
     const [lenient, strict, none] = await Promise.all([
       run('deit', 'eval', converted, at('some'), '--json'),
       failure(1, 'deit', 'eval', converted, at('some'), '--strict'),
@@ -251,11 +251,11 @@ test('deit predict: JSON on stdout, or a table', async () => {
     run('deit', 'predict', CHECKPOINT, path),
     failure(1, 'deit', 'predict', converted, at('none.png')),
   ]);
-  const [picture] = JSON.parse(json.stdout);
-  expect(picture.file).toBe(path);
-  expect(picture.topK.map(({ index }: { index: number }) => index)).toEqual(top5.slice(0, 3));
-  expect(picture.topK[0]).toMatchObject({ label: '0', probability: expect.any(Number) });
-  expect(picture.topK[0].logit).toBeCloseTo(logits[0]!, 4);
+  const [answer] = JSON.parse(json.stdout);
+  expect(answer.file).toBe(path);
+  expect(answer.topK.map(({ index }: { index: number }) => index)).toEqual(top5.slice(0, 3));
+  expect(answer.topK[0]).toMatchObject({ label: '0', probability: expect.any(Number) });
+  expect(answer.topK[0].logit).toBeCloseTo(logits[0]!, 4);
   expect(table.stdout).toMatch(/00003\.png\nprobability {2}class {2}index {3}logit\n/);
   expect(missing).toMatch(/none\.png: no such file/);
 });

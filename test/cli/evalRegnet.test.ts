@@ -6,9 +6,9 @@ import { expect, test } from '@jest/globals';
 import { fixture } from '../image/images.js';
 import { startDeit } from '../reliability/deit.js';
 
-test("deit eval measures a RegNet's checkpoint, with PyTorch's logits of the picture", async () => {
+test("deit eval measures a RegNet's checkpoint, with PyTorch's logits of the image", async () => {
   const { file, logits } = JSON.parse(readFileSync(fixture('regnet/regnet.json'), 'utf8'))['regnety.pth']
-    .picture;
+    .image;
   const folder = mkdtempSync(join(tmpdir(), 'deit-eval-regnet-'));
   mkdirSync(join(folder, 'val', '0'), { recursive: true });
   cpSync(fileURLToPath(fixture(`images/${file}`)), join(folder, 'val', '0', file));

@@ -49,7 +49,7 @@ test('Ctrl-C saves and says how to go on; a second run meanwhile is refused', as
   expect((await resumed.ended).code).toBe(1);
 });
 
-test('a loss that is not finite ends the run, and names step, batch and pictures', async () => {
+test('a loss that is not finite ends the run, and names step, batch and images', async () => {
   const output = await newFolder();
   const lr = ['--optimizer.lr', '1e30', '--optimizer.lrBatch', 'none', '--schedule.warmupEpochs', '0'];
   const { code, err } = await deit('train', config, '--output', output, ...lr);

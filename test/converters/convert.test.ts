@@ -210,6 +210,75 @@ test('heads: told, else stored in the checkpoint, else of the usual width of 64'
   expect(() => convert(checkpointOf(vitShapes(96)), { numHeads: 5 })).toThrow(/does not divide into 5 heads/);
 });
 
+describe('what nothing tells is said', () => {
+  const said = (checkpoint: Checkpoint, field: string, given = {}) =>
+    convert(checkpoint, given).assumptions.filter((one) => one.field === field);
+  const shapes = (change: Record<string, number[] | undefined>) => {
+    const all: Record<string, number[] | undefined> = { ...vitShapes(64, 5), ...change };
+    const kept = Object.entries(all).filter((entry): entry is [string, number[]] => entry[1] !== undefined);
+    return checkpointOf(Object.fromEntries(kept));
+  };
+
+  test('the activation of gates: a GEGLU has the tensors of a SwiGLU', async () => {
+    const gated = await open('../family/timm_swiglu_packed.safetensors');
+    const told = { numHeads: 2 };
+    expect(said(gated, 'activation', told)).toMatchObject([{ value: 'silu' }]);
+    expect(said(gated, 'activation', { ...told, activation: 'silu' })).toEqual([]);
+    expect(() => convert(gated, { ...told, activation: 'gelu' })).toThrow(
+      /the MLPs are gated, and --activation says gelu/,
+    );
+  });
+
+  test('a head on two features', () => {
+    expect(said(shapes({ 'head.weight': [5, 128] }), 'pool')).toMatchObject([{ value: 'token_mean' }]);
+  });
+
+  test('pooling without a class token', () => {
+    const checkpoint = shapes({ cls_token: undefined, pos_embed: [1, 4, 64] });
+    expect(said(checkpoint, 'pool')).toMatchObject([{ value: 'mean' }]);
+    expect(said(checkpoint, 'pool', { pool: 'mean' })).toEqual([]);
+    expect(said(checkpoint, 'pool', { numClasses: 0 })).toMatchObject([{ value: 'mean' }]);
+  });
+
+  test.each([
+    ['the usual', { pos_embed: [1, 5, 64] }, []],
+    ['none for the class token, or an oblong grid', { pos_embed: [1, 4, 64] }, ['false']],
+    ['registers with positions or without', { pos_embed: [1, 17, 64], reg_token: [1, 7, 64] }, ['true']],
+  ])('what position embeddings are for: %s', (_, change, values) => {
+    expect(said(shapes(change), 'posEmbedPrefix').map(({ value }) => value)).toEqual(values);
+  });
+
+  test('transformers’ class tokens have positions: others than of a square grid are asked for', async () => {
+    const vit = await open('../family/hf_vit.safetensors');
+    const name = [...vit.tensors.keys()].find((one) => one.endsWith('position_embeddings'))!;
+    const tensors = new Map(vit.tensors).set(name, { ...vit.tensors.get(name)!, shape: [1, 25, 16] });
+    const given = (imgSize?: [number, number]) =>
+      convert({ ...vit, tensors }, { numHeads: 2, ...(imgSize && { imgSize }) }).config.imgSize;
+    expect(() => given()).toThrow(/25 positions, which is no square grid/);
+    expect(given([16, 24])).toEqual([16, 24]);
+  });
+
+  test('the size in pixels that images are prepared at', () => {
+    expect(said(shapes({}), 'preprocessing')[0]!.why).toContain('at 8×8 pixels');
+  });
+
+  test('one output has no probabilities', () => {
+    expect(said(checkpointOf(vitShapes(64, 1)), 'probabilities')).toMatchObject([
+      { why: expect.stringContaining('always 1') },
+    ]);
+    expect(said(checkpointOf(vitShapes(64, 2)), 'probabilities')).toEqual([]);
+  });
+
+  test('an activation and a pooling that a script keeps are read', () => {
+    const metadata = {
+      'hyper_parameters.act_layer': 'gelu_tanh',
+      'hyper_parameters.global_pool': 'avg',
+    };
+    const { config } = convert(checkpointOf(vitShapes(64, 5), 0.5, metadata));
+    expect(config).toMatchObject({ activation: 'gelu_tanh', pool: 'mean' });
+  });
+});
+
 describe('DeiT3 of mmpretrain, whose code reads its first norm twice', () => {
   /** facebookresearch's DeiT III under mmpretrain's names. */
   async function renamed(change = (_name: string, values: Float32Array) => values): Promise<Checkpoint> {
@@ -370,6 +439,18 @@ describe('wrong checkpoints are refused in one line', () => {
     expect(() => convert(checkpointOf(vitShapes()), given)).toThrow(UserError);
     expect(() => convert(checkpointOf(vitShapes()), given)).toThrow(message);
     await expect(openModel('test/fixtures/folders/vit', given)).rejects.toThrow(message);
+  });
+
+  test.each([
+    'int8',
+    'uint8',
+    'int32',
+    'bool',
+  ] as const)('whole numbers where weights should be: %s', (dtype) => {
+    const whole = checkpointOf(vitShapes());
+    const name = 'blocks.0.attn.qkv.weight';
+    const tensors = new Map(whole.tensors).set(name, { ...whole.tensors.get(name)!, dtype });
+    expect(() => convert({ ...whole, tensors })).toThrow(`${name} has whole numbers (${dtype})`);
   });
 
   test('values that are not finite', async () => {

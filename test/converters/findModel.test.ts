@@ -148,6 +148,71 @@ describe('heads beside the body', () => {
   });
 });
 
+describe('around a model with its own head', () => {
+  const inside = async (body: string, ...extra: [string, CheckpointTensor][]) =>
+    checkpoint(new Map([...renamed(await plain(), (name) => body + name), ...extra]));
+
+  test.each<[string, string, [string, CheckpointTensor][]]>([
+    ['a layer on its logits', 'vit.', [tensor('fc.weight', [3, 5]), tensor('fc.bias', [3])]],
+    ['a layer on its logits, in a Sequential', '0.', [tensor('1.weight', [3, 5])]],
+    ['a layer on its tokens', 'state_dict.model.', [tensor('state_dict.fc.weight', [3, 16])]],
+    ['a layer on two of its features', 'vit.', [tensor('fc.weight', [3, 32])]],
+    ['a convolution that makes its input', 'vit.', [tensor('stem.weight', [3, 4, 1, 1])]],
+  ])('%s is not left out, unless root takes the model by itself', async (_, body, extra) => {
+    const whole = await inside(body, ...extra);
+    const root = body.slice(0, -1);
+    expect(() => convert(whole, told)).toThrow(
+      `lie ${extra[0]![0]}, which fit its outputs or its input, so that it may be a part of another model; --root ${root} `,
+    );
+    expect(convert(whole, { ...told, root }).config.numClasses).toBe(5);
+  });
+
+  test('what training keeps is left over: optimizers, losses, counters', async () => {
+    const kept = [
+      tensor('optimizer_state_dict.state.0.exp_avg', [3, 5]),
+      tensor('optim.state.1.momentum_buffer', [3, 3, 4, 4]),
+      tensor('sgd.state.1.momentum_buffer', [3, 16]),
+      tensor('criterion.weight', [5]),
+      tensor('lr_scheduler.base', [1]),
+    ];
+    const { report, assumptions } = convert(await inside('model_state_dict.', ...kept), told);
+    expect(report.leftOver).toEqual(kept.map(([name]) => name));
+    expect(assumptions.map(({ field }) => field)).not.toContain('normalization');
+  });
+
+  test('beside a body without head an optimizer is none of the way either', async () => {
+    const body = renamed(await plain(), (name) =>
+      name.startsWith('head.') ? undefined : `model_state_dict.${name}`,
+    );
+    const tensors = new Map([...body, tensor('optimizer_state_dict.state.0.exp_avg', [16, 16])]);
+    expect(convert(checkpoint(tensors), told).config.numClasses).toBe(0);
+  });
+
+  test.each([
+    ['model.', 'mean', 'std', [1, 3, 1, 1]],
+    ['1.', '0.mean', '0.std', [3]],
+    ['net.', 'normalize.mean', 'normalize.std', [3, 1, 1]],
+  ])('a wrapper’s own normalisation of images is said: %s, %s', async (body, mean, std, shape) => {
+    const { assumptions } = convert(await inside(body, tensor(mean, shape), tensor(std, shape)), told);
+    expect(assumptions).toContainEqual(
+      expect.objectContaining({ field: 'normalization', why: expect.stringContaining(`${mean}, ${std}`) }),
+    );
+  });
+
+  test('a temperature behind the logits is said', async () => {
+    const { assumptions } = convert(await inside('model.', tensor('temperature', [1])), told);
+    expect(assumptions).toContainEqual(expect.objectContaining({ field: 'temperature' }));
+  });
+
+  test('open_clip’s projection of two layers is not left out', async () => {
+    const trunk = renamed(await plain(), (name) =>
+      name.startsWith('head.') ? undefined : `visual.trunk.${name}`,
+    );
+    const tensors = new Map([...trunk, tensor('visual.head.mlp.fc1.weight', [16, 16])]);
+    expect(() => convert(checkpoint(tensors), told)).toThrow(/beside it visual\.head\.mlp\.fc1\.weight/);
+  });
+});
+
 describe('several models in one checkpoint', () => {
   const two = async (first: string, second: string) => {
     const tensors = await plain();
@@ -194,6 +259,14 @@ describe('several models in one checkpoint', () => {
     expect(() => convert(checkpoint(tensors), { ...told, root: 'state_dict.pupil' })).toThrow(
       /no model under "state_dict\.pupil"; there is: "state_dict\.student\."/,
     );
+  });
+
+  test('of two that a wrapper’s name alone tells apart root takes the one of that very name', async () => {
+    const tensors = await two('', 'module.');
+    expect(() => convert(checkpoint(tensors), told)).toThrow(/2 models in it.*"" .*"module\." /);
+    const expected = (await (await plain()).get('cls_token')!.read()).map((value) => 2 * value);
+    expect(await clsToken(tensors, { root: 'module' })).toEqual(expected);
+    expect(await clsToken(tensors, { root: '' })).toEqual(await (await plain()).get('cls_token')!.read());
   });
 
   test('DINO’s own checkpoint gives the teacher, and says so', async () => {

@@ -33,7 +33,7 @@ test('the colour map grows evenly in lightness', () => {
   expect(found[255]).toBeGreaterThan(0.95);
 });
 
-test('the largest weight is brightest where its patch is, and the picture shines through', () => {
+test('the largest weight is brightest where its patch is, and the image shines through', () => {
   const grey = { data: new Uint8Array(3 * 16 * 8).fill(100), width: 16, height: 8 };
   const map = { data: Float32Array.of(0, 0, 1, 0), rows: 2, cols: 2 };
   const all = overlay(grey, map, { opacity: 1 });
@@ -94,16 +94,16 @@ test('a grid has a numbered row for each layer and a numbered column for each he
   expect(number(0).includes(235)).toBe(true);
 });
 
-test('the part of a picture that the model sees', () => {
-  const picture = (width: number, height: number) => ({
+test('the part of an image that the model sees', () => {
+  const makeImage = (width: number, height: number) => ({
     data: Uint8Array.from({ length: 3 * width * height }, (_, i) => Math.floor(i / 3) % width),
     width,
     height,
   });
   const deit = preprocessingFor('deit', [224, 224]);
-  const wide = modelCrop(picture(200, 100), deit);
+  const wide = modelCrop(makeImage(200, 100), deit);
   // 512×256 cropped to 224 in the middle is 87.5 pixels of the original, from column 56.25 and row 6.25 on.
   expect([wide.width, wide.height, wide.data[0]]).toEqual([88, 88, 56]);
-  const squashed = modelCrop(picture(40, 80), preprocessingFor('mmpretrain', [384, 384]));
+  const squashed = modelCrop(makeImage(40, 80), preprocessingFor('mmpretrain', [384, 384]));
   expect([squashed.width, squashed.height]).toEqual([40, 80]);
 });

@@ -39,7 +39,7 @@ test.each(interpolations)('resizeAndCrop with %s is resize, then crop', (interpo
   }
 });
 
-test('resize leaves the picture that it is given as it is, and gives an array of its own', () => {
+test('resize leaves the image that it is given as it is, and gives an array of its own', () => {
   const image = testImage(9, 7);
   const before = sha256(image.data);
   const same = resize(image, 9, 7);
@@ -66,10 +66,10 @@ test.each([
   expect(sha256(found.data)).toBe(sha256(expected.data));
 });
 
-test('a picture of 20000 × 3 is cropped out of its 1706666 × 256 enlargement without that being made', () => {
+test('an image of 20000 × 3 is cropped out of its 1706666 × 256 enlargement without that being made', () => {
   const image = testImage(20000, 3);
   const found = resizeAndCrop(image, 1706666, 256, [224, 224]);
-  // The crop shows 224 · 20000 / 1706666 = 2.6 input pixels: a tenth of the picture around them is enough.
+  // The crop shows 224 · 20000 / 1706666 = 2.6 input pixels: a tenth of the image around them is enough.
   const center = { data: new Uint8Array(2000 * 9), width: 2000, height: 3 };
   for (let y = 0; y < 3; y++)
     center.data.set(image.data.subarray((y * 20000 + 9000) * 3).subarray(0, 6000), y * 6000);

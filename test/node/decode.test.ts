@@ -45,7 +45,7 @@ async function failure(input: string | Uint8Array, name?: string): Promise<strin
   return error!.message;
 }
 
-test('every picture of the fixtures has its entry', () => {
+test('every image of the fixtures has its entry', () => {
   expect(readdirSync(pathOf('.')).sort()).toEqual(Object.keys(files).sort());
 });
 
@@ -107,7 +107,7 @@ test('the largest image is refused by every reader before it takes memory', asyn
   expect(await failure(Buffer.from('P6 100000 100000 255\n'), 'bomb')).toMatch(/more than/);
 });
 
-test('what is no picture of a val set is refused by its first bytes', async () => {
+test('what is no image of a val set is refused by its first bytes', async () => {
   const found = async (text: string) => failure(Buffer.from(text, 'latin1'), 'x.jpg');
   expect(await found('')).toMatch(/found an empty file/);
   expect(await found('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')).toMatch(
@@ -127,7 +127,7 @@ test('what is no picture of a val set is refused by its first bytes', async () =
   expect(await found('just text')).toMatch(/begins with the bytes 6a757374/);
 });
 
-test('a picture over the pixel limit is refused before it is decoded', async () => {
+test('an image over the pixel limit is refused before it is decoded', async () => {
   const claimed = Uint8Array.from(readFileSync(pathOf('photo.jpg')));
   const frame = Buffer.from(claimed.buffer).indexOf(Buffer.from([0xff, 0xc0]));
   claimed.set([0xfe, 0xdc, 0xfe, 0xdc], frame + 5); // height and width 65244

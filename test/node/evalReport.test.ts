@@ -18,7 +18,7 @@ function run(...args: string[]): Promise<{ code: number; out: string; err: strin
   });
 }
 
-/** A picture of each digit, which the model reads, one that lies with another digit, and one that is no picture. */
+/** An image of each digit, which the model reads, one that lies with another digit, and one that is no image. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'deit-report-'));
   val = join(folder, 'val');

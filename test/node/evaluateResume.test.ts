@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('deit eval --resume', () => {
-  test('goes on after kill −9 with no picture lost or counted twice', async () => {
+  test('goes on after kill −9 with no image lost or counted twice', async () => {
     await rm(file);
     const child = start();
     const size = async () => (await stat(file).catch(() => undefined))?.size ?? 0;

@@ -13,7 +13,7 @@ import { createModel, decodeImage } from '../../src/node/index.js';
 import { testImage } from '../image/images.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'deit-inputs-'));
-const path = join(folder, 'a picture%20#1.png');
+const path = join(folder, 'an image%20#1.png');
 let bytes: Buffer;
 let server: Server;
 let address: string;

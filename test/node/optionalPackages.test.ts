@@ -74,7 +74,7 @@ test('a report and a queue say what to install, before any work', async () => {
   }
 });
 
-test('an evaluation misses none of them, a training run has no picture of its curve', async () => {
+test('an evaluation misses none of them, a training run has no image of its curve', async () => {
   const digits = await writeDigits(40, 20);
   const data = { format: 'mnist', path: digits };
   const model = { imgSize: 28, patchSize: 14, embedDim: 8, depth: 1, numHeads: 2 };

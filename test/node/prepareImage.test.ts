@@ -18,7 +18,7 @@ const { tf } = deit;
 const MODEL = 'examples/digits/deit_digits_distilled.pth';
 
 /** Waves, which compress as photographs do, with some noise. */
-function picture(width: number, height: number): RgbImage {
+function makeImage(width: number, height: number): RgbImage {
   const data = new Uint8Array(width * height * 3);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -33,8 +33,8 @@ function picture(width: number, height: number): RgbImage {
 const encoder = ({ data, width, height }: RgbImage) => sharp(data, { raw: { width, height, channels: 3 } });
 
 /** The same for many pixels, which sharp makes faster. */
-async function largePicture(width: number, height: number): Promise<RgbImage> {
-  const pipeline = encoder(picture(320, 240)).resize(width, height, { fit: 'fill' });
+async function largeImage(width: number, height: number): Promise<RgbImage> {
+  const pipeline = encoder(makeImage(320, 240)).resize(width, height, { fit: 'fill' });
   return { data: new Uint8Array(await pipeline.raw().toBuffer()), width, height };
 }
 
@@ -50,8 +50,8 @@ afterAll(async () => {
 });
 
 describe.each([
-  ['large', picture(1100, 900)],
-  ['small', picture(90, 120)],
+  ['large', makeImage(1100, 900)],
+  ['small', makeImage(90, 120)],
 ])('a %s image has the same pixels', (size, image) => {
   let wanted: Float32Array;
   let png: string;
@@ -105,7 +105,7 @@ describe.each([
 describe('what is wrong is told as decodeImage tells it', () => {
   test('a large file that ends early', async () => {
     const path = join(folder, 'cut.png');
-    const whole = await encoder(picture(900, 900)).png().toBuffer();
+    const whole = await encoder(makeImage(900, 900)).png().toBuffer();
     await writeFile(path, whole.subarray(0, whole.length / 2));
     const message = await deit.decodeImage(path).then(
       () => '',
@@ -126,7 +126,7 @@ describe('what is wrong is told as decodeImage tells it', () => {
 });
 
 test('an aborted call ends, those beside it do not', async () => {
-  const image = picture(1400, 1000);
+  const image = makeImage(1400, 1000);
   const wanted = await model.logits(image);
   const controller = new AbortController();
   const calls = Array.from({ length: 30 }, (_, i) =>
@@ -142,7 +142,7 @@ test('an aborted call ends, those beside it do not', async () => {
 
 test('a process ends by itself after its last call', async () => {
   const path = join(folder, 'for-process.png');
-  await encoder(picture(1000, 900)).png().toFile(path);
+  await encoder(makeImage(1000, 900)).png().toFile(path);
   const code = `
     import * as deit from ${JSON.stringify(pathToFileURL(resolve('dist/src/node/index.js')).href)};
     const model = await deit.load(${JSON.stringify(MODEL)}, { backend: 'wasm' });
@@ -167,13 +167,13 @@ async function longestDelay(work: () => Promise<unknown>): Promise<number> {
 }
 
 test('100 calls leave the event loop free, among them images of 12 megapixels', async () => {
-  const huge = await largePicture(4000, 3000);
+  const huge = await largeImage(4000, 3000);
   const [png, jpeg, bmp] = ['12.png', '12.jpg', '4.ppm'].map((name) => join(folder, name));
   await encoder(huge).png({ compressionLevel: 1 }).toFile(png!);
   await encoder(huge).jpeg().toFile(jpeg!);
-  const { data, width, height } = await largePicture(2300, 1800);
+  const { data, width, height } = await largeImage(2300, 1800);
   await writeFile(bmp!, Buffer.concat([Buffer.from(`P6 ${width} ${height} 255\n`), data]));
-  const photo = picture(500, 375);
+  const photo = makeImage(500, 375);
   const inputs = [png!, jpeg!, bmp!, huge, ...Array.from({ length: 96 }, () => photo)];
   const here = performance.now();
   preprocess(await deit.decodeImage(bmp!), model.preprocessing);
@@ -189,7 +189,7 @@ test('100 calls leave the event loop free, among them images of 12 megapixels', 
 
 describe('many small images at once', () => {
   test('have the pixels that each has alone, and leave the event loop free', async () => {
-    const images = Array.from({ length: 12 }, (_, i) => picture(300 + i, 200));
+    const images = Array.from({ length: 12 }, (_, i) => makeImage(300 + i, 200));
     const files = await Promise.all(
       images.map(async (image, i) => {
         const file = join(folder, `many-${i}.png`);

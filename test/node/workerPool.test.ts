@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, expect, jest, test } from '@jest/globals';
 import { startWorkerPool, type WorkerPool } from '../../src/node/workerPool.js';
 
 let pool: WorkerPool<number, number>;
@@ -25,10 +25,16 @@ test('a job is sent once its worker listens: none is lost where messages are not
 });
 
 test('a sign of life ends the time limit: what loads a large model has longer', async () => {
-  start('./lateWorker.js', 5000);
-  expect(await pool.run(21)).toBe(42);
-  await new Promise((resolve) => setTimeout(resolve, 5200));
-  expect(await pool.run(4)).toBe(8);
+  const others = ['setImmediate', 'setInterval', 'nextTick', 'queueMicrotask', 'performance'] as const;
+  jest.useFakeTimers({ doNotFake: [...others] });
+  try {
+    start('./lateWorker.js', 5000);
+    expect(await pool.run(21)).toBe(42);
+    jest.advanceTimersByTime(5200);
+    expect(await pool.run(4)).toBe(8);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 test('threads that never say a word are one line after the time limit, not a hang', async () => {

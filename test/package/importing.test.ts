@@ -141,13 +141,13 @@ test('without sharp’s binary what reads no image works, and what does says wha
      const loaded = await deit.load('nosharp', { backend: 'wasm' });
      console.log(loaded.predict(deit.tf.zeros([1, 16, 16, 3])).shape);
      console.log((await loaded.classify(deit.tf.fill([20, 20, 3], 99), { topK: 1 })).length);
-     await loaded.classify('picture.png').catch(({ name, message }) => console.log(name, message));
+     await loaded.classify('image.png').catch(({ name, message }) => console.log(name, message));
      await loaded.classify(${JSON.stringify(resolve('test/fixtures/images/grey.jpg'))}).catch(({ name, message }) => console.log(name, message));`,
     ['--import', './hook.mjs'],
   );
   const [shape, count, missing, unread] = stdout.split('\n');
   expect([shape, count]).toEqual(['[ 1, 3 ]', '1']);
-  expect(missing).toBe('UserError picture.png: no such file');
+  expect(missing).toBe('UserError image.png: no such file');
   expect(unread).toMatch(
     /^UserError images cannot be read: sharp cannot be loaded \(Could not load .*\); install it/,
   );

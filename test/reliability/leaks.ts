@@ -11,7 +11,7 @@ import * as deit from '../../src/node/index.js';
 import { writeDigits } from '../node/train/digitsFolder.js';
 
 const MODEL = 'examples/digits/deit_digits_distilled.pth';
-const PICTURE = 'examples/digits/val/0/00003.png';
+const IMAGE = 'examples/digits/val/0/00003.png';
 
 /** What a process holds. */
 export interface Held {
@@ -37,7 +37,7 @@ function held(): Held {
 async function predictions(): Promise<() => Promise<void>> {
   const model = await deit.load(MODEL, { backend: 'wasm' });
   return async () => {
-    const [best] = await model.classify(PICTURE);
+    const [best] = await model.classify(IMAGE);
     if (best?.label !== '0') throw new Error(`a 0 was read as ${best?.label}`);
   };
 }

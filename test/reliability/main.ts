@@ -193,7 +193,7 @@ function table(rows: readonly Row[]): string {
 
 const rows: Row[] = [];
 rows.push(await timed('hostile checkpoints', () => fuzz('checkpoints', 100_000)));
-rows.push(await timed('hostile images', () => fuzz('pictures', 20_000)));
+rows.push(await timed('hostile images', () => fuzz('images', 20_000)));
 rows.push(await timed('`deit eval` killed (−9) and resumed', () => kills(Math.ceil(20 / share))));
 if (hasRedis) {
   rows.push(

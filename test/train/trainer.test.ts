@@ -13,7 +13,7 @@ import { type EpochRecord, Trainer } from '../../src/train/trainer.js';
 const CLASSES = ['dark', 'bright'];
 const SIDE = 8;
 
-/** Pictures of one grey each, and whether it is a bright one. */
+/** Images of one grey each, and whether it is a bright one. */
 function batchOf(indices: number[]) {
   const labels = Int32Array.from(indices, (i) => i % 2);
   const pixels = new Float32Array(indices.length * SIDE * SIDE * 3);

@@ -62,7 +62,7 @@ const configOf = ({ batchSize, accumulate = 1, weightDecay = 0, eps = 0.01 }: Ch
     output: 'none',
   });
 
-/** Weights before and after one step on all pictures. */
+/** Weights before and after one step on all images. */
 async function train(choice: Choice) {
   const shape = { patchSize: 4, embedDim: 8, depth: 1, numHeads: 2, numClasses: 2 };
   const model = createModel({ ...shape, imgSize: [SIDE, SIDE] }, { seed: 1 });
@@ -102,7 +102,7 @@ test('two accumulated batches are one batch of twice the size', async () => {
   }
 }, 60_000);
 
-test('the learning rate grows with the pictures of a step, and is set by epoch or by step', () => {
+test('the learning rate grows with the images of a step, and is set by epoch or by step', () => {
   const config = {
     ...configOf({ batchSize: 32, accumulate: 4 }),
     optimizer: { ...configOf({ batchSize: 32 }).optimizer, lr: 5e-4, lrBatch: 512 },

@@ -1,8 +1,8 @@
-/** Buttons that save one table or picture of the page: `data-table` and `data-canvas` name it. */
+/** Buttons that save one table or image of the page: `data-table` and `data-canvas` name it. */
 import { byId, make, save } from './dom.js';
 import { showError } from './messages.js';
 
-/** Small pictures are saved larger, pixel by pixel, up to about so many pixels a side. */
+/** Small images are saved larger, pixel by pixel, up to about so many pixels a side. */
 const SIDE = 1024;
 
 for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-table]')) {
@@ -17,7 +17,7 @@ for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-c
   button.addEventListener('click', () =>
     enlarged(byId<HTMLCanvasElement>(name)).toBlob((blob) => {
       if (blob) save(`${name}.png`, blob, 'image/png');
-      else showError('The picture cannot be saved', 'the browser made no PNG');
+      else showError('The image cannot be saved', 'the browser made no PNG');
     }),
   );
 }

@@ -2,11 +2,11 @@
 import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
+import { CallQueue, type Part } from './callQueue.js';
 import { CONTROL, CONTROL_BYTES, MOST_THREADS } from './control.js';
 import { layOut, type Program } from './layOut.js';
 import { createMemory } from './memory.js';
 import { type CompileOptimized, compileEngine, instantiate, tilesOf } from './module.js';
-import { type Part, Queue } from './queue.js';
 import { isMatrix, readBack } from './readBack.js';
 import { record, type Value } from './record.js';
 import { type StartWorker, Team } from './team.js';
@@ -119,7 +119,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
   const workers = startWorker && startLimit !== undefined ? await team.start(startLimit) : threadsInUse;
   const sliced = !startWorker || workers === 0;
   let disposed: UserError | undefined;
-  let current: Queue | undefined;
+  let current: CallQueue | undefined;
   let last: Promise<unknown> = Promise.resolve();
   /** The team runs one program at a time, and each output has a queue of its own. */
   const inTurn = (work: () => Promise<void>): Promise<void> => {
@@ -168,7 +168,7 @@ export async function createWasmEngine(options: WasmEngineOptions): Promise<Wasm
         },
       };
     };
-    const queue: Queue = new Queue({
+    const queue: CallQueue = new CallQueue({
       most,
       imageSize,
       width,

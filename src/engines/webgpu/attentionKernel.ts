@@ -17,6 +17,10 @@ export interface AttentionShape {
     readonly type: Scalar;
   };
   readonly row: { readonly stride: number; readonly key: number; readonly value: number };
+  /** Length of a row of the output, if it is more than that of the heads. */
+  readonly outputStride?: number;
+  /** Whether the logarithm of what softmax divides by is written too, [images, heads, queries]. */
+  readonly logs?: boolean;
 }
 
 /** Queries of a workgroup, and invocations of each: they share the keys between them. */
@@ -36,7 +40,8 @@ const LOWEST = '-3.0e38';
 export function attentionKernel(shape: AttentionShape): string {
   const { heads, size, tokens, queries, query, row } = shape;
   const parts = Math.ceil(size / 4);
-  const width = widthFor(size, query.stride, row.stride);
+  const { outputStride = heads * size } = shape;
+  const width = widthFor(size, query.stride, row.stride, outputStride);
   const q: ArrayBinding = { name: 'q', type: query.type, width };
   const kv: ArrayBinding = { name: 'kv', type: shape.type, width };
   const y: ArrayBinding = { name: 'y', type: shape.output, width, write: true };
@@ -55,8 +60,8 @@ export function attentionKernel(shape: AttentionShape): string {
   };
   const write =
     width === 4
-      ? `y[(${start(heads * size, 0)}) / 4u + i] = vec4<${y.type}>(values);`
-      : `let start = ${start(heads * size, 0)};
+      ? `y[(${start(outputStride, 0)}) / 4u + i] = vec4<${y.type}>(values);`
+      : `let start = ${start(outputStride, 0)};
   for (var j = 0u; j < 4u; j++) { if (4u * i + j < ${size}u) { y[start + 4u * i + j] = ${y.type}(values[j]); } }`;
   const threads = QUERIES * SHARES;
   const loads = Math.ceil((KEYS * parts) / threads);
@@ -120,6 +125,11 @@ fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) gro
   var sum = 0.0;
   ${repeat(SHARES, (s) => `sum += totals[own + ${s * QUERIES}u] * exp(most[own + ${s * QUERIES}u] - highest);`)}
   let part = exp(largest - highest) / sum;
+  ${
+    shape.logs
+      ? `if (share == 0u && query < ${queries}u) { logs[(image * ${heads}u + head) * ${queries}u + query] = highest + log(sum); }`
+      : ''
+  }
   for (var turn = 0u; turn < ${SHARES}u; turn++) {
     if (turn == share) {
       if (turn == 0u) { ${repeat(parts, (i) => `tile[own * ${parts}u + ${i}u] = y${i} * part;`)} }
@@ -131,7 +141,8 @@ fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) gro
     if (query < ${queries}u) { write(image * ${queries}u + query, head, i, tile[own * ${parts}u + i]); }
   }
 }`;
-  return shader([q, kv, y], body);
+  const logs: ArrayBinding = { name: 'logs', type: 'f32', width: 1, write: true };
+  return shader(shape.logs ? [q, kv, y, logs] : [q, kv, y], body);
 }
 
 /** Bytes of workgroup memory that attentionKernel takes for heads of this size. */

@@ -2,9 +2,11 @@ import { concatFloats } from '../../concat.js';
 import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
+import { Pipelines } from './pipelines.js';
 import { dispatchOf, encode, makePlan, type Plan, sizesBuffer, USAGE } from './plan.js';
 import { type Numbers, type Recording, record, type Value, type WeightUse } from './record.js';
 import { castKernel, gridFor } from './rowKernels.js';
+import { type Guard, Transfer } from './transfer.js';
 
 export type Forward = (ops: Ops<Value>, images: Value) => Value;
 
@@ -22,24 +24,11 @@ export interface WebgpuEngineOptions {
   /** Whether the device multiplies matrices of float16 in subgroups of 32 (see matrixKernel). */
   readonly matrices?: boolean;
   /** Throws, or gives a promise that rejects, once the device is lost. */
-  readonly guard?: <T>(promise: Promise<T>) => Promise<T>;
+  readonly guard?: Guard;
 }
 
 /** Plans that are kept: of one more, the least recently used goes. */
 const PLANS = 6;
-/** Buffers that images are written to, which are kept. */
-const STAGED = 4;
-
-const pipelinesOf = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>();
-
-function pipelinesFor(device: GPUDevice): Map<string, GPUComputePipeline> {
-  let pipelines = pipelinesOf.get(device);
-  if (!pipelines) {
-    pipelines = new Map();
-    pipelinesOf.set(device, pipelines);
-  }
-  return pipelines;
-}
 
 /**
  * A model on a WebGPU device. Buffers, pipelines and bind groups are made once for a batch size; a forward pass writes
@@ -49,14 +38,11 @@ export class WebgpuEngine {
   private readonly device: GPUDevice;
   private readonly numbers: Numbers;
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
-  private readonly pipelines: Map<string, GPUComputePipeline>;
+  private readonly pipelines: Pipelines;
   /** By output and batch; the least recently used first. */
   private readonly plans = new Map<string, Plan>();
   private readonly halves = new Map<string, GPUBuffer>();
-  private readonly readers: GPUBuffer[] = [];
-  /** Mapped, to be written. */
-  private readonly staged: GPUBuffer[] = [];
-  private disposed = false;
+  private readonly transfer: Transfer;
   private readonly mostImages = new Map<string, number>();
 
   constructor(private readonly options: WebgpuEngineOptions) {
@@ -64,7 +50,8 @@ export class WebgpuEngine {
     this.device = device;
     this.numbers = { type: dtype === 'float16' ? 'f16' : 'f32', matrices: options.matrices === true };
     this.shapes = new Map(weights.map(({ name, shape }) => [name, shape]));
-    this.pipelines = pipelinesFor(device);
+    this.pipelines = new Pipelines(device);
+    this.transfer = new Transfer(device, options.guard);
   }
 
   /**
@@ -73,13 +60,13 @@ export class WebgpuEngine {
    */
   async run(images: Float32Array, batch: number, output = 'logits'): Promise<Float32Array> {
     const most = this.most(output);
-    if (batch <= most) return this.read(await this.start(images, batch, output));
+    if (batch <= most) return this.transfer.read(await this.start(images, batch, output));
     const size = images.length / batch;
     const started: Promise<Float32Array>[] = [];
     for (let from = 0; from < batch; from += most) {
       const count = Math.min(most, batch - from);
       const part = images.subarray(from * size, (from + count) * size);
-      started.push(this.read(await this.start(part, count, output)));
+      started.push(this.transfer.read(await this.start(part, count, output)));
     }
     return concatFloats(await Promise.all(started));
   }
@@ -127,55 +114,17 @@ export class WebgpuEngine {
     return record(forward, inputShape, batch, (name) => this.shapes.get(name), this.numbers);
   }
 
-  private descriptor(code: string): GPUComputePipelineDescriptor {
-    return { layout: 'auto', compute: { module: this.device.createShaderModule({ code }) } };
-  }
-
   private async start(images: Float32Array, batch: number, output: string): Promise<GPUBuffer> {
     const plan = this.knownPlan(batch, output) ?? (await this.planLater(batch, output));
-    const reader = this.reader(plan.outputs * 4);
+    const reader = this.transfer.reader(plan.outputs * 4);
     const encoder = this.device.createCommandEncoder();
-    const staging = this.stage(images);
+    const staging = this.transfer.stage(images);
     encoder.copyBufferToBuffer(staging, 0, plan.input, 0, images.byteLength);
     encode(encoder, plan.dispatches);
     encoder.copyBufferToBuffer(plan.output, 0, reader, 0, plan.outputs * 4);
     this.device.queue.submit([encoder.finish()]);
-    this.unstage(staging);
+    this.transfer.unstage(staging);
     return reader;
-  }
-
-  /** Images in a buffer to copy from; queue.writeBuffer takes several times as long for large ones. */
-  private stage(images: Float32Array): GPUBuffer {
-    const size = images.byteLength;
-    const index = this.staged.findIndex((buffer) => buffer.size === size);
-    const usage = USAGE.mapWrite | USAGE.copySrc;
-    const staging =
-      index >= 0
-        ? this.staged.splice(index, 1)[0]!
-        : this.device.createBuffer({ size, usage, mappedAtCreation: true });
-    new Float32Array(staging.getMappedRange()).set(images);
-    staging.unmap();
-    return staging;
-  }
-
-  /** Keeps a buffer of `stage` for the next images of its size, once the device has read it. */
-  private unstage(staging: GPUBuffer): void {
-    const keep = () => {
-      if (this.disposed) return staging.destroy();
-      this.staged.unshift(staging);
-      for (const oldest of this.staged.splice(STAGED)) oldest.destroy();
-    };
-    // A device that is lost is reported by what waits for the result.
-    staging.mapAsync(USAGE.mapWrite).then(keep, () => staging.destroy());
-  }
-
-  /** Compiles what the device has not yet, all at once, while the event loop goes on. */
-  private async compile({ steps }: Recording): Promise<void> {
-    const codes = new Set(steps.map(({ code }) => code).filter((code) => !this.pipelines.has(code)));
-    const compiling = [...codes].map(async (code) => {
-      this.pipelines.set(code, await this.device.createComputePipelineAsync(this.descriptor(code)));
-    });
-    await this.guard(Promise.all(compiling));
   }
 
   /** The plan of a batch's passes, if there is one; it becomes the last that goes. */
@@ -191,7 +140,7 @@ export class WebgpuEngine {
   /** Makes a plan, compiling while the event loop goes on; another call may have made it meanwhile. */
   private async planLater(batch: number, output: string): Promise<Plan> {
     const recording = this.record(batch, output);
-    await this.compile(recording);
+    await this.guard(this.pipelines.compile(recording.steps.map(({ code }) => code)));
     return this.knownPlan(batch, output) ?? this.addPlan(batch, output, recording);
   }
 
@@ -200,7 +149,6 @@ export class WebgpuEngine {
     const known = this.knownPlan(batch, output);
     if (known) return known;
     const recording = this.record(batch, output);
-    for (const { code } of recording.steps) this.pipelineNow(code);
     return this.addPlan(batch, output, recording);
   }
 
@@ -213,12 +161,6 @@ export class WebgpuEngine {
       this.plans.delete(oldest!);
     }
     return plan;
-  }
-
-  private pipelineNow(code: string): GPUComputePipeline {
-    const pipeline = this.pipelines.get(code) ?? this.device.createComputePipeline(this.descriptor(code));
-    this.pipelines.set(code, pipeline);
-    return pipeline;
   }
 
   private weight({ name, type }: WeightUse): GPUBuffer {
@@ -234,30 +176,12 @@ export class WebgpuEngine {
     const half = device.createBuffer({ size: Math.ceil(count / 8) * 16, usage: USAGE.storage });
     const sizes = sizesBuffer(device, [count]);
     const bound = [whole, half, sizes].map((buffer) => ({ buffer }));
-    const pipeline = this.pipelineNow(castKernel());
+    const pipeline = this.pipelines.get(castKernel());
     const encoder = device.createCommandEncoder();
     encode(encoder, [dispatchOf(device, pipeline, bound, gridFor(Math.ceil(count / 2)))]);
     device.queue.submit([encoder.finish()]);
     sizes.destroy();
     return half;
-  }
-
-  /** A buffer to read by; `read` gives it back. */
-  private reader(bytes: number): GPUBuffer {
-    const index = this.readers.findIndex(({ size }) => size === bytes);
-    if (index >= 0) return this.readers.splice(index, 1)[0]!;
-    return this.device.createBuffer({ size: bytes, usage: USAGE.mapRead | USAGE.copyDst });
-  }
-
-  private async read(reader: GPUBuffer): Promise<Float32Array> {
-    await this.guard(reader.mapAsync(USAGE.mapRead));
-    const values = new Float32Array(reader.getMappedRange().slice(0));
-    if (this.disposed) reader.destroy();
-    else {
-      reader.unmap();
-      this.readers.push(reader);
-    }
-    return values;
   }
 
   private guard<T>(promise: Promise<T>): Promise<T> {
@@ -267,12 +191,9 @@ export class WebgpuEngine {
   /** Frees what is the engine's own; the weights stay the caller's. */
   dispose(): void {
     const plans = [...this.plans.values()].flatMap(({ buffers }) => buffers);
-    for (const buffer of [...plans, ...this.halves.values(), ...this.readers, ...this.staged])
-      buffer.destroy();
+    for (const buffer of [...plans, ...this.halves.values()]) buffer.destroy();
+    this.transfer.dispose();
     this.plans.clear();
     this.halves.clear();
-    this.readers.length = 0;
-    this.staged.length = 0;
-    this.disposed = true;
   }
 }

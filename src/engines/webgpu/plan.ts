@@ -1,5 +1,6 @@
 /** A recorded forward pass with its buffers, pipelines and bind groups: made once for a batch size. */
 import { sizeOf } from '../../shape.js';
+import type { Pipelines } from './pipelines.js';
 import type { Recording, Slot, WeightUse } from './record.js';
 
 /** Flags of GPUBufferUsage, which is a global of browsers and not of every host program. */
@@ -27,9 +28,6 @@ export interface Dispatch {
   readonly group: GPUBindGroup;
   readonly grid: readonly [number, number, number];
 }
-
-/** Compiled shaders of a device by their code. */
-export type Pipelines = ReadonlyMap<string, GPUComputePipeline>;
 
 /** Where each slot lies: a buffer serves several, one after the other. */
 function allocate({ images, output, steps }: Recording): { lengths: number[]; places: Map<Slot, number> } {
@@ -104,7 +102,7 @@ export function makePlan(
         : { buffer: weight(operand) },
     );
     if (sizes.length > 0) bound.push({ buffer: sharedSizes(sizes) });
-    return dispatchOf(device, pipelines.get(code)!, bound, grid);
+    return dispatchOf(device, pipelines.get(code), bound, grid);
   });
   const { output } = recording;
   return {

@@ -10,7 +10,7 @@ import type {
 } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
 import { type AttentionShape, attentionKernel, headNormKernel, QUERIES } from './attentionKernel.js';
-import { LINEAR_TILES, linearKernel } from './linearKernel.js';
+import { linearKernel } from './linearKernel.js';
 import { MATRIX_TILES, matrixKernel } from './matrixKernel.js';
 import { chooseTile, type LinearShape } from './product.js';
 import {
@@ -24,6 +24,7 @@ import {
   placeKernel,
   rowGrid,
 } from './rowKernels.js';
+import { LINEAR_TILES } from './tiledProduct.js';
 import type { Scalar } from './wgsl.js';
 
 /** Memory that steps read and write; which buffer it is in is decided later. */

@@ -1,6 +1,6 @@
 /**
  * Threads for kernels on shared memory: workers that sleep until a kernel is called, then take part in it. A kernel hands
- * out its work in chunks (assembly/queue.ts), so that it needs none of the workers to come: one that is late, or whose
+ * out its work in chunks (assembly/workQueue.ts), so that it needs none of the workers to come: one that is late, or whose
  * core is busy, costs nothing but its help.
  */
 import type { KernelExports } from './kernelModule.js';
@@ -36,7 +36,7 @@ export interface Team {
   close(): void;
 }
 
-/** The words of the control block, in shared memory; the queue of assembly/queue.ts stands at its head. */
+/** The words of the control block, in shared memory; the queue of assembly/workQueue.ts stands at its head. */
 const TAKEN = 0;
 const DONE = 1;
 const FAILED = 2;

@@ -14,9 +14,9 @@ const ATTEMPTS = 5;
 const MAX_FAILED_WORKERS = 8;
 /** Most tries of a shard, by any workers. */
 const MAX_ATTEMPTS = 60;
-/** How long a shard that failed waits for another worker, in milliseconds: so often more as it failed. */
+/** How long a shard that failed waits for another worker, in milliseconds: so often more as it failed, up to five times. */
 const RETRY_MS = 1_000;
-const MAX_RETRY_MS = 5_000;
+const MOST_RETRY_STEPS = 5;
 /** How often the state of what is outstanding is asked for, in case events were lost, in milliseconds. */
 const RECONCILE_MS = 3_000;
 /** Answers of runs that were killed stay in Redis so long, in seconds. */
@@ -30,6 +30,8 @@ export interface DispatcherOptions {
   readonly fingerprint: string;
   /** Events that Redis keeps: as many as there are shards under way. */
   readonly window: number;
+  /** How long a shard that failed waits before it is sent again the first time, in milliseconds; 1000 by default. */
+  readonly retryMs?: number;
   /** Takes a line about the connection or the workers. */
   readonly log: (line: string) => void;
   /** Ends the run when it aborts: what is outstanding is taken back. */
@@ -100,6 +102,7 @@ class RedisDispatcher implements Dispatcher {
       repeat(ANNOUNCE_MS, this.outage.onError, () => this.announce()),
     ];
     this.announce().catch(this.outage.onError);
+    this.workers.poll().catch(this.outage.onError);
   }
 
   submit<T>(shard: Omit<Shard, 'run'>, decode: (answer: unknown) => T): Promise<T> {
@@ -209,7 +212,10 @@ class RedisDispatcher implements Dispatcher {
     this.workers.failed(worker, reason);
     const enough = item.failed.size >= Math.min(MAX_FAILED_WORKERS, Math.max(1, this.workers.count()));
     if ((item.tries < ATTEMPTS || !enough) && item.tries < MAX_ATTEMPTS) {
-      this.sendAgain(item, Math.min(MAX_RETRY_MS, RETRY_MS * item.tries));
+      const { retryMs = RETRY_MS } = this.options;
+      const steps = Math.min(MOST_RETRY_STEPS, item.tries);
+      // Sent at even times, shards meet the same worker again and again: each takes the one that waits longest.
+      this.sendAgain(item, retryMs * steps * (0.5 + Math.random()));
       return;
     }
     const { files } = item.shard;

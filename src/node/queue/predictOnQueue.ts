@@ -18,6 +18,8 @@ export interface QueueOptions {
   readonly batchSize: number;
   /** Whether a distilled model gives both heads' logits too. */
   readonly heads: boolean;
+  /** How long a shard that failed waits before it is sent again the first time, in milliseconds; 1000 by default. */
+  readonly retryMs?: number;
   /** Takes a line about the connection or the workers. */
   readonly log: (line: string) => void;
   /** Ends the run when it aborts: what is outstanding is taken back. */

@@ -1,6 +1,8 @@
-import { type TrainingEngine, Untrainable } from '../../engines/wasm/training/index.js';
+import * as tf from '@tensorflow/tfjs-core';
+import { Untrainable } from '../../engines/wasm/training/index.js';
 import type { TrainConfig } from '../../train/config.js';
 import { openLayersAnswers, openLayersEngine } from '../../train/layersEngine.js';
+import type { StepEngine } from '../../train/stepEngine.js';
 import type { Student } from '../../train/student.js';
 import type { Teacher } from '../../train/teacher.js';
 import { type EngineMachine, openVitEngine } from '../../train/vitEngine.js';
@@ -8,19 +10,23 @@ import { computingCores } from '../cores.js';
 import { compileOptimized, startNodeWorker } from '../wasmEngine.js';
 
 /**
- * The training engine on WASM in Node: forward, backward and AdamW on threads, with 256-bit SIMD where V8 has it. It is
- * given to a Trainer as `engine`, and disposed of by its caller.
+ * A training engine in Node: forward, backward and AdamW. Of a student on WebGPU it is one on its GPU, else one on WASM, on
+ * threads, with 256-bit SIMD where V8 has it. It is given to a Trainer as `engine`, and disposed of by its caller.
  *
  * @param student a vision transformer, or any tf.LayersModel of layers that the engine has (docs/training.md)
- * @param threads how many compute; by default as many as there are physical cores
+ * @param threads how many compute on WASM; by default as many as there are physical cores
  * @throws UserError (Untrainable) for a student that it cannot train
  */
 export async function openTrainingEngine(
   student: Student,
   { distillation, emaDecay }: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
   threads: number = computingCores(),
-): Promise<TrainingEngine> {
+): Promise<StepEngine> {
   const run = { distillation: distillation.type, ema: emaDecay !== null };
+  if (student.onBackend(() => tf.getBackend()) === 'webgpu') {
+    const { openWebgpuTraining } = await import('../../webgpuTraining.js');
+    return openWebgpuTraining(student, run);
+  }
   const { layersModel } = student;
   if (layersModel) return openLayersEngine({ ...student, layersModel }, run, machineOf(threads));
   return openVitEngine(student, run, machineOf(threads));

@@ -2,7 +2,7 @@ import { totalmem } from 'node:os';
 import type * as tf from '@tensorflow/tfjs-core';
 import { currentBackend } from '../../boundBackend.js';
 import type { EvalLoader, TrainLoader } from '../../data/loader.js';
-import { type TrainingEngine, Untrainable } from '../../engines/wasm/training/index.js';
+import { Untrainable } from '../../engines/wasm/training/index.js';
 import { UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import { countParameters } from '../../families/vit/flops.js';
@@ -14,6 +14,7 @@ import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { assignWeights } from '../../models/weights.js';
 import type { TrainConfig } from '../../train/config.js';
 import { freshWeights, startFrom } from '../../train/startModel.js';
+import type { StepEngine } from '../../train/stepEngine.js';
 import { type Student, studentOf } from '../../train/student.js';
 import { fitTeacher, type Teacher } from '../../train/teacher.js';
 import type { TrainSetup } from '../../train/trainer.js';
@@ -87,18 +88,25 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
   }
 }
 
-/** What computes on WASM, and what to say of it; other backends compute themselves. */
+/** What tfjs computes with where the training engine does not, by backend. */
+const TFJS: Readonly<Record<string, string>> = {
+  wasm: 'tfjs, one thread',
+  webgpu: 'tfjs on the GPU, operation by operation',
+};
+
+/** What computes on WASM and on WebGPU, and what to say of it; other backends compute themselves. */
 async function openEngine(
   student: Student,
   config: TrainConfig,
-): Promise<{ engine?: TrainingEngine; notes: readonly string[] }> {
-  if (currentBackend().name !== 'wasm') return { notes: [] };
+): Promise<{ engine?: StepEngine; notes: readonly string[] }> {
+  const fallback = TFJS[currentBackend().name];
+  if (!fallback) return { notes: [] };
   try {
     const engine = await openTrainingEngine(student, config, config.threads ?? undefined);
     return { engine, notes: [`computes: ${engine.description}`] };
   } catch (error) {
     if (!(error instanceof Untrainable)) throw error;
-    return { notes: [`computes: tfjs, one thread; the training engine does not take ${error.message}`] };
+    return { notes: [`computes: ${fallback}; the training engine does not take ${error.message}`] };
   }
 }
 

@@ -10,7 +10,7 @@ const root = new URL('../../../../', import.meta.url);
 /**
  * Serves the page on 127.0.0.1.
  *
- * @throws UserError if the page is not built, or the port cannot be had
+ * @throws UserError if the page is not built, or the port is taken
  */
 export async function servePage(port: number): Promise<StaticServer> {
   const page = fileURLToPath(new URL('web/dist', root));

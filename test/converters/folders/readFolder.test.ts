@@ -60,7 +60,7 @@ function example(side: number): tf.Tensor4D {
   return tf.tensor4d(values, [1, side, side, 3]);
 }
 
-function picture() {
+function makeImage() {
   const [width, height] = [23, 17];
   const data = new Uint8Array(width * height * 3);
   for (let i = 0; i < data.length; i++) {
@@ -100,7 +100,7 @@ describe('pixels of the image processor', () => {
   test.each(withPixels)('%s', async (name) => {
     const { preprocessing, assumptions } = await open(folder(name));
     expect(assumptions.filter(({ field }) => field === 'preprocessing')).toEqual([]);
-    const pixels = preprocess(picture(), preprocessing);
+    const pixels = preprocess(makeImage(), preprocessing);
     const [height, width] = preprocessing.crop;
     const planes = Float32Array.from(expected[name]!.pixels!);
     const interleaved = pixels.map((_, i) => planes[(i % 3) * height * width + Math.floor(i / 3)]!);
@@ -162,6 +162,54 @@ describe('config.json of transformers', () => {
     await expect(open(changed('vit', 'config.json', fields))).rejects.toThrow(message);
   });
 
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    ['a patch', { patch_size: 2 }, /patchSize is 4 by the tensors, 2 by config\.json: patch_size/],
+    ['a hidden width', { intermediate_size: 17 }, /mlpRatio is .* by the tensors, .* intermediate_size/],
+  ])('%s of another model is refused', async (_, fields, message) => {
+    await expect(open(changed('vit', 'config.json', fields))).rejects.toThrow(message);
+  });
+
+  test.each<[string, string, Record<string, unknown>, string]>([
+    [
+      'fewer names',
+      'labels',
+      { id2label: { 0: 'cat', 1: 'dog' } },
+      'id2label names 2 classes, the model has 3',
+    ],
+    ['more names', 'labels', { id2label: { 0: 'a', 1: 'b', 2: 'c', 3: 'd' } }, 'id2label names 4 classes'],
+    ['a number of classes', 'numClasses', { id2label: undefined, num_labels: 9 }, 'num_labels says 9'],
+  ])('%s that the weights contradict is said', async (_, field, fields, why) => {
+    const files = changed('vit', 'config.json', { ...fields });
+    const { config, labels, assumptions, before } = await open(files);
+    expect(config).toMatchObject({ imgSize: [8, 8], numClasses: 3 });
+    expect([...assumptions, ...before]).toContainEqual(
+      expect.objectContaining({ field, why: expect.stringContaining(why) }),
+    );
+    if (field === 'labels') expect(labels).toBeUndefined();
+  });
+
+  test('an adapter beside the weights is said', async () => {
+    const { before } = await open(folder('vit', { 'adapter_config.json': '{}' }));
+    expect(before).toMatchObject([{ field: 'adapter', why: expect.stringContaining('adapter_config.json') }]);
+  });
+
+  test('a size that the weights contradict is said', async () => {
+    const files = changed('vit', 'config.json', { image_size: 16 });
+    const sizes = ({ assumptions }: Awaited<ReturnType<typeof open>>) =>
+      assumptions.filter(({ field }) => field === 'imgSize').map(({ value }) => value);
+    expect(sizes(await open(files))).toEqual(['16×16']);
+    const unprepared = {
+      ...files,
+      readText: async (path: string) => (path === 'config.json' ? files.readText(path) : undefined),
+    };
+    expect(sizes(await open(unprepared))).toEqual(['8×8']);
+  });
+
+  test('without a class that is named, names of as many classes as the head has are its own', async () => {
+    const { labels } = await open(changed('vit', 'config.json', { architectures: undefined }));
+    expect(labels).toEqual(['cat', 'dog', 'hen']);
+  });
+
   test('models of other kinds are refused by their own names', async () => {
     await expect(readFolder(folder('beit'))).rejects.toThrow(/"beit" \(BEiT: relative position biases/);
     await expect(readFolder(folder('swin'))).rejects.toThrow(/"swin" \(Swin: shifted windows\)/);
@@ -170,6 +218,10 @@ describe('config.json of transformers', () => {
   test('labels that do not exclude each other, and masks, are said', async () => {
     const several = await open(changed('vit', 'config.json', { problem_type: 'multi_label_classification' }));
     expect(several.before).toMatchObject([{ field: 'probabilities' }]);
+    const numbers = await open(changed('vit', 'config.json', { problem_type: 'regression' }));
+    expect(numbers.before).toMatchObject([
+      { field: 'probabilities', why: expect.stringContaining('numbers') },
+    ]);
     const masked = await open(folder('mae'));
     expect(masked.before).toMatchObject([{ field: 'masking', why: expect.stringContaining('0.5') }]);
   });

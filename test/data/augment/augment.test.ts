@@ -15,7 +15,7 @@ import type { AugmentConfig } from '../../../src/data/config.js';
 import type { RgbImage } from '../../../src/image/types.js';
 import { Random } from '../../../src/random.js';
 import { sha256 } from '../../image/images.js';
-import { floats, largestDifference, picture, reference } from './reference.js';
+import { floats, largestDifference, makeImage, reference } from './reference.js';
 
 const MEAN = [0.485, 0.456, 0.406] as const;
 const STD = [0.229, 0.224, 0.225] as const;
@@ -44,10 +44,10 @@ const operations: Record<string, Operation> = {
 test.each([
   ...new Set(reference.operations.map(({ operation }) => operation)),
 ])('%s gives the bytes of Pillow', (name) => {
-  for (const { arguments: args, picture: of, sha256: bytes } of reference.operations.filter(
+  for (const { arguments: args, image: of, sha256: bytes } of reference.operations.filter(
     ({ operation }) => operation === name,
   )) {
-    const image = picture(of);
+    const image = makeImage(of);
     const before = sha256(image.data);
     const changed = operations[name]!(image, ...(args as never[]));
     expect({ args, of, bytes: sha256(changed.data) }).toEqual({ args, of, bytes });
@@ -58,9 +58,9 @@ test.each([
 test.each([
   ...new Set(reference.randAugments.map(({ config }) => config)),
 ])("RandAugment %s gives the bytes of timm's on the same draws", (name) => {
-  for (const { config, seed, picture: of, sha256: bytes } of reference.randAugments) {
+  for (const { config, seed, image: of, sha256: bytes } of reference.randAugments) {
     if (config !== name) continue;
-    const changed = randAugment(picture(of), parseRandAugment(config), MEAN, Random.fromSeed(seed));
+    const changed = randAugment(makeImage(of), parseRandAugment(config), MEAN, Random.fromSeed(seed));
     expect({ seed, bytes: sha256(changed.data) }).toEqual({ seed, bytes });
   }
 });
@@ -80,23 +80,23 @@ test.each(['original-mstd0.5', 'rand-m', 'rand-x3', 'rand-tweights', ''])('"%s" 
 });
 
 test("random resized crops are timm's on the same draws", () => {
-  for (const { size, scale, ratio, seed, picture: of, sha256: bytes } of reference.crops) {
-    const cropped = randomResizedCrop(picture(of), size, { scale, ratio }, Random.fromSeed(seed));
+  for (const { size, scale, ratio, seed, image: of, sha256: bytes } of reference.crops) {
+    const cropped = randomResizedCrop(makeImage(of), size, { scale, ratio }, Random.fromSeed(seed));
     expect([cropped.height, cropped.width]).toEqual(size);
     expect({ of, seed, bytes: sha256(cropped.data) }).toEqual({ of, seed, bytes });
   }
 });
 
 test("colour jitter is torchvision's on the same draws", () => {
-  for (const { strength, seed, picture: of, sha256: bytes } of reference.jitters) {
-    const jittered = colorJitter(picture(of), strength, Random.fromSeed(seed));
+  for (const { strength, seed, image: of, sha256: bytes } of reference.jitters) {
+    const jittered = colorJitter(makeImage(of), strength, Random.fromSeed(seed));
     expect({ seed, bytes: sha256(jittered.data) }).toEqual({ seed, bytes });
   }
 });
 
 test("random affine maps are torchvision's on the same draws", () => {
-  for (const { degrees, translate, scale, seed, picture: of, sha256: bytes } of reference.affines) {
-    const mapped = affine.randomAffine(picture(of), { degrees, translate, scale }, Random.fromSeed(seed));
+  for (const { degrees, translate, scale, seed, image: of, sha256: bytes } of reference.affines) {
+    const mapped = affine.randomAffine(makeImage(of), { degrees, translate, scale }, Random.fromSeed(seed));
     expect({ degrees, seed, bytes: sha256(mapped.data) }).toEqual({ degrees, seed, bytes });
   }
 });
@@ -151,7 +151,7 @@ const NONE: AugmentConfig = {
 };
 
 test("the whole recipe is timm's transforms_imagenet_train on the same draws", () => {
-  for (const { randAugment, picture: of, pixels, ...draw } of reference.recipes) {
+  for (const { randAugment, image: of, pixels, ...draw } of reference.recipes) {
     const augment: AugmentConfig = {
       ...NONE,
       randomResizedCrop: { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] },
@@ -163,7 +163,7 @@ test("the whole recipe is timm's transforms_imagenet_train on the same draws", (
     const out = new Float32Array(16 * 16 * 3);
     const resize = { mode: 'short', size: 16 } as const;
     augmentImage(
-      picture(of),
+      makeImage(of),
       augment,
       { preset: 'deit', resize, crop: [16, 16], mean: MEAN, std: STD },
       draw,
@@ -185,7 +185,7 @@ test("an epoch's order is that of timm's RepeatAugSampler, and a permutation wit
   expect(epochOrder(1000, 1, 3, 5)).not.toEqual(order);
 });
 
-test('a crop of a thin picture is of at least one pixel', () => {
+test('a crop of a thin image is of at least one pixel', () => {
   for (const [width, height] of [
     [1, 40],
     [40, 1],

@@ -3,15 +3,15 @@ import type { AugmentConfig, MixConfig } from '../../../src/data/config.js';
 import type { RgbImage } from '../../../src/image/types.js';
 import { fixture } from '../../image/images.js';
 
-/** Kind, width and height of a picture that the tests and the script make alike. */
-export type PictureOf = readonly ['noise' | 'dim' | 'ramp' | 'flat', number, number];
+/** Kind, width and height of an image that the tests and the script make alike. */
+export type ImageSpec = readonly ['noise' | 'dim' | 'ramp' | 'flat', number, number];
 
 type Crop = NonNullable<AugmentConfig['randomResizedCrop']>;
 type Affine = NonNullable<AugmentConfig['affine']>;
 
 interface Case {
   readonly seed: number;
-  readonly picture: PictureOf;
+  readonly image: ImageSpec;
   readonly sha256: string;
 }
 
@@ -20,7 +20,7 @@ export const reference: {
   readonly operations: readonly {
     operation: string;
     arguments: readonly unknown[];
-    picture: PictureOf;
+    image: ImageSpec;
     sha256: string;
   }[];
   readonly randAugments: readonly (Case & { config: string })[];
@@ -41,7 +41,7 @@ export const reference: {
     seed: number;
     epoch: number;
     place: number;
-    picture: PictureOf;
+    image: ImageSpec;
     pixels: string;
   }[];
   readonly orders: readonly {
@@ -55,8 +55,8 @@ export const reference: {
 
 const { imul } = Math;
 
-/** The script's picture of that name. */
-export function picture([kind, width, height]: PictureOf): RgbImage {
+/** The script's image of that name. */
+export function makeImage([kind, width, height]: ImageSpec): RgbImage {
   const data = new Uint8Array(width * height * 3);
   let state = 12345;
   for (let i = 0; i < data.length; i++) {

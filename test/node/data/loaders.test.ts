@@ -1,9 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from '@jest/globals';
+import type { ImageSource } from '../../../src/data/dataset.js';
 import { type ImageBatch, loadBatches } from '../../../src/data/loader.js';
+import type { BatchSlice } from '../../../src/data/transform.js';
 import { preprocess, preprocessingFor } from '../../../src/image/index.js';
 import { fileDataset, fileSource } from '../../../src/node/data/fileDataset.js';
 import { loadDataset, preparerFor } from '../../../src/node/data/loaders.js';
@@ -102,15 +105,32 @@ test.each([0, 2])('with %i workers, break and a throw end the threads', async (w
 });
 
 test('no more than two batches are read ahead of a caller who waits', async () => {
-  // Files that do not exist when their batch is begun are reported so: making them later shows how far it read.
-  const files = Array.from({ length: 40 }, (_, i) => join(folder, `later-${i}.jpg`));
-  const iteration = load(files, 2, 2);
+  const preparer = preparerFor({ preprocessing }, 2);
+  const begun: Promise<unknown>[] = [];
+  let images = 0;
+  const counting = new Proxy(preparer, {
+    get: (target, name) => {
+      if (name !== 'prepare') return Reflect.get(target, name);
+      return (source: ImageSource, slice: BatchSlice) => {
+        images += slice.indices.length;
+        const prepared = target.prepare(source, slice);
+        begun.push(prepared);
+        return prepared;
+      };
+    },
+  });
+  const files = Array.from({ length: 40 }, (_, i) => good[i % good.length]!);
+  const iteration = loadBatches(fileSource('', files), counting, 2);
   await iteration.next();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  for (const file of files) writeFileSync(file, readFileSync(good[0]!));
-  const rest = await collect(iteration);
-  expect(rest.length).toBe(19);
-  expect(rest.slice(2).flatMap((batch) => batch.failures)).toEqual([]);
+  // Until all that was begun has ended, and led to nothing more.
+  for (let seen = 0; seen < begun.length; await setImmediate()) {
+    seen = begun.length;
+    await Promise.all(begun);
+  }
+  expect(images).toBe(2 * (1 + 2));
+  expect((await collect(iteration)).length).toBe(19);
+  expect(images).toBe(40);
+  await preparer.close();
 });
 
 test('one set of threads prepares several lists of files', async () => {

@@ -33,7 +33,7 @@ test('class folders in code-point order, their images below them', async () => {
     'dog/deep/a.jpg': '@rgb.jpg',
     'Zebra/z.png': '@grey.png',
     'cat/c.webp': '@lossy.webp',
-    'cat/notes.txt': 'no picture, and not taken for one',
+    'cat/notes.txt': 'no image, and not taken for one',
     '.cache/x.png': '',
   });
   const set = await open('folder', path);
@@ -47,9 +47,9 @@ test('class folders in code-point order, their images below them', async () => {
 test('what systems and archives leave is no class and no image; a link that leads nowhere is named', async () => {
   const path = folder('unzipped', {
     'cat/a.png': '@rgb.png',
-    'cat/._a.png': 'no picture',
+    'cat/._a.png': 'no image',
     'dog/b.png': '@rgb.png',
-    '__MACOSX/cat/._a.png': 'no picture',
+    '__MACOSX/cat/._a.png': 'no image',
     'notes.txt': 'beside the classes',
   });
   symlinkSync(join(path, 'notes.txt'), join(path, 'link-to-file'));

@@ -148,7 +148,7 @@ test('a randAugment that is not understood is refused before anything is read', 
   await expect(opened).rejects.toThrow('randAugment "rand-m"');
 });
 
-test('no randAugment is none, and a batch has at least one picture', async () => {
+test('no randAugment is none, and a batch has at least one image', async () => {
   const plain = { ...augment, randAugment: null };
   const data = await openTrainData({ data: sets.mnist, augment: plain, preprocessing, seed: 0, workers: 0 });
   for await (const { labels } of data.batches(0, { batchSize: 36, start: 0 }))

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 const model = 'examples/digits/deit_digits_distilled.pth';
-const picture = 'examples/digits/val/3/00018.png';
+const image = 'examples/digits/val/3/00018.png';
 let folder: string;
 
 beforeEach(async () => {
@@ -24,7 +24,7 @@ async function install(version: string, script: string): Promise<void> {
 
 function predict(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const env = { ...process.env, DEIT_NATIVE_DIR: folder };
-  const command = ['dist/src/cli/deit.js', 'predict', model, picture, ...args];
+  const command = ['dist/src/cli/deit.js', 'predict', model, image, ...args];
   return new Promise((resolve) => {
     execFile(process.execPath, command, { env }, (error, out, err) =>
       resolve({ code: error ? Number(error.code) : 0, out, err }),

@@ -66,6 +66,7 @@ if (!hasRedis) console.warn('no redis-server: the queue is not tested; apt-get i
       preprocessing: preprocessingFor('deit', [224, 224]),
       batchSize: 8,
       heads: false,
+      retryMs: 20,
       log: (line) => void logged.push(line),
     });
     for await (const { indices, logits } of batches) {

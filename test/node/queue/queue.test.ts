@@ -178,7 +178,7 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
     const client = new Redis(parseRedisUrl(redis.url).options);
     // What time does to it, done at once.
     for (const key of await client.keys('deit-eval:run:*')) await client.del(key);
-    const late = worker('--idle', '3');
+    const late = worker('--idle', '1');
     const { code, out, err } = await late.ended;
     expect({ code, out }).toMatchObject({ code: 0, out: expect.stringMatching(/^0 images in 0 shards/) });
     expect(err.match(/dropped: shards of an evaluation that is gone/g)).toHaveLength(1);

@@ -13,7 +13,7 @@ function idx(sizes: number[], bytes: Uint8Array): Uint8Array {
   return out;
 }
 
-/** A folder of MNIST's four files with made-up pictures of 28×28: a bright bar whose place is the class, and noise. */
+/** A folder of MNIST's four files with made-up images of 28×28: a bright bar whose place is the class, and noise. */
 export async function writeDigits(train: number, test: number): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'deit-digits-'));
   const random = Random.fromSeed(7);

@@ -260,7 +260,7 @@ describe('found before the first step', () => {
     await expect(runTraining(given)).rejects.toThrow(`${path}: is or lies in a file`);
   });
 
-  test('no data, and fewer pictures than a step', async () => {
+  test('no data, and fewer images than a step', async () => {
     await fails({ 'data.path': '/nowhere' }, '/nowhere: no such folder');
     await fails({ batchSize: 100 }, /70 images are fewer than the 200 of one step; lower batchSize/);
   });

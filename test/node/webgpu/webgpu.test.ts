@@ -1,56 +1,17 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { adapterChoice } from '../../../src/node/webgpu/adapter.js';
+import { describeOnSwiftShader, node, type Run } from './swiftshader.js';
 
-/** SwiftShader, a Vulkan driver that runs on the CPU, and a Vulkan loader: both come with Debian's chromium. */
-const CHROMIUM = '/usr/lib/chromium';
-const ICD = join(CHROMIUM, 'vk_swiftshader_icd.json');
 const DIGITS = resolve('examples/digits');
 const VAL = join(DIGITS, 'val');
 const PROGRAM = resolve('dist/test/node/webgpu/program.js');
 
-const hasDriver = existsSync(ICD) && existsSync(join(CHROMIUM, 'libvulkan.so.1'));
-const hasPackage = isInstalled();
-if (!hasDriver || !hasPackage) {
-  const lacking = hasPackage ? 'SwiftShader (Debian’s chromium) is' : 'the package webgpu is';
-  console.warn(`${lacking} not installed: the tests of WebGPU in Node are skipped`);
-}
-
-function isInstalled(): boolean {
-  try {
-    createRequire(import.meta.url).resolve('webgpu');
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const work = mkdtempSync(join(tmpdir(), 'deit-webgpu-'));
 const model = join(work, 'digits');
 afterAll(() => rmSync(work, { recursive: true, force: true }));
-
-const SWIFTSHADER = { VK_DRIVER_FILES: ICD, LD_LIBRARY_PATH: CHROMIUM, DEIT_WEBGPU_DEVICE: '' };
-
-interface Run {
-  readonly env?: NodeJS.ProcessEnv;
-  readonly cwd?: string;
-}
-
-/** Runs node to its own end: one that hangs is killed and fails. */
-function node(args: readonly string[], { env, cwd }: Run = {}) {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
-    env: { ...process.env, ...SWIFTSHADER, ...env },
-    cwd,
-    encoding: 'utf8',
-    timeout: 100_000,
-  });
-  if (status !== 0) throw new Error(`exit code ${status}, signal ${signal}: ${stderr}`);
-  return { stdout, stderr };
-}
 
 /** What a scenario of program.ts found. */
 function found(scenario: string, options?: Run) {
@@ -64,7 +25,7 @@ function difference(found: readonly number[], expected: readonly number[]): numb
   return Math.max(...expected.map((value, i) => Math.abs(value - found[i]!))) / largest;
 }
 
-(hasDriver && hasPackage ? describe : describe.skip)('WebGPU in Node', () => {
+describeOnSwiftShader('WebGPU in Node', () => {
   beforeAll(() => {
     const checkpoint = join(DIGITS, 'deit_digits_distilled.pth');
     node(['dist/converters/cli.js', checkpoint, model, '--labels', join(DIGITS, 'labels.txt')]);

@@ -88,6 +88,8 @@ export interface TrainingEngine {
   /** A copy of what a buffer holds of a weight, float32 in tfjs' layout. */
   read(buffer: BufferName, name: string): Float32Array;
   write(buffer: BufferName, name: string, values: Float32Array): void;
+  /** Copies what one buffer holds of some weights to another. */
+  copy(from: BufferName, to: BufferName, names: readonly string[]): void;
   /** Ends the threads and frees the memory. */
   dispose(): void;
 }
@@ -306,6 +308,9 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
         throw new UserError(`${name}: expected ${to.length} values, got ${values.length}`);
       }
       to.set(values);
+    },
+    copy(from, to, names) {
+      for (const name of names) bufferOf(to, name).set(bufferOf(from, name));
     },
     dispose() {
       disposed = true;

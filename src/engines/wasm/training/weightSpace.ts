@@ -1,6 +1,6 @@
 /** The weights in one flat buffer, and beside it others of the same layout: gradients and what the optimiser remembers. */
 import { sizeOf } from '../../../shape.js';
-import { aligned } from '../allocate.js';
+import { aligned, LINE } from '../allocate.js';
 
 /** A weight of the family's table. */
 export interface TrainingRow {
@@ -34,13 +34,14 @@ export class WeightSpace {
   readonly longest: number;
   private readonly rows = new Map<string, TrainingRow & { readonly offset: number }>();
 
-  constructor(table: readonly TrainingRow[]) {
+  /** @param alignment of each weight, in bytes: a multiple of a line */
+  constructor(table: readonly TrainingRow[], alignment = LINE) {
     let offset = 0;
     let longest = 1;
     for (const row of table) {
       this.rows.set(row.name, { ...row, offset });
       const size = sizeOf(row.shape);
-      offset += aligned(size * 4);
+      offset += Math.ceil((size * 4) / alignment) * alignment;
       const n = row.shape.at(-1) ?? 1;
       longest = Math.max(longest, n, size / n);
     }

@@ -1,8 +1,8 @@
-/** The same page for every bundler: `run` classifies a picture in the page and in a worker. */
+/** The same page for every bundler: `run` classifies an image in the page and in a worker. */
 import { load, loadInWorker } from 'deit-tfjs';
 
-window.run = async (url, picture, options) => {
-  const blob = await (await fetch(picture)).blob();
+window.run = async (url, image, options) => {
+  const blob = await (await fetch(image)).blob();
   const found = [];
   for (const open of [load, loadInWorker]) {
     try {

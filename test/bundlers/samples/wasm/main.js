@@ -1,8 +1,8 @@
 /** The page for deit-tfjs/wasm, which needs no file beside the script. */
 import { load } from 'deit-tfjs/wasm';
 
-window.run = async (url, picture) => {
-  const blob = await (await fetch(picture)).blob();
+window.run = async (url, image) => {
+  const blob = await (await fetch(image)).blob();
   try {
     const model = await load(url, { cache: false });
     const [{ index }] = await model.classify(blob, { topK: 1 });

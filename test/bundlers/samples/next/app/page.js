@@ -3,8 +3,8 @@
 import { load, loadInWorker } from 'deit-tfjs/browser';
 import { useEffect } from 'react';
 
-async function run(url, picture, options) {
-  const blob = await (await fetch(picture)).blob();
+async function run(url, image, options) {
+  const blob = await (await fetch(image)).blob();
   const found = [];
   for (const open of [load, loadInWorker]) {
     try {

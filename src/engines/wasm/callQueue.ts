@@ -36,7 +36,7 @@ export interface QueueOptions {
   readonly stop: () => void;
 }
 
-export class Queue {
+export class CallQueue {
   private readonly waiting: Call[] = [];
   private running: readonly Part[] = [];
   private started = false;

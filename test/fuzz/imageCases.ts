@@ -7,14 +7,14 @@ import { mutated } from './mutate.js';
 
 const FOLDER = 'test/fixtures/images';
 
-/** Mutations of real pictures of every format and kind of pixels; the same seed gives the same cases. */
-export function pictureCases(): fc.Arbitrary<Uint8Array> {
+/** Mutations of real images of every format and kind of pixels; the same seed gives the same cases. */
+export function imageCases(): fc.Arbitrary<Uint8Array> {
   const corpus = readdirSync(FOLDER).map((name) => new Uint8Array(readFileSync(join(FOLDER, name))));
   return mutated(fc.constantFrom(...corpus), corpus);
 }
 
-/** Files of few bytes that ask for much, and files that are no pictures, each with a name. */
-export const PICTURE_BOMBS: readonly (readonly [string, () => Uint8Array])[] = [
+/** Files of few bytes that ask for much, and files that are no images, each with a name. */
+export const IMAGE_BOMBS: readonly (readonly [string, () => Uint8Array])[] = [
   ['PNG of 13,000 × 13,000 one-bit pixels', () => blankPng(13_000, 13_000)],
   ['PNG of 60,000 × 60,000 one-bit pixels', () => blankPng(60_000, 60_000)],
   ['PNG that says 2³¹ − 1 pixels a side', () => blankPng(2 ** 31 - 1, 2 ** 31 - 1, 1000)],

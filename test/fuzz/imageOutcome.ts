@@ -5,10 +5,10 @@ import { decodeImage } from '../../src/node/decode.js';
 const preprocessing = preprocessingFor('deit', [224, 224]);
 
 /**
- * Decodes and prepares a picture as `deit eval` does. Gives the message of the UserError that this ended in, or
- * undefined if it gave a picture; throws if it ended in anything else.
+ * Decodes and prepares an image as `deit eval` does. Gives the message of the UserError that this ended in, or
+ * undefined if it gave an image; throws if it ended in anything else.
  */
-export async function pictureOutcome(bytes: Uint8Array): Promise<string | undefined> {
+export async function imageOutcome(bytes: Uint8Array): Promise<string | undefined> {
   try {
     const image = await decodeImage(bytes, 'case.jpg');
     if (image.data.length !== 3 * image.width * image.height) {

@@ -1,32 +1,32 @@
 /**
- * Hostile pictures: node dist/test/fuzz/pictures.js [CASES] [SEED] [--json]
+ * Hostile images: node dist/test/fuzz/images.js [CASES] [SEED] [--json]
  *
- * Every case must end in a picture or in one UserError of one line, within 5 s and in bounded memory. Prints a table,
+ * Every case must end in an image or in one UserError of one line, within 5 s and in bounded memory. Prints a table,
  * and exits 1 if a column that should be zero is not.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { MAX_PIXELS } from '../../src/node/decode.js';
-import { PICTURE_BOMBS } from './pictureCases.js';
-import type { PictureReport } from './pictureChild.js';
+import { IMAGE_BOMBS } from './imageCases.js';
+import type { ImageReport } from './imageChild.js';
 import { FuzzTable } from './table.js';
 
 const DEFAULT_CASES = 20_000;
 
-/** Time in which a case must end: the largest picture that is allowed has 179 million pixels. */
+/** Time in which a case must end: the largest image that is allowed has 179 million pixels. */
 const MAX_MILLISECONDS = 5000;
 
 /** A case without end is given up after so long. */
 const GIVE_UP_MILLISECONDS = 10_000;
 
-/** What decoding the largest picture that is allowed takes: as decoded, and as RGB. */
-const MAX_PICTURE_BYTES = 2 * 3 * MAX_PIXELS;
+/** What decoding the largest image that is allowed takes: as decoded, and as RGB. */
+const MAX_IMAGE_BYTES = 2 * 3 * MAX_PIXELS;
 
 const count = Number(process.argv[2] ?? DEFAULT_CASES);
 const seed = Number(process.argv[3] ?? 1);
-const table = new FuzzTable(MAX_PICTURE_BYTES);
+const table = new FuzzTable(MAX_IMAGE_BYTES);
 
-for (const [name] of PICTURE_BOMBS) {
+for (const [name] of IMAGE_BOMBS) {
   await run('bombs', ['bomb', name], 1, (report) => {
     const end = `${report.outcome}, ${Math.ceil(report.milliseconds)} ms, ${Math.ceil(report.bytes / 2 ** 20)} MB`;
     console.error(`bomb: ${name}: ${end}; ${report.detail ?? ''}`);
@@ -45,9 +45,9 @@ function run(
   kind: string,
   args: string[],
   end: number,
-  onReport: (report: PictureReport) => void,
+  onReport: (report: ImageReport) => void,
 ): Promise<number> {
-  const child = fork(fileURLToPath(new URL('./pictureChild.js', import.meta.url)), args, {
+  const child = fork(fileURLToPath(new URL('./imageChild.js', import.meta.url)), args, {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   let current = 0;
@@ -63,7 +63,7 @@ function run(
   child.on('message', (message) => {
     clearTimeout(timer);
     timer = setTimeout(giveUp, GIVE_UP_MILLISECONDS);
-    const report = message as PictureReport;
+    const report = message as ImageReport;
     table.count(kind, report.milliseconds > MAX_MILLISECONDS ? 'hang' : report.outcome, report.milliseconds);
     table.memory(kind, report.bytes);
     onReport(report);

@@ -1,13 +1,13 @@
 /**
- * Decodes pictures in a process of its own, which the decoder may take down: pictureChild.js SEED FIRST END
- * or pictureChild.js bomb NAME. Says of each what came of it; the one in work is written to stdout before it begins.
+ * Decodes images in a process of its own, which the decoder may take down: imageChild.js SEED FIRST END
+ * or imageChild.js bomb NAME. Says of each what came of it; the one in work is written to stdout before it begins.
  */
 import { writeSync } from 'node:fs';
 import fc from 'fast-check';
-import { PICTURE_BOMBS, pictureCases } from './pictureCases.js';
-import { pictureOutcome } from './pictureOutcome.js';
+import { IMAGE_BOMBS, imageCases } from './imageCases.js';
+import { imageOutcome } from './imageOutcome.js';
 
-export interface PictureReport {
+export interface ImageReport {
   readonly number: number;
   readonly outcome: 'result' | 'error' | 'crash';
   readonly milliseconds: number;
@@ -19,12 +19,12 @@ export interface PictureReport {
 const BATCH = 500;
 let base = 0;
 
-async function report(number: number, bytes: Uint8Array): Promise<PictureReport> {
+async function report(number: number, bytes: Uint8Array): Promise<ImageReport> {
   const begin = performance.now();
   const beginCpu = process.cpuUsage();
-  let end: Pick<PictureReport, 'outcome' | 'detail'>;
+  let end: Pick<ImageReport, 'outcome' | 'detail'>;
   try {
-    const message = await pictureOutcome(bytes);
+    const message = await imageOutcome(bytes);
     end = message === undefined ? { outcome: 'result' } : { outcome: 'error', detail: message };
   } catch (error) {
     end = { outcome: 'crash', detail: (error as Error).stack };
@@ -35,14 +35,14 @@ async function report(number: number, bytes: Uint8Array): Promise<PictureReport>
 }
 
 async function runBomb(name: string): Promise<void> {
-  const bytes = PICTURE_BOMBS.find(([other]) => other === name)![1]();
-  await pictureOutcome(new Uint8Array(4)); // what loading the decoder takes is not the bomb's
+  const bytes = IMAGE_BOMBS.find(([other]) => other === name)![1]();
+  await imageOutcome(new Uint8Array(4)); // what loading the decoder takes is not the bomb's
   base = process.resourceUsage().maxRSS * 1024;
   process.send!(await report(0, bytes));
 }
 
 async function runCases(seed: number, first: number, end: number): Promise<void> {
-  const cases = pictureCases();
+  const cases = imageCases();
   base = process.memoryUsage().rss;
   for (let batch = Math.floor(first / BATCH); batch * BATCH < end; batch++) {
     const inputs = fc.sample(cases, { seed: seed + batch, numRuns: BATCH });

@@ -144,7 +144,7 @@ async function onEngine(backend, threads, { shape, batch }, given) {
       const { loss } = await steps.add(inputs);
       await steps.update({ count: ++count, learningRate: LR });
       // A GPU goes on when the call is over: a step ends when it has ended.
-      if (backend === 'webgpu') await deit.tf.backend().queue.onSubmittedWorkDone();
+      if (backend === 'webgpu') await /** @type {any} */ (deit.tf.backend()).queue.onSubmittedWorkDone();
       return { loss, ms: performance.now() - start, processor: processorClock() - begun };
     },
     async close() {

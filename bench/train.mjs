@@ -1,8 +1,8 @@
 /**
- * A training step (forward, backward, AdamW; hard distillation) here and in PyTorch eager, turn by turn in one run, from
+ * A training step (forward, backward, AdamW; hard distillation, the convnet without) here and in PyTorch eager, turn by turn in one run, from
  * the same weights on the same batch; the losses of the first step are compared.
  *
- *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny] [--rounds 15]
+ *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny,convnet] [--rounds 15]
  *       [--backends engine,webgpu-engine,wasm,webgpu,tensorflow] [--threads 1,2] [--device cuda] [--batch 64]
  *
  * PYTHON has torch and safetensors. `engine`, `webgpu-engine`: the training engines on WASM and on WebGPU, which
@@ -25,6 +25,7 @@ import { EngineSteps } from '../dist/src/train/engineSteps.js';
 import { adamW } from '../dist/src/train/optimizer/index.js';
 import { freshWeights } from '../dist/src/train/startModel.js';
 import { applyGradients, computeGradients, disposeGradients, initialState } from '../dist/src/train/step.js';
+import { makeConvnet } from '../examples/lib/convnet.mjs';
 import { makeImages, toPlanes } from './lib/models.mjs';
 import { median, processorClock } from './lib/race.mjs';
 
@@ -53,11 +54,28 @@ const MODELS = {
     },
     batch: 8,
   },
+  // The teacher of examples/digits: filters, kernel size and stride of each convolution.
+  convnet: {
+    shape: {
+      name: 'convnet',
+      imgSize: [28, 28],
+      numClasses: 10,
+      stages: [
+        [16, 5, 2],
+        [32, 3, 2],
+        [48, 3, 1],
+        [64, 3, 2],
+      ],
+    },
+    batch: 64,
+  },
 };
 const LR = 1e-4;
 const WEIGHT_DECAY = 0.05;
 const OPTIMIZER = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: WEIGHT_DECAY, clipGrad: null };
-const DISTILLATION = /** @type {const} */ ({ type: 'hard', alpha: 0.5, tau: 1 });
+const HARD = /** @type {const} */ ({ type: 'hard', alpha: 0.5, tau: 1 });
+const NONE = /** @type {const} */ ({ type: 'none', alpha: 0, tau: 1 });
+const distillationOf = ({ stages }) => (stages ? NONE : HARD);
 const WARM_UP = 3;
 
 /** The batch: images, targets and the teacher's logits. */
@@ -71,6 +89,11 @@ function makeBatch({ imgSize: [side], numClasses }, batch) {
 
 /** A student with fresh weights on the current backend. */
 async function freshStudent(shape) {
+  if (shape.stages) {
+    const { name, imgSize, stages, numClasses: units } = shape;
+    const model = makeConvnet({ name, inputShape: [...imgSize, 3], stages, units, seed: 1 });
+    return { model, student: deit.studentOfLayersModel(model) };
+  }
   const model = deit.createModel({ ...shape, distilled: true });
   const read = freshWeights(model.config, 'deit', 1);
   const student = deit.studentOf(model, { frozenBlocks: 0, attentionOnly: false });
@@ -88,7 +111,12 @@ async function onEngine(backend, threads, { shape, batch }, given) {
   await deit.useBackend(backend);
   const { model, student } = await freshStudent(shape);
   /** What a step reads of a configuration. @type {any} */
-  const config = { optimizer: OPTIMIZER, distillation: DISTILLATION, accumulate: 1, emaDecay: null };
+  const config = {
+    optimizer: OPTIMIZER,
+    distillation: distillationOf(shape),
+    accumulate: 1,
+    emaDecay: null,
+  };
   const engine = await deit.openTrainingEngine(student, config, threads);
   /** @type {any} */
   const setup = { config, student, imgSize: shape.imgSize };
@@ -103,7 +131,7 @@ async function onEngine(backend, threads, { shape, batch }, given) {
     targets: given.targets,
     count: batch,
     // A clone: the caller disposes of what it gets.
-    teacher: { predict: () => tf.clone(logits) },
+    teacher: shape.stages ? undefined : { predict: () => tf.clone(logits) },
     dropPathSeed: () => 1,
   };
   let count = 0;
@@ -152,7 +180,7 @@ async function byTfjs(backend, { shape, batch }, given) {
       await use();
       const start = performance.now();
       const begun = processorClock();
-      const gradients = computeGradients(student, inputs, DISTILLATION, () => 1);
+      const gradients = computeGradients(student, inputs, distillationOf(shape), () => 1);
       state = applyGradients(student, optimizer, gradients.byWeight, {
         state,
         count: ++count,
@@ -171,19 +199,32 @@ async function byTfjs(backend, { shape, batch }, given) {
   };
 }
 
-/** The same in PyTorch, a process that makes a step for each line that it is sent. */
-async function pytorch({ python, device }, threads, { shape, batch }, given) {
-  const folder = await mkdtemp(join(tmpdir(), 'deit-bench-train-'));
+/** The weights of freshStudent as a file: a state_dict, or of a convnet as tfjs has them, by their number. */
+async function weightChunks(shape, tensor) {
+  if (shape.stages) {
+    await deit.useBackend('wasm');
+    const { model, student } = await freshStudent(shape);
+    const tensors = [...student.weights.values()].map((weight, i) =>
+      tensor(String(i), weight.shape, Float32Array.from(weight.read().dataSync())),
+    );
+    model.dispose();
+    return safetensorsChunks(tensors);
+  }
   const config = deit.resolveConfig({ ...shape, distilled: true });
-  const model = {
+  return stateDictChunks({
     config,
     labels: undefined,
     preprocessing: deit.preprocessingFor('deit', config.imgSize),
     readWeight: freshWeights(config, 'deit', 1),
-  };
-  await writeFile(join(folder, 'weights.safetensors'), stateDictChunks(model));
-  const [side] = shape.imgSize;
+  });
+}
+
+/** The same in PyTorch, a process that makes a step for each line that it is sent. */
+async function pytorch({ python, device }, threads, { shape, batch }, given) {
+  const folder = await mkdtemp(join(tmpdir(), 'deit-bench-train-'));
   const tensor = (name, dims, values) => ({ name, shape: dims, read: () => values });
+  await writeFile(join(folder, 'weights.safetensors'), await weightChunks(shape, tensor));
+  const [side] = shape.imgSize;
   const tensors = [
     tensor('images', [batch, 3, side, side], toPlanes(given.pixels, batch, side)),
     tensor('targets', [batch, shape.numClasses], given.targets),
@@ -255,7 +296,7 @@ async function measure(name, { python, device, backends, threads, rounds, batch 
 const { values } = parseArgs({
   options: {
     python: { type: 'string', default: 'python3' },
-    models: { type: 'string', default: 'digits,tiny' },
+    models: { type: 'string', default: 'digits,tiny,convnet' },
     backends: { type: 'string', default: 'engine,wasm' },
     threads: { type: 'string', default: '1,2' },
     rounds: { type: 'string', default: '15' },

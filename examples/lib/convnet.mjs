@@ -10,7 +10,7 @@ import * as deit from 'deit-tfjs/node';
  * @param seed of the initial weights
  * @returns float32 [B, H, W, 3] → logits [B, units]
  */
-function makeConvnet({ name, inputShape, stages, units, seed }) {
+export function makeConvnet({ name, inputShape, stages, units, seed }) {
   let layers = 0;
   const kernelInitializer = () => tfl.initializers.heNormal({ seed: 1000 * seed + ++layers });
   const stage = ([filters, kernelSize, strides], first) => [
@@ -40,31 +40,35 @@ function makeConvnet({ name, inputShape, stages, units, seed }) {
 /**
  * Trains a convnet on a student's data, by the student's recipe, and saves it as a tfjs layers model.
  *
- * @param student the fields of `deit train` for the student
+ * @param recipe the fields of `deit train` for the student
  * @param teacher name, epochs, and stages: filters, kernel size and stride of each convolution
  * @param path of the data
  * @param output the folder of the model
  * @returns its accuracy on the validation images
  */
-export async function trainConvnet(student, { name, epochs, stages }, path, output) {
+export async function trainConvnet(recipe, { name, epochs, stages }, path, output) {
   const config = deit.resolveTrainConfig({
-    ...student,
-    data: { ...student.data, path },
-    val: { ...student.val, path },
+    ...recipe,
+    data: { ...recipe.data, path },
+    val: { ...recipe.val, path },
     distillation: { type: 'none' },
-    schedule: { ...student.schedule, epochs },
+    schedule: { ...recipe.schedule, epochs },
     output,
   });
   await deit.useBackend(config.backend);
   const { augment, seed, workers } = config;
   /** @type {[number, number]} */
-  const imgSize = [student.model.imgSize, student.model.imgSize];
+  const imgSize = [recipe.model.imgSize, recipe.model.imgSize];
   const preprocessing = deit.preprocessingFor(config.preset, imgSize);
   const data = await deit.openTrainData({ data: config.data, augment, preprocessing, seed, workers });
   const val = await deit.openEvalData({ data: config.val, preprocessing, workers });
   const units = data.classNames.length;
   const model = makeConvnet({ name, inputShape: [...imgSize, 3], stages, units, seed });
-  const trainer = new deit.Trainer({ config, student: deit.studentOfLayersModel(model), imgSize, data, val });
+  const student = deit.studentOfLayersModel(model);
+  const threads = config.threads ?? undefined;
+  const engine =
+    config.backend === 'wasm' ? await deit.openTrainingEngine(student, config, threads) : undefined;
+  const trainer = new deit.Trainer({ config, student, engine, imgSize, data, val });
   let accuracy;
   try {
     await trainer.run({
@@ -79,6 +83,7 @@ export async function trainConvnet(student, { name, epochs, stages }, path, outp
     return accuracy;
   } finally {
     trainer.dispose();
+    engine?.dispose();
     model.dispose();
     await data.close();
     await val.close();

@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import type { Assumption } from '../../converters/facts.js';
 import type { Preprocessing } from '../image/types.js';
 
@@ -27,6 +28,8 @@ export interface ImageModel {
   predictHeads?(x: tf.Tensor4D): [tf.Tensor2D, tf.Tensor2D];
   /** Whether a runtime predicts, which gives the mean of two heads alone and is much faster than the layers. */
   readonly hasRuntime?: boolean;
+  /** The model as tfjs layers, which an engine may be given to compute. */
+  readonly layersModel?: tfl.LayersModel;
   /** Runs synchronous tfjs code on the model's backend. */
   onBackend<T>(run: () => T): T;
   dispose(): void;

@@ -52,6 +52,8 @@ export class EngineSteps implements StepRunner {
     const { distillation, accumulate } = this.setup.config;
     const classes = targets.length / count;
     const sums = { base: 0, teacher: 0 };
+    // Before the student's forward pass, not beside it: each takes every thread.
+    const taught = await teacher?.predictPixels?.(pixels, count);
     let asked: Promise<Float32Array> | undefined;
     const rowsOf = (rows: Float32Array, first: number, part: number) =>
       rows.subarray(first * classes, (first + part) * classes);
@@ -61,17 +63,18 @@ export class EngineSteps implements StepRunner {
       dropPath: engine.dropRates.map((rate) => dropPathFactors(count, rate, dropPathSeed())),
       adds: this.batches > 0,
       meanwhile: () => {
-        asked = teacher && this.ask(teacher, pixels, count);
+        if (!teacher || taught) return;
+        asked = this.ask(teacher, pixels, count);
         // It is awaited once the student's logits are there, if they ever are.
-        asked?.catch(() => {});
+        asked.catch(() => {});
       },
       lossGradient: async (logits, first, part) => {
-        const taught = await asked;
+        const teaching = taught ?? (await asked);
         const rows = {
           logits,
           width: engine.width,
           targets: rowsOf(targets, first, part),
-          teacherLogits: taught && rowsOf(taught, first, part),
+          teacherLogits: teaching && rowsOf(teaching, first, part),
           classes,
         };
         const { base, teacher, gradient } = logitGradients(rows, distillation, count);
@@ -187,7 +190,7 @@ function byMemory(engine: StepEngine): WeightExchange {
     },
     give(student: Student) {
       student.onBackend(() => {
-        for (const name of student.trainable) {
+        for (const name of [...student.trainable, ...(engine.running ?? [])]) {
           setWeight(student.weights.get(name)!, engine.read('weights', name) as Float32Array);
         }
       });

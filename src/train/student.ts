@@ -25,6 +25,8 @@ export interface Student {
   onBackend<T>(run: () => T): T;
   /** What an engine has to know of one of our vision transformers; `joint`: both heads learn by their mean. */
   readonly family?: { readonly config: VitConfig; readonly joint: boolean };
+  /** The model itself, of a student that is any tf.LayersModel. */
+  readonly layersModel?: tfl.LayersModel;
 }
 
 /** Which weights learn: all, those of the heads and the last `blocks`, or attention's alone. */
@@ -69,7 +71,9 @@ export function studentOf(model: VisionTransformer, trainable: Trainable, joint 
  * Any tf.LayersModel that ends in logits as a student without distillation, e.g. a convnet that is to teach. It is
  * trained on the backend that is current now.
  */
-export function studentOfLayersModel(model: tfl.LayersModel): Student {
+export function studentOfLayersModel(
+  model: tfl.LayersModel,
+): Student & { readonly layersModel: tfl.LayersModel } {
   const backend = currentBackend();
   const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
   const trainable = model.trainableWeights.map((weight) => weight.originalName);
@@ -82,6 +86,7 @@ export function studentOfLayersModel(model: tfl.LayersModel): Student {
     forward: (x) => ({ head: apply(x, true) }),
     predict: (x) => onBackend(backend, () => tf.tidy(() => apply(x, false))),
     onBackend: (run) => onBackend(backend, run),
+    layersModel: model,
   };
 }
 

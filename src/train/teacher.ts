@@ -19,6 +19,10 @@ export interface Teacher {
   readonly normalization: Pick<Preprocessing, 'mean' | 'std'> | undefined;
   /** @returns logits, float32 [B, classes] */
   predict(x: tf.Tensor4D): tf.Tensor2D;
+  /** The same by threads, where they compute: float32 [batch, H, W, 3] → [batch, classes]. */
+  predictPixels?(images: Float32Array, batch: number): Promise<Float32Array>;
+  /** The layers that it is made of, where they are its whole answer. */
+  readonly layersModel?: tfl.LayersModel;
   dispose(): void;
 }
 
@@ -34,6 +38,9 @@ export function teacherOfModel(model: ImageModel): Teacher {
     labels: model.labels,
     normalization: model.preprocessing,
     predict: (x) => model.predict(x),
+    ...(model.hasRuntime ? { predictPixels: (images, batch) => model.predictPixels!(images, batch) } : {}),
+    // A vision transformer builds its layers when it is asked for them, and has engines of its own.
+    ...(model.anySize ? { layersModel: model.layersModel } : {}),
     dispose: () => model.dispose(),
   };
 }
@@ -54,6 +61,7 @@ export function teacherOfLayersModel(model: tfl.LayersModel, name = model.name):
     labels: undefined,
     normalization: undefined,
     predict: (x) => tf.tidy(() => model.apply(x, { training: false }) as tf.Tensor2D),
+    layersModel: model,
     dispose: () => model.dispose(),
   };
 }
@@ -153,11 +161,15 @@ function renormalized(teacher: Teacher, from: Pick<Preprocessing, 'mean' | 'std'
   if (!to || (String(to.mean) === String(from.mean) && String(to.std) === String(from.std))) return teacher;
   const scale = from.std.map((std, c) => std / to.std[c]!);
   const shift = from.mean.map((mean, c) => (mean - to.mean[c]!) / to.std[c]!);
+  const { predictPixels } = teacher;
+  const converted = (images: Float32Array) =>
+    images.map((value, i) => value * scale[i % scale.length]! + shift[i % shift.length]!);
   return {
     ...teacher,
     predict: (x) =>
       tf.tidy(() =>
         teacher.predict(tf.add(tf.mul(x, tf.tensor1d(scale)), tf.tensor1d(shift)) as tf.Tensor4D),
       ),
+    ...(predictPixels ? { predictPixels: (images, batch) => predictPixels(converted(images), batch) } : {}),
   };
 }

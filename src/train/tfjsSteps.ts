@@ -27,13 +27,14 @@ export class TfjsSteps implements StepRunner {
 
   async add({ pixels, targets, count, teacher, dropPathSeed }: StepBatch): Promise<Losses> {
     const { config, student, imgSize } = this.setup;
+    const taughtRows = await teacher?.predictPixels?.(pixels, count);
     const inputs = student.onBackend(() => {
       const images = tf.tensor4d(pixels, [count, ...imgSize, 3]);
       const classes = targets.length / count;
       return {
         images,
         targets: tf.tensor2d(targets, [count, classes]),
-        teacherLogits: teacher?.predict(images),
+        teacherLogits: taughtRows ? tf.tensor2d(taughtRows, [count, classes]) : teacher?.predict(images),
       };
     });
     const { images, targets: given, teacherLogits } = inputs;

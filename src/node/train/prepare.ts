@@ -21,7 +21,7 @@ import type { TrainSetup } from '../../train/trainer.js';
 import { openEvalData, openTrainData } from '../data/loaders.js';
 import type { OpenedModel } from '../openedModel.js';
 import { openModel } from '../openModel.js';
-import { openTrainingEngine } from './engine.js';
+import { openTrainingEngine, teacherOnEngine } from './engine.js';
 import { openTeacher } from './openTeacher.js';
 
 /** Everything that a run works on, open. */
@@ -184,8 +184,11 @@ async function openFittingTeacher(
   student: Parameters<typeof fitTeacher>[1],
 ): Promise<Teacher | undefined> {
   if (config.distillation.teacher === null) return undefined;
-  const teacher = await openTeacher(config.distillation.teacher);
+  let teacher = await openTeacher(config.distillation.teacher);
   try {
+    if (currentBackend().name === 'wasm') {
+      teacher = await teacherOnEngine(teacher, student.imgSize, config.threads ?? undefined);
+    }
     return fitTeacher(teacher, student);
   } catch (error) {
     teacher.dispose();

@@ -5,6 +5,7 @@
  * transposed, a row of COLS queries for each key: softmax runs down the rows with no sums across lanes, and the rows are,
  * as they lie, the right operand of the product with v.
  */
+import { squareRoot } from '../../../kernels/wasm/assembly/simd';
 import { padded, rowsOf } from './linear';
 import { exp2 } from './math';
 import { COLS, COLS_BYTES, multiplyTile, ROWS, ROWS_BYTES } from './micro';
@@ -109,7 +110,7 @@ function scoreQueries(
 ): void {
   const headBytes = <usize>d << 2;
   // e^x = 2^(x · log2 e)
-  const factor: f32 = <f32>1.4426950408889634 / sqrt<f32>(<f32>d);
+  const factor: f32 = <f32>1.4426950408889634 / squareRoot(<f32>d);
   packTransposed(queries, headBytes, valid, d, factor, panel);
   for (let key = 0; key < t; key += ROWS) {
     multiplyTile(

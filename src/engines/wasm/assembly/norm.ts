@@ -1,5 +1,5 @@
 /** Layer norm of rows, two vectors at a time. */
-import { sumLanes } from '../../../kernels/wasm/assembly/simd';
+import { squareRoot, sumLanes } from '../../../kernels/wasm/assembly/simd';
 
 /** Σx, then Σ(x - mean)², of [2][2 vectors]. */
 const PARTS: usize = 32;
@@ -17,7 +17,7 @@ export function normalizeRow(
 ): void {
   const mean = sumRow(x, d, 0, false, scratch) / <f32>d;
   const variance = sumRow(x, d, mean, true, scratch) / <f32>d;
-  const factor: f32 = <f32>1 / sqrt<f32>(variance + epsilon);
+  const factor: f32 = <f32>1 / squareRoot(variance + epsilon);
   const means = f32x4.splat(mean);
   const factors = f32x4.splat(factor);
   const pairs = <usize>(d >> 3) << 5;

@@ -4,6 +4,7 @@
  * Those of a tile with prefix tokens, on which the logits depend, have 11 bits: code = 16 · high + low, and the low parts
  * are multiplied as a tile of their own.
  */
+import { nearestWhole } from '../../../kernels/wasm/assembly/simd';
 import { hadamardRow } from '../../../kernels/wasm/assembly/hadamard';
 import { multiplyCodes, UNIT } from './codes';
 import { applyEpilogue } from './epilogue';
@@ -121,7 +122,7 @@ function quantizeRow(row: usize, k: i32, precise: bool, high: usize, low: usize,
   const least = extreme(row, end, false);
   const range = extreme(row, end, true) - least;
   const factor: f32 = range > 0 ? levels / range : 0;
-  const zero = <i32>nearest<f32>(-least * factor);
+  const zero = <i32>nearestWhole(-least * factor);
   // A row that is NaN after the norm is so as a whole, and stays so by its scale.
   const value = load<f32>(row);
   store<f32>(parameters, value == value ? range / levels : value);

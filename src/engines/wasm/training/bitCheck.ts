@@ -1,4 +1,5 @@
 /** Trains a small model for a step with two compilations of one module, and compares every bit of what comes of it. */
+import type { ConvolutionOps } from '../../../ops/convolutionInterface.js';
 import type { Ops } from '../../../ops/interface.js';
 import { sizeOf } from '../../../shape.js';
 import { CONTROL } from '../control.js';
@@ -6,12 +7,16 @@ import { createMemory } from '../memory.js';
 import type { RunnableProgram } from '../team.js';
 import { instantiateTraining, sizesOf } from './module.js';
 import { planPrograms } from './plan.js';
-import { record, type Value } from './record.js';
+import type { Value } from './record.js';
+import { record } from './recording.js';
 import { adamWNumbers, chunkTable, laySpace, optimizerSteps } from './space.js';
 
 const WIDTH = 48;
 const HIDDEN = 80;
 const ACTIVATIONS = ['gelu', 'gelu_tanh', 'quick_gelu', 'relu', 'tanh', 'silu'] as const;
+/** Of its convnet: no whole number of pairs of vectors. */
+const CHANNELS = 20;
+const PIXEL_ACTIVATIONS = ['silu', 'sigmoid'] as const;
 const TABLE = [
   { name: 'patch.kernel', shape: [4, 4, 3, WIDTH] },
   { name: 'patch.bias', shape: [WIDTH] },
@@ -30,9 +35,38 @@ const TABLE = [
     { name: `${name}.fc1.bias`, shape: [HIDDEN] },
     { name: `${name}.fc2.kernel`, shape: [HIDDEN, WIDTH] },
   ]),
+  { name: 'conv.kernel', shape: [3, 3, 3, CHANNELS] },
+  { name: 'bn.gamma', shape: [CHANNELS] },
+  { name: 'bn.beta', shape: [CHANNELS] },
+  { name: 'bn.mean', shape: [CHANNELS] },
+  { name: 'bn.variance', shape: [CHANNELS] },
+  { name: 'depthwise.kernel', shape: [3, 3, CHANNELS, 1] },
+  ...PIXEL_ACTIVATIONS.map((name) => ({ name: `${name}.kernel`, shape: [3, 3, CHANNELS / 2, CHANNELS / 2] })),
 ].map((row) => ({ ...row, decays: row.shape.length > 1 }));
 
-function forward(ops: Ops<Value>, images: Value): Value {
+/** Convolutions of 20 × 20 pixels, and what goes with them. */
+function convnet(ops: ConvolutionOps<Value> & Ops<Value>, images: Value): Value {
+  const from = (side: number, stride: number) => ({
+    height: side,
+    width: side,
+    kernel: [3, 3] as const,
+    strides: [stride, stride] as const,
+    padding: [1, 1] as const,
+    outputHeight: Math.ceil(side / stride),
+    outputWidth: Math.ceil(side / stride),
+  });
+  const norm = { gamma: 'bn.gamma', beta: 'bn.beta', mean: 'bn.mean', variance: 'bn.variance' };
+  let x = ops.convolution(ops.pixels(images), { kernel: 'conv.kernel' }, from(20, 2));
+  x = ops.activation(ops.batchNorm(x, norm, { epsilon: 1e-5, momentum: 0.9 }), 'relu');
+  x = ops.add(ops.depthwiseConvolution(x, { kernel: 'depthwise.kernel' }, from(10, 1)), x);
+  x = ops.maxPool(x, from(10, 2));
+  const kernels = PIXEL_ACTIVATIONS.map((name) => `${name}.kernel`);
+  x = ops.groupedConvolution(x, { kernels }, from(5, 1));
+  for (const activation of PIXEL_ACTIVATIONS) x = ops.activation(x, activation);
+  return ops.meanTokens(ops.gate(x, ops.meanTokens(x, 0)), 0);
+}
+
+function forward(ops: ConvolutionOps<Value> & Ops<Value>, images: Value): Value {
   const prefix = [{ name: 'cls', position: 0 }];
   let x = ops.addTokens(ops.patchEmbed(images, 'patch'), { prefix, posEmbed: 'pos', firstPatch: 1 });
   const attended = ops.selfAttention(ops.layerNorm(x, 'norm', 1e-6), 'attn', { numHeads: 3 });
@@ -42,7 +76,7 @@ function forward(ops: Ops<Value>, images: Value): Value {
     const hidden = ops.linear(normed, `${activation}.fc1`, { activation });
     x = ops.linearResidual(hidden, `${activation}.fc2`, { residual: x });
   }
-  return ops.meanTokens(x, 0);
+  return ops.concat([ops.meanTokens(x, 0), convnet(ops, images)]);
 }
 
 export function sameTraining(module: WebAssembly.Module, other: WebAssembly.Module): boolean {
@@ -57,7 +91,7 @@ function trainOn(module: WebAssembly.Module): Uint32Array {
   const sizes = sizesOf(kernels);
   const space = laySpace(TABLE, true);
   const { places, buffers } = space;
-  const trainable = new Set(TABLE.map(({ name }) => name));
+  const trainable = new Set(TABLE.map(({ name }) => name).filter((name) => !/mean|variance/.test(name)));
   const options = {
     batch: 2,
     imageShape: [20, 20, 3] as const,
@@ -75,7 +109,8 @@ function trainOn(module: WebAssembly.Module): Uint32Array {
   memory.reserve(end + 1e5);
   for (const [i, { name, shape }] of TABLE.entries()) {
     const values = memory.floats(places.weights + places.space.row(name).offset, sizeOf(shape));
-    for (const at of values.keys()) values[at] = Math.sin(at * at + i) / 4;
+    const around = name === 'bn.variance' ? 1 : 0;
+    for (const at of values.keys()) values[at] = around + Math.sin(at * at + i) / 4;
   }
   const numbers = { learningRate: 0.1, clip: 0.5, beta1: 0.9, beta2: 0.99, eps: 1e-8 };
   const rest = { meanCorrection: 0.1, squareCorrection: 0.1, weightDecay: 0.1, emaDecay: 0.9 };
@@ -91,7 +126,7 @@ function trainOn(module: WebAssembly.Module): Uint32Array {
     kernels.execute(groups, count, CONTROL, own, own + ownBytes, false, tasks);
   };
   run(programs[0]!);
-  fill(memory.floats(addressOf(outputGradient), WIDTH));
+  fill(memory.floats(addressOf(outputGradient), WIDTH + CHANNELS));
   run(programs[1]!);
   const from = Math.min(...Object.values(buffers));
   return new Uint32Array(memory.memory.buffer, from, (places.zeros - from) >> 2).slice();

@@ -1,18 +1,23 @@
 /** Trains a model on WebAssembly memory of its own, on several threads: forward, backward, AdamW. */
 import { UserError } from '../../../errors.js';
-import type { Ops } from '../../../ops/interface.js';
 import { sizeOf } from '../../../shape.js';
 import { MOST_THREADS } from '../control.js';
 import { createMemory } from '../memory.js';
 import { type RunnableProgram, type StartWorker, Team } from '../team.js';
 import { compileTraining, instantiateTraining, type MachineOptions, sizesOf } from './module.js';
-import { type Plan, planPrograms } from './plan.js';
-import { type Operand, type Recording, record, Untrainable, type Value } from './record.js';
-import { type AdamWNumbers, adamWNumbers, chunkTable, laySpace, optimizerSteps } from './space.js';
+import { type Plan, planPrograms, type Sizes } from './plan.js';
+import { type Operand, type Recording, Untrainable } from './record.js';
+import { record, type TrainingForward } from './recording.js';
+import {
+  type AdamWNumbers,
+  adamWNumbers,
+  chunkTable,
+  laySpace,
+  type OptimizerSteps,
+  optimizerSteps,
+  type TrainingSpace,
+} from './space.js';
 import type { BufferName, TrainingRow } from './weightSpace.js';
-
-/** From images [B, H, W, C] to one row an image, e.g. logits [B, classes]. */
-export type TrainingForward = (ops: Ops<Value>, images: Value) => Value;
 
 export interface TrainingEngineOptions extends MachineOptions {
   /** What the loss reads. */
@@ -22,7 +27,7 @@ export interface TrainingEngineOptions extends MachineOptions {
   /** What the model answers. */
   readonly predict: TrainingForward;
   readonly weights: readonly TrainingRow[];
-  /** Names of the weights that learn. */
+  /** Names of the weights that learn; with none, the engine answers alone and holds nothing for steps. */
   readonly trainable: ReadonlySet<string>;
   readonly inputShape: readonly [height: number, width: number, channels: number];
   /** Whether there is a running mean of the weights. */
@@ -65,6 +70,8 @@ export interface TrainingEngine {
   readonly dropRates: readonly number[];
   /** The weights that the loss reaches; the others stay as they are. */
   readonly reached: ReadonlySet<string>;
+  /** The weights that a backward pass moves on by itself: running statistics of batch norms. */
+  readonly running: ReadonlySet<string>;
   /** Forward and backward pass; the gradients lie in the buffer of their name. */
   gradients(batch: GradientBatch): Promise<void>;
   /** Norm of all gradients taken as one vector. */
@@ -112,7 +119,8 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
     throw new UserError(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
   const threadsInUse = startWorker ? threads : 1;
-  const space = laySpace(options.weights, options.ema);
+  const trains = trainable.size > 0;
+  const space = laySpace(options.weights, trains ? options.ema : undefined);
   const memory = createMemory(true);
   if (space.end > memory.mostBytes) {
     throw new Untrainable(`${(space.end / 1e9).toFixed(1)} GB of weights and what goes with each`);
@@ -123,17 +131,20 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
   const { places, buffers } = space;
   const common = { imageShape: inputShape, places, shape: sizes, trainable };
   const recordTraining = (batch: number) =>
-    record(options.forward, { ...common, batch, training: true, lossColumns: options.lossColumns });
+    record(options.forward, { ...common, batch, training: trains, lossColumns: options.lossColumns });
   const one = recordTraining(1);
-  const optimizer = optimizerSteps(space, one.reached);
+  const optimizing = trains ? planOptimizer(space, one.reached, sizes, threadsInUse) : undefined;
+  const programs = optimizing?.end ?? space.end;
+  const optimize = () => {
+    if (!optimizing) throw new Error('the training engine was opened without weights that learn');
+    return optimizing;
+  };
   const planOf = (recording: Recording): Planned => {
     const factors = recording.dropPaths.map((path) => path.factors);
     const kept = [recording.images, recording.output.operand, recording.outputGradient, ...factors];
     const parts = [recording.forward, recording.backward];
     return { recording, plan: planPrograms(parts, kept, sizes, programs, threadsInUse) };
   };
-  const own = planPrograms([[optimizer.squares], [optimizer.update]], [], sizes, optimizer.end, threadsInUse);
-  const programs = own.end;
   const trainingPlans = cached((batch) => planOf(recordTraining(batch)));
   const answerPlans = cached((batch) =>
     planOf(record(options.predict, { ...common, batch, training: false })),
@@ -225,8 +236,9 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
   };
 
   const writeChunks = (weightDecay: number) => {
-    const table = chunkTable(optimizer.chunks, weightDecay);
-    new Int32Array(memory.memory.buffer, optimizer.table, table.length).set(table);
+    const { chunks, table } = optimize().steps;
+    const words = chunkTable(chunks, weightDecay);
+    new Int32Array(memory.memory.buffer, table, words.length).set(words);
   };
   const bufferOf = (buffer: BufferName, name: string) => {
     const from = buffers[buffer];
@@ -240,26 +252,34 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
     answerWidth: answerPlans(1).recording.output.width,
     dropRates: one.dropPaths.map(({ rate }) => rate),
     reached: one.reached,
+    running: one.running,
     async gradients(given) {
       checkImages(given.images, given.batch);
       await inTurn(async () => {
+        if (given.batch > most && one.running.size > 0) {
+          throw new UserError(
+            `batch norm needs the whole batch at once, and ${given.batch} images are more than the ${most} that the ` +
+              'training engine takes at once; lower batchSize (accumulate makes up for it)',
+          );
+        }
         for (const { first, count } of parts(given.batch, most)) await gradientsOf(given, first, count);
       });
     },
     gradientNorm: () =>
       inTurn(async () => {
         let sum = 0;
+        const { steps, squares } = optimize();
         const collect = () => {
-          for (const square of memory.floats(optimizer.sums, optimizer.chunks.length)) sum += square;
+          for (const square of memory.floats(steps.sums, steps.chunks.length)) sum += square;
         };
-        await run(own.programs[0]!, () => writeChunks(0), collect);
+        await run(squares, () => writeChunks(0), collect);
         return Math.sqrt(sum);
       }),
     update: (numbers) =>
       inTurn(() =>
-        runOnce(own.programs[1]!, () => {
+        runOnce(optimize().update, () => {
           writeChunks(numbers.weightDecay);
-          memory.floats(optimizer.numbers, 16).set(adamWNumbers(numbers));
+          memory.floats(optimize().steps.numbers, 16).set(adamWNumbers(numbers));
         }),
       ),
     async predict(images, batch) {
@@ -297,6 +317,19 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
       team.dispose();
     },
   };
+}
+
+/** The programs of the norm and of AdamW, each over flat buffers. */
+function planOptimizer(
+  space: TrainingSpace,
+  reached: ReadonlySet<string>,
+  sizes: Sizes,
+  threads: number,
+): { steps: OptimizerSteps; squares: RunnableProgram; update: RunnableProgram; end: number } {
+  const steps = optimizerSteps(space, reached);
+  const { programs, end } = planPrograms([[steps.squares], [steps.update]], [], sizes, steps.end, threads);
+  const [squares, update] = programs as [RunnableProgram, RunnableProgram];
+  return { steps, squares, update, end };
 }
 
 /** How many images go through at once. */

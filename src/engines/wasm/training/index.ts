@@ -4,7 +4,7 @@ export {
   type GradientBatch,
   type TrainingEngine,
   type TrainingEngineOptions,
-  type TrainingForward,
 } from './engine.js';
 export { Untrainable } from './record.js';
+export type { TrainingForward } from './recording.js';
 export type { BufferName } from './weightSpace.js';

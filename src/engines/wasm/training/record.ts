@@ -1,4 +1,4 @@
-/** Records a forward pass and, from its operations in reverse, the backward pass. */
+/** Records the operations of a forward pass and, from them in reverse, the backward pass. */
 import { UserError } from '../../../errors.js';
 import type {
   Activation,
@@ -36,8 +36,23 @@ export interface Value {
   /** Whether the loss's gradient is wanted of it: a weight that learns comes before it. */
   readonly learns: boolean;
   readonly imageShape?: readonly [height: number, width: number, channels: number];
+  /** Records it anew: of what costs less to compute in the backward pass than to keep for it. */
+  readonly remake?: () => Operand;
   /** Of a layer's output: what stood before its activation. */
   readonly before?: { readonly z: Operand; readonly activation: number };
+}
+
+/** Names of a layer's weights. */
+export interface LayerNames {
+  /** [..., N], with as many numbers a column as a row of its input has. */
+  readonly kernel: string;
+  readonly bias?: string;
+}
+
+/** Names of the weights of a norm. */
+export interface NormNames {
+  readonly gamma: string;
+  readonly beta: string;
 }
 
 export interface RecordedStep {
@@ -59,6 +74,8 @@ export interface Recording {
   readonly dropPaths: readonly { readonly rate: number; readonly factors: Operand }[];
   /** The weights that the loss's gradient reaches, of those that learn. */
   readonly reached: ReadonlySet<string>;
+  /** The weights that the backward pass itself moves on: running statistics. */
+  readonly running: ReadonlySet<string>;
 }
 
 /** What the compiled module says of itself. */
@@ -92,51 +109,22 @@ export interface RecordOptions {
   readonly lossColumns?: number;
 }
 
-export function record(
-  forward: (ops: Ops<Value>, images: Value) => Value,
-  options: RecordOptions,
-): Recording {
-  const { batch, imageShape } = options;
-  const [height, width, channels] = imageShape;
-  const images: Value = {
-    operand: { bytes: batch * height * width * channels * 4 + 64, stride: width * channels * 4 },
-    tokens: undefined,
-    width: height * width * channels,
-    learns: false,
-    imageShape,
-  };
-  const recorder = new Recorder(options);
-  const output = forward(recorder, images);
-  if (output.tokens !== undefined) throw new Untrainable('a forward pass must end with one row an image');
-  const { operand: outputGradient } = recorder.value(undefined, output.width);
-  const forwardSteps = recorder.steps.splice(0);
-  if (options.training) recorder.goBack(output, outputGradient);
-  return {
-    images: images.operand,
-    output,
-    outputGradient,
-    forward: forwardSteps,
-    backward: recorder.steps,
-    dropPaths: recorder.dropPaths,
-    reached: recorder.reached,
-  };
-}
-
-class Recorder implements Ops<Value> {
+export class Recorder implements Ops<Value> {
   readonly steps: RecordedStep[] = [];
   readonly dropPaths: { rate: number; factors: Operand }[] = [];
   readonly reached = new Set<string>();
+  readonly running = new Set<string>();
   /** The gradient's way back, an entry an operation; each finds the gradient of its result. */
-  private readonly way: (() => void)[] = [];
+  private readonly waysBack: (() => void)[] = [];
   private readonly gradients = new Map<Value, Operand>();
   private readonly sources = new Set<string>();
 
-  constructor(private readonly options: RecordOptions) {}
+  constructor(protected readonly options: RecordOptions) {}
 
   /** Records the backward pass. */
   goBack(output: Value, gradient: Operand): void {
     this.gradients.set(output, gradient);
-    for (const step of this.way.reverse()) step();
+    for (const step of this.waysBack.reverse()) step();
   }
 
   patchEmbed(images: Value, name: string): Value {
@@ -155,7 +143,7 @@ class Recorder implements Ops<Value> {
       writes: { y: patches.operand },
       fields: { p0: p, p1: q * c, p2: down, p3: across, p4: height * width * channels * 4, m },
     });
-    return this.product(patches, name, n, {});
+    return this.product(patches, this.layerNames(name), n, {});
   }
 
   addTokens(patches: Value, { prefix, posEmbed, firstPatch }: TokensSpec): Value {
@@ -201,11 +189,11 @@ class Recorder implements Ops<Value> {
   }
 
   layerNorm(x: Value, name: string, epsilon: number): Value {
-    return this.norm(x, name, epsilon, x.width);
+    return this.norm(x, normNames(name), epsilon, x.width);
   }
 
   linear(x: Value, name: string, options: LinearOpOptions = {}): Value {
-    return this.product(x, name, this.shapeOf(`${name}.kernel`).at(-1)!, options);
+    return this.product(x, this.layerNames(name), this.shapeOf(`${name}.kernel`).at(-1)!, options);
   }
 
   linearResidual(
@@ -217,7 +205,8 @@ class Recorder implements Ops<Value> {
     if (residual.width !== n || residual.tokens !== x.tokens) {
       throw new UserError(`${name}: what is added to it has another shape than its result`);
     }
-    return this.product(x, name, n, options, residual, this.options.training ? dropPath : 0);
+    const rate = this.options.training ? dropPath : 0;
+    return this.product(x, this.layerNames(name), n, options, residual, rate);
   }
 
   swiglu(x: Value): Value {
@@ -269,8 +258,103 @@ class Recorder implements Ops<Value> {
     return y;
   }
 
-  latentAttention(_x: Value, name: string): Value {
-    throw new Untrainable(`${name}: attention pooling`);
+  latentAttention(x: Value, name: string, numHeads: number): Value {
+    const { width } = x;
+    const d = width / numHeads;
+    if (!Number.isInteger(d)) throw new UserError(`${name}: ${width} does not divide into ${numHeads} heads`);
+    const tokens = x.tokens!;
+    const { batch } = this.options;
+    const names = this.layerNames(`${name}.q`);
+    const latent = `${name}.latent`;
+    const queryLearns = this.anyLearns([latent, names.kernel, ...(names.bias ? [names.bias] : [])]);
+    const q = this.query(latent, names, width);
+    const kv = this.linear(x, `${name}.kv`);
+    // As self-attention has them: side by side, and one query an image, in its first row.
+    const qkv = this.value(tokens, 3 * width);
+    const keys = (operand: Operand): Operand => ({ ...operand, within: { operand, offset: width * 4 } });
+    this.move(qkv, { operand: q, tokens: 0, width }, { rows: 1, to: 0, reads: {} });
+    this.move({ ...qkv, operand: keys(qkv.operand) }, kv, { rows: tokens, to: 0, reads: {} });
+    const y = this.value(1, width, kv.learns || queryLearns);
+    const heads = batch * numHeads;
+    const fields = { p0: numHeads, p1: d, p2: tokens, p3: width, p4: 2 * width, p5: 1 };
+    this.step('attend', heads, { reads: { a: qkv.operand }, writes: { y: y.operand }, fields });
+    this.back(y, (dy) => {
+      const dqkv = this.value(tokens, 3 * width).operand;
+      this.step('attendGradient', heads, {
+        reads: { a: qkv.operand, b: dy },
+        writes: { y: dqkv },
+        fields,
+      });
+      if (queryLearns) this.queryBack(latent, names, dqkv, { width, tokens });
+      this.give(kv, (residual) => {
+        const dkv = this.value(tokens, 2 * width);
+        const from = { operand: keys(dqkv), tokens, width: 2 * width };
+        this.move(dkv, from, { rows: tokens, to: 0, reads: residual ? { residual } : {} });
+        return dkv.operand;
+      });
+    });
+    return y;
+  }
+
+  /** One row for all images. */
+  private row(width: number): Operand {
+    const stride = paddedWidth(width) * 4;
+    return { bytes: this.options.shape.rows * stride + 64, stride };
+  }
+
+  /** A learned query through its linear layer. */
+  private query(latent: string, { kernel, bias }: LayerNames, width: number): Operand {
+    const q = this.row(width);
+    this.step('product', 0, {
+      reads: {
+        a: this.rowsOfWeight('weights', latent, width),
+        b: this.rowsOfWeight('weights', kernel, width),
+      },
+      writes: { y: q },
+      fields: {
+        m: 1,
+        n: width,
+        k: width,
+        bias: bias ? this.addressOf(bias) : this.options.places.zeros,
+      },
+    });
+    return q;
+  }
+
+  /** The gradients of a learned query and its layer, by those of queries, keys and values. */
+  private queryBack(
+    latent: string,
+    { kernel, bias }: LayerNames,
+    dqkv: Operand,
+    { width, tokens }: { width: number; tokens: number },
+  ): void {
+    const { trainable, places, batch } = this.options;
+    const dq = this.row(width);
+    this.step('sumImages', 1, {
+      reads: { a: dqkv },
+      writes: { y: dq },
+      fields: { m: batch, n: width, p1: 0, p2: tokens },
+    });
+    const common = { exact: 1, accumulate: places.accumulate, bias: places.zeros };
+    const biasLearns = bias !== undefined && trainable.has(bias);
+    if (trainable.has(kernel)) {
+      this.step('product', 0, {
+        reads: { a: this.rowsOfWeight('weights', latent, width), b: dq },
+        writes: {
+          y: this.gradientOf(kernel, width),
+          ...(biasLearns ? { sums: this.gradientOf(bias, width) } : {}),
+        },
+        fields: { ...common, m: width, n: width, k: 1, aKind: TRANSPOSED },
+      });
+    } else if (biasLearns) {
+      throw new Untrainable(`${kernel}: a bias that learns without its matrix`);
+    }
+    if (!trainable.has(latent)) return;
+    this.step('product', 0, {
+      reads: { a: dq, b: this.rowsOfWeight('weights', kernel, width) },
+      writes: { y: this.gradientOf(latent, width) },
+      fields: { ...common, m: 1, n: width, k: width, bKind: TRANSPOSED },
+    });
   }
 
   firstTokens(x: Value, count: number): Value {
@@ -351,86 +435,96 @@ class Recorder implements Ops<Value> {
     return { operand: { bytes: rows * stride + 64, stride }, tokens, width, learns };
   }
 
-  private rowsOf({ tokens }: Value): number {
+  protected rowsOf({ tokens }: Value): number {
     return this.options.batch * (tokens ?? 1);
   }
 
-  private shapeOf(name: string): readonly number[] {
+  /** The weights of a layer of ours, by its name. */
+  private layerNames(name: string): LayerNames {
+    if (this.has(`${name}.scale`)) throw new Untrainable(`${name}: a quantized matrix`);
+    const bias = `${name}.bias`;
+    return { kernel: `${name}.kernel`, ...(this.has(bias) ? { bias } : {}) };
+  }
+
+  protected shapeOf(name: string): readonly number[] {
     return this.options.places.space.row(name).shape;
   }
 
-  private sizeOf(name: string): number {
+  protected sizeOf(name: string): number {
     return this.options.places.space.size(name);
   }
 
-  private has(name: string): boolean {
+  protected has(name: string): boolean {
     return this.options.places.space.has(name);
   }
 
-  private anyLearns(names: readonly string[]): boolean {
+  protected anyLearns(names: readonly string[]): boolean {
     return this.options.training && names.some((name) => this.options.trainable.has(name));
   }
 
-  private addressOf(name: string, buffer: 'weights' | 'gradients' = 'weights'): number {
+  protected addressOf(name: string, buffer: 'weights' | 'gradients' = 'weights'): number {
     const { places } = this.options;
     return places[buffer] + places.space.row(name).offset;
   }
 
   /** A weight [..., width] as rows, from one on. */
-  private rowsOfWeight(buffer: 'weights' | 'gradients', name: string, width: number, from = 0): Operand {
+  protected rowsOfWeight(buffer: 'weights' | 'gradients', name: string, width: number, from = 0): Operand {
     const address = this.addressOf(name, buffer) + from * width * 4;
     return { bytes: this.sizeOf(name) * 4, stride: width * 4, address };
   }
 
   /** Where the gradient of a weight goes, of which each row has one source. */
-  private gradientOf(name: string, width: number, from = 0): Operand {
+  protected gradientOf(name: string, width: number, from = 0): Operand {
     if (this.sources.has(`${name} ${from}`)) throw new Untrainable(`${name}: a weight that is used twice`);
     this.sources.add(`${name} ${from}`);
     this.reached.add(name);
     return this.rowsOfWeight('gradients', name, width, from);
   }
 
+  /** `go` is called in the backward pass, at this operation's turn. */
+  protected way(go: () => void): void {
+    this.waysBack.push(go);
+  }
+
   /** `go` is called in the backward pass with the gradient of y, if anything asks for one. */
-  private back(y: Value, go: (dy: Operand) => void): void {
+  protected back(y: Value, go: (dy: Operand) => void): void {
     if (!y.learns) return;
-    this.way.push(() => {
+    this.way(() => {
       const dy = this.gradients.get(y);
       if (dy) go(dy);
     });
   }
 
   /** Adds to the gradient of x: `make` gives its sum with what is known of it so far. */
-  private give(x: Value, make: (residual: Operand | undefined) => Operand): void {
+  protected give(x: Value, make: (residual: Operand | undefined) => Operand): void {
     if (!x.learns) return;
     this.gradients.set(x, make(this.gradients.get(x)));
   }
 
   /** a + b, of the shape of `like`. */
-  private sum(like: Value, a: Operand, b: Operand): Operand {
+  protected sum(like: Value, a: Operand, b: Operand): Operand {
     const y = this.value(like.tokens, like.width);
     this.move(y, { ...like, operand: a }, { rows: like.tokens ?? 1, to: 0, reads: { residual: b } });
     return y.operand;
   }
 
-  private product(
+  protected product(
     x: Value,
-    name: string,
+    names: LayerNames,
     n: number,
     { activation, scale }: LinearOpOptions,
     residual?: Value,
     dropRate = 0,
   ): Value {
     const { training, places } = this.options;
-    if (this.has(`${name}.scale`)) throw new Untrainable(`${name}: a quantized matrix`);
+    const { kernel: name, bias } = names;
     if (activation && scale) throw new Untrainable(`${name}: an activation with a scale`);
     const k = x.width;
-    const kernel = this.rowsOfWeight('weights', `${name}.kernel`, n);
-    if (this.sizeOf(`${name}.kernel`) !== k * n) {
-      const shape = this.shapeOf(`${name}.kernel`);
-      throw new UserError(`${name}: its shape is [${shape}], and its layer needs [${k}, ${n}]`);
+    const kernel = this.rowsOfWeight('weights', name, n);
+    if (this.sizeOf(name) !== k * n) {
+      throw new UserError(`${name}: its shape is [${this.shapeOf(name)}], and its layer needs [${k}, ${n}]`);
     }
-    const bias = this.has(`${name}.bias`) ? `${name}.bias` : undefined;
-    const ownLearns = this.anyLearns([`${name}.kernel`, ...(bias ? [bias] : []), ...(scale ? [scale] : [])]);
+    const ownLearns = this.anyLearns([name, ...(bias ? [bias] : []), ...(scale ? [scale] : [])]);
     const learns = ownLearns || x.learns || (residual?.learns ?? false);
     const number = activation ? ACTIVATIONS[activation as Activation] : 0;
     const m = this.rowsOf(x);
@@ -466,7 +560,7 @@ class Recorder implements Ops<Value> {
       if (!ownLearns && !x.learns) return;
       const du = scale || factors ? this.scaleBack(dy, y, { scale, z, factors }) : dy;
       const dz = y.before ? this.slopeBack(du, y, y.before) : du;
-      this.giveMatrix(name, { x, y, dz, bias });
+      this.giveMatrix(names, { x, y, dz });
       this.give(x, (other) => {
         const dx = this.value(x.tokens, k);
         this.step('product', 0, {
@@ -481,21 +575,18 @@ class Recorder implements Ops<Value> {
   }
 
   /** The gradient of a layer's matrix, and of its bias. */
-  private giveMatrix(
-    name: string,
-    { x, y, dz, bias }: { x: Value; y: Value; dz: Operand; bias: string | undefined },
-  ): void {
+  private giveMatrix({ kernel, bias }: LayerNames, { x, y, dz }: { x: Value; y: Value; dz: Operand }): void {
     const { trainable, places } = this.options;
     const biasLearns = bias !== undefined && trainable.has(bias);
-    if (!trainable.has(`${name}.kernel`)) {
-      if (biasLearns) throw new Untrainable(`${name}: a bias that learns without its matrix`);
+    if (!trainable.has(kernel)) {
+      if (biasLearns) throw new Untrainable(`${kernel}: a bias that learns without its matrix`);
       return;
     }
     const n = y.width;
     this.step('product', 0, {
-      reads: { a: x.operand, b: dz },
+      reads: { a: x.remake?.() ?? x.operand, b: dz },
       writes: {
-        y: this.gradientOf(`${name}.kernel`, n),
+        y: this.gradientOf(kernel, n),
         ...(biasLearns ? { sums: this.gradientOf(bias, n) } : {}),
       },
       fields: {
@@ -543,7 +634,7 @@ class Recorder implements Ops<Value> {
     return du;
   }
 
-  private slopeBack(dy: Operand, y: Value, { z, activation }: NonNullable<Value['before']>): Operand {
+  protected slopeBack(dy: Operand, y: Value, { z, activation }: NonNullable<Value['before']>): Operand {
     const dz = this.value(y.tokens, y.width).operand;
     this.step('slope', this.rowsOf(y), {
       reads: { b: dy, z },
@@ -554,28 +645,28 @@ class Recorder implements Ops<Value> {
   }
 
   /** Norms over d values each: a row's width, or that of heads side by side. */
-  private norm(
+  protected norm(
     x: Value,
-    name: string,
+    { gamma, beta }: NormNames,
     epsilon: number,
     d: number,
     given?: { y: Value; column: number },
   ): Value {
-    const learns = x.learns || this.anyLearns([`${name}.gamma`, `${name}.beta`]);
+    const learns = x.learns || this.anyLearns([gamma, beta]);
     const y = given?.y ?? this.value(x.tokens, x.width, learns);
     const inner = given ? x.width / 3 / d : x.width / d;
     const m = this.rowsOf(x) * inner;
     const chunks = Math.ceil(m / this.options.shape.chunk);
     const at = (operand: Operand): Operand =>
       given ? { ...operand, within: { operand, offset: given.column * 4 } } : operand;
-    const common = { m, n: d, p0: inner, epsilon, gamma: this.addressOf(`${name}.gamma`) };
+    const common = { m, n: d, p0: inner, epsilon, gamma: this.addressOf(gamma) };
     this.step('layerNorm', chunks, {
       reads: { a: at(x.operand) },
       writes: { y: at(y.operand) },
-      fields: { ...common, beta: this.addressOf(`${name}.beta`) },
+      fields: { ...common, beta: this.addressOf(beta) },
     });
     const goBack = (dy: Operand, dx: Operand | undefined, residual: Operand | undefined) => {
-      const trains = this.options.trainable.has(`${name}.gamma`);
+      const trains = this.options.trainable.has(gamma);
       const line = paddedWidth(d);
       const sums: Operand | undefined = trains
         ? { bytes: 2 * chunks * line * 4, stride: line * 4 }
@@ -586,8 +677,8 @@ class Recorder implements Ops<Value> {
         fields: { ...common, p1: line },
       });
       if (!sums) return;
-      this.reduce(sums, 0, 2 * sums.stride, chunks, `${name}.gamma`, d);
-      this.reduce(sums, sums.stride, 2 * sums.stride, chunks, `${name}.beta`, d);
+      this.reduce(sums, 0, 2 * sums.stride, chunks, gamma, d);
+      this.reduce(sums, sums.stride, 2 * sums.stride, chunks, beta, d);
     };
     if (given) {
       this.headNorms.push(goBack);
@@ -618,7 +709,7 @@ class Recorder implements Ops<Value> {
     const learns = x.learns || this.anyLearns(names.flatMap((norm) => [`${norm}.gamma`, `${norm}.beta`]));
     const y = this.value(x.tokens, x.width, learns);
     const ways = names.map((norm, i) => {
-      this.norm(x, norm, epsilon, d, { y, column: i * width });
+      this.norm(x, normNames(norm), epsilon, d, { y, column: i * width });
       return this.headNorms.pop()!;
     });
     const values = (operand: Operand): Operand => ({
@@ -649,7 +740,7 @@ class Recorder implements Ops<Value> {
   }
 
   /** A weight's gradient: the sums of rows, `stride` bytes apart from `offset` on. */
-  private reduce(
+  protected reduce(
     rows: Operand,
     offset: number,
     stride: number,
@@ -690,7 +781,7 @@ class Recorder implements Ops<Value> {
   }
 
   /** Rows of each image of x to rows of y. */
-  private move(
+  protected move(
     y: Value,
     x: Pick<Value, 'operand' | 'tokens' | 'width'>,
     given: {
@@ -721,7 +812,7 @@ class Recorder implements Ops<Value> {
   }
 
   /** The gradient of x of which rows `from` … `from + count` went to rows `first` on of y; of the others zero. */
-  private movedBack(
+  protected movedBack(
     dy: Operand,
     y: Value,
     x: Value,
@@ -756,7 +847,11 @@ class Recorder implements Ops<Value> {
     return dx.operand;
   }
 
-  private step(op: OpName, units: number, given: Pick<RecordedStep, 'reads' | 'writes' | 'fields'>): void {
+  protected step(op: OpName, units: number, given: Pick<RecordedStep, 'reads' | 'writes' | 'fields'>): void {
     this.steps.push({ op, units, ...given });
   }
+}
+
+function normNames(name: string): NormNames {
+  return { gamma: `${name}.gamma`, beta: `${name}.beta` };
 }

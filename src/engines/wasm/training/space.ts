@@ -30,7 +30,8 @@ export interface TrainingSpace {
   readonly end: number;
 }
 
-export function laySpace(table: readonly TrainingRow[], ema: boolean): TrainingSpace {
+/** @param ema whether there is a running mean; undefined where nothing is trained: weights alone */
+export function laySpace(table: readonly TrainingRow[], ema: boolean | undefined): TrainingSpace {
   const space = new WeightSpace(table);
   let next = aligned(CONTROL + CONTROL_BYTES);
   const take = (bytes: number) => {
@@ -38,14 +39,14 @@ export function laySpace(table: readonly TrainingRow[], ema: boolean): TrainingS
     next = aligned(next + bytes);
     return at;
   };
-  const names = BUFFERS.filter((name) => ema || name !== 'ema');
+  const names = BUFFERS.filter((name) => (ema === undefined ? name === 'weights' : ema || name !== 'ema'));
   const buffers = Object.fromEntries(names.map((name) => [name, take(space.bytes)])) as Partial<
     Record<BufferName, number>
   >;
   // A tile's width more: the last tile of a row reads past its end.
   const zeros = take((space.longest + 16) * 4);
   const accumulate = take(4);
-  const places = { space, weights: buffers.weights!, gradients: buffers.gradients!, zeros, accumulate };
+  const places = { space, weights: buffers.weights!, gradients: buffers.gradients ?? 0, zeros, accumulate };
   return { places, buffers, end: next };
 }
 

@@ -20,6 +20,21 @@ export const OPS = {
   swigluGradient: 13,
   squares: 14,
   adamW: 15,
+  unfold: 16,
+  fold: 17,
+  depthwise: 18,
+  depthwiseGradient: 19,
+  depthwiseKernel: 20,
+  maxPool: 21,
+  maxPoolGradient: 22,
+  channelSums: 23,
+  channelTotals: 24,
+  normalizeChannels: 25,
+  normalizeGradient: 26,
+  moveMean: 27,
+  gate: 28,
+  gateGradient: 29,
+  activate: 30,
 } as const;
 
 export type OpName = keyof typeof OPS;

@@ -1,8 +1,9 @@
 /** Trains a model on a WebGPU device: weights, gradients, means and activations stay in its memory. */
 import { UserError } from '../../../errors.js';
 import { sizeOf } from '../../../shape.js';
-import type { GradientBatch, TrainingForward } from '../../wasm/training/engine.js';
-import { type Recording, record, Untrainable } from '../../wasm/training/record.js';
+import type { GradientBatch } from '../../wasm/training/engine.js';
+import { type Recording, Untrainable } from '../../wasm/training/record.js';
+import { record, type TrainingForward } from '../../wasm/training/recording.js';
 import type { AdamWNumbers } from '../../wasm/training/space.js';
 import { BUFFERS, type BufferName, type TrainingRow } from '../../wasm/training/weightSpace.js';
 import { attentionMemory } from '../attentionKernel.js';

@@ -6,6 +6,7 @@
  * a: rows that hold queries, keys and values of all heads; p0: heads; p1: d; p2: tokens; p3, p4: where keys and values
  * begin in a row, in floats; p5: tokens that ask.
  */
+import { squareRoot } from '../../../../kernels/wasm/assembly/simd';
 import { exponentials } from '../../assembly/attention';
 import { COLS, COLS_BYTES, multiplyTile, ROWS, ROWS_BYTES, TILE_BYTES } from '../../assembly/micro';
 import { packRows, packRowsAt, packTransposed, unpackTransposed } from '../../assembly/pack';
@@ -93,7 +94,7 @@ export function attend(step: Step, task: i32, scratch: usize): void {
   const values = keys + panelsBytes(t, d);
   packAll(queries + (<usize>step.p3 << 2), stride, t, d, keys);
   packPieces(queries + (<usize>step.p4 << 2), stride, t, d, values);
-  const factor: f32 = LOG2_E / sqrt<f32>(<f32>d);
+  const factor: f32 = LOG2_E / squareRoot(<f32>d);
   for (let query = 0; query < step.p5; query += COLS) {
     const valid = min(COLS, step.p5 - query);
     packTransposed(queries + <usize>query * stride, stride, valid, d, factor, panel);
@@ -146,7 +147,7 @@ export function attendGradient(step: Step, task: i32, scratch: usize): void {
     packPanel(queries + at, stride, valid, asking, queryColumns + <usize>asking * at);
     packPanel(dOutput + at, step.bStride, valid, asking, outputColumns + <usize>asking * at);
   }
-  const factor: f32 = <f32>1 / sqrt<f32>(<f32>d);
+  const factor: f32 = <f32>1 / squareRoot(<f32>d);
   for (let at: usize = 0; at < COLS_BYTES; at += 4) store<f32>(factors + at, factor);
 
   for (let group = 0; group < groups; group++) {

@@ -1,6 +1,6 @@
 /** Layer norms and what multiplies a branch, forward and backward. */
 import { NORM_BYTES, normalizeRow } from '../../assembly/norm';
-import { sumLanes } from '../../../../kernels/wasm/assembly/simd';
+import { squareRoot, sumLanes } from '../../../../kernels/wasm/assembly/simd';
 import { accumulates, Step } from './step';
 
 /** Rows whose sums are added up together: the same for any number of threads. */
@@ -51,7 +51,7 @@ export function layerNormGradient(step: Step, first: i32, end: i32): void {
       const x = partOf(step.a, step.aStride, step, r);
       const dy = partOf(step.b, step.bStride, step, r);
       const mean = sum(x, bytes) / <f32>n;
-      const factor: f32 = <f32>1 / sqrt<f32>(variance(x, bytes, mean) / <f32>n + step.epsilon);
+      const factor: f32 = <f32>1 / squareRoot(variance(x, bytes, mean) / <f32>n + step.epsilon);
       if (dGamma) addProducts(x, dy, bytes, mean, factor, dGamma, dBeta);
       if (step.y == 0) continue;
       const y = partOf(step.y, step.yStride, step, r);

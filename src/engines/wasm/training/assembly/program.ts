@@ -2,10 +2,16 @@
 import { executeGroups, Group } from '../../assembly/program';
 import { COLS } from '../../assembly/micro';
 import { attend, attendGradient } from './attention';
+import {
+  channelSums, channelTotals, gate, gateGradient, moveMean, normalizeChannels, normalizeGradient,
+} from './channels';
+import {
+  depthwise, depthwiseGradient, depthwiseKernel, fold, maxPool, maxPoolGradient, unfold,
+} from './convolution';
 import { layerNorm, layerNormGradient, reduce, scaleGradient } from './norm';
 import { adamW, squares } from './optimizer';
 import { forgetRows, product } from './product';
-import { meanRows, moveRows, patches, slope, sumImages, swiglu, swigluGradient } from './rows';
+import { activateRows, meanRows, moveRows, patches, slope, sumImages, swiglu, swigluGradient } from './rows';
 import { Step, STEP_BYTES } from './step';
 
 const PRODUCT: i32 = 0;
@@ -24,6 +30,21 @@ const SWIGLU: i32 = 12;
 const SWIGLU_GRADIENT: i32 = 13;
 const SQUARES: i32 = 14;
 const ADAMW: i32 = 15;
+const UNFOLD: i32 = 16;
+const FOLD: i32 = 17;
+const DEPTHWISE: i32 = 18;
+const DEPTHWISE_GRADIENT: i32 = 19;
+const DEPTHWISE_KERNEL: i32 = 20;
+const MAX_POOL: i32 = 21;
+const MAX_POOL_GRADIENT: i32 = 22;
+const CHANNEL_SUMS: i32 = 23;
+const CHANNEL_TOTALS: i32 = 24;
+const NORMALIZE_CHANNELS: i32 = 25;
+const NORMALIZE_GRADIENT: i32 = 26;
+const MOVE_MEAN: i32 = 27;
+const GATE: i32 = 28;
+const GATE_GRADIENT: i32 = 29;
+const ACTIVATE: i32 = 30;
 
 /** As `execute` of the inference engine. */
 export function execute(
@@ -77,6 +98,21 @@ function runStep(step: Step, task: i32, own: usize, scratch: usize): void {
     case SWIGLU_GRADIENT: swigluGradient(step, first, end); break;
     case SQUARES: squares(step, first, end); break;
     case ADAMW: adamW(step, first, end); break;
+    case UNFOLD: unfold(step, first, end); break;
+    case FOLD: fold(step, first, end); break;
+    case DEPTHWISE: depthwise(step, first, end); break;
+    case DEPTHWISE_GRADIENT: depthwiseGradient(step, first, end); break;
+    case DEPTHWISE_KERNEL: depthwiseKernel(step, first, end); break;
+    case MAX_POOL: maxPool(step, first, end); break;
+    case MAX_POOL_GRADIENT: maxPoolGradient(step, first, end); break;
+    case CHANNEL_SUMS: channelSums(step, first, end); break;
+    case CHANNEL_TOTALS: channelTotals(step); break;
+    case NORMALIZE_CHANNELS: normalizeChannels(step, first, end); break;
+    case NORMALIZE_GRADIENT: normalizeGradient(step, first, end); break;
+    case MOVE_MEAN: moveMean(step); break;
+    case GATE: gate(step, first, end); break;
+    case GATE_GRADIENT: gateGradient(step, first, end); break;
+    case ACTIVATE: activateRows(step, first, end); break;
     default: unreachable();
   }
 }

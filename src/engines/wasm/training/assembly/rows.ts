@@ -1,6 +1,7 @@
 /** Steps that go over rows and are not products. */
+import { RELU, SILU } from '../../assembly/epilogue';
 import { silu } from '../../assembly/math';
-import { multiplyBySlopes, siluSlope } from './slopes';
+import { logistic, multiplyBySlopes, SIGMOID, siluSlope } from './slopes';
 import { accumulates, Step } from './step';
 
 /**
@@ -95,6 +96,40 @@ export function meanRows(step: Step, first: i32, end: i32): void {
       let all: f32 = 0;
       for (let row = step.p0; row < step.p1; row++) all += load<f32>(from + <usize>row * step.aStride + i);
       store<f32>(y + i, all * factor);
+    }
+  }
+}
+
+/** y = activation(a): one that follows what is no product. */
+export function activateRows(step: Step, first: i32, end: i32): void {
+  // Rows are filled up to whole tiles: what is read and written past n is never used.
+  const bytes = <usize>((step.n + 7) & ~7) << 2;
+  for (let row = first; row < end; row++) {
+    const x = step.a + <usize>row * step.aStride;
+    const y = step.y + <usize>row * step.yStride;
+    if (step.activation == RELU) {
+      for (let i: usize = 0; i < bytes; i += 32) {
+        const l = f32x4.pmax(v128.load(x + i), f32x4.splat(0));
+        const r = f32x4.pmax(v128.load(x + i, 16), f32x4.splat(0));
+        v128.store(y + i, l);
+        v128.store(y + i, r, 16);
+      }
+    } else if (step.activation == SILU) {
+      for (let i: usize = 0; i < bytes; i += 32) {
+        const l = silu(v128.load(x + i));
+        const r = silu(v128.load(x + i, 16));
+        v128.store(y + i, l);
+        v128.store(y + i, r, 16);
+      }
+    } else if (step.activation == SIGMOID) {
+      for (let i: usize = 0; i < bytes; i += 32) {
+        const l = logistic(v128.load(x + i));
+        const r = logistic(v128.load(x + i, 16));
+        v128.store(y + i, l);
+        v128.store(y + i, r, 16);
+      }
+    } else {
+      unreachable();
     }
   }
 }

@@ -42,6 +42,23 @@ function geluSlope(x: v128): v128 {
   return madd(x, density, cdf);
 }
 
+/** Beside those of the epilogue: no layer of ours ends in it but squeeze-and-excitation's. */
+export const SIGMOID: i32 = 8;
+
+/** 1 / (1 + e^-x) */
+// @ts-ignore: decorator
+@inline
+export function logistic(x: v128): v128 {
+  return sigmoid(f32x4.mul(x, constant(13)));
+}
+
+// @ts-ignore: decorator
+@inline
+function logisticSlope(x: v128): v128 {
+  const s = logistic(x);
+  return f32x4.mul(s, f32x4.sub(constant(21), s));
+}
+
 /** 1 / (1 + 2^exponent) */
 // @ts-ignore: decorator
 @inline
@@ -145,6 +162,15 @@ export function multiplyBySlopes(dy: usize, z: usize, activation: i32, count: i3
       for (let i: usize = 0; i < bytes; i += 32) {
         const l = f32x4.mul(v128.load(dy + i), siluSlope(v128.load(z + i)));
         const r = f32x4.mul(v128.load(dy + i, 16), siluSlope(v128.load(z + i, 16)));
+        v128.store(y + i, l);
+        v128.store(y + i, r, 16);
+      }
+      return;
+    }
+    case SIGMOID: {
+      for (let i: usize = 0; i < bytes; i += 32) {
+        const l = f32x4.mul(v128.load(dy + i), logisticSlope(v128.load(z + i)));
+        const r = f32x4.mul(v128.load(dy + i, 16), logisticSlope(v128.load(z + i, 16)));
         v128.store(y + i, l);
         v128.store(y + i, r, 16);
       }

@@ -9,6 +9,7 @@ import { EngineSteps } from '../../dist/src/train/engineSteps.js';
 
 const { name = 'tiny', batch = 64, rounds = 3 } = JSON.parse(process.argv[2] ?? '{}');
 const WARM_UP = 2;
+/** @type {Partial<import('../../dist/src/families/vit/config.js').VitConfig>} */
 const DIGITS = {
   imgSize: [28, 28],
   patchSize: 7,
@@ -21,7 +22,7 @@ const DIGITS = {
 const MOST = 2048;
 
 await deit.useBackend('webgpu');
-const { device } = tf.backend();
+const { device } = /** @type {{ device: GPUDevice }} */ (/** @type {unknown} */ (tf.backend()));
 if (!device.features.has('timestamp-query')) throw new Error('this device has no timestamp-query');
 const kinds = new Map();
 const compile = device.createComputePipelineAsync.bind(device);
@@ -47,23 +48,27 @@ device.createCommandEncoder = () => {
   const encoder = makeEncoder();
   const begin = encoder.beginComputePass.bind(encoder);
   encoder.beginComputePass = () => {
+    /** @type {any} */
     const state = {};
-    return {
+    /** @type {any} what the engine calls of a pass */
+    const pass = {
       setPipeline: (pipeline) => Object.assign(state, { pipeline }),
       setBindGroup: (_index, group) => Object.assign(state, { group }),
+      /** @param {[number, number, number]} grid */
       dispatchWorkgroups(...grid) {
         const at = 2 * timed.length;
         timed.push(kinds.get(state.pipeline));
-        const pass = begin({
+        const timedPass = begin({
           timestampWrites: { querySet: queries, beginningOfPassWriteIndex: at, endOfPassWriteIndex: at + 1 },
         });
-        pass.setPipeline(state.pipeline);
-        pass.setBindGroup(0, state.group);
-        pass.dispatchWorkgroups(...grid);
-        pass.end();
+        timedPass.setPipeline(state.pipeline);
+        timedPass.setBindGroup(0, state.group);
+        timedPass.dispatchWorkgroups(...grid);
+        timedPass.end();
       },
       end() {},
     };
+    return pass;
   };
   return encoder;
 };

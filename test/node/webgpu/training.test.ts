@@ -14,7 +14,6 @@ const SCENARIOS = [
   'limits',
   'frozen:tiny',
   'gradients:wide',
-  'gradients:odd',
   'lost',
   'memory',
   'run',
@@ -61,7 +60,6 @@ describeOnSwiftShader('training on WebGPU', () => {
   test.each([
     'frozen:tiny',
     'gradients:wide',
-    'gradients:odd',
   ] as const)('%s: the gradients and the answers of WASM', (scenario) => {
     for (const { weights, weight, off, norm, answers } of found[scenario]) {
       expect(weights[0]).toBe(weights[1]);
@@ -91,7 +89,7 @@ describeOnSwiftShader('training on WebGPU', () => {
 
   test('a run whose GPU is lost keeps its last checkpoint, and goes on from it on another backend', () => {
     const { gone, end, count, losses, computes } = found.run;
-    expect(gone).toMatch(/^UserError: the webgpu backend lost its GPU .* deit train --resume/);
+    expect(gone).toMatch(/^UserError: the webgpu backend lost its GPU .*\(deit train --resume\)/);
     expect(computes[0]).toMatch(/^computes: own training engine, WebGPU on SwiftShader/);
     expect(computes).toContain('goes on after step 1 (epoch 0, 1 batches of it done)');
     expect([end, count]).toEqual(['done', 4]);
@@ -101,8 +99,9 @@ describeOnSwiftShader('training on WebGPU', () => {
 
   test('a device with little memory is given smaller parts, and a model that it cannot hold is left to tfjs', () => {
     const { base, seen, complaints } = found.memory;
+    // By what a buffer may hold, or, where that is more, by the memory.
     expect(base).toMatch(
-      /^UserError: 1\d{3} MB of weights and what goes with each: the GPU's memory is too small$/,
+      /^UserError: (347 MB of weights, where a buffer of this GPU has at most \d+ MB|1\d{3} MB of weights and what goes with each: the GPU's memory is too small)$/,
     );
     // Of 48 images 12 fit; of the next batch all eight, as the memory of the twelve is there for them.
     expect(seen).toEqual([12, 12, 12, 12, 8]);

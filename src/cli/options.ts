@@ -8,9 +8,11 @@ export const modelPositional = {
   describe: 'converted folder, its URL, or a checkpoint',
 } as const;
 
-/** Where a model computes. */
+/** Where a model may compute: what src/node/backends.ts adds, of which nothing is loaded to read a command line. */
+export const BACKENDS = ['auto', 'wasm', 'tensorflow', 'webgpu', 'xla'] as const;
+
 export const backendOption = {
-  backend: { type: 'string', default: 'auto', describe: 'backend: auto, wasm, tensorflow …' },
+  backend: { choices: BACKENDS, default: 'auto', describe: 'where it computes; auto: the best that works' },
 } as const;
 
 /** With how many digits a GPU computes. */

@@ -376,6 +376,8 @@ describe('usage', () => {
     ['eval', 'model', 'val', '--threads', '2', '--queue', 'redis://127.0.0.1'],
     ['eval', 'model', 'val', '--dtype', 'float16', '--queue', 'redis://127.0.0.1'],
     ['predict', 'model', 'a.png', '--dtype', 'int4'],
+    ['eval', 'model', 'val', '--backend', 'cuda'],
+    ['worker', '--model', 'm', '--data', 'val', '--queue', 'redis://127.0.0.1', '--backend', 'cpu'],
     ['eval', 'model', 'val', '--batch-size', '1000000'],
     ['eval', 'model', 'val', '--labels', 'a.txt', '--classes-by-order'],
     ['worker', '--model', 'model', '--data', 'val'],
@@ -404,6 +406,7 @@ describe('usage', () => {
   });
 
   test.each([
+    [['predict', 'model', 'a.png', '--backend', 'wsam'], /--backend cannot be wsam; did you mean wasm\?/],
     [['predict', 'model', 'a.png', '--bakend', 'cpu'], /Unknown argument: bakend; did you mean --backend\?/],
     [['eval', 'model', 'val', '--prediction', 'a'], /did you mean --predictions or/],
     [['train', '--optimizer.lrr', '1'], /did you mean --optimizer\.lr/],

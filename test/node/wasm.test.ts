@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { backendNames } from '../../src/backend.js';
+import { BACKENDS } from '../../src/cli/options.js';
 import { WasmModel } from '../../src/models/wasmModel.js';
 import * as full from '../../src/node/index.js';
 import { loadClassifier } from '../../src/node/loadClassifier.js';
@@ -104,6 +106,10 @@ describe('what is loaded', () => {
     const env = { ...NOTHING_ELSE(), DEIT_PJRT_PLUGIN: join(folder, 'plugin.so') };
     expect(loadsTfjs(classify('auto'), env)).toBe('3\ntfjs');
   });
+});
+
+test('the command line names every backend', () => {
+  expect([...BACKENDS].sort()).toEqual(['auto', ...backendNames()].sort());
 });
 
 describe('loadClassifier', () => {

@@ -35,7 +35,7 @@ const shippedLibrary = {
  * What the model's worker imports one after the other comes while the page itself is read. Prefetched and not preloaded:
  * browsers warn of a preload that the page itself does not use.
  */
-const ON_DEMAND = ['convertWithFacts.js', 'decode.js'];
+const ON_DEMAND = ['convertBytes.js', 'decode.js'];
 
 /** A script of the library with all that it imports. */
 async function withImports(file, found = new Set()) {

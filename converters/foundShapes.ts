@@ -24,17 +24,16 @@ function partShape({ naming }: FoundModel, ours: string, { tensor, thirds, stack
   const shape = stacked === undefined ? [...tensor.shape] : tensor.shape.slice(1);
   if (thirds && shape[0] !== undefined) shape[0] = (shape[0] / 3) * (thirds[1] - thirds[0]);
   if (naming.layout !== 'flax') return shape;
-  const all = (sizes: readonly number[]) => sizeOf(sizes);
   if (ours === 'patch_embed.kernel') {
     // big_vision's NaFlex has a matrix of whole patches; a square one is what its own code takes it for.
     return shape.length === 4 ? torchShape(shape) : shape;
   }
   if (ours.endsWith('.kernel') && shape.length >= 2) {
     // Heads by themselves: [in, heads, width] of query, key and value, [heads, width, out] of the output.
-    const out = isOutput(ours) ? shape.at(-1)! : all(shape.slice(1));
-    return [out, all(shape) / out];
+    const out = isOutput(ours) ? shape.at(-1)! : sizeOf(shape.slice(1));
+    return [out, sizeOf(shape) / out];
   }
-  if (/\.(bias|gamma|beta)$/.test(ours)) return [all(shape)];
+  if (/\.(bias|gamma|beta)$/.test(ours)) return [sizeOf(shape)];
   return shape;
 }
 

@@ -46,7 +46,7 @@ function activationOf(text: string): NonNullable<VitConfig['activation']> {
 }
 
 /** timm's name of a pooling, likewise. */
-const poolOf = (text: string) => (text === 'avg' ? 'mean' : text) as NonNullable<VitConfig['pool']>;
+export const poolOf = (text: string) => (text === 'avg' ? 'mean' : text) as NonNullable<VitConfig['pool']>;
 
 const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation' | 'pool']: Parameter<F> } = {
   numHeads: {

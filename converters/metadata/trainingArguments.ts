@@ -1,6 +1,5 @@
 /** Facts of the arguments that training scripts keep beside the weights: timm's, and facebookresearch's. */
 import { UserError } from '../../src/errors.js';
-import type { VitConfig } from '../../src/families/vit/config.js';
 import { type Fields, shown } from '../../src/image/checkPreprocessing.js';
 import { preprocessingFor } from '../../src/image/presets.js';
 import { timmPreprocessing } from '../../src/image/timm.js';
@@ -12,6 +11,7 @@ import { architectureFactsOf, namedModel } from '../namedFacts.js';
 import { orByPreset } from '../orByPreset.js';
 import { refusedByName, timmArchitecture, timmPretrained } from '../timmModels.js';
 import type { Entries } from './entries.js';
+import { poolOf } from './modelParameters.js';
 
 /** What the caller tells in place of what the file says. */
 export interface MetadataOptions {
@@ -63,7 +63,8 @@ async function timmTrainFacts(
   const named = nameFacts(model, 'args.model');
   // timm's script keeps all of its arguments, those that were not given as None.
   const isTimm = TIMM_TRANSFORM.some((name) => entries.has(`args.${name}`));
-  const pool = poolOf(entries.text('args.gp'));
+  const gp = entries.text('args.gp');
+  const pool = gp === undefined ? undefined : poolOf(gp);
   const given = entries.fields('args.model_kwargs');
   const config = {
     ...named?.config,
@@ -79,11 +80,6 @@ async function timmTrainFacts(
     library,
     ...(preprocessing && { preprocessing: { value: preprocessing, source: 'args' } }),
   };
-}
-
-/** timm's pooling under our name; one that is not computed here (max, avgmax …) as it stands, for convert to refuse. */
-function poolOf(gp: string | undefined): VitConfig['pool'] {
-  return gp === 'avg' ? 'mean' : (gp as VitConfig['pool']);
 }
 
 /** resolve_data_config: what was given, then what timm's table has for the model. */

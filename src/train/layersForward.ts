@@ -89,7 +89,7 @@ const LAYERS: Record<string, Write> = {
   InputLayer: (_place, [x]) => x,
   DeitRegnetStem: (place, [x]) => {
     const { ops, layer } = place;
-    const windows = windows3x3(pixelsOf(place, x), 2);
+    const windows = windowsAround(pixelsOf(place, x), 3, 2);
     const [kernel, bias] = namesOf(layer) as [string, string];
     const value = ops.activation(ops.convolution(x.value, { kernel, bias }, windows), 'relu');
     return placed(value, windows);
@@ -110,7 +110,7 @@ function regnetBlock(place: Place, [x]: readonly [Placed, ...Placed[]]): Placed 
   const names = namesOf(layer);
   const named = (part: string) => names.find((name) => name.endsWith(`.${part}`))!;
   const layerOf = (part: string) => ({ kernel: named(`${part}.kernel`), bias: named(`${part}.bias`) });
-  const windows = windows3x3(size, stride);
+  const windows = windowsAround(size, 3, stride);
   const kernels = names.filter((name) => /\.conv2\.kernel\d+$/.test(name));
   let y = ops.activation(ops.dense(x.value, layerOf('conv1')), 'relu');
   y = ops.groupedConvolution(y, { kernels, bias: named('conv2.bias') }, windows);
@@ -119,29 +119,9 @@ function regnetBlock(place: Place, [x]: readonly [Placed, ...Placed[]]): Placed 
     const hidden = ops.activation(ops.dense(ops.meanTokens(y, 0), layerOf('se.fc1')), 'relu');
     y = ops.gate(y, ops.activation(ops.dense(hidden, layerOf('se.fc2')), 'sigmoid'));
   }
-  const shortcut = named('downsample.kernel')
-    ? ops.dense(halved(ops, x.value, size, stride), layerOf('downsample'))
-    : x.value;
+  const reached = stride === 1 ? x.value : ops.maxPool(x.value, windowsAround(size, 1, stride));
+  const shortcut = named('downsample.kernel') ? ops.dense(reached, layerOf('downsample')) : x.value;
   return placed(ops.activation(ops.dense(y, layerOf('conv3'), shortcut), 'relu'), windows);
-}
-
-/** Every `stride`th pixel of every `stride`th row. */
-function halved(
-  ops: Place['ops'],
-  x: EngineValue,
-  [height, width]: readonly [number, number],
-  stride: number,
-): EngineValue {
-  if (stride === 1) return x;
-  return ops.maxPool(x, {
-    height,
-    width,
-    kernel: [1, 1],
-    strides: [stride, stride],
-    padding: [0, 0],
-    outputHeight: Math.ceil(height / stride),
-    outputWidth: Math.ceil(width / stride),
-  });
 }
 
 function layerNorm({ ops, layer, config }: Place, [x]: readonly [Placed, ...Placed[]]): Placed {
@@ -149,14 +129,15 @@ function layerNorm({ ops, layer, config }: Place, [x]: readonly [Placed, ...Plac
   return { ...x, value: ops.channelNorm(x.value, { gamma, beta }, config.epsilon as number) };
 }
 
-/** 3 × 3 with a border of one zero, as PyTorch has it. */
-function windows3x3([height, width]: readonly [number, number], stride: number): Windows {
+/** Windows of an odd side with a border of zeros of half of it, as PyTorch's have it: with a side of 1 pixels are left out. */
+function windowsAround([height, width]: readonly [number, number], side: 1 | 3, stride: number): Windows {
+  const border = (side - 1) / 2;
   return {
     height,
     width,
-    kernel: [3, 3],
+    kernel: [side, side],
     strides: [stride, stride],
-    padding: [1, 1],
+    padding: [border, border],
     outputHeight: Math.ceil(height / stride),
     outputWidth: Math.ceil(width / stride),
   };

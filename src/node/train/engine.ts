@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { Untrainable } from '../../engines/wasm/training/index.js';
+import { MOST_THREADS, Untrainable } from '../../engines/wasm/training/index.js';
 import type { TrainConfig } from '../../train/config.js';
 import { openLayersAnswers, openLayersEngine } from '../../train/layersEngine.js';
 import type { StepEngine } from '../../train/stepEngine.js';
@@ -68,6 +68,3 @@ function machineOf(threads: number): EngineMachine {
     compile: compileOptimized,
   };
 }
-
-/** No machine gains by more. */
-const MOST_THREADS = 64;

@@ -4,10 +4,18 @@ import { sizeOf } from '../../../shape.js';
 import { MOST_THREADS } from '../control.js';
 import { createMemory } from '../memory.js';
 import { type RunnableProgram, type StartWorker, Team } from '../team.js';
+import {
+  checkImages,
+  equalPart,
+  givenOperands,
+  MOST_ANSWERED,
+  passesOf,
+  type TrainedModel,
+  Turns,
+} from './batches.js';
 import { compileTraining, instantiateTraining, type MachineOptions, sizesOf } from './module.js';
 import { type Plan, planPrograms, type Sizes } from './plan.js';
 import { type Operand, type Recording, Untrainable } from './record.js';
-import { record, type TrainingForward } from './recording.js';
 import {
   type AdamWNumbers,
   adamWNumbers,
@@ -17,27 +25,13 @@ import {
   optimizerSteps,
   type TrainingSpace,
 } from './space.js';
-import type { BufferName, TrainingRow } from './weightSpace.js';
+import type { BufferName } from './weightSpace.js';
 
-export interface TrainingEngineOptions extends MachineOptions {
-  /** What the loss reads. */
-  readonly forward: TrainingForward;
-  /** How many of its first columns the loss reads; all by default. */
-  readonly lossColumns?: number;
-  /** What the model answers. */
-  readonly predict: TrainingForward;
-  readonly weights: readonly TrainingRow[];
-  /** Names of the weights that learn; with none, the engine answers alone and holds nothing for steps. */
-  readonly trainable: ReadonlySet<string>;
-  readonly inputShape: readonly [height: number, width: number, channels: number];
-  /** Whether there is a running mean of the weights. */
-  readonly ema: boolean;
+export interface TrainingEngineOptions extends MachineOptions, TrainedModel {
   /** How many threads compute at once. */
   readonly threads: number;
   /** How to start a worker; without it, everything is computed in the calling thread. */
   readonly startWorker?: StartWorker;
-  /** In place of KEPT_BYTES; for tests. */
-  readonly keptBytes?: number;
 }
 
 /** A batch whose gradients are wanted. */
@@ -100,9 +94,6 @@ export interface TrainingEngine {
  */
 const KEPT_BYTES = 512e6;
 
-/** Images that are answered at once, at most. */
-const MOST_ANSWERED = 64;
-
 /** A plan for a number of images. */
 interface Planned {
   readonly recording: Recording;
@@ -129,10 +120,8 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
   const kernels = instantiateTraining(module, memory.memory);
   const sizes = sizesOf(kernels);
   const { places, buffers } = space;
-  const common = { imageShape: inputShape, places, shape: sizes, trainable };
-  const recordTraining = (batch: number) =>
-    record(options.forward, { ...common, batch, training: trains, lossColumns: options.lossColumns });
-  const one = recordTraining(1);
+  const passes = passesOf(options, places, sizes, trains);
+  const one = passes.training(1);
   const optimizing = trains ? planOptimizer(space, one.reached, sizes, threadsInUse) : undefined;
   const programs = optimizing?.end ?? space.end;
   const optimize = () => {
@@ -140,15 +129,11 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
     return optimizing;
   };
   const planOf = (recording: Recording): Planned => {
-    const factors = recording.dropPaths.map((path) => path.factors);
-    const kept = [recording.images, recording.output.operand, recording.outputGradient, ...factors];
     const parts = [recording.forward, recording.backward];
-    return { recording, plan: planPrograms(parts, kept, sizes, programs, threadsInUse) };
+    return { recording, plan: planPrograms(parts, givenOperands(recording), sizes, programs, threadsInUse) };
   };
-  const trainingPlans = cached((batch) => planOf(recordTraining(batch)));
-  const answerPlans = cached((batch) =>
-    planOf(record(options.predict, { ...common, batch, training: false })),
-  );
+  const trainingPlans = cached((batch) => planOf(passes.training(batch)));
+  const answerPlans = cached((batch) => planOf(passes.answer(batch)));
   const most = largestPart(trainingPlans(1).plan.arenaBytes, keptBytes);
   const mostAnswered = Math.min(MOST_ANSWERED, largestPart(answerPlans(1).plan.arenaBytes, keptBytes));
   for (const { plan } of [trainingPlans(1), answerPlans(1)]) {
@@ -157,17 +142,7 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
   memory.reserve(programs);
 
   const team = new Team({ module, memory, kernels, threads: threadsInUse, startWorker });
-  let disposed = false;
-  let last: Promise<unknown> = Promise.resolve();
-  /** One thing at a time: a backward pass reads what the forward pass left. */
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const ended = last.then(() => {
-      if (disposed) throw new UserError('the training engine was disposed of');
-      return work();
-    });
-    last = ended.catch(() => {});
-    return ended;
-  };
+  const turns = new Turns();
   /** Runs a program, if a thread dies in it again with those that are left. */
   const run = (program: RunnableProgram, prepare: () => void, collect: () => void = () => {}) =>
     team.run({ program, prepare, collect });
@@ -182,12 +157,6 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
     });
   };
   const imageSize = sizeOf(inputShape);
-  const checkImages = (images: Float32Array, batch: number) => {
-    if (Number.isInteger(batch) && batch > 0 && images.length === batch * imageSize) return;
-    throw new UserError(
-      `the training engine takes [batch, ${inputShape.join(', ')}] numbers, got ${images.length} for a batch of ${batch}`,
-    );
-  };
   const write = (operand: Operand, plan: Plan, values: Float32Array) =>
     memory.floats(plan.addressOf(operand), values.length).set(values);
   const rowsOf = ({ recording: { output }, plan }: Planned, count: number): Float32Array => {
@@ -254,8 +223,8 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
     reached: one.reached,
     running: one.running,
     async gradients(given) {
-      checkImages(given.images, given.batch);
-      await inTurn(async () => {
+      checkImages(inputShape, given.images, given.batch);
+      await turns.run(async () => {
         if (given.batch > most && one.running.size > 0) {
           throw new UserError(
             `batch norm needs the whole batch at once, and ${given.batch} images are more than the ${most} that the ` +
@@ -266,7 +235,7 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
       });
     },
     gradientNorm: () =>
-      inTurn(async () => {
+      turns.run(async () => {
         let sum = 0;
         const { steps, squares } = optimize();
         const collect = () => {
@@ -276,15 +245,15 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
         return Math.sqrt(sum);
       }),
     update: (numbers) =>
-      inTurn(() =>
+      turns.run(() =>
         runOnce(optimize().update, () => {
           writeChunks(numbers.weightDecay);
           memory.floats(optimize().steps.numbers, 16).set(adamWNumbers(numbers));
         }),
       ),
     async predict(images, batch) {
-      checkImages(images, batch);
-      return inTurn(async () => {
+      checkImages(inputShape, images, batch);
+      return turns.run(async () => {
         const { width } = answerPlans(1).recording.output;
         const answers = new Float32Array(batch * width);
         for (const { first, count } of parts(batch, mostAnswered)) {
@@ -313,7 +282,7 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
       for (const name of names) bufferOf(to, name).set(bufferOf(from, name));
     },
     dispose() {
-      disposed = true;
+      turns.end();
       team.dispose();
     },
   };
@@ -339,8 +308,7 @@ function largestPart(bytesOfOne: number, bytes: number): number {
 
 /** A batch in parts of at most `most` images, as equal as they can be. */
 function* parts(batch: number, most: number): Generator<{ first: number; count: number }> {
-  const number = Math.ceil(batch / most);
-  const size = Math.ceil(batch / number);
+  const size = equalPart(batch, most);
   for (let first = 0; first < batch; first += size) yield { first, count: Math.min(size, batch - first) };
 }
 

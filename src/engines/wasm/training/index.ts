@@ -1,4 +1,5 @@
 /** The training engine: forward, backward and AdamW on shared memory of its own, on several threads. */
+export { MOST_THREADS } from '../control.js';
 export {
   createTrainingEngine,
   type GradientBatch,

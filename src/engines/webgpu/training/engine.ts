@@ -1,11 +1,17 @@
 /** Trains a model on a WebGPU device: weights, gradients, means and activations stay in its memory. */
 import { UserError } from '../../../errors.js';
 import { sizeOf } from '../../../shape.js';
-import type { GradientBatch } from '../../wasm/training/engine.js';
+import {
+  checkImages,
+  givenOperands,
+  MOST_ANSWERED,
+  passesOf,
+  type TrainedModel,
+  Turns,
+} from '../../wasm/training/batches.js';
+import type { GradientBatch, TrainingEngine } from '../../wasm/training/engine.js';
 import { type Recording, Untrainable } from '../../wasm/training/record.js';
-import { record, type TrainingForward } from '../../wasm/training/recording.js';
-import type { AdamWNumbers } from '../../wasm/training/space.js';
-import { BUFFERS, type BufferName, type TrainingRow } from '../../wasm/training/weightSpace.js';
+import { BUFFERS, type BufferName } from '../../wasm/training/weightSpace.js';
 import { attentionMemory } from '../attentionKernel.js';
 import { Pipelines } from '../pipelines.js';
 import { encode } from '../plan.js';
@@ -13,28 +19,14 @@ import { type Guard, Transfer } from '../transfer.js';
 import { emit, SHAPE } from './emit.js';
 import { makeOptimizer } from './optimizer.js';
 import { allocate, layOut } from './plan.js';
-import { type Drawn, isBound, type Kind, mostBound, type Planned, Planner } from './planner.js';
+import { type Drawn, isBound, kindOf, mostBound, type Planned, Planner } from './planner.js';
 import { laySpace } from './space.js';
 
-export interface WebgpuTrainingOptions {
+export interface WebgpuTrainingOptions extends TrainedModel {
   readonly device: GPUDevice;
   /** The device's name, for the description. */
   readonly name: string;
-  /** What the loss reads. */
-  readonly forward: TrainingForward;
-  /** How many of its first columns the loss reads; all by default. */
-  readonly lossColumns?: number;
-  /** What the model answers. */
-  readonly predict: TrainingForward;
-  readonly weights: readonly TrainingRow[];
-  /** Names of the weights that learn. */
-  readonly trainable: ReadonlySet<string>;
-  readonly inputShape: readonly [height: number, width: number, channels: number];
-  /** Whether there is a running mean of the weights. */
-  readonly ema: boolean;
   readonly guard?: Guard;
-  /** In place of KEPT_BYTES; for tests. */
-  readonly keptBytes?: number;
 }
 
 /** Where a weight, or what goes with it, lies on the device. */
@@ -44,23 +36,11 @@ export interface GpuPlace {
   readonly bytes: number;
 }
 
-/** As the training engine on WASM (wasm/training/engine.ts), whose comments hold for the members of the same name. */
-export interface WebgpuTrainingEngine {
-  readonly description: string;
-  readonly width: number;
-  readonly answerWidth: number;
-  readonly dropRates: readonly number[];
-  readonly reached: ReadonlySet<string>;
-  gradients(batch: GradientBatch): Promise<void>;
-  gradientNorm(): Promise<number>;
-  update(numbers: AdamWNumbers): Promise<void>;
-  predict(images: Float32Array, batch: number): Promise<Float32Array>;
+/** As the training engine on WASM, but what is read comes later. */
+export interface WebgpuTrainingEngine extends Omit<TrainingEngine, 'read' | 'running'> {
   read(buffer: BufferName, name: string): Promise<Float32Array>;
-  write(buffer: BufferName, name: string, values: Float32Array): void;
-  copy(from: BufferName, to: BufferName, names: readonly string[]): void;
   /** Copied from and to at any time between the steps. */
   placeOf(buffer: BufferName, name: string): GpuPlace;
-  dispose(): void;
 }
 
 /**
@@ -68,8 +48,7 @@ export interface WebgpuTrainingEngine {
  * asked for less.
  */
 const KEPT_BYTES = 2e9;
-/** Images that are answered at once, at most. */
-const MOST_ANSWERED = 64;
+
 /**
  * @throws Untrainable if the forward pass has an operation that this engine has no gradient of, or the model is too large
  *   for the device
@@ -77,7 +56,7 @@ const MOST_ANSWERED = 64;
 export async function createWebgpuTrainingEngine(
   options: WebgpuTrainingOptions,
 ): Promise<WebgpuTrainingEngine> {
-  const { device, inputShape, trainable, keptBytes = KEPT_BYTES } = options;
+  const { device, inputShape, keptBytes = KEPT_BYTES } = options;
   const guard: Guard = options.guard ?? ((promise) => promise);
   const { space, places } = laySpace(options.weights);
   const { maxBufferSize, maxComputeWorkgroupStorageSize } = device.limits;
@@ -87,21 +66,17 @@ export async function createWebgpuTrainingEngine(
       `${megabytes(space.bytes)} of weights, where a buffer of this GPU has at most ${megabytes(maxBufferSize)}`,
     );
   }
-  const common = { imageShape: inputShape, places, shape: SHAPE, trainable };
-  const draw = (recording: Recording, batch: number): Drawn => {
-    const programs = emit([recording.forward, recording.backward], batch);
-    const factors = recording.dropPaths.map((path) => path.factors);
-    const kept = [recording.images, recording.output.operand, recording.outputGradient, ...factors];
-    return { recording, programs, layout: layOut(programs, kept) };
-  };
-  const drawTraining = (batch: number) =>
-    draw(
-      record(options.forward, { ...common, batch, training: true, lossColumns: options.lossColumns }),
-      batch,
-    );
-  const drawAnswer = (batch: number) =>
-    draw(record(options.predict, { ...common, batch, training: false }), batch);
-  const one = { training: drawTraining(1), answer: drawAnswer(1) };
+  const passes = passesOf(options, places, SHAPE);
+  const draw =
+    (pass: (batch: number) => Recording) =>
+    (batch: number): Drawn => {
+      const recording = pass(batch);
+      const programs = emit([recording.forward, recording.backward], batch);
+      return { recording, programs, layout: layOut(programs, givenOperands(recording)) };
+    };
+  const training = kindOf('training', draw(passes.training), Number.POSITIVE_INFINITY);
+  const answering = kindOf('answers', draw(passes.answer), MOST_ANSWERED);
+  const one = { training: training.one, answer: answering.one };
   for (const { programs } of Object.values(one)) {
     const sizes = programs.flat().flatMap(({ headSize }) => headSize ?? []);
     const wide = sizes.find((size) => attentionMemory(size) > maxComputeWorkgroupStorageSize);
@@ -131,32 +106,14 @@ export async function createWebgpuTrainingEngine(
   const optimizer = await makeOptimizer(device, space.chunks(reached), buffers, pipelines);
 
   const planner = new Planner({ device, pipelines, buffers, keptBytes, guard });
-  const training: Kind = { name: 'training', draw: drawTraining, most: Number.POSITIVE_INFINITY };
-  const answering: Kind = { name: 'answers', draw: drawAnswer, most: MOST_ANSWERED };
 
-  let disposed = false;
-  let last: Promise<unknown> = Promise.resolve();
-  /** One thing at a time: a backward pass reads what the forward pass left. */
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const ended = last.then(() => {
-      if (disposed) throw new UserError('the training engine was disposed of');
-      return work();
-    });
-    last = ended.catch(() => {});
-    return ended;
-  };
+  const turns = new Turns();
   const submit = (fill: (encoder: GPUCommandEncoder) => void) => {
     const encoder = device.createCommandEncoder();
     fill(encoder);
     device.queue.submit([encoder.finish()]);
   };
   const imageSize = sizeOf(inputShape);
-  const checkImages = (images: Float32Array, batch: number) => {
-    if (Number.isInteger(batch) && batch > 0 && images.length === batch * imageSize) return;
-    throw new UserError(
-      `the training engine takes [batch, ${inputShape.join(', ')}] numbers, got ${images.length} for a batch of ${batch}`,
-    );
-  };
   /** Sends a forward pass off; gives the rows of its output. */
   const runForward = ({ recording, plan }: Planned, images: Float32Array, count: number) => {
     const { output } = recording;
@@ -212,8 +169,8 @@ export async function createWebgpuTrainingEngine(
     dropRates: one.training.recording.dropPaths.map(({ rate }) => rate),
     reached,
     async gradients(given) {
-      checkImages(given.images, given.batch);
-      await inTurn(async () => {
+      checkImages(inputShape, given.images, given.batch);
+      await turns.run(async () => {
         for (let first = 0; first < given.batch; ) {
           const { count, planned } = await planner.plan(training, given.batch - first);
           await gradientsOf(given, first, planned, count);
@@ -222,7 +179,7 @@ export async function createWebgpuTrainingEngine(
       });
     },
     gradientNorm: () =>
-      inTurn(async () => {
+      turns.run(async () => {
         const reader = transfer.reader(optimizer.sumBytes);
         submit((encoder) => optimizer.encodeSquares(encoder, reader));
         let sum = 0;
@@ -230,12 +187,12 @@ export async function createWebgpuTrainingEngine(
         return Math.sqrt(sum);
       }),
     update: (numbers) =>
-      inTurn(async () => {
+      turns.run(async () => {
         submit((encoder) => optimizer.encodeUpdate(encoder, numbers));
       }),
     async predict(images, batch) {
-      checkImages(images, batch);
-      return inTurn(async () => {
+      checkImages(inputShape, images, batch);
+      return turns.run(async () => {
         const { width } = one.answer.recording.output;
         const answers = new Float32Array(batch * width);
         for (let first = 0; first < batch; ) {
@@ -277,7 +234,7 @@ export async function createWebgpuTrainingEngine(
     },
     placeOf,
     dispose() {
-      disposed = true;
+      turns.end();
       planner.destroy();
       optimizer.destroy();
       transfer.dispose();

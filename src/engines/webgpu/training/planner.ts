@@ -1,5 +1,6 @@
 /** Plans for as many images as the device has memory for. */
 import { UserError } from '../../../errors.js';
+import { equalPart } from '../../wasm/training/batches.js';
 import type { Recording } from '../../wasm/training/record.js';
 import type { BufferName } from '../../wasm/training/weightSpace.js';
 import type { Pipelines } from '../pipelines.js';
@@ -30,8 +31,14 @@ export interface PlannerOptions {
 export interface Kind {
   readonly name: string;
   readonly draw: (batch: number) => Drawn;
+  /** Drawn for one image. */
+  readonly one: Drawn;
   /** Images at once, at most. */
   readonly most: number;
+}
+
+export function kindOf(name: string, draw: Kind['draw'], most: number): Kind {
+  return { name, draw, one: draw(1), most };
 }
 
 /** Plans that are kept: of one more, the least recently used goes. */
@@ -61,7 +68,7 @@ export class Planner {
       const planned = this.known(kind, count) ?? (await this.make(kind, count));
       if (planned) return { count, planned };
       if (count === 1) {
-        const megabytes = Math.ceil(layoutBytes(kind.draw(1).layout) / 1e6);
+        const megabytes = Math.ceil(layoutBytes(kind.one.layout) / 1e6);
         throw new UserError(
           `the GPU has not the ${megabytes} MB that an image takes beside the weights: close what else uses its memory, or take a smaller model`,
         );
@@ -77,7 +84,7 @@ export class Planner {
   private largestOf(kind: Kind): number {
     let largest = this.largest.get(kind);
     if (largest === undefined) {
-      const fitting = Math.floor(this.options.keptBytes / layoutBytes(kind.draw(1).layout));
+      const fitting = Math.floor(this.options.keptBytes / layoutBytes(kind.one.layout));
       largest = Math.max(1, Math.min(kind.most, fitting));
       this.largest.set(kind, largest);
     }
@@ -95,7 +102,7 @@ export class Planner {
 
   private async make(kind: Kind, count: number): Promise<Planned | undefined> {
     const { device, pipelines, buffers } = this.options;
-    const drawn = kind.draw(count);
+    const drawn = count === 1 ? kind.one : kind.draw(count);
     if (!isBound(drawn, device)) return undefined;
     // Not by the guard: on a busy machine compilation takes longer than any result may.
     await pipelines.compile(drawn.programs.flat().map(({ code }) => code));
@@ -125,9 +132,4 @@ export class Planner {
     this.plans.get(key)!.plan.destroy();
     this.plans.delete(key);
   }
-}
-
-/** A batch in parts of at most `most` images, as equal as they can be: the size of the first. */
-function equalPart(batch: number, most: number): number {
-  return Math.ceil(batch / Math.ceil(batch / most));
 }

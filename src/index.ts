@@ -16,32 +16,15 @@ export type { WeightDtype } from '../converters/write/encodeWeight.js';
 export { writeLayersModel } from '../converters/write/layersModel.js';
 export type { OutputSink } from '../converters/write/sink.js';
 export { type BackendChoice, backendNames, useBackend } from './backend.js';
+export * from './common.js';
 export * from './data/index.js';
-export { UserError } from './errors.js';
 export * from './evaluate/index.js';
 export * from './explain/index.js';
 export * as layers from './families/layers/index.js';
 export type { RegnetConfig } from './families/regnet/config.js';
-export type { VitConfig } from './families/vit/config.js';
-export { countFlops, countParameters } from './families/vit/flops.js';
-export {
-  type Preprocessing,
-  preprocess,
-  preprocessingFor,
-  presetNames,
-  type RgbImage,
-} from './image/index.js';
-export {
-  addImageDecoder,
-  type ClassifyInput,
-  type PixelData,
-  type PlatformImages,
-  type Prediction,
-} from './models/classify.js';
 export { createModel, type ModelOverrides, resolveConfig } from './models/create.js';
 export { DistilledVisionTransformer } from './models/distilledVisionTransformer.js';
 export { type ExportOptions, exportStateDict } from './models/exportStateDict.js';
-export { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './models/fetchFile.js';
 export { type LoadOptions, type LoadProgress, load, loadFrom, openUrl } from './models/load.js';
 export { loadRegnet, type Regnet } from './models/regnet.js';
 export {

@@ -13,31 +13,14 @@ export {
   parseCheckpoint,
 } from '../converters/formats/index.js';
 export type { BackendChoice } from './backend.js';
-export { UserError } from './errors.js';
+export * from './common.js';
 export { type AttentionMapOptions, attentionMap } from './explain/attentionMap.js';
 export type { Inspection } from './explain/inspection.js';
 export { type OverlayOptions, overlay } from './explain/overlay.js';
 export { patchColors, patchSimilarity } from './explain/patchFeatures.js';
 export { type HeadFusion, type RolloutOptions, rollout } from './explain/rollout.js';
 export type { AttentionStack, PatchMap, PrefixToken, QueryToken } from './explain/types.js';
-export type { VitConfig } from './families/vit/config.js';
-export { countFlops, countParameters } from './families/vit/flops.js';
-export {
-  type Preprocessing,
-  preprocess,
-  preprocessingFor,
-  presetNames,
-  type RgbImage,
-} from './image/index.js';
-export {
-  addImageDecoder,
-  type ClassifyInput,
-  type PixelData,
-  type PlatformImages,
-  type Prediction,
-} from './models/classify.js';
 export { type Embedding, splitEmbedding } from './models/embedding.js';
-export { type FetchFile, type FetchOptions, fetchFile, type Redirects } from './models/fetchFile.js';
 export type { ClassifyOptions, ImageCallOptions } from './models/imageClassifier.js';
 export type { LoadProgress } from './models/loadSource.js';
 export type { WasmModel } from './models/wasmModel.js';

@@ -5,6 +5,7 @@
  * Sums go over chunks of rows, the same for any number of threads, whose parts channelTotals adds up: lines of p1 floats.
  */
 import { squareRoot } from '../../../../kernels/wasm/assembly/simd';
+import { addFloats, addProducts } from './floats';
 import { chunkRows } from './norm';
 import { Step } from './step';
 
@@ -29,22 +30,11 @@ export function channelSums(step: Step, first: i32, end: i32): void {
     const last = min((chunk + 1) * chunkRows(), step.m);
     for (let row = chunk * chunkRows(); row < last; row++) {
       const x = step.a + <usize>row * step.aStride;
-      if (step.p0 == MEAN) addRow(x, y, bytes);
+      if (step.p0 == MEAN) addFloats(x, y, bytes);
       else if (step.p0 == VARIANCE) addSquares(x, step.bias, y, bytes);
       else addSlopes(x, step.bias, step.b + <usize>row * step.bStride, y, y + line, bytes);
     }
   }
-}
-
-function addRow(x: usize, y: usize, bytes: usize): void {
-  let i: usize = 0;
-  for (const end = bytes & ~31; i < end; i += 32) {
-    const l = f32x4.add(v128.load(y + i), v128.load(x + i));
-    const r = f32x4.add(v128.load(y + i, 16), v128.load(x + i, 16));
-    v128.store(y + i, l);
-    v128.store(y + i, r, 16);
-  }
-  for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(y + i) + load<f32>(x + i));
 }
 
 function addSquares(x: usize, mean: usize, y: usize, bytes: usize): void {
@@ -169,7 +159,7 @@ export function normalizeGradient(step: Step, first: i32, end: i32): void {
       const a = (load<f32>(x + i) - load<f32>(step.bias + i)) * load<f32>(second + i);
       store<f32>(y + i, (load<f32>(dy + i) - load<f32>(step.z + i) - a) * load<f32>(step.scale + i));
     }
-    if (step.residual) addRow(step.residual + <usize>row * step.residualStride, y, bytes);
+    if (step.residual) addFloats(step.residual + <usize>row * step.residualStride, y, bytes);
   }
 }
 
@@ -196,7 +186,7 @@ export function gate(step: Step, first: i32, end: i32): void {
       v128.store(y + i, r, 16);
     }
     for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(x + i) * load<f32>(factors + i));
-    if (step.residual) addRow(step.residual + <usize>row * step.residualStride, y, bytes);
+    if (step.residual) addFloats(step.residual + <usize>row * step.residualStride, y, bytes);
   }
 }
 
@@ -210,14 +200,7 @@ export function gateGradient(step: Step, first: i32, end: i32): void {
       const row = <usize>(image * step.imageRows + r);
       const a = step.a + row * step.aStride;
       const b = step.b + row * step.bStride;
-      let i: usize = 0;
-      for (const end = bytes & ~31; i < end; i += 32) {
-        const p = f32x4.add(v128.load(y + i), f32x4.mul(v128.load(a + i), v128.load(b + i)));
-        const q = f32x4.add(v128.load(y + i, 16), f32x4.mul(v128.load(a + i, 16), v128.load(b + i, 16)));
-        v128.store(y + i, p);
-        v128.store(y + i, q, 16);
-      }
-      for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(y + i) + load<f32>(a + i) * load<f32>(b + i));
+      addProducts(a, b, y, bytes);
     }
   }
 }

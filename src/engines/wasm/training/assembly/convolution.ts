@@ -3,48 +3,8 @@
  * p2 × p3: windows of an image; p4 × p5: its pixels; p6, p7: rows and columns from one window to the next; p8, p9: rows
  * and columns of zeros above and left of the image. n: channels.
  */
+import { addFloats, addProducts, copyFloats } from './floats';
 import { Step } from './step';
-
-// @ts-ignore: decorator
-@inline
-function copyFloats(from: usize, to: usize, bytes: usize): void {
-  let i: usize = 0;
-  for (const end = bytes & ~31; i < end; i += 32) {
-    const l = v128.load(from + i);
-    const r = v128.load(from + i, 16);
-    v128.store(to + i, l);
-    v128.store(to + i, r, 16);
-  }
-  for (; i < bytes; i += 4) store<f32>(to + i, load<f32>(from + i));
-}
-
-/** to += from */
-// @ts-ignore: decorator
-@inline
-function addFloats(from: usize, to: usize, bytes: usize): void {
-  let i: usize = 0;
-  for (const end = bytes & ~31; i < end; i += 32) {
-    const l = f32x4.add(v128.load(to + i), v128.load(from + i));
-    const r = f32x4.add(v128.load(to + i, 16), v128.load(from + i, 16));
-    v128.store(to + i, l);
-    v128.store(to + i, r, 16);
-  }
-  for (; i < bytes; i += 4) store<f32>(to + i, load<f32>(to + i) + load<f32>(from + i));
-}
-
-/** to += a · b */
-// @ts-ignore: decorator
-@inline
-function addProducts(a: usize, b: usize, to: usize, bytes: usize): void {
-  let i: usize = 0;
-  for (const end = bytes & ~31; i < end; i += 32) {
-    const l = f32x4.add(v128.load(to + i), f32x4.mul(v128.load(a + i), v128.load(b + i)));
-    const r = f32x4.add(v128.load(to + i, 16), f32x4.mul(v128.load(a + i, 16), v128.load(b + i, 16)));
-    v128.store(to + i, l);
-    v128.store(to + i, r, 16);
-  }
-  for (; i < bytes; i += 4) store<f32>(to + i, load<f32>(to + i) + load<f32>(a + i) * load<f32>(b + i));
-}
 
 /** y: a row for each window, its p0 · p1 · n values of a side by side, zeros outside of the image. */
 export function unfold(step: Step, first: i32, end: i32): void {
@@ -96,29 +56,6 @@ function windowOf(at: i32, part: i32, stride: i32, count: i32): i32 {
   return window < count ? window : -1;
 }
 
-/** The gradient of unfold: y: pixels, each the sum of what the windows' rows a have of it, and the residual. */
-export function fold(step: Step, first: i32, end: i32): void {
-  const bytes = <usize>step.n << 2;
-  for (let index = first; index < end; index++) {
-    const rest = index / step.p5;
-    const row = (rest % step.p4) + step.p8;
-    const column = (index % step.p5) + step.p9;
-    const image = step.a + <usize>(rest / step.p4) * <usize>(step.p2 * step.p3) * step.aStride;
-    const y = step.y + <usize>index * step.yStride;
-    begin(step, index, y, bytes);
-    for (let i = 0; i < step.p0; i++) {
-      const down = windowOf(row, i, step.p6, step.p2);
-      if (down < 0) continue;
-      for (let j = 0; j < step.p1; j++) {
-        const across = windowOf(column, j, step.p7, step.p3);
-        if (across < 0) continue;
-        const window = image + <usize>(down * step.p3 + across) * step.aStride;
-        addFloats(window + <usize>(i * step.p1 + j) * bytes, y, bytes);
-      }
-    }
-  }
-}
-
 /** A row of y as the residual has it, or of zeros. */
 // @ts-ignore: decorator
 @inline
@@ -146,8 +83,10 @@ export function depthwise(step: Step, first: i32, end: i32): void {
   }
 }
 
-/** The gradient of depthwise's input: y, with the residual, a being that of its output. */
-export function depthwiseGradient(step: Step, first: i32, end: i32): void {
+/** y: pixels, each the residual and the sum of what reads it in the windows' rows a: by kernel b, or as it is. */
+// @ts-ignore: decorator
+@inline
+function gather(step: Step, first: i32, end: i32, byKernel: bool): void {
   const bytes = <usize>step.n << 2;
   for (let index = first; index < end; index++) {
     const rest = index / step.p5;
@@ -163,10 +102,22 @@ export function depthwiseGradient(step: Step, first: i32, end: i32): void {
         const across = windowOf(column, j, step.p7, step.p3);
         if (across < 0) continue;
         const window = image + <usize>(down * step.p3 + across) * step.aStride;
-        addProducts(window, step.b + <usize>(i * step.p1 + j) * step.bStride, y, bytes);
+        const part = <usize>(i * step.p1 + j);
+        if (byKernel) addProducts(window, step.b + part * step.bStride, y, bytes);
+        else addFloats(window + part * bytes, y, bytes);
       }
     }
   }
+}
+
+/** The gradient of unfold: y: pixels, each the sum of what the windows' rows a have of it, and the residual. */
+export function fold(step: Step, first: i32, end: i32): void {
+  gather(step, first, end, false);
+}
+
+/** The gradient of depthwise's input: y, with the residual, a being that of its output. */
+export function depthwiseGradient(step: Step, first: i32, end: i32): void {
+  gather(step, first, end, true);
 }
 
 /** Each image's part of the gradient of depthwise's kernel: y [images][p0 · p1 · n], a being the input, b the output's. */

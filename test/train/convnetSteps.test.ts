@@ -14,6 +14,7 @@ import { studentOfLayersModel } from '../../src/train/student.js';
 import type { TrainSetup } from '../../src/train/trainer.js';
 import type { EngineMachine } from '../../src/train/vitEngine.js';
 import { fixture } from '../image/images.js';
+import { largestOf, relativeOff } from './engineRuns.js';
 
 type Layer = tfl.layers.Layer;
 
@@ -116,15 +117,6 @@ const MODELS: Record<string, (given: Case) => { model: tfl.LayersModel; layers: 
   },
 };
 
-function largest(values: readonly number[]): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-}
-
-function off(found: Float32Array, expected: readonly number[], least: number): number {
-  const difference = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i]!)), 0);
-  return difference / Math.max(largest(expected), least);
-}
-
 describe.each(Object.entries(MACHINES))('as PyTorch trains it, by %s', (_name, machine) => {
   test.each(Object.keys(MODELS))('%s: gradients, losses, weights after five steps', async (name) => {
     const given = reference.cases[name]!;
@@ -161,11 +153,11 @@ describe.each(Object.entries(MACHINES))('as PyTorch trains it, by %s', (_name, m
       });
       expect(Math.abs(loss - given.losses[step]!)).toBeLessThan(step === 0 ? 1e-5 : 1e-4);
       if (step === 0) {
-        const most = Math.max(...given.gradients.map((values) => (values ? largest(values) : 0)));
+        const most = Math.max(...given.gradients.map((values) => (values ? largestOf(values) : 0)));
         for (const [i, gradient] of given.gradients.entries()) {
           if (!gradient) continue;
           // A bias whose effect a batch norm takes away has a gradient of rounding errors.
-          const difference = off(engine.read('gradients', nameOf(i)), gradient, most / 100);
+          const difference = relativeOff(engine.read('gradients', nameOf(i)), gradient, most / 100);
           expect([nameOf(i), difference < 2e-5 ? 'equal' : difference]).toEqual([nameOf(i), 'equal']);
         }
       }
@@ -174,7 +166,7 @@ describe.each(Object.entries(MACHINES))('as PyTorch trains it, by %s', (_name, m
     }
     runner.writeWeights();
     for (const [i, expected] of given.weights.entries()) {
-      const difference = off(weights[i]!.read().dataSync<'float32'>(), expected, 0.01);
+      const difference = relativeOff(weights[i]!.read().dataSync<'float32'>(), expected, 0.01);
       expect([nameOf(i), difference < 1e-3 ? 'equal' : difference]).toEqual([nameOf(i), 'equal']);
     }
     engine.dispose();

@@ -5,8 +5,6 @@ import { useBackend } from '../../src/backend.js';
 import type { EngineWorker } from '../../src/engines/wasm/index.js';
 import type { TrainingEngine } from '../../src/engines/wasm/training/index.js';
 import { numTokens, type VitConfig } from '../../src/families/vit/config.js';
-import { createModel } from '../../src/models/create.js';
-import { setWeight } from '../../src/models/weights.js';
 import { compileOptimized, startNodeWorker } from '../../src/node/wasmEngine.js';
 import { EngineSteps } from '../../src/train/engineSteps.js';
 import { logitGradients } from '../../src/train/logitGradients.js';
@@ -18,10 +16,10 @@ import { type Student, studentOf } from '../../src/train/student.js';
 import { TfjsSteps } from '../../src/train/tfjsSteps.js';
 import type { TrainSetup } from '../../src/train/trainer.js';
 import { type EngineMachine, openVitEngine } from '../../src/train/vitEngine.js';
-import { CONFIGS, configOf, randomImages, randomWeights } from '../engines/wasm/models.js';
-import { batchOf, furthest, loadFixture, steps } from './torchSteps.js';
+import { CONFIGS, configOf, randomImages } from '../engines/wasm/models.js';
+import { ALL, largestOf, modelOf, noSeed, relativeOff, teacherThatSays } from './engineRuns.js';
+import { batchOf, furthest, loadFixture, schedule, steps } from './torchSteps.js';
 
-const ALL = { frozenBlocks: 0, attentionOnly: false };
 const MACHINES: Record<string, EngineMachine> = {
   'two threads': { threads: 2, startWorker: startNodeWorker, compile: compileOptimized },
   'one thread': { threads: 1, startWorker: startNodeWorker },
@@ -31,19 +29,6 @@ const MACHINES: Record<string, EngineMachine> = {
 
 beforeAll(() => useBackend('wasm'));
 afterAll(() => tf.disposeVariables());
-
-/** A model with weights in which no part is without effect; those of wide matrices are smaller, as trained ones are. */
-function modelOf(config: VitConfig) {
-  const scale = Math.min(1, Math.sqrt(36 / config.embedDim));
-  const model = createModel(config, { seed: 1 });
-  const weights = randomWeights(config);
-  const student = studentOf(model, ALL);
-  for (const [name, weight] of student.weights) {
-    const values = weights.get(name)!;
-    setWeight(weight, weight.shape.length > 1 ? values.map((value) => value * scale) : values);
-  }
-  return model;
-}
 
 describe.each(Object.entries(MACHINES))('training as PyTorch does it, by %s', (_name, machine) => {
   test.each(['none', 'soft', 'hard'])('%s: gradients, losses, weights after 1 and 20 steps', async (name) => {
@@ -61,13 +46,6 @@ describe.each(Object.entries(MACHINES))('training as PyTorch does it, by %s', (_
     });
     const engine = await openVitEngine(student, { distillation: type, ema: true }, machine);
     const runner = new EngineSteps({ config, student, imgSize: [8, 12] } as unknown as TrainSetup, engine);
-    const schedule = {
-      duration: steps.epochs,
-      lr: steps.lr,
-      minLr: steps.minLr,
-      warmup: steps.warmupEpochs,
-      warmupLr: steps.warmupLr,
-    };
     const held = (buffer: 'weights' | 'gradients' | 'ema') => (weight: string) =>
       buffer === 'gradients' && !engine.reached.has(weight) ? undefined : engine.read(buffer, weight);
     for (let step = 0; step < steps.steps; step++) {
@@ -101,21 +79,6 @@ describe.each(Object.entries(MACHINES))('training as PyTorch does it, by %s', (_
     model.dispose();
   });
 });
-
-function teacherThatSays(logits: tf.Tensor2D) {
-  const teacher = {
-    name: 'given',
-    numClasses: 5,
-    imgSize: null,
-    labels: undefined,
-    normalization: undefined,
-  };
-  return { ...teacher, predict: () => logits, dispose: () => {} };
-}
-
-const noSeed = () => {
-  throw new Error('drop path is off');
-};
 
 const BATCH = 3;
 
@@ -152,16 +115,6 @@ async function bothGradients(config: VitConfig, machine: EngineMachine, frozenBl
     },
   });
   return { model, student, engine, expected, pixels };
-}
-
-function largestOf(values: Float32Array): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-}
-
-/** @param least the least that counts as the largest */
-function relativeOff(found: Float32Array, expected: Float32Array, least = 0): number {
-  const largest = Math.max(largestOf(expected), least);
-  return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i]!)), 0) / largest;
 }
 
 /** A model without blocks cannot be built with layers, which tfjs trains. */

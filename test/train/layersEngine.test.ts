@@ -17,6 +17,7 @@ import { computeGradients, disposeGradients } from '../../src/train/step.js';
 import { studentOfLayersModel } from '../../src/train/student.js';
 import type { EngineMachine } from '../../src/train/vitEngine.js';
 import { fixture } from '../image/images.js';
+import { relativeOff } from './engineRuns.js';
 
 const MACHINES: Record<string, EngineMachine> = {
   'three threads': { threads: 3, startWorker: startNodeWorker, compile: compileOptimized },
@@ -146,10 +147,9 @@ function targetsOf(width: number): Float32Array {
   return targets;
 }
 
-function off(found: Float32Array, expected: Float32Array, least = 1e-6): number {
-  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), least);
-  return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i]!)), 0) / largest;
-}
+/** Of numbers that are all but zero, how far they are off on the scale of 1e-6. */
+const off = (found: Float32Array, expected: Float32Array, least = 1e-6) =>
+  relativeOff(found, expected, least);
 
 const bits = (engine: TrainingEngine) =>
   [...engine.reached, ...engine.running].map((name) => [

@@ -10,16 +10,13 @@ import { applyGradients, computeGradients, disposeGradients, initialState } from
 import { type Student, studentOf } from '../../src/train/student.js';
 import '../../src/node/native/backend.js';
 import { showNativeTensorflow, testedNativeFolder } from '../native.js';
-import { batchOf, furthest, loadFixture, steps } from './torchSteps.js';
+import { noSeed } from './engineRuns.js';
+import { batchOf, furthest, loadFixture, schedule, steps } from './torchSteps.js';
 
 showNativeTensorflow();
 
 const weightsOf = (student: Student) => (name: string) => student.weights.get(name)?.read().dataSync();
 const valuesOf = (tensors: Record<string, tf.Tensor>) => (name: string) => tensors[name]?.dataSync();
-
-const noSeed = () => {
-  throw new Error('drop path is off');
-};
 
 const BACKENDS: Record<string, () => Promise<unknown>> = {
   'wasm with its kernels': () => useBackend('wasm'),
@@ -51,13 +48,6 @@ describe.each(Object.keys(BACKENDS))('training on %s as PyTorch does it', (backe
       },
       student.decays,
     );
-    const schedule = {
-      duration: steps.epochs,
-      lr: steps.lr,
-      minLr: steps.minLr,
-      warmup: steps.warmupEpochs,
-      warmupLr: steps.warmupLr,
-    };
     let state = initialState(optimizer, student);
     let ema = initialEma(student);
     const tensorsBefore = tf.memory().numTensors;

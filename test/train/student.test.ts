@@ -5,6 +5,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { createModel } from '../../src/models/create.js';
 import type { VisionTransformer } from '../../src/models/visionTransformer.js';
 import { studentOf, studentOfLayersModel } from '../../src/train/student.js';
+import { noSeed } from './engineRuns.js';
 
 let model: VisionTransformer;
 beforeAll(async () => {
@@ -17,10 +18,6 @@ beforeAll(async () => {
 afterAll(() => model.dispose());
 
 const HEADS = ['head.kernel', 'head.bias', 'head_dist.kernel', 'head_dist.bias'];
-const noSeed = () => {
-  throw new Error('drop path is off');
-};
-
 describe('which weights learn', () => {
   const learning = (frozenBlocks: number, attentionOnly: boolean) =>
     studentOf(model, { frozenBlocks, attentionOnly }).trainable;

@@ -38,6 +38,15 @@ export const steps = JSON.parse(readFileSync(new URL('steps.json', FIXTURES), 'u
   recipeSchedule: number[];
 };
 
+/** Of those steps. */
+export const schedule = {
+  duration: steps.epochs,
+  lr: steps.lr,
+  minLr: steps.minLr,
+  warmup: steps.warmupEpochs,
+  warmupLr: steps.warmupLr,
+};
+
 export async function openFixture(name: string) {
   const bytes = await readFile(new URL(`${name}.safetensors`, FIXTURES));
   return convert(await parseCheckpoint(new Uint8Array(bytes)), { numHeads: 2, imgSize: [8, 12] });

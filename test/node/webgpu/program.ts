@@ -16,18 +16,9 @@ import type { VisionTransformer } from '../../../src/models/visionTransformer.js
 import { namedWeights, setWeight } from '../../../src/models/weights.js';
 import { loadDawn } from '../../../src/node/webgpu/dawn.js';
 import type { Ops } from '../../../src/ops/interface.js';
+import { attempt } from './attempt.js';
 
 const [scenario, model = '', val = ''] = process.argv.slice(2);
-
-/** The message of an error in place of a result. */
-async function attempt(run: () => unknown): Promise<string> {
-  try {
-    await run();
-    return 'no error';
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`;
-  }
-}
 
 const library = () => import('../../../src/node/index.js');
 

@@ -9,8 +9,7 @@ import { createWebgpuTrainingEngine } from '../../../src/engines/webgpu/training
 import type { VitConfig } from '../../../src/families/vit/config.js';
 import { forward, headLogits } from '../../../src/families/vit/forward.js';
 import { weightSpecs } from '../../../src/families/vit/weights.js';
-import { createModel, resolveConfig } from '../../../src/models/create.js';
-import { setWeight } from '../../../src/models/weights.js';
+import { resolveConfig } from '../../../src/models/create.js';
 import { openTrainingEngine, runTraining, useBackend } from '../../../src/node/index.js';
 import { loadDawn } from '../../../src/node/webgpu/dawn.js';
 import { EngineSteps } from '../../../src/train/engineSteps.js';
@@ -21,10 +20,11 @@ import type { StepEngine } from '../../../src/train/stepEngine.js';
 import { type Student, studentOf, studentOfLayersModel } from '../../../src/train/student.js';
 import type { TrainSetup } from '../../../src/train/trainer.js';
 import { openWebgpuTraining } from '../../../src/webgpuTraining.js';
-import { CONFIGS, configOf, randomImages, randomWeights } from '../../engines/wasm/models.js';
-import { batchOf, furthest, loadFixture, steps } from '../../train/torchSteps.js';
+import { CONFIGS, configOf, randomImages } from '../../engines/wasm/models.js';
+import { ALL, largestOf, modelOf, noSeed, relativeOff, teacherThatSays } from '../../train/engineRuns.js';
+import { batchOf, furthest, loadFixture, schedule, steps } from '../../train/torchSteps.js';
+import { attempt } from './attempt.js';
 
-const ALL = { frozenBlocks: 0, attentionOnly: false };
 const DATA = {
   data: { format: 'folder', path: 'none' },
   val: { format: 'folder', path: 'none' },
@@ -51,18 +51,6 @@ const EXTRA: Record<string, Partial<VitConfig>> = {
     pool: 'token_mean',
   },
 };
-
-/** A model with weights in which no part is without effect; those of wide matrices are smaller, as trained ones are. */
-function modelOf(config: VitConfig) {
-  const scale = Math.min(1, Math.sqrt(36 / config.embedDim));
-  const model = createModel(config, { seed: 1 });
-  const weights = randomWeights(config);
-  for (const [name, weight] of studentOf(model, ALL).weights) {
-    const values = weights.get(name)!;
-    setWeight(weight, weight.shape.length > 1 ? values.map((value) => value * scale) : values);
-  }
-  return model;
-}
 
 /** Gradients and answers of a model on a backend's engine. */
 async function gradientsOf(config: VitConfig, backend: string, frozenBlocks: number) {
@@ -96,15 +84,6 @@ async function gradientsOf(config: VitConfig, backend: string, frozenBlocks: num
   engine.dispose();
   model.dispose();
   return { byName, norm, answers };
-}
-
-const largestOf = (values: Float32Array) =>
-  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-
-/** @param least the least that counts as the largest */
-function relativeOff(found: Float32Array, expected: Float32Array, least = 0): number {
-  const off = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i]!)), 0);
-  return off / Math.max(largestOf(expected), least);
 }
 
 /** How far the GPU's gradients are from those on WASM, by model: the worst weight of each. */
@@ -147,13 +126,6 @@ async function torch(name: string) {
   });
   const engine = await openTrainingEngine(student, config);
   const runner = new EngineSteps({ config, student, imgSize: [8, 12] } as unknown as TrainSetup, engine);
-  const schedule = {
-    duration: steps.epochs,
-    lr: steps.lr,
-    minLr: steps.minLr,
-    warmup: steps.warmupEpochs,
-    warmupLr: steps.warmupLr,
-  };
   const far = async (buffer: BufferName, fixture: string) => {
     const values = new Map<string, Float32Array>();
     for (const weight of buffer === 'gradients' ? engine.reached : student.weights.keys()) {
@@ -194,21 +166,6 @@ async function torch(name: string) {
   found.student = await furthest((weight) => own.get(weight), `step20.${name}`);
   return { ...found, firstLoss: Math.max(...losses.slice(0, 3)), losses: Math.max(...losses) };
 }
-
-function teacherThatSays(logits: tf.Tensor2D) {
-  const teacher = {
-    name: 'given',
-    numClasses: 5,
-    imgSize: null,
-    labels: undefined,
-    normalization: undefined,
-  };
-  return { ...teacher, predict: () => logits, dispose: () => {} };
-}
-
-const noSeed = () => {
-  throw new Error('drop path is off');
-};
 
 /** With what else a step may have. */
 const MIXED = { ...TINY, dropPathRate: 0.4, layerScale: 0.3 };
@@ -423,15 +380,6 @@ async function memory() {
   tiny.dispose();
   (globalThis as { kept?: unknown }).kept = gpu;
   return { base, seen, complaints };
-}
-
-async function attempt(run: () => unknown): Promise<string> {
-  try {
-    await run();
-    return 'no error';
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`;
-  }
 }
 
 const scenarios: Record<string, (argument: string) => Promise<unknown>> = {

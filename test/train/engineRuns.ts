@@ -9,6 +9,15 @@ import { randomWeights } from '../engines/wasm/models.js';
 /** Everything learns. */
 export const ALL = { frozenBlocks: 0, attentionOnly: false };
 
+/** Steps with accumulation, clipping and a running mean. */
+export const MIXED_STEPS = {
+  // A large epsilon: gradients that are zero but for rounding would move weights by their sign.
+  optimizer: { clipGrad: 0.5, weightDecay: 0.3, eps: 0.01 },
+  distillation: { type: 'soft', alpha: 0.3, tau: 3, teacher: 'given' },
+  accumulate: 2,
+  emaDecay: 0.8,
+} as const;
+
 /** A model with weights in which no part is without effect; those of wide matrices are smaller, as trained ones are. */
 export function modelOf(config: VitConfig) {
   const scale = Math.min(1, Math.sqrt(36 / config.embedDim));

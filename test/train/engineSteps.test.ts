@@ -17,7 +17,7 @@ import { TfjsSteps } from '../../src/train/tfjsSteps.js';
 import type { TrainSetup } from '../../src/train/trainer.js';
 import { type EngineMachine, openVitEngine } from '../../src/train/vitEngine.js';
 import { CONFIGS, configOf, randomImages } from '../engines/wasm/models.js';
-import { ALL, largestOf, modelOf, noSeed, relativeOff, teacherThatSays } from './engineRuns.js';
+import { ALL, largestOf, MIXED_STEPS, modelOf, noSeed, relativeOff, teacherThatSays } from './engineRuns.js';
 import { batchOf, furthest, loadFixture, schedule, steps } from './torchSteps.js';
 
 const MACHINES: Record<string, EngineMachine> = {
@@ -161,11 +161,7 @@ describe('steps with drop path, accumulation, clipping and a running mean', () =
   const config = resolveTrainConfig({
     data: { format: 'folder', path: 'none' },
     val: { format: 'folder', path: 'none' },
-    // A large epsilon: gradients that are zero but for rounding would move weights by their sign.
-    optimizer: { clipGrad: 0.5, weightDecay: 0.3, eps: 0.01 },
-    distillation: { type: 'soft', alpha: 0.3, tau: 3, teacher: 'given' },
-    accumulate: 2,
-    emaDecay: 0.8,
+    ...MIXED_STEPS,
     output: 'none',
   });
 

@@ -21,7 +21,15 @@ import { type Student, studentOf, studentOfLayersModel } from '../../../src/trai
 import type { TrainSetup } from '../../../src/train/trainer.js';
 import { openWebgpuTraining } from '../../../src/webgpuTraining.js';
 import { CONFIGS, configOf, randomImages } from '../../engines/wasm/models.js';
-import { ALL, largestOf, modelOf, noSeed, relativeOff, teacherThatSays } from '../../train/engineRuns.js';
+import {
+  ALL,
+  largestOf,
+  MIXED_STEPS,
+  modelOf,
+  noSeed,
+  relativeOff,
+  teacherThatSays,
+} from '../../train/engineRuns.js';
 import { batchOf, furthest, loadFixture, schedule, steps } from '../../train/torchSteps.js';
 import { attempt } from './attempt.js';
 
@@ -175,11 +183,7 @@ async function mixed() {
   const shape = configOf(MIXED);
   const config = resolveTrainConfig({
     ...DATA,
-    // A large epsilon: gradients that are zero but for rounding would move weights by their sign.
-    optimizer: { clipGrad: 0.5, weightDecay: 0.3, eps: 0.01 },
-    distillation: { type: 'soft', alpha: 0.3, tau: 3, teacher: 'given' },
-    accumulate: 2,
-    emaDecay: 0.8,
+    ...MIXED_STEPS,
   });
   const train = async (backend: string) => {
     await useBackend(backend);

@@ -4,13 +4,7 @@ import type { ComputeDtype } from './computeDtype.js';
 import { UserError } from './errors.js';
 import type { WeightReader } from './families/types.js';
 import type { VitConfig } from './families/vit/config.js';
-import {
-  fetchKernels,
-  probeSimd,
-  registerConvolutionGradient,
-  registerWasmKernels,
-  type WasmKernels,
-} from './kernels/wasm/index.js';
+import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } from './kernels/wasm/index.js';
 import type { EngineRuntime, Runtime, VisionTransformer } from './models/visionTransformer.js';
 
 /** What is asked of a backend. */
@@ -170,8 +164,6 @@ export function describeKernels({ simd, threads, reason }: WasmKernels): string 
 
 /** Starts tfjs' WASM backend with our kernels; resolves to one line on them. */
 export async function activateWasm(): Promise<string> {
-  const simd = probeSimd();
-  if (simd !== 'none') fetchKernels(simd, false).catch(() => {}); // told where they are compiled
   await activate('wasm');
   registerConvolutionGradient();
   return describeKernels(await registerWasmKernels());

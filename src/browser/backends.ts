@@ -4,7 +4,7 @@ import { type AskedBackend, activateWasm, addBackend } from '../backend.js';
 import { runningBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchOnce, watchWebgpu } from '../gpuStart.js';
-import { probeSimd } from '../kernels/wasm/featureProbe.js';
+import { fetchKernels, probeSimd } from '../kernels/wasm/index.js';
 import { wasmRuntime } from '../models/wasmRuntime.js';
 import { browserHost } from './engineHost.js';
 import { reasonWithoutThreads } from './wasmBackend.js';
@@ -26,6 +26,8 @@ export function addBrowserBackends(): void {
 
 async function startWasm(): Promise<string> {
   browserHost().catch(() => {}); // the engine's kernels are compiled meanwhile; what fails is told when it is asked for
+  const simd = probeSimd();
+  if (simd !== 'none') fetchKernels(simd, false).catch(() => {}); // told where they are compiled
   const description = await activateWasm();
   const reason = reasonWithoutThreads();
   return reason ? `${description}; ${reason}` : description;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { describeInFirefox, Firefox } from './firefox.js';
 import { CHECKPOINT, sends } from './servedModel.js';
 import { startServer, type TestServer } from './server.js';
-import { buildPage } from './visit.js';
+import { builtPage } from './visit.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -61,7 +61,7 @@ describeInFirefox('the page in Firefox', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'deit-firefox-page-'));
     server = await startServer({
-      folders: { '/page': await buildPage(join(folder, 'page')) },
+      folders: { '/page': await builtPage() },
       routes: { '/digits.pth': sends(await readFile(CHECKPOINT)), '/words.txt': sends(Buffer.from('hello')) },
       isolated: true,
     });

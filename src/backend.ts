@@ -156,7 +156,7 @@ export async function activate(name: string): Promise<BoundBackend> {
 }
 
 /** One line on the kernels that the WASM backend runs with. */
-export function describeKernels({ simd, threads, reason }: WasmKernels): string {
+function describeKernels({ simd, threads, reason }: WasmKernels): string {
   if (simd === 'none') return `wasm: plain ops, several times slower: ${reason}`;
   const instructions = simd === 'relaxed' ? 'SIMD with fused multiply-add' : 'SIMD';
   return `wasm: own kernels, ${instructions}${threads > 1 ? `, ${threads} threads` : ''}`;

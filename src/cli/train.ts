@@ -103,7 +103,7 @@ function defaultOf(path: string): string {
 }
 
 /** A field's value from the command line; what is of the wrong kind is wrong usage, what is out of range is found later. */
-export function parseField(path: string, field: Field, given: unknown): unknown {
+function parseField(path: string, field: Field, given: unknown): unknown {
   const wrong = () => new UsageError(`--${path} should be ${field.expected}, got ${shorten(String(given))}`);
   if (Array.isArray(given)) throw new UsageError(`--${path} is given ${given.length} times`);
   const text = String(given);

@@ -70,7 +70,7 @@ export function wrongHash(what: string, { digits, source }: KnownHash, found: st
 }
 
 /** Where the SHA-256 of a downloaded file is kept, in the form of sha256sum. */
-export function sumFile(path: string): string {
+function sumFile(path: string): string {
   return `${path}.sha256`;
 }
 

@@ -20,11 +20,11 @@ import {
   conversionOptions,
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { checkNumbers, parseImgSize } from './main.js';
 import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 import { catchInterrupt } from './signals.js';
+import { checkNumbers, parseImgSize } from './usage.js';
 
 /** Classes of a head that is made: five times those of ImageNet-21k. */
 const MAX_CLASSES = 100_000;

@@ -21,10 +21,10 @@ import { oneLine, shorten } from '../text.js';
 import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
 import { groupTensors, type TensorGroup } from './groupTensors.js';
-import { checkNumbers } from './main.js';
 import { jsonOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { formatTable } from './table.js';
+import { checkNumbers } from './usage.js';
 
 /** Lines of metadata and of names that are printed; --json has them all. */
 const MAX_LINES = 20;

@@ -7,13 +7,13 @@ import { type Field, fieldsOf, nullableGroups, valueAt } from '../schema.js';
 import { shorten } from '../text.js';
 import { DEFAULT_CONFIG, trainSchema } from '../train/config.js';
 import { resolveTrainConfig } from '../train/resolveConfig.js';
+import { chooseBackend } from './chooseBackend.js';
 import { defineCommand } from './command.js';
-import { UsageError } from './main.js';
 import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { catchInterrupt } from './signals.js';
-import { chooseBackend } from './threads.js';
 import { startTrainProgress } from './trainProgress.js';
+import { UsageError } from './usage.js';
 
 /** Every field, and the groups that can be left out, by path: the command line has an option for each. */
 const FIELDS = fieldsOf(trainSchema);

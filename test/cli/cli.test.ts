@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { commands, convertEntry, evalEntry } from '../../src/cli/commands.js';
-import { runCli } from './runCli.js';
+import { captureCli } from './captureCli.js';
 
 /** The commands as a user runs them: the built programs, in processes of their own; those that fail, in this one. */
 
@@ -64,7 +64,7 @@ function runWithStdin(
 /** The same in this process. */
 async function runHere(program: keyof typeof programs, ...args: string[]): Promise<Outcome> {
   const entries = { deit: commands, 'deit-eval': evalEntry, 'deit-convert': convertEntry }[program];
-  const { code, out, err } = await runCli(program, entries, ...onWasm(program, args));
+  const { code, out, err } = await captureCli(program, entries, ...onWasm(program, args));
   return { code, stdout: out, stderr: err };
 }
 
@@ -338,8 +338,8 @@ test('deit download: by an alias, from another host; a wrong hash and a model wi
 
 describe('usage', () => {
   /** What a program's parser makes of a command line. */
-  async function parse(program: string, entries: Parameters<typeof runCli>[1], ...args: string[]) {
-    const { code, out, err } = await runCli(program, entries, ...args);
+  async function parse(program: string, entries: Parameters<typeof captureCli>[1], ...args: string[]) {
+    const { code, out, err } = await captureCli(program, entries, ...args);
     return { code, said: (out + err).trimEnd() };
   }
   const deit = (...args: string[]) => parse('deit', commands, ...args);

@@ -7,7 +7,7 @@ import { writeDigits } from '../node/train/digitsFolder.js';
 import { startDeit } from '../reliability/deit.js';
 import { killTraining } from '../reliability/killedTraining.js';
 import { until } from '../reliability/until.js';
-import { deit } from './runCli.js';
+import { deit } from './captureCli.js';
 
 let digits: string;
 let config: string;

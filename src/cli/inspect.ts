@@ -54,7 +54,7 @@ export const inspectCommand = defineCommand({
       .option('num-heads', { type: 'number', describe: 'attention heads, where nothing else tells' })
       .options(jsonOption())
       .check((args) => checkNumbers(args, { 'num-heads': [1, MAX_HEADS] }))
-      .epilogue('The exit status is 0 for every file that can be read, one that cannot be converted too.'),
+      .epilogue('The exit status is 0 for every file that can be read, one that cannot be converted too.\n'),
   examples: [
     ['$0 checkpoint.pth', 'its tensors, and the model that deit-convert makes of them'],
     ['$0 hf:google/vit-base-patch16-224', 'a model on the hub'],

@@ -31,7 +31,8 @@ export async function runCli(
     await (await parser(program, commands, argv)).parseAsync();
     return 0;
   } catch (error) {
-    report(program, error as Error, argv.includes('--debug'));
+    const call = callOf(program, commands, argv);
+    report(program, call, error as Error, argv.includes('--debug'));
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -142,9 +143,20 @@ function optionNames(cli: Argv): string[] {
   return Object.keys(options?.key ?? {}).filter((name) => name.length > 1);
 }
 
-function report(program: string, error: Error, debug: boolean): void {
+/** What a user writes to get help: the program, and the command if its line names one. */
+function callOf(
+  program: string,
+  commands: readonly CommandEntry[] | CommandEntry,
+  argv: readonly string[],
+): string {
+  if ('usage' in commands) return program;
+  const named = commands.find((entry) => commandName(entry) === argv[0]);
+  return named ? `${program} ${commandName(named)}` : program;
+}
+
+function report(program: string, call: string, error: Error, debug: boolean): void {
   const line = shortenWords(oneLine(error.message || String(error)));
-  if (error instanceof UsageError) say(`${program}: ${line}; see ${program} --help`, 'error');
+  if (error instanceof UsageError) say(`${program}: ${line}; see ${call} --help`, 'error');
   else if (error instanceof UserError) say(`${program}: ${line}`, 'error');
   else say(`${program}: ${error.name}: ${line}${debug ? '' : ' (a defect; --debug shows where)'}`, 'error');
   if (debug) console.error(printable(error.stack ?? ''));

@@ -20,7 +20,7 @@ import {
   conversionOptions,
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { jsonOption } from './options.js';
+import { checkpointPositional, jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 import { catchInterrupt } from './signals.js';
@@ -46,11 +46,7 @@ interface Args extends ConversionArgs {
 export const convertCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('checkpoint', {
-        type: 'string',
-        demandOption: true,
-        describe: 'file, Hugging Face or timm folder, hf:OWNER/NAME',
-      })
+      .positional('checkpoint', checkpointPositional)
       .positional('outdir', { type: 'string', demandOption: true, describe: 'folder to make or replace' })
       .option('model', {
         type: 'string',

@@ -21,7 +21,7 @@ import { oneLine, shorten } from '../text.js';
 import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
 import { groupTensors, type TensorGroup } from './groupTensors.js';
-import { jsonOption } from './options.js';
+import { checkpointPositional, jsonOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { formatTable } from './table.js';
 import { checkNumbers } from './usage.js';
@@ -45,11 +45,7 @@ interface Inspected {
 export const inspectCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('checkpoint', {
-        type: 'string',
-        demandOption: true,
-        describe: 'file, Hugging Face or timm folder, hf:OWNER/NAME',
-      })
+      .positional('checkpoint', checkpointPositional)
       .option('root', { type: 'string', describe: 'which of several models: what stands before its names' })
       .option('num-heads', { type: 'number', describe: 'attention heads, where nothing else tells' })
       .options(jsonOption())

@@ -66,13 +66,13 @@ async function parser(
     .demandCommand(1, 'say which command');
 }
 
-/** The command of a program that has but one, which takes the place of a list of commands. */
+/** Adds the only command of a program that has no list of commands. */
 async function addOnly(cli: Argv, entry: CommandEntry): Promise<Argv> {
   const usage = entry.usage.replace(commandName(entry), () => '$0');
   return addCommand(cli, usage, entry.describe, await entry.load(), '');
 }
 
-/** A command that the command line names, or might name, with all it has; of the others the help needs but a line. */
+/** Adds a command: with its options if the command line may name it, else with one line for the help. */
 async function addNamed(cli: Argv, entry: CommandEntry, argv: readonly string[]): Promise<void> {
   const name = commandName(entry);
   if (argv.includes(name)) addCommand(cli, entry.usage, entry.describe, await entry.load(), name);

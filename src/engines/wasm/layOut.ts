@@ -294,7 +294,7 @@ function livesOf({ images, output, steps }: Recording, groups: readonly Group[])
     for (const operand of [...Object.values(step.reads), ...Object.values(step.writes)]) use(operand, i);
   }
   use(output.operand, steps.length - 1);
-  // An operand takes another's place only if nobody reads the other after it is made, and its own step reads it as what
+  // An operand takes another's place only if no step reads the other after it is made, and its own step reads it as what
   // it adds alone: other tasks of the step may come later.
   const left = new Set(steps.flatMap(({ reads }) => (reads.x === reads.residual ? [reads.x] : [])));
   for (const [operand, life] of lives) {

@@ -71,7 +71,7 @@ function configOfTensors(
   refuseRmsNorms(found, file);
   const shape = { ...patches, depth: blocks.depth };
   const head = readHead(found, told, { ...patches, ...tokens }, file, assumptions, unused);
-  assumptions.push(...aroundModel(found, patches.inChans));
+  assumptions.push(...aroundModel(found, patches.inChans, told.headless ?? false));
   return {
     name: 'vit',
     imgSize: [grid.rows * patch[0], grid.columns * patch[1]],

@@ -15,7 +15,7 @@ import {
   withEnding,
 } from './matchNames.js';
 import { facebook } from './namings/facebook.js';
-import { foreignArchitecture } from './namings/foreign.js';
+import { foreignArchitecture, rewrittenWeights } from './namings/foreign.js';
 import { type Naming, namings, type Source } from './namings/index.js';
 import { timm } from './namings/timm.js';
 import { COUNTER, isOffTheWay, OUTSIDE } from './offTheWay.js';
@@ -496,6 +496,13 @@ function refuse(checkpoint: Checkpoint, candidates: readonly Candidate[]): never
   if (foreign) {
     throw new UserError(
       `${checkpoint.name}: holds ${foreign.name}, told by ${foreign.tensor}; it computes something else than a ViT or DeiT`,
+    );
+  }
+  const rewritten = rewrittenWeights(nearest.unknown.map(({ name }) => name));
+  if (rewritten) {
+    const { what, tensor, remedy } = rewritten;
+    throw new UserError(
+      `${checkpoint.name}: holds ${what}, told by ${tensor}; ${remedy}, and save the model again`,
     );
   }
   if (nearest.unknown.length > 0) {

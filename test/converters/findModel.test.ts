@@ -354,6 +354,21 @@ describe('architectures that look like a ViT are refused by their name', () => {
   });
 
   test.each([
+    [
+      'blocks.0.attn.qkv._packed_params._packed_params.0',
+      /quantised weights, told by .*before it was quantised/,
+    ],
+    ['blocks.0.attn.qkv.weight_scale', /quantised weights/],
+    ['blocks.0.mlp.fc1.weight_mask', /a mask or in parts.*prune\.remove\(\)/],
+    ['blocks.0.attn.qkv.lora_A.default.weight', /adapters \(LoRA\).*merge_and_unload/],
+    ['head.parametrizations.weight.original0', /remove_parametrizations\(\).*save the model again/],
+    ['head.weight_g', /remove_weight_norm\(\)/],
+  ])('weights that a library rewrote, with the way back: %s', async (name, message) => {
+    const tensors = new Map([...(await plain()), tensor(name, [4])]);
+    expect(() => convert(checkpoint(tensors), told)).toThrow(message);
+  });
+
+  test.each([
     ['OpenAI’s CLIP', 'visual.conv1.weight', /a CLIP under OpenAI’s own names/],
     ['vit-pytorch', 'to_patch_embedding.1.weight', /lucidrains\/vit-pytorch/],
   ])('%s, whose names are others', (_, name, message) => {

@@ -3,8 +3,6 @@ import { UserError } from '../src/errors.js';
 import { sizeOf } from '../src/shape.js';
 import type { Assumption } from './facts.js';
 import type { FoundModel } from './findModel.js';
-import type { CheckpointTensor } from './formats/types.js';
-import { isOfTraining } from './offTheWay.js';
 
 /** Up to three names, as they are said. */
 export const someNames = (tensors: readonly { readonly name: string }[]) =>
@@ -25,7 +23,7 @@ export interface Around {
  */
 export function checkAroundWhole(found: FoundModel, around: Around, file: string): void {
   if (found.chosen) return;
-  const fitting = found.besideBody.filter((tensor) => mayCompute(tensor) && fits(tensor.shape, around));
+  const fitting = found.besideBody.filter(({ shape }) => fits(shape, around));
   if (fitting.length === 0) return;
   throw new UserError(
     `${file}: beside the ${found.naming.name} model ${JSON.stringify(found.shownPrefix)} and its head lie ` +
@@ -44,11 +42,6 @@ function fits(shape: readonly number[], { inChans, outputs }: Around): boolean {
   return shape.length === 3
     ? shape[0] === inChans
     : shape.length === 4 && shape.slice(0, 2).includes(inChans);
-}
-
-/** Training keeps other tensors, and counts in whole numbers. */
-function mayCompute({ name, dtype }: CheckpointTensor): boolean {
-  return !isOfTraining(name) && !/^(u?int\d+|bool)$/.test(dtype);
 }
 
 /**
@@ -71,7 +64,7 @@ export function aroundModel(found: FoundModel, inChans: number, headless: boolea
     said.push({ field: 'temperature', value: '1', why });
   }
   const explained = new Set([...statistics, ...factors]);
-  const others = besideBody.filter((tensor) => mayCompute(tensor) && !explained.has(tensor));
+  const others = besideBody.filter((tensor) => !explained.has(tensor));
   if (others.length > 0 && !chosen && !headless && weights.has('head.kernel')) {
     const why = `${someNames(others)} beside the model and its head are not read: it may be a part of another model; --root ${rootOf(found)} takes it by itself`;
     said.push({ field: 'beside', value: 'left out', why });

@@ -18,7 +18,7 @@ import { facebook } from './namings/facebook.js';
 import { foreignArchitecture, rewrittenWeights } from './namings/foreign.js';
 import { type Naming, namings, type Source } from './namings/index.js';
 import { timm } from './namings/timm.js';
-import { COUNTER, isOffTheWay, OUTSIDE } from './offTheWay.js';
+import { COUNTER, isOffTheWay, mayCompute, OUTSIDE } from './offTheWay.js';
 
 /** The tensors of a vision transformer as they lie in a checkpoint, under our own names. */
 export interface FoundModel {
@@ -326,7 +326,7 @@ function unexplainedBeside(
   return names
     .under('')
     .filter(({ name, tensor }) => {
-      if (name.startsWith(prefix) || known.has(tensor)) return false;
+      if (name.startsWith(prefix) || known.has(tensor) || !mayCompute(tensor)) return false;
       const parent = commonPrefix(name, prefix);
       return !isNested(name, parent, roots) && !isOffTheWay(name.slice(parent.length), head);
     })

@@ -8,16 +8,16 @@ export const OUTSIDE =
 export const COUNTER =
   /^(n_averaged|initted|step|steps|global_step|num_updates|epoch|best_(acc|prec|top|loss)\w*)$/;
 
-/** Beside a body and its head: text towers, losses, memories, other encoders. */
+/** Beside a body and its head: models of texts, losses, memories, other encoders. */
 const OFF_THE_WAY =
-  /^(mask_token|text_|language_|momentum|teacher|student|ema|target_|queue|criterion|loss|metric|train_|val_|test_|token_embedding|positional_embedding|transformer\.|ln_final)/;
+  /^(mask_token|text[._]|language|lm_head|llm\b|multi_modal|mm_|q_?former|momentum|teacher|student|ema|target_|queue|criterion|loss|metric|train_|val_|test_|token_embedding|positional_embedding|transformer\.|ln_final)/;
 
 /** Of a head in the body, a decoder is fed by the same tokens: then the head may be a leftover (Segmenter). */
 const DECODER = /^decoder/;
 
 /** Of a body without a head, projections of pretraining too, and the factor of a contrastive loss. */
 const PRETRAINING =
-  /^(logit_|head\.(mlp\.\d|last_layer)\b|dino_head|ibot_|projector|projection_head|proj_head|predictor|prototypes|center|neck\.)/;
+  /^(logit_|head\.(mlp2?\.\d|last_layer2?)\b|dino_head|ibot_|projector|projection_head|proj_head|predictor|prototypes|center|neck\.)/;
 
 export function isOffTheWay(name: string, head: 'none' | 'beside' | 'body'): boolean {
   if (OFF_THE_WAY.test(name) || OUTSIDE.test(name)) return true;
@@ -37,7 +37,8 @@ const OPTIMIZER_STATE = new RegExp(
 const BOOKKEEPING =
   /(^|[._])(criterion|loss(es)?|metrics?|acc(uracy)?|auroc|confmat|history|rng|seed|lr|class_weights?|pos_weight)([._]|$)/i;
 
-/** Whether training keeps a tensor of this name, wherever it lies, and no model reads it. */
-export function isOfTraining(name: string): boolean {
-  return OPTIMIZER_STATE.test(name) || BOOKKEEPING.test(name) || COUNTER.test(name.split('.').at(-1)!);
+/** Whether a tensor may be read by a model, wherever it lies: training keeps others, and counts in whole numbers. */
+export function mayCompute({ name, dtype }: { readonly name: string; readonly dtype: string }): boolean {
+  if (OPTIMIZER_STATE.test(name) || BOOKKEEPING.test(name)) return false;
+  return !COUNTER.test(name.split('.').at(-1)!) && !/^(u?int\d+|bool)$/.test(dtype);
 }

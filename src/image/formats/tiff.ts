@@ -275,6 +275,15 @@ function yCbCrReader(convert: YCbCrToRgb): ToRgb {
 const ELSEWHERE = [2, 3, 4, JPEG];
 const DECODED: readonly number[] = Object.values(COMPRESSION);
 
+/** Throws for tags that libtiff refuses, by which Pillow reads what is compressed. */
+function checkForLibtiff({ tags, offsets, byteCounts }: Layout): void {
+  const planar = tags.get(TAG.planar) ?? [1];
+  if (planar.length !== 1 || (planar[0] !== 1 && planar[0] !== 2))
+    throw new DamagedImage(`the TIFF has the planar configuration ${planar}`);
+  if (byteCounts && byteCounts.length !== offsets.length)
+    throw new DamagedImage('the TIFF has other numbers of sizes and of places of its strips or tiles');
+}
+
 /** Throws for pixels that the other decoder reads in another way than Pillow, or reads where Pillow refuses them. */
 function checkElsewhere(layout: Layout): void {
   pixelReader(layout);
@@ -304,6 +313,7 @@ export async function decodeTiff(
   if (!Number.isSafeInteger(width) || width < 1 || height < 1)
     throw new DamagedImage(`the TIFF has ${width} × ${height} pixels`);
   checkSize(width, height);
+  if (compression !== COMPRESSION.none) checkForLibtiff(layout);
   if (blockWidth < 1 || blockHeight < 1) throw new DamagedImage('the TIFF has strips or tiles of no size');
   // What libtiff would hold of one tile; no tile is far larger than its image.
   checkSize(blockWidth, blockHeight);

@@ -33,7 +33,8 @@ export async function main(
     await (await parser(program, commands, argv)).parseAsync();
     return 0;
   } catch (error) {
-    report(program, error as Error, argv.includes('--debug'));
+    const named = 'usage' in commands ? undefined : namedIn(commands, argv);
+    report(program, named && commandName(named), error as Error, argv.includes('--debug'));
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -80,11 +81,15 @@ async function addNamed(cli: Argv, entry: CommandEntry, argv: readonly string[])
   else cli.command(entry.usage, entry.describe);
 }
 
+/** The command that a command line names: in front of it stand but options without a value. */
+function namedIn(entries: readonly CommandEntry[], argv: readonly string[]): CommandEntry | undefined {
+  const first = argv.find((argument) => !argument.startsWith('-'));
+  return entries.find((entry) => commandName(entry) === first);
+}
+
 /** The usage of the command that a command line names, or of the only one. */
 function usageOf(entries: readonly CommandEntry[], argv: readonly string[]): string | undefined {
-  const named =
-    entries.length === 1 ? entries[0] : entries.find((entry) => argv.includes(commandName(entry)));
-  return named?.usage;
+  return (entries.length === 1 ? entries[0] : namedIn(entries, argv))?.usage;
 }
 
 /** Stands before arguments that yargs would take for options; no argument has a NUL in it. */
@@ -144,9 +149,11 @@ function optionNames(cli: Argv): string[] {
   return Object.keys(options?.key ?? {}).filter((name) => name.length > 1);
 }
 
-function report(program: string, error: Error, debug: boolean): void {
+/** @param command of the program's commands the one whose help tells its options */
+function report(program: string, command: string | undefined, error: Error, debug: boolean): void {
   const line = shortenWords(oneLine(error.message || String(error)));
-  if (error instanceof UsageError) say(`${program}: ${line}; see ${program} --help`, 'error');
+  const help = command === undefined ? program : `${program} ${command}`;
+  if (error instanceof UsageError) say(`${program}: ${line}; see ${help} --help`, 'error');
   else if (error instanceof UserError) say(`${program}: ${line}`, 'error');
   else say(`${program}: ${error.name}: ${line}${debug ? '' : ' (a defect; --debug shows where)'}`, 'error');
   if (debug) console.error(printable(error.stack ?? ''));

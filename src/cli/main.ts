@@ -27,7 +27,8 @@ export async function main(
   // A reader that has seen enough (deit … | head) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    say(`${program}: stdout: ${reasonOf(error)}`, 'error');
+    process.exit(1);
   });
   try {
     await (await parser(program, commands, argv)).parseAsync();
@@ -147,6 +148,11 @@ function withNearest(message: string, cli: Argv, commands: readonly CommandEntry
 function optionNames(cli: Argv): string[] {
   const options = (cli as Argv & { getOptions?(): { key: Record<string, unknown> } }).getOptions?.();
   return Object.keys(options?.key ?? {}).filter((name) => name.length > 1);
+}
+
+/** Why what was printed did not arrive. */
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  return code === 'ENOSPC' ? 'the disk that it is written to is full' : `cannot be written to (${message})`;
 }
 
 /** @param command of the program's commands the one whose help tells its options */

@@ -276,7 +276,11 @@ function otherCount(
   { config: { numClasses: told }, labels }: Facts,
   { numClasses }: ConvertOptions,
 ): Assumption[] {
-  if (!told || told.value === have || have === 0 || numClasses !== undefined) return [];
+  if (!told || told.value === have || numClasses !== undefined) return [];
+  if (have === 0) {
+    const why = `the file has no head, ${told.source} says ${told.value} classes: predict gives features`;
+    return [{ field: 'numClasses', value: '0', why }];
+  }
   // Of names it is said already.
   if (labels?.value.length === told.value) return [];
   const why = `the head has ${have} outputs, ${told.source} says ${told.value}`;
@@ -368,7 +372,7 @@ function labelsOf(
   const told = facts.labels?.value;
   if (told?.length === config.numClasses) return { value: told, assumptions: [] };
   if (told && told.length > 0 && config.numClasses > 0 && numClasses === undefined) {
-    const why = `${facts.labels!.source} names ${told.length} classes, the model has ${config.numClasses}: the names are left out; --labels gives the right ones`;
+    const why = `${facts.labels.source} names ${told.length} classes, the model has ${config.numClasses}: the names are left out; --labels gives the right ones`;
     return { value: undefined, assumptions: [{ field: 'labels', value: 'none', why }] };
   }
   if (config.numClasses !== 1000) return { value: undefined, assumptions: [] };

@@ -84,7 +84,8 @@ function classOf(
   modelType: string,
 ): [name: string | undefined, kind: HuggingFaceClass | undefined] {
   const { architectures } = fields;
-  if (architectures === undefined || architectures === null) return [undefined, undefined];
+  const isNone = Array.isArray(architectures) && architectures.length === 0;
+  if (architectures === undefined || architectures === null || isNone) return [undefined, undefined];
   const [name] = Array.isArray(architectures) ? architectures : [architectures];
   if (typeof name === 'string' && Object.hasOwn(type.classes, name)) return [name, type.classes[name]];
   throw new UserError(
@@ -168,7 +169,7 @@ function classCount({ fields, at, whole }: FieldReader): { numClasses?: Fact<num
   return defined({ numClasses: fact(whole('num_labels', 0), at('num_labels')) });
 }
 
-/** A masked autoencoder's own class hides patches at random; nobody wants that of features. */
+/** A masked autoencoder's own class hides patches at random, which features must not. */
 function masking({ number, at }: FieldReader, modelType: string): Assumption[] {
   if (modelType !== 'vit_mae') return [];
   const ratio = number('mask_ratio') ?? 0.75;

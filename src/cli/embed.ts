@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
+import { checkOutput } from '../node/checkOutput.js';
 import { type FileSource, fileSource } from '../node/data/fileDataset.js';
 import { listImages, passedOverNote } from '../node/data/imageFiles.js';
 import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
@@ -12,7 +13,6 @@ import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { checkNumbers, UsageError } from './main.js';
 import {
   BATCH_NUMBERS,
   backendOption,
@@ -26,6 +26,7 @@ import {
 } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
+import { checkNumbers, UsageError } from './usage.js';
 
 /** Here --pool is of the features; a head, which no feature passes through, needs none. */
 const { pool: _, ...checkpointOptions } = conversionOptions;
@@ -90,6 +91,7 @@ export const embedCommand = defineCommand({
   ],
   handler: async (args) => {
     const format = featuresFormat(args.out);
+    await checkOutput(args.out);
     const files = await filesOf(args.images);
     const unlisted = format === 'npy' ? files.find((file) => /[\r\n]/.test(file)) : undefined;
     if (unlisted !== undefined) {

@@ -45,6 +45,7 @@ export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, f
   const layerNormEps = epsilonOf(found, shaped, facts, assumptions);
   const activation = activationOf(found, shaped, facts, file, assumptions);
   const config = compactConfig({ ...shaped, numHeads, layerNormEps, activation });
+  oldScale(config, assumptions);
   contradictions(config, facts, file);
   refuseLookAlikes(found, config, facts, hints, file);
   checkConfig({ ...config, name: file });
@@ -71,7 +72,7 @@ function configOfTensors(
   refuseRmsNorms(found, file);
   const shape = { ...patches, depth: blocks.depth };
   const head = readHead(found, told, { ...patches, ...tokens }, file, assumptions, unused);
-  assumptions.push(...aroundModel(found, patches.inChans));
+  assumptions.push(...aroundModel(found, patches.inChans, told.headless ?? false));
   return {
     name: 'vit',
     imgSize: [grid.rows * patch[0], grid.columns * patch[1]],
@@ -98,7 +99,9 @@ function configOfTensors(
 
 /** The patch projection: `patch` is height and width, in pixels. */
 function readPatches(found: FoundModel, file: string) {
-  const [embedDim, inChans, height, width] = shapeOfRank(found, 'patch_embed.kernel', 4, file);
+  const shape = shapeOfRank(found, 'patch_embed.kernel', 4, file);
+  refuseChannelsLast(found, shape, file);
+  const [embedDim, inChans, height, width] = shape;
   const patch = [height, width] as const;
   return {
     patch,
@@ -107,6 +110,19 @@ function readPatches(found: FoundModel, file: string) {
     inChans,
     embedDim,
   };
+}
+
+/** MLX keeps a convolution as [out, height, width, in], TensorFlow as [height, width, in, out]: read as PyTorch's, it is another model. */
+function refuseChannelsLast(found: FoundModel, shape: readonly number[], file: string): void {
+  const isImage = (sides: readonly number[], channels: number) =>
+    sides[0] === sides[1] && [1, 3, 4].includes(channels) && channels < sides[0]!;
+  const [a, b, c, d] = shape as [number, number, number, number];
+  if (found.naming.layout === 'flax' || !(isImage([b, c], d) || (isImage([a, b], c) && d > c))) return;
+  const expected = isImage([b, c], d) ? [a, d, b, c] : [d, c, a, b];
+  throw new UserError(
+    `${file}: ${nameInCheckpoint(found, 'patch_embed.kernel')} has shape [${shape.join(', ')}], channels last as MLX and TensorFlow keep them; ` +
+      `expected PyTorch’s [${expected.join(', ')}]: save the weights in that layout`,
+  );
 }
 
 /** The blocks: their number, and what the first one has. */
@@ -353,6 +369,16 @@ function activationOf(
     why: `what ${naming.resampledAs} has by default${others}; --activation says otherwise`,
   });
   return value;
+}
+
+/** timm's pretrained vit_small of before 0.5, and what was fine-tuned from it, divide by the root of the whole width. */
+function oldScale(
+  { embedDim, depth, mlpRatio, qkvBias, numHeads }: VitConfig,
+  assumptions: Assumption[],
+): void {
+  if (embedDim !== 768 || depth !== 8 || mlpRatio !== 3 || qkvBias) return;
+  const why = `timm’s first pretrained vit_small_patch16_224 (vit_small_p16_224-15ec54c9.pth) and models fine-tuned from it have 768**-0.5 in place of ${embedDim / numHeads}**-0.5, with the same tensors; such a model is not computed here as it was trained, unless its queries’ weights are divided by ${Math.sqrt(numHeads).toFixed(4)}`;
+  assumptions.push({ field: 'attentionScale', value: `${embedDim / numHeads}**-0.5`, why });
 }
 
 /** Facts that the tensors contradict: one of the two is of another model. */

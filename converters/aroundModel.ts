@@ -11,43 +11,63 @@ export const someNames = (tensors: readonly { readonly name: string }[]) =>
     .map(({ name }) => name)
     .join(', ') + (tensors.length > 3 ? ', …' : '');
 
+/** What a model takes and gives: channels of its input, and the widths of its tokens, features and logits. */
+export interface Around {
+  readonly inChans: number;
+  readonly outputs: ReadonlySet<number>;
+}
+
 /**
- * A model with its own head may be a part of another one, which computes on from its logits or its tokens, or makes its
- * input: a matrix beside it that fits its outputs, a convolution that gives as many channels as it takes.
+ * A model with its own head may be a part of another one, which computes on from its logits or its tokens, adds tokens of
+ * its own, makes its input, or reads the same images: what beside it fits its outputs or its input.
  */
-export function checkAroundWhole(
-  found: FoundModel,
-  { inChans, outputs }: { inChans: number; outputs: ReadonlySet<number> },
-  file: string,
-): void {
+export function checkAroundWhole(found: FoundModel, around: Around, file: string): void {
   if (found.chosen) return;
-  const around = found.besideBody.filter(
-    ({ name, shape }) =>
-      !OPTIMIZER_STATE.test(name) &&
-      ((shape.length === 2 && outputs.has(shape[1]!)) || (shape.length === 4 && shape[0] === inChans)),
-  );
-  if (around.length === 0) return;
+  const fitting = found.besideBody.filter(({ shape }) => fits(shape, around));
+  if (fitting.length === 0) return;
   throw new UserError(
     `${file}: beside the ${found.naming.name} model ${JSON.stringify(found.shownPrefix)} and its head lie ` +
-      `${someNames(around)}, which fit its outputs or its input: it may be a part of another model; ` +
-      `--root ${found.shownPrefix.replace(/[./]$/, '')} takes it by itself`,
+      `${someNames(fitting)}, which fit its outputs or its input: it may be a part of another model; ` +
+      `--root ${rootOf(found)} takes it by itself`,
   );
 }
 
-/** What optimisers keep of each weight, in its shape. */
-const OPTIMIZER_STATE = /(^|\.)(\w*exp_avg\w*|exp_inf|momentum_buffer|square_avg|acc_delta|grad_avg|z)$/;
+const rootOf = ({ shownPrefix }: FoundModel) => shownPrefix.replace(/[./]$/, '');
 
-/** Statistics of a wrapper's own normalisation, and a factor behind the head, are no part of the model: they are said. */
-export function aroundModel({ besideBody }: FoundModel, inChans: number): Assumption[] {
-  const namesOf = (pattern: RegExp, size: number) =>
-    someNames(besideBody.filter(({ name, shape }) => pattern.test(name) && sizeOf(shape) === size));
+/** Rows of tokens, features or logits; a convolution that makes or takes images; a change to their pixels. */
+function fits(shape: readonly number[], { inChans, outputs }: Around): boolean {
+  // A number for each channel is a statistic of images.
+  if (shape.length < 2 || sizeOf(shape) === inChans) return false;
+  if (outputs.has(shape.at(-1)!)) return true;
+  return shape.length === 3
+    ? shape[0] === inChans
+    : shape.length === 4 && shape.slice(0, 2).includes(inChans);
+}
+
+/**
+ * What beside a model is not read and may change what it computes, and is said: statistics of a wrapper's own
+ * normalisation, a factor behind the head, and, of a model with a head, all else that is no part of training.
+ */
+export function aroundModel(found: FoundModel, inChans: number, headless: boolean): Assumption[] {
+  const { besideBody, chosen, weights } = found;
+  const matching = (pattern: RegExp, size: number) =>
+    besideBody.filter(({ name, shape }) => pattern.test(name) && sizeOf(shape) === size);
   const said: Assumption[] = [];
-  const statistics = namesOf(/(^|[._])(mean|std|var|variance)$/, inChans);
-  if (statistics) {
-    const why = `${statistics} beside it may normalise images and is not read; --mean and --std say it`;
+  const statistics = matching(/(^|[._])(mean|std|var|variance)$/, inChans);
+  if (statistics.length > 0) {
+    const why = `${someNames(statistics)} beside it may normalise images and is not read; --mean and --std say it`;
     said.push({ field: 'normalization', value: 'none in the model', why });
   }
-  const factor = namesOf(/(^|[._])(temperature|temp|logit_bias)$/, 1);
-  if (factor) said.push({ field: 'temperature', value: '1', why: `${factor} beside the model is not read` });
+  const factors = matching(/(^|[._])(temperature|temp|tau|scale|logit_scale|logit_bias)$/, 1);
+  if (factors.length > 0) {
+    const why = `${someNames(factors)} beside the model is not read`;
+    said.push({ field: 'temperature', value: '1', why });
+  }
+  const explained = new Set([...statistics, ...factors]);
+  const others = besideBody.filter((tensor) => !explained.has(tensor));
+  if (others.length > 0 && !chosen && !headless && weights.has('head.kernel')) {
+    const why = `${someNames(others)} beside the model and its head are not read: it may be a part of another model; --root ${rootOf(found)} takes it by itself`;
+    said.push({ field: 'beside', value: 'left out', why });
+  }
   return said;
 }

@@ -142,7 +142,9 @@ function byShape(config: VitConfig): readonly [preset: string, who: string] {
 
 function huggingFace(config: VitConfig, name = ''): readonly [preset: string, who: string] {
   if (/^clip/i.test(name) || config.preNorm) return ['clip', 'OpenAI’s CLIP'];
-  if (/^siglip/i.test(name) || config.pool === 'map') return ['siglip', 'SigLIP'];
+  const isSiglip =
+    config.pool === 'map' || (config.classToken === false && config.activation === 'gelu_tanh');
+  if (/^siglip/i.test(name) || isSiglip) return ['siglip', 'SigLIP'];
   if (/^dinov2/i.test(name) || config.layerScale !== null) return ['dinov2', 'DINOv2'];
   if (/^deit/i.test(name) || config.distilled) return ['huggingface', 'DeiT on Hugging Face'];
   return ['huggingface-vit', "Google's ViTs on Hugging Face"];

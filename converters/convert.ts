@@ -276,7 +276,11 @@ function otherCount(
   { config: { numClasses: told }, labels }: Facts,
   { numClasses }: ConvertOptions,
 ): Assumption[] {
-  if (!told || told.value === have || have === 0 || numClasses !== undefined) return [];
+  if (!told || told.value === have || numClasses !== undefined) return [];
+  if (have === 0) {
+    const why = `the file has no head, ${told.source} says ${told.value} classes: predict gives features`;
+    return [{ field: 'numClasses', value: '0', why }];
+  }
   // Of names it is said already.
   if (labels?.value.length === told.value) return [];
   const why = `the head has ${have} outputs, ${told.source} says ${told.value}`;

@@ -15,9 +15,10 @@ import {
   withEnding,
 } from './matchNames.js';
 import { facebook } from './namings/facebook.js';
-import { foreignArchitecture } from './namings/foreign.js';
+import { foreignArchitecture, rewrittenWeights } from './namings/foreign.js';
 import { type Naming, namings, type Source } from './namings/index.js';
 import { timm } from './namings/timm.js';
+import { COUNTER, isOffTheWay, mayCompute, OUTSIDE } from './offTheWay.js';
 
 /** The tensors of a vision transformer as they lie in a checkpoint, under our own names. */
 export interface FoundModel {
@@ -209,13 +210,6 @@ function prefixesOf(names: readonly BodyTensor[]): Map<string, Naming[]> {
   return found;
 }
 
-/** Top-level parts of a training checkpoint that are no model. */
-const OUTSIDE =
-  /^(optim\w*|lr_schedulers?|schedulers?|scaler|amp|message_hub|loops|callbacks|dino_loss|ibot_patch_loss|criterion|loss|loss_fn|data_preprocessor|ema_[a-z]+_\w+)\b/;
-
-/** What wrappers and scripts count beside a model's own tensors: torch's AveragedModel, averages of weights, loops. */
-const COUNTER = /^(n_averaged|initted|step|steps|global_step|num_updates|epoch|best_(acc|prec|top|loss)\w*)$/;
-
 /** The naming with the fewest tensors that it does not know under a prefix. */
 function best(
   names: Names,
@@ -277,16 +271,33 @@ function parentOf(prefix: string): string {
   return prefix.slice(0, prefix.lastIndexOf('.', prefix.length - 2) + 1);
 }
 
-/** Of a model that has no head in its body: heads beside it. */
+/** `state_dict.model.backbone.` → `state_dict.model.`, `state_dict.`, and the root. */
+function ancestorsOf(prefix: string): string[] {
+  const found: string[] = [];
+  for (let parent = prefix; parent !== ''; ) {
+    parent = parentOf(parent);
+    found.push(parent);
+  }
+  return found;
+}
+
+/** Of a model that has no head in its body: heads beside it, or beside what it stands in. */
 function besideBody(
   names: Names,
   naming: Naming,
   prefix: string,
   { weights, numBlocks }: Matched,
 ): ReadonlyMap<string, Parts> {
+  if (prefix === '' || weights.has('head.kernel') || numBlocks === 0) return new Map();
+  for (const parent of ancestorsOf(prefix)) {
+    const found = headsUnder(names, naming, parent);
+    if (found.size > 0) return found;
+  }
+  return new Map();
+}
+
+function headsUnder(names: Names, naming: Naming, parent: string): ReadonlyMap<string, Parts> {
   const found = new Map<string, Parts>();
-  if (prefix === '' || weights.has('head.kernel') || numBlocks === 0) return found;
-  const parent = parentOf(prefix);
   for (const [part, sources] of Object.entries(naming.beside) as [string, readonly Source[]][]) {
     for (const source of sources) {
       const endings = endingsOf(part, naming);
@@ -302,42 +313,31 @@ function besideBody(
   return found;
 }
 
-/** The tensors beside a body that may lie on the way from the image to the logits. */
+/** The tensors beside a body, and beside what it stands in, that may lie on the way from the image to the logits. */
 function unexplainedBeside(
   names: Names,
   { prefix, naming, beside, weights }: Candidate,
   others: readonly Candidate[],
 ): CheckpointTensor[] {
   if (prefix === '' || naming.layout === 'flax') return [];
-  const parent = parentOf(prefix);
-  const roots = new Set(
-    others.map((other) => other.prefix).filter((other) => other !== '' && other !== parent),
-  );
+  const roots = new Set(others.map((other) => other.prefix).filter((other) => !prefix.startsWith(other)));
   const known = new Set([...weights.values(), ...beside.values()].flat().map(({ tensor }) => tensor));
+  const head = weights.has('head.kernel') ? 'body' : beside.size > 0 ? 'beside' : 'none';
   return names
-    .under(parent)
-    .filter(
-      ({ name, tensor }) => !name.startsWith(prefix) && !known.has(tensor) && !isNested(name, parent, roots),
-    )
-    .filter(
-      ({ name }) => !isOffTheWay(name.slice(parent.length), beside.size === 0 && !weights.has('head.kernel')),
-    )
+    .under('')
+    .filter(({ name, tensor }) => {
+      if (name.startsWith(prefix) || known.has(tensor) || !mayCompute(tensor)) return false;
+      const parent = commonPrefix(name, prefix);
+      return !isNested(name, parent, roots) && !isOffTheWay(name.slice(parent.length), head);
+    })
     .map(({ tensor }) => tensor);
 }
 
-/**
- * Beside a body and its head, what lies on no way from one to the other: decoders of pretraining, text towers, losses,
- * memories, other encoders.
- */
-const OFF_THE_WAY =
-  /^(decoder|mask_token|text_|language_|logit_|momentum|teacher|student|ema|target_|queue|criterion|loss|metric|train_|val_|test_|token_embedding|positional_embedding|transformer\.|ln_final)/;
-
-/** Of a body without a head, projections of pretraining too. */
-const PRETRAINING =
-  /^(head\.(mlp\.\d|last_layer)\b|dino_head|ibot_|projector|projection_head|proj_head|predictor|prototypes|center|neck\.)/;
-
-function isOffTheWay(name: string, headless: boolean): boolean {
-  return OFF_THE_WAY.test(name) || OUTSIDE.test(name) || (headless && PRETRAINING.test(name));
+/** What two names share, in whole parts. */
+function commonPrefix(a: string, b: string): string {
+  let length = 0;
+  for (let i = 0; i < a.length && a[i] === b[i]; i++) if (a[i] === '.') length = i + 1;
+  return a.slice(0, length);
 }
 
 const ESSENTIAL = [
@@ -496,6 +496,13 @@ function refuse(checkpoint: Checkpoint, candidates: readonly Candidate[]): never
   if (foreign) {
     throw new UserError(
       `${checkpoint.name}: holds ${foreign.name}, told by ${foreign.tensor}; it computes something else than a ViT or DeiT`,
+    );
+  }
+  const rewritten = rewrittenWeights(nearest.unknown.map(({ name }) => name));
+  if (rewritten) {
+    const { what, tensor, remedy } = rewritten;
+    throw new UserError(
+      `${checkpoint.name}: holds ${what}, told by ${tensor}; ${remedy}, and save the model again`,
     );
   }
   if (nearest.unknown.length > 0) {

@@ -40,6 +40,8 @@ export function readHead(
     for (const name of found.weights.keys()) if (name.startsWith(`${part}.`)) unused.push(name);
   };
   const headShape = headShapeOf(found, file);
+  // torch.nn.Linear(width, 0), where a model without classes was asked for.
+  if (headShape?.[0] === 0) drop('head');
   const numClasses = headShape?.[0] ?? 0;
   checkWay(found, body.embedDim, hints, file);
   const preLogits = preLogitsOf(found, hints, numClasses, file, drop);

@@ -84,7 +84,8 @@ function classOf(
   modelType: string,
 ): [name: string | undefined, kind: HuggingFaceClass | undefined] {
   const { architectures } = fields;
-  if (architectures === undefined || architectures === null) return [undefined, undefined];
+  const isNone = Array.isArray(architectures) && architectures.length === 0;
+  if (architectures === undefined || architectures === null || isNone) return [undefined, undefined];
   const [name] = Array.isArray(architectures) ? architectures : [architectures];
   if (typeof name === 'string' && Object.hasOwn(type.classes, name)) return [name, type.classes[name]];
   throw new UserError(

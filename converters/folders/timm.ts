@@ -79,6 +79,8 @@ export function unpooledAssumption(config: Fields, file: string, { pool }: TimmO
 
 function classCount(root: FieldReader): Record<string, Fact<number>> {
   const count = root.whole('num_classes', 0);
+  // transformers' wrapper keeps the number, and its model has no head.
+  if (String(root.fields.architectures) === 'TimmWrapperModel') return {};
   return count ? { numClasses: { value: count, source: root.at('num_classes') } } : {};
 }
 

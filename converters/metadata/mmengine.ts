@@ -94,7 +94,7 @@ export function mmengineFacts(
   { skipPreprocessing, tensorNames }: MmengineOptions,
 ): Facts | undefined {
   const config = parsePythonAssignments(text);
-  const backbone = backboneOf(config);
+  const backbone = partOf(config, 'backbone');
   if (!backbone) return undefined;
   const type = typeof backbone.type === 'string' ? backbone.type.split('.').at(-1)! : '';
   if (!Object.hasOwn(BACKBONES, type)) {
@@ -102,6 +102,8 @@ export function mmengineFacts(
       `${source}: its backbone is ${shown(type)}, no ViT of those that are read: ${Object.keys(BACKBONES).join(', ')}`,
     );
   }
+  checkPatches(backbone.patch_cfg, source);
+  checkHead(config, source);
   const fields = { ...BACKBONES[type], ...backboneFields(backbone, type, source, layersOf(tensorNames)) };
   const at = `${source}: model.backbone`;
   const images = skipPreprocessing ? {} : orByPreset(() => imageFacts(config, source));
@@ -117,11 +119,38 @@ export function mmengineFacts(
   };
 }
 
-function backboneOf({ model }: Dict): Dict | undefined {
+function partOf({ model }: Dict, name: 'backbone' | 'head'): Dict | undefined {
   const inner = isDict(model) && isDict(model.model) ? model.model : model;
-  if (!isDict(inner)) return undefined;
-  if (isDict(inner.backbone)) return inner.backbone;
-  return undefined;
+  const part = isDict(inner) ? inner[name] : undefined;
+  return isDict(part) ? part : undefined;
+}
+
+/** Patches that lie side by side and cover the image have no padding (ViTPose's have), and no dilation or stride of their own. */
+function checkPatches(patches: PythonValue | undefined, source: string): void {
+  if (patches === undefined || patches === null) return;
+  const {
+    padding = 0,
+    dilation = 1,
+    stride,
+    conv_type: convolution = 'Conv2d',
+  } = isDict(patches) ? patches : {};
+  const isPlain = String(padding) === '0' && String(dilation) === '1' && stride === undefined;
+  if (isDict(patches) && isPlain && convolution === 'Conv2d') return;
+  throw new UserError(
+    `${source}: model.backbone.patch_cfg is ${shownPython(patches)}; patches with padding, dilation or a stride are not computed here`,
+  );
+}
+
+/** VisionTransformerClsHead's hidden layer has tanh unless it says otherwise; no tensor tells. */
+function checkHead(config: Dict, source: string): void {
+  const head = partOf(config, 'head');
+  if (!head || head.hidden_dim === undefined || head.hidden_dim === null || head.act_cfg === undefined)
+    return;
+  const name = isDict(head.act_cfg) ? head.act_cfg.type : head.act_cfg;
+  if (name === 'Tanh') return;
+  throw new UserError(
+    `${source}: model.head.act_cfg is ${shownPython(name)}; behind a hidden layer only Tanh is computed here`,
+  );
 }
 
 /** What the names of the tensors tell of the backbone. */
@@ -161,12 +190,13 @@ function backboneFields(backbone: Dict, type: string, source: string, layers: La
     ...(typeof backbone.qkv_bias === 'boolean' && { qkvBias: backbone.qkv_bias }),
     ...(typeof backbone.pre_norm === 'boolean' && { preNorm: backbone.pre_norm }),
     ...(typeof backbone.final_norm === 'boolean' && { finalNorm: backbone.final_norm }),
-    layerNormEps: epsilonOf(backbone.norm_cfg, source),
-    activation: activationOf(backbone.layer_cfgs, source),
+    layerNormEps: epsilonOf(backbone.norm_cfg, `${source}: model.backbone.norm_cfg`),
+    activation: activationOf(backbone, source),
   };
 }
 
-const swigluOf = ({ layer_cfgs: layers }: Dict) => isDict(layers) && layers.ffn_type === 'swiglu_fused';
+const swigluOf = (backbone: Dict) =>
+  isDict(backbone.layer_cfgs) && backbone.layer_cfgs.ffn_type === 'swiglu_fused';
 
 function archOf(value: PythonValue | undefined, type: string, source: string): Arch | undefined {
   if (value === undefined) return type === 'MoCoV3ViT' ? undefined : ARCHS.base;
@@ -212,9 +242,8 @@ function poolOf(backbone: Dict, source: string): VitConfig['pool'] {
   );
 }
 
-function epsilonOf(norm: PythonValue | undefined, source: string): number {
+function epsilonOf(norm: PythonValue | undefined, what: string): number {
   if (norm === undefined) return 1e-6;
-  const what = `${source}: model.backbone.norm_cfg`;
   if (!isDict(norm) || norm.type !== 'LN')
     throw new UserError(`${what} is ${shownPython(norm)}; expected LN`);
   // torch's own default, where the configuration names none.
@@ -223,9 +252,30 @@ function epsilonOf(norm: PythonValue | undefined, source: string): number {
   throw new UserError(`${what}.eps is ${shownPython(eps)}; expected a number above 0 and below 1`);
 }
 
-function activationOf(layers: PythonValue | undefined, source: string): VitConfig['activation'] {
-  if (!isDict(layers) || swigluOf({ layer_cfgs: layers })) return isDict(layers) ? undefined : 'gelu';
-  const act = layers.act_cfg;
+/** The settings of the blocks: one for all of them, or a list of equal ones. */
+function layerSettings({ layer_cfgs: layers, norm_cfg: norm }: Dict, source: string): Dict {
+  const what = `${source}: model.backbone.layer_cfgs`;
+  if (layers === undefined || layers === null) return {};
+  const list: readonly PythonValue[] = Array.isArray(layers) ? layers : [layers as PythonValue];
+  const [first = {}] = list;
+  if (!isDict(first) || list.some((one) => JSON.stringify(one) !== JSON.stringify(first))) {
+    throw new UserError(
+      `${what} is ${shownPython(layers as PythonValue)}; expected a dict, or a list of equal ones`,
+    );
+  }
+  // A block's own norms; the norm behind the blocks has the backbone's.
+  if (
+    first.norm_cfg !== undefined &&
+    epsilonOf(first.norm_cfg, `${what}.norm_cfg`) !== epsilonOf(norm, `${source}: model.backbone.norm_cfg`)
+  ) {
+    throw new UserError(`${what}.norm_cfg has another epsilon than norm_cfg; here all norms have the same`);
+  }
+  return first;
+}
+
+function activationOf(backbone: Dict, source: string): VitConfig['activation'] {
+  const { act_cfg: act } = layerSettings(backbone, source);
+  if (swigluOf(backbone)) return undefined;
   if (act === undefined) return 'gelu';
   const name = isDict(act) ? act.type : act;
   const known: Readonly<Record<string, VitConfig['activation']>> = {

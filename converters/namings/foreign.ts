@@ -101,6 +101,37 @@ export function foreignArchitecture(
   return best && { name: best.name, tensor: best.tensor };
 }
 
+/** What libraries make of a model's weights, by names that they alone write, and how to get the weights back. */
+const rewritten: readonly (readonly [pattern: RegExp, what: string, remedy: string])[] = [
+  [
+    /(^|\.)_packed_params(\.|$)|\.(qweight|qzeros|weight_scale(_inv)?|absmax|quant_map)$|\.quant_state\./,
+    'quantised weights',
+    'save the model as it was before it was quantised',
+  ],
+  [
+    /\.\w+_mask$|\.(weight|bias)_orig$/,
+    'weights beside a mask or in parts (pruning, spectral norm)',
+    'torch.nn.utils.prune.remove() or remove_spectral_norm() makes them plain',
+  ],
+  [/\.lora_\w+(\.|$)|\.base_layer\./, 'adapters (LoRA)', 'merge them first (PEFT: merge_and_unload())'],
+  [
+    /\.parametrizations\.|\.weight_[gv]$/,
+    'weights that are computed of others (parametrizations, weight norm)',
+    'torch.nn.utils.parametrize.remove_parametrizations() or remove_weight_norm() makes them plain',
+  ],
+];
+
+/** What was made of the weights, the tensor that tells and the remedy; undefined if their names do not tell. */
+export function rewrittenWeights(
+  names: readonly string[],
+): { readonly what: string; readonly tensor: string; readonly remedy: string } | undefined {
+  for (const [pattern, what, remedy] of rewritten) {
+    const tensor = names.find((name) => pattern.test(name));
+    if (tensor !== undefined) return { what, tensor, remedy };
+  }
+  return undefined;
+}
+
 /** Models whose tensors are those of a ViT of this family, told by their published names alone. */
 const byName: readonly (readonly [RegExp, string])[] = [
   [

@@ -98,7 +98,10 @@ export const huggingfaceClip = {
   activation: 'quick_gelu',
 } as const satisfies Naming;
 
-/** transformers' SigLIP, the vision tower with its attention pooling (modeling_siglip.py). */
+/**
+ * transformers' SigLIP, the vision tower with its attention pooling (modeling_siglip.py), and towers without it, of
+ * Idefics and SmolVLM too. CLIP's have a class token.
+ */
 export const huggingfaceSiglip = {
   ...shared,
   blocks: ['encoder.layers.', 'layers.'],

@@ -29,8 +29,8 @@ const all = [
   huggingfaceVit,
   huggingfaceDinov2,
   huggingfaceDinov2Registers,
-  huggingfaceClip,
   huggingfaceSiglip,
+  huggingfaceClip,
   torchvision,
   google,
 ] as const;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ConvertOptions } from '../../converters/convert.js';
 import { UserError } from '../errors.js';
@@ -8,7 +8,7 @@ import type { FamilySource } from '../models/familySource.js';
 import { fetchFile } from '../models/fetchFile.js';
 import { openLayersModelFolder, refuseConversion } from '../models/layersModelFolder.js';
 import { openUrl } from '../models/loadSource.js';
-import { isForeignFolder } from './foreignFolder.js';
+import { CONFIG, isForeignFolder } from './foreignFolder.js';
 import { isOnHub } from './hub/environment.js';
 import type { NodeHubOptions } from './hub/openHub.js';
 import { nothingToClose, type OpenedModel, onlyVit } from './openedModel.js';
@@ -38,6 +38,7 @@ export async function openAnyModel(
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
   if (folder === undefined) return (await unconverted()).openAnyCheckpoint(model, options);
   if (isForeignFolder(folder)) return (await unconverted()).convertFolder(folder, options);
+  if (!existsSync(join(folder, 'model.json'))) throw await noModelIn(folder);
   const read = (path: string, maxBytes: number) => readModelFile(folder, path, maxBytes);
   const size = async (path: string) => (await fileInfo(folder, path)).size;
   const readIfThere = (path: string, maxBytes: number) =>
@@ -98,6 +99,22 @@ async function fileInfo(folder: string, path: string): Promise<{ size: number }>
   });
   if (!info.isFile()) throw new UserError(`${join(folder, path)}: is not a regular file; ${remedy(path)}`);
   return info;
+}
+
+const WEIGHTS = /\.(safetensors|pth|pt|bin|npz|ckpt|pth\.tar)$/;
+
+/** What a folder has that is neither converted nor described by a config.json. */
+async function noModelIn(folder: string): Promise<UserError> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const weights = entries.filter((entry) => entry.isFile() && WEIGHTS.test(entry.name));
+  const below = entries.filter(
+    (entry) => entry.isDirectory() && existsSync(join(folder, entry.name, CONFIG)),
+  );
+  const [first] = weights.length > 0 ? weights : below;
+  const instead = first
+    ? `give ${join(folder, first.name)}`
+    : 'give a folder made by deit-convert, or one with config.json and weights';
+  return new UserError(`${join(folder, 'model.json')}: is missing, and there is no ${CONFIG}; ${instead}`);
 }
 
 function unreadable(folder: string, path: string, error: NodeJS.ErrnoException): UserError {

@@ -31,6 +31,7 @@ describe('choosePreprocessing', () => {
     ['huggingface', { distilled: true }, 'huggingface'],
     ['huggingface', { preNorm: true }, 'clip'],
     ['huggingface', { layerScale: 1 }, 'dinov2'],
+    ['huggingface', { classToken: false, pool: 'mean', activation: 'gelu_tanh' }, 'siglip'],
     ['torchvision', {}, 'torchvision'],
     ['mae', {}, 'mae'],
     ['google', {}, 'augreg'],

@@ -269,6 +269,34 @@ describe('what nothing tells is said', () => {
     expect(said(checkpointOf(vitShapes(64, 2)), 'probabilities')).toEqual([]);
   });
 
+  test('timm’s first vit_small, whose attention has another scale', () => {
+    const block = (i: number, bias: boolean) => ({
+      ...(bias ? { [`blocks.${i}.attn.qkv.bias`]: [3 * 768] } : {}),
+      ...Object.fromEntries(
+        Object.entries(vitShapes(768, 5))
+          .filter(([name]) => name.startsWith('blocks.0.') && !name.endsWith('qkv.bias'))
+          .map(([name, shape]) => [
+            name.replace('.0.', `.${i}.`),
+            shape.map((side) => (side === 4 * 768 ? 3 * 768 : side)),
+          ]),
+      ),
+    });
+    const small = (bias: boolean) => {
+      const { 'blocks.0.attn.qkv.bias': _, ...rest } = vitShapes(768, 5);
+      return checkpointOf(Object.assign(rest, ...Array.from({ length: 8 }, (_, i) => block(i, bias))));
+    };
+    expect(said(small(false), 'attentionScale')).toEqual([
+      { field: 'attentionScale', value: '96**-0.5', why: expect.stringContaining('768**-0.5') },
+    ]);
+    expect(said(small(true), 'attentionScale')).toEqual([]);
+  });
+
+  test('a head without outputs is none', () => {
+    const { config, report } = convert(shapes({ 'head.weight': [0, 64], 'head.bias': [0] }));
+    expect(config.numClasses).toBe(0);
+    expect([...report.dropped].sort()).toEqual(['head.bias', 'head.weight']);
+  });
+
   test('an activation and a pooling that a script keeps are read', () => {
     const metadata = {
       'hyper_parameters.act_layer': 'gelu_tanh',
@@ -371,6 +399,16 @@ describe('wrong checkpoints are refused in one line', () => {
       'an odd grid',
       (s) => Object.assign(s, { pos_embed: [1, 8, 64] }),
       /pos_embed has 8 positions, which is no square grid/,
+    ],
+    [
+      'channels last, as MLX has them',
+      (s) => Object.assign(s, { 'patch_embed.proj.weight': [64, 4, 4, 3] }),
+      /patch_embed\.proj\.weight has shape \[64, 4, 4, 3\], channels last.*expected PyTorch’s \[64, 3, 4, 4\]/,
+    ],
+    [
+      'channels last, as TensorFlow has them',
+      (s) => Object.assign(s, { 'patch_embed.proj.weight': [4, 4, 3, 64] }),
+      /patch_embed\.proj\.weight has shape \[4, 4, 3, 64\], channels last.*expected PyTorch’s \[64, 3, 4, 4\]/,
     ],
     ['a head without bias', (s) => void delete s['head.bias'], /the tensor head\.bias is missing/],
   ])('%s', (_, change, message) => {

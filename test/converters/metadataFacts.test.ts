@@ -250,6 +250,17 @@ describe("mmengine's configuration", () => {
     });
   });
 
+  test('settings of the blocks, one for all of them or a list of equal ones', async () => {
+    const one = cfg(
+      "type='VisionTransformer', patch_cfg=dict(bias=False), layer_cfgs=dict(act_cfg=dict(type='QuickGELU'))",
+    );
+    expect(await values({ 'meta.cfg': one }, layers(12))).toMatchObject({ activation: 'quick_gelu' });
+    const list = cfg(
+      "type='VisionTransformer', layer_cfgs=[dict(act_cfg=dict(type='ReLU')), dict(act_cfg=dict(type='ReLU'))]",
+    );
+    expect(await values({ 'meta.cfg': list }, layers(12))).toMatchObject({ activation: 'relu' });
+  });
+
   test('of a configuration with other blocks than the tensors no heads are believed', async () => {
     const text = cfg("type='VisionTransformer', arch='b'");
     expect(await values({ 'meta.cfg': text }, layers(8))).not.toHaveProperty('numHeads');
@@ -295,6 +306,39 @@ describe("mmengine's configuration", () => {
       'an activation',
       cfg("type='VisionTransformer', layer_cfgs=dict(act_cfg=dict(type='Mish'))"),
       /act_cfg is "Mish"/,
+    ],
+    [
+      'an activation of each block',
+      cfg("type='VisionTransformer', layer_cfgs=[dict(act_cfg=dict(type='ReLU')), dict()]"),
+      /layer_cfgs is .*; expected a dict, or a list of equal ones/,
+    ],
+    [
+      'an expression for the blocks',
+      cfg("type='VisionTransformer', layer_cfgs=[dict(act_cfg='ReLU')] * 12"),
+      /layer_cfgs is an expression/,
+    ],
+    [
+      'another epsilon in the blocks',
+      cfg("type='VisionTransformer', layer_cfgs=dict(norm_cfg=dict(type='LN', eps=1e-5))"),
+      /layer_cfgs\.norm_cfg has another epsilon/,
+    ],
+    [
+      'padded patches (ViTPose)',
+      cfg("type='VisionTransformer', patch_cfg=dict(padding=2)"),
+      /patch_cfg is \{"padding":2\}; patches with padding/,
+    ],
+    [
+      'overlapping patches',
+      cfg("type='VisionTransformer', patch_cfg=dict(stride=12)"),
+      /patches with padding, dilation or a stride/,
+    ],
+    [
+      'a hidden layer without tanh',
+      cfg("type='VisionTransformer'").replace(
+        'num_classes=1000',
+        "num_classes=9, hidden_dim=8, act_cfg=dict(type='ReLU')",
+      ),
+      /model\.head\.act_cfg is "ReLU"/,
     ],
     [
       'OpenCV',

@@ -32,6 +32,9 @@ test('a folder and the file in it are the same model, by the config.json beside 
 
 test('a file without config.json, or beside one of another program, goes by its tensors, and that is said', async () => {
   copyFileSync(join(VIT, 'model.safetensors'), join(folder, 'model.safetensors'));
+  await expect(open(folder)).rejects.toThrow(
+    `model.json: is missing, and there is no config.json; give ${join(folder, 'model.safetensors')}`,
+  );
   for (const config of [undefined, '{"epochs": 3}', 'no JSON']) {
     if (config !== undefined) writeFileSync(join(folder, 'config.json'), config);
     await expect(open(join(folder, 'model.safetensors'))).rejects.toThrow(/--num-heads/);

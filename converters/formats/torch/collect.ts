@@ -21,6 +21,9 @@ export interface Collected {
   readonly metadata: Record<string, PlainValue>;
 }
 
+/** What makes an array of NumPy 1 and 2 in a pickle. */
+const NUMPY_ARRAY = /^numpy\.(_?core\.)(multiarray|numeric)\._(reconstruct|frombuffer)$/;
+
 /** The name of a tensor that is a file's only content. */
 const ROOT_NAME = 'tensor';
 
@@ -52,6 +55,8 @@ class Walk {
   owner: string | undefined;
   /** Tensors that are in no such object. */
   outside = 0;
+  /** Path of the first NumPy array. */
+  array: string | undefined;
   #visited = 0;
   /** Objects that the walk is within: what holds itself is walked once. */
   readonly #within = new Set<PickleValue>();
@@ -90,6 +95,7 @@ class Walk {
   #enterInert(inert: Inert, path: string, depth: number, owner: string | undefined): void {
     if (this.#within.has(inert) || (owner !== undefined && this.#seen.has(inert))) return;
     if (owner !== undefined) this.#seen.add(inert);
+    if (NUMPY_ARRAY.test(inert.className)) this.array ??= path;
     this.#within.add(inert);
     const inner = inert.isKnown ? owner : (owner ?? inert.className);
     for (const part of contentOf(inert)) {
@@ -140,6 +146,11 @@ function isPlain(value: PickleValue): value is PlainValue | bigint {
 /** A file of which nothing can be read is refused at once, with the reason. */
 function checkFound(walk: Walk, unknown: readonly string[], file: string): void {
   if (walk.outside > 0) return;
+  if (walk.array !== undefined && walk.owner === undefined) {
+    throw new UserError(
+      `${file}: its values are NumPy arrays (${quote(walk.array)}), no tensors; save them with torch.from_numpy() around each, or as .npz.`,
+    );
+  }
   const remedy = 'nothing was run; save the weights alone, by torch.save(model.state_dict(), PATH)';
   if (walk.owner !== undefined)
     throw new UserError(`${file}: its tensors lie in ${objectOf(walk.owner)}; ${remedy}.`);

@@ -30,7 +30,7 @@ const TILES_PER_THREAD = 4;
 const SLICE_FLOPS = 4e8;
 
 /** Tasks for each thread where columns are divided. */
-const COLUMN_TASKS = 4;
+const COLUMN_TASKS = 2;
 
 /** Bytes at the head of a thread's own memory (assembly/linear.ts). */
 const MEMO_BYTES = 64;
@@ -379,8 +379,9 @@ function rowPartsOf(group: Group, bytesPerTile: number, threads: number): number
   const fitting = Math.max(1, Math.floor(OWN_BYTES / Math.max(bytesPerTile, 1)));
   const parts = Math.ceil(tiles / fitting);
   if (threads < 2 || columnParts > 1) return Math.min(parts, tiles);
-  // As many tasks for each thread, and at least two: one that is kept from its core then holds up less.
-  return Math.min(tiles, Math.ceil(Math.max(parts, 2 * threads) / threads) * threads);
+  // As many tasks for each thread. Two, where they are large enough: one that is kept from its core then holds up less.
+  const least = tiles < 2 * threads * TILES_PER_TASK ? threads : 2 * threads;
+  return Math.min(tiles, Math.ceil(Math.max(parts, least) / threads) * threads);
 }
 
 /** Into how many parts a group's rows are cut so that each is short. */

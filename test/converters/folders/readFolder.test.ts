@@ -121,6 +121,22 @@ describe('config.json of transformers', () => {
     expect(assumptions).toEqual([]);
   });
 
+  test('a classifier that is told and is not in the file is said', async () => {
+    const classifier = { architectures: ['ViTForImageClassification'], id2label: { 0: 'cat', 1: 'dog' } };
+    const { config, assumptions } = await open(changed('vit_model', 'config.json', classifier));
+    expect(config.numClasses).toBe(0);
+    expect(assumptions).toContainEqual(
+      expect.objectContaining({ field: 'numClasses', why: expect.stringContaining('the file has no head') }),
+    );
+    const { assumptions: told } = await open(folder('vit_model'));
+    expect(told.map(({ field }) => field)).not.toContain('numClasses');
+  });
+
+  test('an empty list of architectures tells nothing', async () => {
+    const { facts } = await readFolder(changed('vit', 'config.json', { architectures: [] }));
+    expect(facts.name?.source).toBe('config.json: model_type');
+  });
+
   test('facts say in which field they stand', async () => {
     const { facts } = await readFolder(folder('vit'));
     expect(facts.config.numHeads).toEqual({ value: 4, source: 'config.json: num_attention_heads' });

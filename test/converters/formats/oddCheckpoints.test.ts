@@ -68,7 +68,16 @@ test.each(
   );
 });
 
+test('NumPy arrays in place of tensors are said to be that', async () => {
+  await expect(open('arrays_alone.pth')).rejects.toThrow(
+    /^arrays_alone\.pth: its values are NumPy arrays \("model\.w"\), no tensors; save them with torch\.from_numpy/,
+  );
+});
+
 test('every odd checkpoint is judged', () => {
   const files = readdirSync(FOLDER).filter((file) => !file.endsWith('.json'));
-  expect(files.filter((file) => !Object.hasOwn(expected, file))).toEqual(withModules);
+  expect(files.filter((file) => !Object.hasOwn(expected, file))).toEqual([
+    'arrays_alone.pth',
+    ...withModules,
+  ]);
 });

@@ -16,7 +16,7 @@ export async function timed<T>(run: () => T | Promise<T>): Promise<Timed<T>> {
 }
 
 /**
- * The longest wait, in seconds, of what does not wait: above what a machine takes that other programs keep busy, below
- * jest's limit of a test.
+ * The most seconds that something takes which waits for nothing: above what a machine takes that other programs keep
+ * busy, below the 30 s after which a server that is silent is given up.
  */
-export const NO_WAIT = 60;
+export const NO_WAIT = 20;

@@ -46,7 +46,7 @@ function activationOf(text: string): NonNullable<VitConfig['activation']> {
 }
 
 /** timm's name of a pooling, likewise. */
-export const poolOf = (text: string) => (text === 'avg' ? 'mean' : text) as NonNullable<VitConfig['pool']>;
+export const timmPool = (text: string) => (text === 'avg' ? 'mean' : text) as NonNullable<VitConfig['pool']>;
 
 const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation' | 'pool']: Parameter<F> } = {
   numHeads: {
@@ -69,7 +69,7 @@ const PARAMETERS: { readonly [F in 'numHeads' | 'layerNormEps' | 'activation' | 
   },
   pool: {
     names: ['global_pool'],
-    read: (value) => (typeof value === 'string' && value !== '' ? poolOf(value) : undefined),
+    read: (value) => (typeof value === 'string' && value !== '' ? timmPool(value) : undefined),
   },
 };
 

@@ -11,7 +11,7 @@ import { architectureFactsOf, namedModel } from '../namedFacts.js';
 import { orByPreset } from '../orByPreset.js';
 import { refusedByName, timmArchitecture, timmPretrained } from '../timmModels.js';
 import type { Entries } from './entries.js';
-import { poolOf } from './modelParameters.js';
+import { timmPool } from './modelParameters.js';
 
 /** What the caller tells in place of what the file says. */
 export interface MetadataOptions {
@@ -64,7 +64,7 @@ async function timmTrainFacts(
   // timm's script keeps all of its arguments, those that were not given as None.
   const isTimm = TIMM_TRANSFORM.some((name) => entries.has(`args.${name}`));
   const gp = entries.text('args.gp');
-  const pool = gp === undefined ? undefined : poolOf(gp);
+  const pool = gp === undefined ? undefined : timmPool(gp);
   const given = entries.fields('args.model_kwargs');
   const config = {
     ...named?.config,

@@ -21,7 +21,7 @@ import { load } from '../node/load.js';
 import { checkImagePath, writeImage } from '../node/writeImage.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
-import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
+import { CONVERSION_NUMBERS, type ConversionArgs, checkpointOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { backendOption, modelPositional } from './options.js';
 import { print } from './print.js';
@@ -93,7 +93,7 @@ export const attentionCommand = defineCommand({
         describe: 'of the colours over the image, 0 to 1',
       })
       .options(backendOption)
-      .options(conversionOptions)
+      .options(checkpointOptions)
       .check((args) => checkNumbers(args, { layer: 1, head: 1, ...CONVERSION_NUMBERS }))
       .check(({ opacity }) => {
         if (opacity >= 0 && opacity <= 1) return true;

@@ -4,7 +4,7 @@ import type { LoadOptions } from '../models/load.js';
 import { type PreprocessingArgs, preprocessingArgs, preprocessingOptions } from './preprocessingOptions.js';
 
 /** Options of every command that takes a checkpoint: what its files may not tell. */
-export const conversionOptions = {
+export const checkpointOptions = {
   'num-heads': { type: 'number', describe: 'of a checkpoint: attention heads, where nothing tells them' },
   pool: {
     choices: ['token', 'mean', 'token_mean'],

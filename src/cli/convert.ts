@@ -16,8 +16,8 @@ import { defineCommand } from './command.js';
 import {
   CONVERSION_NUMBERS,
   type ConversionArgs,
+  checkpointOptions,
   conversionArgs,
-  conversionOptions,
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkpointPositional, jsonOption } from './options.js';
@@ -75,7 +75,7 @@ export const convertCommand = defineCommand({
         default: 'layers' as const,
         describe: 'tfjs layers model, or TensorFlow SavedModel',
       })
-      .options(conversionOptions)
+      .options(checkpointOptions)
       .option('labels', { type: 'string', describe: 'file with the names of the classes, one a line' })
       .options(jsonOption('print the report as one JSON object'))
       .check((args) => checkNumbers(args, { 'num-classes': [0, MAX_CLASSES], ...CONVERSION_NUMBERS })),

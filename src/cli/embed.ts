@@ -11,7 +11,7 @@ import { loadClassifier } from '../node/loadClassifier.js';
 import { featuresFormat, listOf, writeFeatures } from '../node/writeFeatures.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
-import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
+import { CONVERSION_NUMBERS, type ConversionArgs, checkpointOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import {
   BATCH_NUMBERS,
@@ -29,7 +29,7 @@ import { type Progress, startProgress } from './progress.js';
 import { checkNumbers, UsageError } from './usage.js';
 
 /** Here --pool is of the features; a head, which no feature passes through, needs none. */
-const { pool: _, ...checkpointOptions } = conversionOptions;
+const { pool: _, ...optionsBesidePool } = checkpointOptions;
 
 interface Args extends Omit<ConversionArgs, 'pool'> {
   model: string;
@@ -64,7 +64,7 @@ export const embedCommand = defineCommand({
         choices: ['token', 'mean', 'both'] as const,
         describe: 'class token, mean of the patch tokens, or both side by side; by default the token if any',
       })
-      .options(checkpointOptions)
+      .options(optionsBesidePool)
       .options(batchSizeOption)
       .options(workersOption('threads that decode; 0: none'))
       .options(backendOption)

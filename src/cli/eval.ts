@@ -20,14 +20,14 @@ import { importOptional } from '../node/optionalPackages.js';
 import type { RedisAddress } from '../node/queue/connection.js';
 import { readLines } from '../node/readLines.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
+import { firstBackend, sayBackend } from './announceBackend.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
-import { firstBackend, sayBackend } from './chooseBackend.js';
 import { defineCommand } from './command.js';
 import {
   CONVERSION_NUMBERS,
   type ConversionArgs,
+  checkpointOptions,
   conversionArgs,
-  conversionOptions,
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkKnnOptions, type KnnArgs, knnOptions, runKnn } from './knn.js';
@@ -258,7 +258,7 @@ export const evalCommand = defineCommand({
         describe: "converted folder, its URL, or a checkpoint (a RegNet teacher's too)",
       })
       .positional('val-dir', { type: 'string', demandOption: true, describe: 'class folders of images' })
-      .options(conversionOptions)
+      .options(checkpointOptions)
       .options(batchSizeOption)
       .options(workersOption('threads that decode; 0: none'))
       .option('threads', {

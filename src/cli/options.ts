@@ -18,14 +18,18 @@ export const checkpointPositional = {
 export const BACKENDS = ['auto', 'wasm', 'tensorflow', 'webgpu', 'xla'] as const;
 
 export const backendOption = {
-  backend: { choices: BACKENDS, default: 'auto', describe: 'where it computes; auto: the best that works' },
+  backend: {
+    choices: BACKENDS,
+    default: 'auto',
+    describe: 'backend to compute on; auto: the best that works',
+  },
 } as const;
 
 /** With how many digits a GPU computes. */
 export const dtypeOption = {
   dtype: {
     choices: COMPUTE_DTYPES,
-    describe: 'what a GPU computes products of: float32, or on webgpu float16, on xla all',
+    describe: 'precision of matrix products on a GPU: float32, on webgpu float16 too, on xla all of them',
   },
 } as const;
 

@@ -5,7 +5,7 @@ import { loadClassifier } from '../node/loadClassifier.js';
 import { oneLine } from '../text.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
-import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
+import { CONVERSION_NUMBERS, checkpointOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { backendOption, dtypeOption, jsonOption, modelPositional, quantizeOption } from './options.js';
 import { print, printJson, say } from './print.js';
@@ -31,7 +31,7 @@ export const predictCommand = defineCommand({
       .options(backendOption)
       .options(dtypeOption)
       .options(quantizeOption)
-      .options(conversionOptions)
+      .options(checkpointOptions)
       .options(jsonOption('print one JSON array'))
       .check((args) => checkNumbers(args, { 'top-k': 1, ...CONVERSION_NUMBERS }))
       .check(({ images }) => {

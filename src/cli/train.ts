@@ -7,7 +7,7 @@ import { type Field, fieldsOf, nullableGroups, valueAt } from '../schema.js';
 import { shorten } from '../text.js';
 import { DEFAULT_CONFIG, trainSchema } from '../train/config.js';
 import { resolveTrainConfig } from '../train/resolveConfig.js';
-import { chooseBackend } from './chooseBackend.js';
+import { announceBackend } from './announceBackend.js';
 import { defineCommand } from './command.js';
 import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
@@ -47,7 +47,7 @@ export const trainCommand = defineCommand({
   ],
   handler: async (args) => {
     const config = await configOf(args);
-    await chooseBackend(config.backend);
+    await announceBackend(config.backend);
     const interruption = catchInterrupt(
       'stopping after this step; once more ends at once, from the last checkpoint',
     );

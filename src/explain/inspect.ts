@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.js';
 import { blockConfig, headNames, type VitConfig } from '../families/vit/config.js';
 import { forward, type Watch } from '../families/vit/forward.js';
-import { VitOps } from '../families/vit/vitOps.js';
+import { TfjsVitOps } from '../families/vit/vitOps.js';
 import { branches } from '../families/vit/weights.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { namedWeights } from '../models/weights.js';
@@ -166,7 +166,7 @@ function patchTokens(config: VitConfig, tokens: tf.Tensor): tf.Tensor {
 }
 
 /** Keeps what goes by: attention weights, which it may have changed on the way, tokens, the heads' logits. */
-class WatchingOps extends VitOps {
+class WatchingOps extends TfjsVitOps {
   readonly attention: tf.Tensor[] = [];
   tokens: tf.Tensor | undefined;
   heads: readonly tf.Tensor[] = [];
@@ -187,7 +187,7 @@ class WatchingOps extends VitOps {
     if (this.fused) this.attention.push(this.attentionWeights(x, name, options));
   }
 
-  override fusedBlock(...args: Parameters<VitOps['fusedBlock']>): tf.Tensor | undefined {
+  override fusedBlock(...args: Parameters<TfjsVitOps['fusedBlock']>): tf.Tensor | undefined {
     const out = super.fusedBlock(...args);
     this.fused = out !== undefined;
     return out;

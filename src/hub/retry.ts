@@ -40,13 +40,13 @@ export function startRetry(connection: Connection, url: string, gaveUp: () => st
         );
       }
       onNotice?.(`${lost.message}; next try in ${(wait / 1000).toFixed(wait < 10_000 ? 1 : 0)} s`);
-      await pause(wait, signal);
+      await sleep(wait, signal);
     },
   };
 }
 
 /** Waits; rejects with the signal's reason if it is aborted. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const stop = () => {

@@ -8,7 +8,7 @@ import type { CallOptions } from '../families/layers/types.js';
 import { modelMetadata } from '../families/metadata.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
-import { VitOps } from '../families/vit/vitOps.js';
+import { TfjsVitOps } from '../families/vit/vitOps.js';
 import type { WeightTensors } from '../ops/index.js';
 import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
@@ -239,7 +239,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
     const compute = () => {
       const blocks: tf.Tensor3D[] = [];
       const attention: tf.Tensor4D[] = [];
-      const ops = new VitOps(this.weightTensors);
+      const ops = new TfjsVitOps(this.weightTensors);
       const watch: Watch<tf.Tensor> = {
         block: options.blocks ? (value) => blocks.push(value as tf.Tensor3D) : undefined,
         attention: options.attention
@@ -282,7 +282,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
     batch: number,
     options: RunOptions = {},
   ): Promise<Float32Array> {
-    const compute = (x: tf.Tensor4D) => embeddingForward(new VitOps(this.weightTensors), this.config, x);
+    const compute = (x: tf.Tensor4D) => embeddingForward(new TfjsVitOps(this.weightTensors), this.config, x);
     const runtime = this.onBackend(() => this.currentRuntime());
     return this.computePixels('embedPixels', images, batch, compute, runtime?.embed, options);
   }

@@ -5,7 +5,7 @@ import { UserError } from '../errors.js';
 import { writeFileAtomically } from './atomicFile.js';
 
 /** Features of images. */
-export interface Features {
+export interface FeatureTable {
   /** float32 [files.length, width]. */
   readonly values: Float32Array;
   readonly width: number;
@@ -35,7 +35,7 @@ export function listOf(out: string): string {
  *
  * @returns what was written
  */
-export async function writeFeatures(out: string, features: Features): Promise<string[]> {
+export async function writeFeatures(out: string, features: FeatureTable): Promise<string[]> {
   const { values, width, files, metadata } = features;
   const shape = [files.length, width];
   if (featuresFormat(out) === 'safetensors') {

@@ -43,7 +43,7 @@ export interface AttentionOptions {
 }
 
 /** One token put before the patches. */
-export interface PrefixToken {
+export interface PrefixTokenSpec {
   /** Name of the weight [1, n, D]; n tokens. */
   readonly name: string;
   /** Index of the position embedding that is added to the first of them, the next ones following; null for none. */
@@ -52,7 +52,7 @@ export interface PrefixToken {
 
 /** What stands before the patch tokens, and where in `posEmbed` each finds its position. */
 export interface TokensSpec {
-  readonly prefix: readonly PrefixToken[];
+  readonly prefix: readonly PrefixTokenSpec[];
   /** Name of the position embeddings [1, P, D], or null for none. */
   readonly posEmbed: string | null;
   /** Index of the first patch's position embedding. */

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import { headLogits } from '../families/vit/forward.js';
-import { VitOps } from '../families/vit/vitOps.js';
+import { TfjsVitOps } from '../families/vit/vitOps.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { namedWeights } from '../models/weights.js';
 import { sizeOf } from '../shape.js';
@@ -27,7 +27,7 @@ export async function headFeatures(
   const weights = namedWeights(model.layersModel);
   const compute = () =>
     tf.tidy(() =>
-      headLogits(new VitOps((key) => weights.get(key)?.read()), headless, tf.tensor4d(images, shape)),
+      headLogits(new TfjsVitOps((key) => weights.get(key)?.read()), headless, tf.tensor4d(images, shape)),
     );
   const output = model.onBackend(compute) as tf.Tensor;
   try {

@@ -5,7 +5,7 @@ import type { EngineForward } from '../../src/engines/wasm/engine.js';
 import type { WasmEngine } from '../../src/engines/wasm/index.js';
 import { numPrefixTokens, type VitConfig } from '../../src/families/vit/config.js';
 import { encode } from '../../src/families/vit/forward.js';
-import { VitOps } from '../../src/families/vit/vitOps.js';
+import { TfjsVitOps } from '../../src/families/vit/vitOps.js';
 import { weightSpecs } from '../../src/families/vit/weights.js';
 import { embeddingForward, splitEmbedding } from '../../src/models/embedding.js';
 import {
@@ -33,7 +33,7 @@ async function tokensOf(config: VitConfig, weights: Weights, images: Float32Arra
       weightSpecs(config).map(({ name, shape }) => [name, tf.tensor(weights.get(name)!, [...shape])]),
     );
     const x = tf.tensor(images, [BATCH, ...config.imgSize, config.inChans]);
-    const ops = new VitOps((name) => tensors.get(name));
+    const ops = new TfjsVitOps((name) => tensors.get(name));
     return encode<tf.Tensor>(ops, config, x).arraySync() as number[][][];
   });
 }

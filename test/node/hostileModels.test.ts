@@ -262,7 +262,7 @@ test('unknown options of load are errors that name the nearest', async () => {
   expect(await refusal('test/fixtures/models/facebook.pth', { convert })).toBe(
     'convert has no option "numHead"; did you mean numHeads?',
   );
-  await expect(load(42 as unknown as string)).rejects.toThrow(
+  await expect(load(42 as unknown as string, { backend: 'wasm' })).rejects.toThrow(
     /^load takes an address, or the bytes of a checkpoint/,
   );
 });

@@ -3,7 +3,7 @@ import { MAX_PICKLE_OPCODES } from '../limits.js';
 import { ByteReader } from './byteReader.js';
 import { OPERATIONS, STOP } from './operations.js';
 import { PickleCut, PickleProblem } from './problem.js';
-import { Dict, describeValue, Global, HostValue, Inert, type PickleValue } from './values.js';
+import { Dict, describePickled, Global, HostValue, Inert, type PickleValue } from './values.js';
 
 /** What a pickle may refer to. A host throws PickleProblem for what it does not know. */
 export interface PickleHost {
@@ -93,7 +93,7 @@ export class PickleMachine {
   call(target: PickleValue, args: readonly PickleValue[]): void {
     const isUnknown = target instanceof Inert && !target.isKnown;
     if (!(target instanceof Global || isUnknown))
-      throw new PickleProblem(`expected a global to call, found ${describeValue(target)}`);
+      throw new PickleProblem(`expected a global to call, found ${describePickled(target)}`);
     this.push(this.host.call(target, args));
   }
 
@@ -105,7 +105,7 @@ export class PickleMachine {
     else if (target instanceof HostValue) target.setState(state);
     // A state_dict's `_metadata` comes this way: nothing that weights need.
     else if (!(target instanceof Dict)) {
-      throw new PickleProblem(`expected an object to set the state of, found ${describeValue(target)}`);
+      throw new PickleProblem(`expected an object to set the state of, found ${describePickled(target)}`);
     }
   }
 

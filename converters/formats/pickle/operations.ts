@@ -3,7 +3,7 @@ import { plainInteger } from './byteReader.js';
 import type { PickleMachine } from './machine.js';
 import { PickleProblem } from './problem.js';
 import { unescapeRawUnicode, unquotePythonString } from './pythonText.js';
-import { Dict, describeValue, Inert, List, type PickleValue, Tuple } from './values.js';
+import { Dict, describePickled, Inert, List, type PickleValue, Tuple } from './values.js';
 
 type Operation = (machine: PickleMachine) => void;
 
@@ -100,7 +100,7 @@ function table(byCharacter: Record<string, Operation>): (Operation | undefined)[
 function reduce(m: PickleMachine): void {
   const args = m.pop();
   if (!(args instanceof Tuple))
-    throw new PickleProblem(`expected a tuple of arguments, found ${describeValue(args)}`);
+    throw new PickleProblem(`expected a tuple of arguments, found ${describePickled(args)}`);
   m.call(m.pop(), args.items);
 }
 
@@ -108,7 +108,7 @@ function reduce(m: PickleMachine): void {
 function callWithKeywords(m: PickleMachine): void {
   const keywords = m.pop();
   if (!(keywords instanceof Dict)) {
-    throw new PickleProblem(`expected a dict of keyword arguments, found ${describeValue(keywords)}`);
+    throw new PickleProblem(`expected a dict of keyword arguments, found ${describePickled(keywords)}`);
   }
   reduce(m);
 }
@@ -125,7 +125,7 @@ function stackGlobal(m: PickleMachine): void {
   const module = m.pop();
   if (typeof name !== 'string' || typeof module !== 'string') {
     throw new PickleProblem(
-      `expected a global's two names, found ${describeValue(module)} and ${describeValue(name)}`,
+      `expected a global's two names, found ${describePickled(module)} and ${describePickled(name)}`,
     );
   }
   m.push(m.host.findGlobal(module, name));
@@ -151,7 +151,7 @@ function pushTuple(m: PickleMachine, length: number): void {
 function extend(m: PickleMachine, items: readonly PickleValue[]): void {
   const target = m.top();
   if (!(target instanceof List || target instanceof Inert)) {
-    throw new PickleProblem(`expected a list to append to, found ${describeValue(target)}`);
+    throw new PickleProblem(`expected a list to append to, found ${describePickled(target)}`);
   }
   // One by one: spreading a long array over push() overflows the call stack.
   for (const item of items) target.append(item);
@@ -161,7 +161,7 @@ function addItems(m: PickleMachine): void {
   const items = m.popToMark();
   const target = m.top();
   if (!(target instanceof Inert))
-    throw new PickleProblem(`expected a set to add to, found ${describeValue(target)}`);
+    throw new PickleProblem(`expected a set to add to, found ${describePickled(target)}`);
   for (const item of items) target.append(item);
 }
 
@@ -174,7 +174,7 @@ function setItem(m: PickleMachine): void {
 function setItems(m: PickleMachine, pairs: readonly PickleValue[]): void {
   const target = m.top();
   if (!(target instanceof Dict || target instanceof Inert)) {
-    throw new PickleProblem(`expected a dict to set items of, found ${describeValue(target)}`);
+    throw new PickleProblem(`expected a dict to set items of, found ${describePickled(target)}`);
   }
   withEntries(target, pairs);
 }

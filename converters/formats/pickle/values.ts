@@ -116,7 +116,7 @@ export function showName(name: string): string {
 }
 
 /** What a value is, in Python's words, for messages. */
-export function describeValue(value: PickleValue): string {
+export function describePickled(value: PickleValue): string {
   if (value === null) return 'None';
   if (value instanceof Global) return `the global ${showName(value.name)}`;
   if (value instanceof Inert) return `an object of ${showName(value.className)}`;

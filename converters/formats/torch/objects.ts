@@ -3,7 +3,7 @@ import type { PickleHost } from '../pickle/machine.js';
 import { PickleProblem } from '../pickle/problem.js';
 import {
   Dict,
-  describeValue,
+  describePickled,
   Global,
   type HostValue,
   Inert,
@@ -93,7 +93,7 @@ export class TorchHost implements PickleHost {
   /** copyreg's functions, by which protocols 0 and 1 make an object: (class, …). */
   #newObject(name: string, [target]: readonly PickleValue[]): PickleValue {
     if (!(target instanceof Global))
-      throw new PickleProblem(`expected a class in ${name}, found ${describeValue(target ?? null)}`);
+      throw new PickleProblem(`expected a class in ${name}, found ${describePickled(target ?? null)}`);
     return this.call(target, []);
   }
 
@@ -168,7 +168,7 @@ export class TorchHost implements PickleHost {
     const isPlain = type === null || (type instanceof TorchGlobal && type.role.kind === 'type');
     if (isPlain || !(made instanceof TorchTensor)) return made;
     // What a subclass means by its elements is its own affair: packed, quantised, masked …
-    const name = type instanceof Global ? showName(type.name) : describeValue(type ?? null);
+    const name = type instanceof Global ? showName(type.name) : describePickled(type ?? null);
     return new TorchTensor({ ...unread(made), reason: `it is of the tensor subclass ${name}` });
   }
 }
@@ -179,7 +179,7 @@ function unknownTensor(name: string, args: readonly PickleValue[]): TorchTensor 
   return new TorchTensor({
     dtype: 'unknown',
     shape: [],
-    reason: `${showName(name)} makes it of ${describeValue(part)}, which is not known; nothing was run`,
+    reason: `${showName(name)} makes it of ${describePickled(part)}, which is not known; nothing was run`,
   });
 }
 
@@ -197,5 +197,5 @@ function storageView(root: TorchStorage, view: PickleValue): TorchStorage {
 
 function expectTensor(value: PickleValue | undefined, where: string): TorchTensor {
   if (value instanceof TorchTensor) return value;
-  throw new PickleProblem(`expected a tensor in ${where}, found ${describeValue(value ?? null)}`);
+  throw new PickleProblem(`expected a tensor in ${where}, found ${describePickled(value ?? null)}`);
 }

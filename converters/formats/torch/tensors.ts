@@ -1,7 +1,7 @@
 import { isReadable, itemBytes } from '../dtypes.js';
 import { MAX_DIMENSIONS, MAX_REPEATED_ELEMENTS } from '../limits.js';
 import { PickleProblem } from '../pickle/problem.js';
-import { Dict, describeValue, HostValue, List, type PickleValue, Tuple } from '../pickle/values.js';
+import { Dict, describePickled, HostValue, List, type PickleValue, Tuple } from '../pickle/values.js';
 import { quote } from '../quote.js';
 import { elementCount, elementSpan, type StridedView } from '../stridedTensor.js';
 import { TorchGlobal } from './globals.js';
@@ -76,7 +76,7 @@ export class TorchTensor extends HostValue {
       this.content = tensorOver(first, parts, first.dtype);
     else if (parts?.length === 5 && first instanceof TorchTensor) this.content = first.content;
     else if (!(state === null || state instanceof Dict || (parts !== undefined && parts.length <= 3)))
-      this.content = { ...unread(this), reason: `its state is set to ${describeValue(state)}` };
+      this.content = { ...unread(this), reason: `its state is set to ${describePickled(state)}` };
   }
 }
 
@@ -96,7 +96,7 @@ export function rebuildTensorV3(args: readonly PickleValue[]): TorchTensor {
   const storage = expectStorage(args[0]);
   const dtype = args[6];
   if (!(dtype instanceof TorchGlobal && dtype.role.kind === 'dtype')) {
-    throw new PickleProblem(`a tensor's dtype is ${describeValue(dtype ?? null)}, which is not read`);
+    throw new PickleProblem(`a tensor's dtype is ${describePickled(dtype ?? null)}, which is not read`);
   }
   return new TorchTensor(tensorOver(storage, args, dtype.role.dtype, args[7]));
 }
@@ -171,7 +171,7 @@ function checkInside(
 /** The items of a tuple or a list. `what` is said where it is neither. */
 export function sequence(value: PickleValue, what: string): readonly PickleValue[] {
   if (value instanceof Tuple || value instanceof List) return value.items;
-  throw new PickleProblem(`expected a tuple for ${what}, found ${describeValue(value)}`);
+  throw new PickleProblem(`expected a tuple for ${what}, found ${describePickled(value)}`);
 }
 
 /** A shape, or strides. */
@@ -188,6 +188,6 @@ export function wholeNumber(value: PickleValue | undefined, what: string): numbe
   const found =
     typeof value === 'number' || typeof value === 'bigint'
       ? `${value}`.slice(0, 30)
-      : describeValue(value ?? null);
+      : describePickled(value ?? null);
   throw new PickleProblem(`the ${what} should be a whole number from 0 to 2^53, found ${found}`);
 }

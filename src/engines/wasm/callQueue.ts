@@ -24,7 +24,7 @@ export interface Part {
   readonly count: number;
 }
 
-export interface QueueOptions {
+export interface CallQueueOptions {
   /** Most images at once. */
   readonly most: number;
   /** Floats of an image, and of a row of the output. */
@@ -42,7 +42,7 @@ export class CallQueue {
   private started = false;
   private closed: UserError | undefined;
 
-  constructor(private readonly options: QueueOptions) {}
+  constructor(private readonly options: CallQueueOptions) {}
 
   /** As WasmEngine.run. */
   add(images: Float32Array, batch: number, signal?: AbortSignal): Promise<Float32Array> {

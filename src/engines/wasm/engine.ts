@@ -1,5 +1,6 @@
 /** A forward pass as a program on WebAssembly memory of its own, run by several threads. */
 import { UserError } from '../../errors.js';
+import type { WeightReader } from '../../families/types.js';
 import type { Ops } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
 import { CallQueue, type Part } from './callQueue.js';
@@ -11,7 +12,7 @@ import { isMatrix, readBack } from './readBack.js';
 import { record, type Value } from './record.js';
 import { type StartWorker, Team } from './team.js';
 import { WeightLayout, type WeightRow } from './weightLayout.js';
-import { loadWeights, type WeightReader } from './weights.js';
+import { loadWeights } from './weights.js';
 
 /** From images [B, H, W, C] to one row an image, e.g. logits [B, classes]. */
 export type EngineForward = (ops: Ops<Value>, images: Value) => Value;

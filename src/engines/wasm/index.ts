@@ -10,4 +10,3 @@ export { type CompileOptimized, compileEngine } from './module.js';
 export type { Value } from './record.js';
 export type { EngineWorker, StartWorker } from './team.js';
 export type { WeightRow } from './weightLayout.js';
-export type { WeightReader } from './weights.js';

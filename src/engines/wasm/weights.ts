@@ -1,12 +1,10 @@
 /** Writes weights into the engine's memory. */
 import { UserError } from '../../errors.js';
+import type { WeightReader } from '../../families/types.js';
 import { sizeOf } from '../../shape.js';
 import type { EngineMemory } from './memory.js';
 import type { EngineExports } from './module.js';
 import type { Sink, WeightLayout } from './weightLayout.js';
-
-/** Gives the values of a weight by its name, float32 in row-major order of tfjs' layout. */
-export type WeightReader = (name: string) => Promise<Float32Array>;
 
 /** Puts the values of a weight where the layout has them; matrices pass through the memory past the layout's end. */
 export function fillWeights(

@@ -3,7 +3,7 @@ import { UserError } from '../../errors.js';
 import type { Ops } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
 import { Pipelines } from './pipelines.js';
-import { dispatchOf, encode, makePlan, type Plan, sizesBuffer, USAGE } from './plan.js';
+import { dispatchOf, encodeDispatches, makePlan, type Plan, sizesBuffer, USAGE } from './plan.js';
 import { type Numbers, type Recording, record, type Value, type WeightUse } from './record.js';
 import { castKernel, gridFor } from './rowKernels.js';
 import { type Guard, Transfer } from './transfer.js';
@@ -83,7 +83,7 @@ export class WebgpuEngine {
     const { inputShape } = this.options;
     const bytes = 4 * batch * sizeOf(inputShape);
     encoder.copyBufferToBuffer(images, 0, plan.input, 0, bytes);
-    encode(encoder, plan.dispatches);
+    encodeDispatches(encoder, plan.dispatches);
     const size = 4 * plan.outputs;
     const result = this.device.createBuffer({ size, usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst });
     encoder.copyBufferToBuffer(plan.output, 0, result, 0, size);
@@ -120,7 +120,7 @@ export class WebgpuEngine {
     const encoder = this.device.createCommandEncoder();
     const staging = this.transfer.stage(images);
     encoder.copyBufferToBuffer(staging, 0, plan.input, 0, images.byteLength);
-    encode(encoder, plan.dispatches);
+    encodeDispatches(encoder, plan.dispatches);
     encoder.copyBufferToBuffer(plan.output, 0, reader, 0, plan.outputs * 4);
     this.device.queue.submit([encoder.finish()]);
     this.transfer.unstage(staging);
@@ -178,7 +178,7 @@ export class WebgpuEngine {
     const bound = [whole, half, sizes].map((buffer) => ({ buffer }));
     const pipeline = this.pipelines.get(castKernel());
     const encoder = device.createCommandEncoder();
-    encode(encoder, [dispatchOf(device, pipeline, bound, gridFor(Math.ceil(count / 2)))]);
+    encodeDispatches(encoder, [dispatchOf(device, pipeline, bound, gridFor(Math.ceil(count / 2)))]);
     device.queue.submit([encoder.finish()]);
     sizes.destroy();
     return half;

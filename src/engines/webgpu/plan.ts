@@ -115,7 +115,7 @@ export function makePlan(
 }
 
 /** Adds dispatches to an encoder, as one pass. */
-export function encode(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
+export function encodeDispatches(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
   const pass = encoder.beginComputePass();
   for (const { pipeline, group, grid } of dispatches) {
     pass.setPipeline(pipeline);

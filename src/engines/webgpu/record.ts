@@ -4,7 +4,7 @@ import type {
   AttentionOptions,
   LinearOpOptions,
   Ops,
-  PrefixToken,
+  PrefixTokenSpec,
   ResidualOptions,
   TokensSpec,
 } from '../../ops/interface.js';
@@ -152,7 +152,7 @@ class Recorder implements Ops<Value> {
       this.step(placeKernel(shape), [x, ...positions, y.slot], [numbers], gridFor(numbers));
     };
     let to = 0;
-    prefix.forEach(({ name, position }: PrefixToken, i) => {
+    prefix.forEach(({ name, position }: PrefixTokenSpec, i) => {
       place(weight(name), { count: lengths[i]!, imageRows: 0, to }, position);
       to += lengths[i]!;
     });

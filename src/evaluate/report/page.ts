@@ -11,7 +11,7 @@ import {
   confusionMatrix,
   type PlotDocument,
   reliabilityDiagram,
-  shorten,
+  shortLabel,
 } from './plots.js';
 import type { Counts, EvaluationRecord, Mistake, Vote } from './record.js';
 import { style } from './style.js';
@@ -231,7 +231,7 @@ function confusionSection(record: EvaluationRecord, name: (index: number) => str
   const confusions = record.confusions();
   if (confusions.length === 0) return undefined;
   const row = ({ label, predicted, count }: (typeof confusions)[number]) =>
-    html`<tr><td>${shorten(name(label), 40)}</td><td>${shorten(name(predicted), 40)}</td><td class="n">${count}</td>
+    html`<tr><td>${shortLabel(name(label), 40)}</td><td>${shortLabel(name(predicted), 40)}</td><td class="n">${count}</td>
 <td class="n">${percent(count / record.classes.get(label)!.images)}</td></tr>`;
   return html`<section><h2>Most confused</h2>
 <p class="soft">${confusions.length} pairs of classes are confused${confusions.length > CONFUSIONS_TOLD ? `; the ${CONFUSIONS_TOLD} most frequent:` : ':'}</p>
@@ -249,7 +249,7 @@ function mistakeSection(
     const looked = attention?.get(mistake.file);
     const images = [thumbnail, looked].filter((url) => url !== undefined);
     return html`<li class="card"><div class="images">${images.map((url) => html`<img src="${url}" alt="" width="112" height="112">`)}</div>
-<div><h3>${shorten(name(mistake.votes[0]!.top[0]!.index), 40)} <span class="soft">instead of</span> ${shorten(name(mistake.label), 40)}</h3>
+<div><h3>${shortLabel(name(mistake.votes[0]!.top[0]!.index), 40)} <span class="soft">instead of</span> ${shortLabel(name(mistake.label), 40)}</h3>
 <p class="file">${mistake.file}, loss ${figure(mistake.loss, 2)}</p>${votes(mistake, name)}</div></li>`;
   };
   return html`<section><h2>Worst mistakes</h2>
@@ -265,13 +265,13 @@ function votes({ votes: all, label }: Mistake, name: (index: number) => string):
   if (all.length === 1) {
     const { top, truth } = all[0]!;
     const row = ({ index, probability }: Vote['top'][number]) =>
-      html`<dt class="n">${percent(probability)}</dt><dd class="${kind(index)} wide">${shorten(name(index))}</dd>`;
+      html`<dt class="n">${percent(probability)}</dt><dd class="${kind(index)} wide">${shortLabel(name(index))}</dd>`;
     const tail = html`<dt class="n">${percent(truth)}</dt><dd class="soft wide">the truth</dd>`;
     return html`<dl class="votes">${top.map(row)}${top.some(({ index }) => index === label) ? undefined : tail}</dl>`;
   }
   const row = ({ top, truth }: Vote, i: number) => {
     const { index, probability } = top[0]!;
-    return html`<dt>${VOTERS[i]}</dt><dd class="${kind(index)}">${shorten(name(index))} <span class="n">${percent(probability)}</span></dd><dd class="soft n">truth ${percent(truth)}</dd>`;
+    return html`<dt>${VOTERS[i]}</dt><dd class="${kind(index)}">${shortLabel(name(index))} <span class="n">${percent(probability)}</span></dd><dd class="soft n">truth ${percent(truth)}</dd>`;
   };
   return html`<dl class="votes">${all.map(row)}</dl>`;
 }

@@ -116,7 +116,7 @@ export interface ClassAccuracy {
 export function classBars(document: PlotDocument, classes: readonly ClassAccuracy[], title: string): Markup {
   // Plot takes equal names for one class.
   const rows = classes.map((row, i) => ({ ...row, place: i }));
-  const longest = Math.max(...rows.map(({ label }) => shorten(label).length));
+  const longest = Math.max(...rows.map(({ label }) => shortLabel(label).length));
   return draw(document, title, {
     width: 460,
     height: 50 + 22 * rows.length,
@@ -125,7 +125,7 @@ export function classBars(document: PlotDocument, classes: readonly ClassAccurac
     marginTop: 8,
     marginBottom: 42,
     x: { domain: [0, 100], label: 'top-1, %', labelAnchor: 'center', labelArrow: 'none', grid: true },
-    y: { type: 'band', label: null, tickFormat: (i: number) => shorten(rows[i]!.label), tickSize: 0 },
+    y: { type: 'band', label: null, tickFormat: (i: number) => shortLabel(rows[i]!.label), tickSize: 0 },
     marks: [
       Plot.barX(rows, {
         x: 'accuracy',
@@ -185,7 +185,7 @@ export function confusionMatrix(
   labels: readonly string[],
   cells: readonly { label: number; predicted: number; count: number; share: number }[],
 ): Markup {
-  const names = { tickFormat: (i: number) => shorten(labels[i]!, 12), domain: labels.map((_, i) => i) };
+  const names = { tickFormat: (i: number) => shortLabel(labels[i]!, 12), domain: labels.map((_, i) => i) };
   const side = Math.max(24, Math.min(44, Math.floor(440 / labels.length)));
   return draw(document, 'Confusion matrix', {
     width: 130 + side * labels.length,
@@ -209,7 +209,7 @@ export function confusionMatrix(
 }
 
 /** The first name of an ImageNet class, cut where it is long. */
-export function shorten(label: string, length = 28): string {
+export function shortLabel(label: string, length = 28): string {
   const [first] = label.split(',');
   return first!.length > length ? `${first!.slice(0, length - 1)}…` : first!;
 }

@@ -1,5 +1,5 @@
 import { UserError } from '../../errors.js';
-import type { Activation, PrefixToken, TokensSpec } from '../../ops/interface.js';
+import type { Activation, PrefixTokenSpec, TokensSpec } from '../../ops/interface.js';
 
 /**
  * The shape of a vision transformer. Plain data: it is stored in a converted model's metadata. Optional fields are left
@@ -366,7 +366,7 @@ export function numPrefixPositions(config: TokensConfig): number {
 /** What stands before the patch tokens, as `Ops.addTokens` takes it. */
 export function tokensSpec(config: TokensConfig): TokensSpec {
   let positions = 0;
-  const prefix = prefixParts(config).map(({ name, length, covered }): PrefixToken => {
+  const prefix = prefixParts(config).map(({ name, length, covered }): PrefixTokenSpec => {
     const position = covered ? positions : null;
     if (covered) positions += length;
     return { name, position };

@@ -1,10 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { hasQuantizedBlock, type QuantizedMatrix, quantizedBlock, TfjsOps } from '../../ops/index.js';
 import type { BlockConfig } from './config.js';
-import type { VitOps as VitOperations } from './forward.js';
+import type { VitOps } from './forward.js';
 
 /** The operations on tfjs tensors, with the kernel for a whole quantized block. */
-export class VitOps extends TfjsOps implements VitOperations<tf.Tensor> {
+export class TfjsVitOps extends TfjsOps implements VitOps<tf.Tensor> {
   fusedBlock(config: BlockConfig, name: string, x: tf.Tensor): tf.Tensor | undefined {
     const { numHeads, epsilon, prefixTokens = 0 } = config;
     if (!config.quantization || this.options.training || !hasQuantizedBlock()) return undefined;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readFile, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { pause } from '../../hub/retry.js';
+import { sleep } from '../../hub/retry.js';
 import { isAlive } from '../processes.js';
 
 /** How often the holder of a lock shows that it is alive. */
@@ -56,7 +56,7 @@ export async function lockFile(path: string, options: LockOptions = {}): Promise
       await takeAway(path, life, me.token);
       continue;
     }
-    await pause(POLL_MS, signal);
+    await sleep(POLL_MS, signal);
   }
 }
 

@@ -101,7 +101,7 @@ export function stableBuffer(bytes: number): Buffer {
 }
 
 /** The answer of a call: its struct after the function has run. */
-export class Answer {
+export class PjrtAnswer {
   constructor(private readonly bytes: Buffer) {}
 
   /** Field `index` of those that were passed. */
@@ -181,19 +181,19 @@ export class PjrtApi {
   }
 
   /** A text by its address and length, two fields of an answer. */
-  text(answer: Answer, index: number): string {
+  text(answer: PjrtAnswer, index: number): string {
     return this.read(answer.pointer(index), Number(answer.pointer(index + 1))).toString();
   }
 
   /** Calls a function and waits. */
-  call(name: PjrtFunction, fields: Fields): Answer {
+  call(name: PjrtFunction, fields: Fields): PjrtAnswer {
     const args = this.struct(fields);
     this.check(name, this.koffi.call(this.at(name), this.prototype, args));
-    return new Answer(args);
+    return new PjrtAnswer(args);
   }
 
   /** Calls a function on a thread of Node's pool. */
-  async callAsync(name: PjrtFunction, fields: Fields): Promise<Answer> {
+  async callAsync(name: PjrtFunction, fields: Fields): Promise<PjrtAnswer> {
     const args = this.struct(fields);
     const callable = this.koffi.decode(this.at(name), this.prototype) as Koffi.KoffiFunc<
       (args: Buffer) => unknown
@@ -205,7 +205,7 @@ export class PjrtApi {
       });
     });
     this.check(name, error);
-    return new Answer(args);
+    return new PjrtAnswer(args);
   }
 
   /** A struct of the API: its size, no extension, the fields. */
@@ -230,7 +230,7 @@ export class PjrtApi {
     const pointer = this.koffi.address(error);
     const message = this.struct([pointer, undefined, undefined]);
     this.koffi.call(this.at('Error_Message'), this.prototype, message);
-    const text = this.text(new Answer(message), 1);
+    const text = this.text(new PjrtAnswer(message), 1);
     this.koffi.call(this.at('Error_Destroy'), this.prototype, this.struct([pointer]));
     throw new PjrtError(name, text);
   }

@@ -1,5 +1,5 @@
 import type { ElementType } from '../../engines/pjrt/stablehlo.js';
-import { type Answer, type PjrtApi, type Pointer, stableBuffer } from './api.js';
+import { type PjrtAnswer, type PjrtApi, type Pointer, stableBuffer } from './api.js';
 
 /** PJRT_Buffer_Type of each element type. */
 const BUFFER_TYPES: Readonly<Record<ElementType, number>> = { f16: 10, f32: 11, bf16: 13 };
@@ -217,7 +217,7 @@ export class PjrtClient {
 
   private startDownload(buffer: Pointer, count: number): { values: Float32Array; event: Pointer } {
     const bytes = stableBuffer(4 * count);
-    const answer: Answer = this.api.call('Buffer_ToHostBuffer', [
+    const answer: PjrtAnswer = this.api.call('Buffer_ToHostBuffer', [
       buffer,
       0, // layout: row-major
       this.api.address(bytes),

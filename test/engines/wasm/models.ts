@@ -8,7 +8,7 @@ import {
 } from '../../../src/engines/wasm/index.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
 import { type ForwardOptions, forward } from '../../../src/families/vit/forward.js';
-import { VitOps } from '../../../src/families/vit/vitOps.js';
+import { TfjsVitOps } from '../../../src/families/vit/vitOps.js';
 import { weightSpecs } from '../../../src/families/vit/weights.js';
 import { compileOptimized, startNodeWorker } from '../../../src/node/wasmEngine.js';
 import { Random } from '../../../src/random.js';
@@ -96,7 +96,11 @@ export async function expected(
       weightSpecs(config).map(({ name, shape }) => [name, tf.tensor(weights.get(name)!, [...shape])]),
     );
     const x = tf.tensor(images, [batch, ...config.imgSize, config.inChans]);
-    return forward<tf.Tensor>(new VitOps((name) => tensors.get(name)), config, x).dataSync() as Float32Array;
+    return forward<tf.Tensor>(
+      new TfjsVitOps((name) => tensors.get(name)),
+      config,
+      x,
+    ).dataSync() as Float32Array;
   });
 }
 

@@ -252,8 +252,9 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
     await until(() => /once more ends at once/.test(process.err()), process.err);
     const begin = performance.now();
     process.child.kill('SIGTERM');
+    // What ends as after the first signal has code 0; the limit is one for a machine that is busy.
     expect((await process.ended).code).toBe(143);
-    expect(performance.now() - begin).toBeLessThan(2_000);
+    expect(performance.now() - begin).toBeLessThan(10_000);
   }, 120_000);
 
   test('an evaluation ends too, and says how it goes on', async () => {

@@ -14,7 +14,7 @@ import { type Recording, Untrainable } from '../../wasm/training/record.js';
 import { BUFFERS, type BufferName } from '../../wasm/training/weightSpace.js';
 import { attentionMemory } from '../attentionKernel.js';
 import { Pipelines } from '../pipelines.js';
-import { encode } from '../plan.js';
+import { encodeDispatches } from '../plan.js';
 import { type Guard, Transfer } from '../transfer.js';
 import { emit, SHAPE } from './emit.js';
 import { makeOptimizer } from './optimizer.js';
@@ -122,7 +122,7 @@ export async function createWebgpuTrainingEngine(
     const staging = transfer.stage(images);
     submit((encoder) => {
       encoder.copyBufferToBuffer(staging, 0, plan.bufferOf(recording.images), 0, images.byteLength);
-      encode(encoder, plan.dispatches[0]!);
+      encodeDispatches(encoder, plan.dispatches[0]!);
       encoder.copyBufferToBuffer(plan.bufferOf(output.operand), 0, reader, 0, bytes);
     });
     transfer.unstage(staging);
@@ -152,7 +152,7 @@ export async function createWebgpuTrainingEngine(
     device.queue.writeBuffer(plan.bufferOf(outputGradient), 0, padded);
     submit((encoder) => {
       if (!given.adds && first === 0) encoder.clearBuffer(buffers.gradients!);
-      encode(encoder, plan.dispatches[1]!);
+      encodeDispatches(encoder, plan.dispatches[1]!);
     });
   };
 

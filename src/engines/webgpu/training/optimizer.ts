@@ -2,7 +2,7 @@
 import type { AdamWNumbers } from '../../wasm/training/space.js';
 import type { BufferName, Chunk } from '../../wasm/training/weightSpace.js';
 import type { Pipelines } from '../pipelines.js';
-import { dispatchOf, encode, USAGE } from '../plan.js';
+import { dispatchOf, encodeDispatches, USAGE } from '../plan.js';
 import { adamWCode, CHUNK_WORDS, SQUARES, UPDATE_NUMBERS } from './optimizerKernels.js';
 
 /** Chunks that lie within what the device binds at once. */
@@ -82,7 +82,7 @@ export async function makeOptimizer(
   return {
     sumBytes: chunks.length * 4,
     encodeSquares(encoder, reader) {
-      encode(
+      encodeDispatches(
         encoder,
         parts.map(({ squares }) => squares),
       );
@@ -96,7 +96,7 @@ export async function makeOptimizer(
     encodeUpdate(encoder, numbers) {
       writeTables(numbers.weightDecay);
       device.queue.writeBuffer(numbersBuffer, 0, updateNumbers(numbers));
-      encode(
+      encodeDispatches(
         encoder,
         parts.map(({ update }) => update),
       );

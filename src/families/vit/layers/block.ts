@@ -5,7 +5,7 @@ import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
 import { type CallOptions, type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
 import { type BlockConfig, blockArgs } from '../config.js';
 import { block } from '../forward.js';
-import { VitOps } from '../vitOps.js';
+import { TfjsVitOps } from '../vitOps.js';
 import { blockWeights } from '../weights.js';
 
 export type TransformerBlockArgs = LayerArgs & BlockConfig;
@@ -31,7 +31,7 @@ export class TransformerBlock extends tfl.layers.Layer {
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], options: CallOptions = {}): tf.Tensor {
-    const ops = new VitOps(tensorsOf(this.rows), options);
+    const ops = new TfjsVitOps(tensorsOf(this.rows), options);
     return tf.tidy(() => block(ops, this.args, this.name, single(inputs)));
   }
 

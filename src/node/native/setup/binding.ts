@@ -1,7 +1,7 @@
 import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../../../errors.js';
-import { type ProgramCall, type RunOptions, run } from './commands.js';
+import { type CommandOptions, type ProgramCall, run } from './commands.js';
 import { extract, withWheel } from './wheels.js';
 
 /** N-API level of the binding: what it is compiled for runs in Node 12.22 and everything later. */
@@ -52,7 +52,7 @@ export async function compileBinding(
   compiler: ProgramCall,
   tfjsNode: string,
   nodeApiHeaders: string,
-  options: RunOptions,
+  options: CommandOptions,
 ): Promise<void> {
   const folder = join('lib', `napi-v${NAPI_VERSION}`);
   await mkdir(join(tfjsNode, folder), { recursive: true });

@@ -7,7 +7,7 @@ import { UserError } from '../../../errors.js';
 /** A program with the arguments that always come first, e.g. `python3 -m pip`. */
 export type ProgramCall = readonly [program: string, ...args: string[]];
 
-export interface RunOptions {
+export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   /** Ends the program. */
@@ -26,7 +26,7 @@ const SHOWN_LINES = 3;
 export function run(
   [program, ...first]: ProgramCall,
   args: readonly string[],
-  options: RunOptions = {},
+  options: CommandOptions = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, [...first, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -13,7 +13,7 @@ import {
 } from '../folder.js';
 import { compileBinding, extractCuda, extractTensorflow } from './binding.js';
 import type { CheckResult } from './check.js';
-import { type RunOptions, run } from './commands.js';
+import { type CommandOptions, run } from './commands.js';
 import { type Platform, thisPlatform } from './platform.js';
 import { findTools, type Tools } from './tools.js';
 import { cudaRequirements, downloadWheel, tensorflowRequirement } from './wheels.js';
@@ -76,7 +76,7 @@ export async function removeNative(folder = nativeFolder()): Promise<boolean> {
 
 async function build(folder: string, platform: Platform, tools: Tools, options: SetupOptions): Promise<void> {
   const { cuda, log, signal, env = process.env } = options;
-  const running: RunOptions = { cwd: folder, signal, env };
+  const running: CommandOptions = { cwd: folder, signal, env };
   log(`npm: @tensorflow/tfjs-node ${TFJS_NODE_VERSION}`);
   await writeFile(join(folder, 'package.json'), '{ "private": true }');
   const packages = [

@@ -4,7 +4,7 @@ import { unzip, type ZipEntry } from 'unzipit';
 import { UserError } from '../../../errors.js';
 import { openFileSource } from '../../fileSource.js';
 import { tensorflowVersion } from '../folder.js';
-import { type ProgramCall, type RunOptions, run } from './commands.js';
+import { type CommandOptions, type ProgramCall, run } from './commands.js';
 import type { Platform } from './platform.js';
 
 /**
@@ -19,7 +19,7 @@ export async function downloadWheel(
   requirement: string,
   folder: string,
   { wheelTags }: Platform,
-  options: RunOptions,
+  options: CommandOptions,
 ): Promise<string> {
   const target = join(folder, requirement.replace(/[^\w.-]+/g, '-'));
   await mkdir(target, { recursive: true });

@@ -4,7 +4,7 @@ import '../node/backends.js';
 import { say } from './print.js';
 
 /** Makes a backend the current one and says on stderr which it is and why. */
-export async function chooseBackend(name: string): Promise<string> {
+export async function announceBackend(name: string): Promise<string> {
   const choice = await firstBackend(name);
   sayBackend(choice);
   return choice.backend;

@@ -228,7 +228,7 @@ function refuseByName(facts: Facts, hints: ArchitectureHints, file: string): voi
   const why = facts.name && foreignByName(facts.name.value);
   if (!why) return;
   throw new UserError(
-    `${file}: is ${facts.name!.value} by ${facts.name!.source}, which has ${why}; that is not computed here`,
+    `${file}: is ${facts.name.value} by ${facts.name.source}, which has ${why}; that is not computed here`,
   );
 }
 

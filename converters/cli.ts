@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { convertEntry } from '../src/cli/commands.js';
-import { end } from '../src/cli/end.js';
-import { main } from '../src/cli/main.js';
+import { exit } from '../src/cli/exit.js';
+import { runCli } from '../src/cli/runCli.js';
 
-await end(await main('deit-convert', convertEntry, process.argv.slice(2)));
+await exit(await runCli('deit-convert', convertEntry, process.argv.slice(2)));

@@ -372,7 +372,7 @@ function labelsOf(
   const told = facts.labels?.value;
   if (told?.length === config.numClasses) return { value: told, assumptions: [] };
   if (told && told.length > 0 && config.numClasses > 0 && numClasses === undefined) {
-    const why = `${facts.labels!.source} names ${told.length} classes, the model has ${config.numClasses}: the names are left out; --labels gives the right ones`;
+    const why = `${facts.labels.source} names ${told.length} classes, the model has ${config.numClasses}: the names are left out; --labels gives the right ones`;
     return { value: undefined, assumptions: [{ field: 'labels', value: 'none', why }] };
   }
   if (config.numClasses !== 1000) return { value: undefined, assumptions: [] };

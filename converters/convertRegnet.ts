@@ -47,7 +47,7 @@ interface Found {
   readonly held: { name: string; values: Float32Array };
 }
 
-/** Tensors of so few values are read anew rather than held. */
+/** Tensors with at most this many values are read again rather than kept. */
 const SMALL = 10_000;
 
 /** Whether a checkpoint holds a RegNet. */

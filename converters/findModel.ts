@@ -62,7 +62,7 @@ const WRAPPERS =
   /(^|\.)(?:(?:module|_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module|_forward_module)\.)+/g;
 
 /** A name without what wrappers put into it. */
-export function withoutWrappers(name: string): string {
+function withoutWrappers(name: string): string {
   return name.replace(WRAPPERS, '$1');
 }
 

@@ -1,14 +1,14 @@
 /** What the name of a model tells of it: names of DeiT, of timm with tags, of the hub, and of files that authors publish. */
 import { imagenetLabels } from '../configs/imagenet.js';
 import { modelEntries } from '../configs/models/index.js';
-import { timmHubModels, vitModels } from '../configs/models/vit.js';
+import { vitModels } from '../configs/models/vit.js';
 import type { KnownModel, ModelEntry } from '../src/families/modelEntry.js';
 import { compactConfig, VIT_DEFAULTS, type VitConfig } from '../src/families/vit/config.js';
 import { preprocessingFor } from '../src/image/presets.js';
 import type { Preprocessing } from '../src/image/types.js';
 import type { Fact, Facts, Library } from './facts.js';
 import { findEntry } from './findEntry.js';
-import { timmArchitecture, timmPreprocessingOf, timmPretrained } from './timmModels.js';
+import { timmArchitecture, timmPreprocessingOf } from './timmModels.js';
 
 /** A model that a name means. */
 export interface NamedModel {
@@ -89,15 +89,6 @@ export function modelOfFile(path: string): NamedModel | undefined {
   return stem !== file && stem.includes('.') ? ofTimm(stem) : undefined;
 }
 
-/** The names of all models with a name, nearest tables first, for messages. */
-export function knownNames(): readonly string[] {
-  return [
-    ...modelEntries.map(({ config }) => config.name),
-    ...vitModels.map(knownName),
-    ...timmHubModels.map(([name]) => name),
-  ];
-}
-
 function isImagenetTag(nameOrTag: string): boolean {
   return /(^|[._])in1k$/.test(nameOrTag);
 }
@@ -143,7 +134,7 @@ export async function namedFacts(model: NamedModel, source: string): Promise<Fac
 }
 
 /** How images are prepared for a named model. */
-export async function preprocessingOf({
+async function preprocessingOf({
   name,
   config,
   library,
@@ -151,9 +142,4 @@ export async function preprocessingOf({
 }: NamedModel): Promise<Preprocessing | undefined> {
   if (preset) return preprocessingFor(preset, config.imgSize);
   return library === 'timm' ? timmPreprocessingOf(name) : undefined;
-}
-
-/** Number of classes of timm's pretrained weights of this name. */
-export async function timmClasses(name: string): Promise<number | undefined> {
-  return (await timmPretrained(name))?.numClasses;
 }

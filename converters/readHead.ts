@@ -91,6 +91,22 @@ function hasFinalNorm(found: FoundModel, facts: Facts, file: string, assumptions
   return false;
 }
 
+/** Why a pooling is assumed, for the report. */
+const WHY = {
+  mapPatches:
+    'attention pooling reads the patches alone by default, class and register tokens too where timm’s pool_include_prefix is set',
+  twoTokens:
+    'the head is two tokens wide: it reads the class token and the mean of the patches, as DINOv2’s; other code reads others',
+  meanPatches:
+    'the mean is of the patches alone by default, of class and register tokens too where timm’s pool_include_prefix is set',
+  noClassToken:
+    'the head reads the mean of the patches where there is no class token; timm’s max and avgmax have the same tensors and are not computed here',
+  normBehind:
+    'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise',
+  classToken:
+    'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False); --pool says otherwise',
+} as const;
+
 /** What of the tokens the head reads; `width` is what it expects of them. */
 function poolingOf(
   found: FoundModel,
@@ -102,11 +118,7 @@ function poolingOf(
     void assumptions.push({ field, value, why });
   if (found.weights.has('attn_pool.latent')) {
     if ((classToken || registers > 0) && !facts.poolPrefix) {
-      assume(
-        'poolPrefix',
-        'false',
-        'attention pooling reads the patches alone by default, class and register tokens too where timm’s pool_include_prefix is set',
-      );
+      assume('poolPrefix', 'false', WHY.mapPatches);
     }
     return 'map';
   }
@@ -114,52 +126,32 @@ function poolingOf(
   const isSettled = ['huggingface', 'torchvision', 'dinov2'].includes(found.naming.library);
   if (width === 2 * embedDim && classToken) {
     if (facts.pool?.value !== 'token_mean' && !isSettled) {
-      assume(
-        'pool',
-        'token_mean',
-        'the head is two tokens wide: it reads the class token and the mean of the patches, as DINOv2’s; other code reads others',
-      );
+      assume('pool', 'token_mean', WHY.twoTokens);
     }
     return 'token_mean';
   }
   const told = facts.pool?.value;
   const assumePatches = () => {
     if (found.naming.library !== 'timm' || facts.poolPrefix || registers === 0) return;
-    assume(
-      'poolPrefix',
-      'false',
-      'the mean is of the patches alone by default, of class and register tokens too where timm’s pool_include_prefix is set',
-    );
+    assume('poolPrefix', 'false', WHY.meanPatches);
   };
   if (told && told !== 'map' && (classToken || told !== 'token')) return told;
   if (!classToken) {
     if (numClasses > 0 && !isSettled) {
-      assume(
-        'pool',
-        'mean',
-        'the head reads the mean of the patches where there is no class token; timm’s max and avgmax have the same tensors and are not computed here',
-      );
+      assume('pool', 'mean', WHY.noClassToken);
       assumePatches();
     }
     return 'mean';
   }
   if (found.weights.has('fc_norm.gamma')) {
-    assume(
-      'pool',
-      'mean',
-      'a norm behind the pooling goes with the mean of the patches in every published model; --pool says otherwise',
-    );
+    assume('pool', 'mean', WHY.normBehind);
     assumePatches();
     return 'mean';
   }
   // transformers' and torchvision's classifiers have no other way.
   const hasOneWay = ['huggingface', 'torchvision'].includes(found.naming.library);
   if (!distilled && numClasses > 0 && !hasOneWay) {
-    assume(
-      'pool',
-      'token',
-      'the head reads the class token; tensors do not tell it from the mean of the patches without a norm of its own (timm’s fc_norm=False); --pool says otherwise',
-    );
+    assume('pool', 'token', WHY.classToken);
   }
   return 'token';
 }

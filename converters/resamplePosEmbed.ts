@@ -30,7 +30,7 @@ export const antialiasedBicubic: ResampleMethod = { kernel: 'cubic', antialias: 
 /** scipy.ndimage.zoom(order=1). */
 export const cornersBilinear: ResampleMethod = { kernel: 'linear', alignCorners: true };
 
-/** What a method does, in words. */
+/** Describes a method for the report. */
 export function resampleText({ kernel, antialias, alignCorners, offset }: ResampleMethod): string {
   const with_ = [
     ...(antialias ? ['antialias'] : []),

@@ -14,7 +14,7 @@ export type TimmFields = Partial<VitConfig> &
   Pick<VitConfig, 'embedDim' | 'depth' | 'numHeads' | 'patchSize' | 'imgSize'>;
 
 /** What stands before the tag in `vit_base_patch16_224.augreg_in1k`, without the hub's `timm/`. */
-export function timmArchitectureName(name: string): string {
+function timmArchitectureName(name: string): string {
   return name.replace(/^(hf[-_]hub:)?timm\//, '').split('.')[0]!;
 }
 

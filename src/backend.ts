@@ -34,7 +34,7 @@ export interface EngineSource {
   readonly signal?: AbortSignal;
 }
 
-/** Makes what runs a whole model without layers, which are built from its weights once somebody asks for them. */
+/** Makes what runs a whole model without layers; those are built from its weights when they are first asked for. */
 export type EngineFactory = (source: EngineSource) => Promise<EngineRuntime>;
 
 /** What a backend has beside tfjs' own of its name. */
@@ -110,7 +110,7 @@ export async function useBackend(name = 'auto', dtype?: ComputeDtype): Promise<B
   return choice;
 }
 
-/** As useBackend, but what is current in tfjs stays so. */
+/** As useBackend, but leaves tfjs' current backend as it is. */
 export async function chooseBackend(name = 'auto', dtype?: ComputeDtype): Promise<StartedBackend> {
   if (name !== 'auto') {
     if (!backends.has(name))
@@ -156,7 +156,7 @@ export async function activate(name: string): Promise<BoundBackend> {
 }
 
 /** One line on the kernels that the WASM backend runs with. */
-export function describeKernels({ simd, threads, reason }: WasmKernels): string {
+function describeKernels({ simd, threads, reason }: WasmKernels): string {
   if (simd === 'none') return `wasm: plain ops, several times slower: ${reason}`;
   const instructions = simd === 'relaxed' ? 'SIMD with fused multiply-add' : 'SIMD';
   return `wasm: own kernels, ${instructions}${threads > 1 ? `, ${threads} threads` : ''}`;

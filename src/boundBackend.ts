@@ -20,7 +20,7 @@ interface EngineState {
   readonly registry: Record<string, tf.KernelBackend>;
 }
 
-/** tf.setBackend would do too, but it sets up every kernel anew: 0.1 ms a call, twice a forward pass. */
+/** tf.setBackend would do too, but it sets up every kernel again: 0.1 ms a call, twice a forward pass. */
 function engineState(): EngineState {
   const engine = tf.engine() as unknown as EngineState;
   if (typeof engine.registry === 'object' && 'pendingBackendInitId' in engine) return engine;

@@ -17,7 +17,7 @@ interface Watch {
 
 const watches = new Map<string, Watch>();
 
-/** Begins to watch a backend's device anew; the function that it gives reports the device as lost. */
+/** Watches a backend's new device; returns a function that reports the device as lost. */
 export function watchBackend(name: string): (reason: string) => void {
   let reject!: (error: UserError) => void;
   const lost = new Promise<never>((_, fail) => {

@@ -6,7 +6,7 @@ import { isLost, watchBackend } from './deviceLost.js';
 import { UserError } from './errors.js';
 import { withTimeLimit } from './timeLimit.js';
 
-/** A GPU that does not finish a small product in this time, shader compilation included, is of no use. */
+/** A GPU that does not finish a small product in this time, shader compilation included, is passed over. */
 const PROBE_TIMEOUT_MS = 15_000;
 
 /** Renderers that run on the CPU: Chromium's, Mesa's, Windows'. They are slower there than WASM. */
@@ -24,7 +24,7 @@ export function adapterName({ vendor, architecture, description }: GPUAdapterInf
   return description || [vendor, architecture].filter(Boolean).join(' ') || 'a GPU without a name';
 }
 
-/** Starts a backend and has it multiply two matrices; a lost one is made anew first. */
+/** Starts a backend, making a lost one again, and has it multiply two matrices. */
 export async function startGpu(name: string, cpuForwardFlag: string): Promise<BoundBackend> {
   if (isLost(name)) makeAnew(name);
   tf.env().set(cpuForwardFlag, false);

@@ -105,10 +105,10 @@ export class Random {
       words[2] = c;
       words[3] = d;
       values[i] = deviation * this.inStrip(strip, value);
-      a = words[0]! | 0;
-      b = words[1]! | 0;
-      c = words[2]! | 0;
-      d = words[3]! | 0;
+      a = words[0] | 0;
+      b = words[1] | 0;
+      c = words[2] | 0;
+      d = words[3] | 0;
     }
     words.set([a, b, c, d]);
   }

@@ -14,7 +14,7 @@ export interface Field {
   readonly kind: 'text' | 'number' | 'flag' | 'range';
   /** What it means, for help. */
   readonly describe: string;
-  /** What it may be, in words. */
+  /** What it may be, for messages and docs. */
   readonly expected: string;
   readonly nullable: boolean;
   /** Whether it may change between a run and its continuation. */

@@ -169,7 +169,7 @@ function classCount({ fields, at, whole }: FieldReader): { numClasses?: Fact<num
   return defined({ numClasses: fact(whole('num_labels', 0), at('num_labels')) });
 }
 
-/** A masked autoencoder's own class hides patches at random; nobody wants that of features. */
+/** A masked autoencoder's own class hides patches at random, which features must not. */
 function masking({ number, at }: FieldReader, modelType: string): Assumption[] {
   if (modelType !== 'vit_mae') return [];
   const ratio = number('mask_ratio') ?? 0.75;

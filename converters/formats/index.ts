@@ -1,11 +1,6 @@
 /** Reading checkpoints: PyTorch's zip and legacy containers, safetensors and NumPy's, with nothing in them ever run. */
 
-export {
-  bfloat16BitsToFloat32,
-  float16BitsToFloat32,
-  float32ToBfloat16Bits,
-  float32ToFloat16Bits,
-} from './halfFloat.js';
+export { float32ToFloat16Bits } from './halfFloat.js';
 export { parseCheckpoint } from './parseCheckpoint.js';
 export { type OpenShard, openShards, shardPaths } from './shards.js';
 export { blobSource, bytesSource } from './sources.js';

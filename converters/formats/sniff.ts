@@ -31,7 +31,7 @@ export async function sniffFormat(source: ByteSource): Promise<Container> {
   throw new UserError(`${source.name}: ${EXPECTED}, found ${await describeOther(head, source)}.`);
 }
 
-/** An 8-byte length, which nobody makes longer than 2^48, then a JSON object. */
+/** An 8-byte length, below 2^48 in any real file, then a JSON object. */
 function isSafetensors(bytes: Uint8Array): boolean {
   const opens = bytes[8] === 0x7b && bytes[7] === 0 && bytes[6] === 0;
   return opens && [0x22, 0x7d, 0x20, 0x0a, 0x0d, 0x09].includes(bytes[9] ?? 0x20);

@@ -37,7 +37,7 @@ function namingOf(config: VitConfig): Naming {
 }
 
 /** A model's weights as facebookresearch/deit or, for other variants, timm names and lays them out. */
-export function facebookTensors({ config, readWeight }: WritableModel): WritableTensor[] {
+function facebookTensors({ config, readWeight }: WritableModel): WritableTensor[] {
   const field = unexportable(config);
   if (field)
     throw new UserError(

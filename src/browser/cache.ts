@@ -10,7 +10,7 @@ const CACHE = 'deit-tfjs';
 const INDEX = 'https://deit-tfjs.invalid/index.json';
 
 /** Room for the weights of DeiT-base at both sizes and some small models beside. */
-export const DEFAULT_CACHE_BYTES = 2 ** 30;
+const DEFAULT_CACHE_BYTES = 2 ** 30;
 
 interface Entry {
   readonly url: string;

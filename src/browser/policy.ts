@@ -130,7 +130,7 @@ export function textUrl(script: string): { readonly url: string; readonly free: 
   return { url, free: () => URL.revokeObjectURL(url) };
 }
 
-/** The same for whom nobody tells when it was read; it lasts long enough to start a worker. */
+/** The same where nothing tells when it was read: it is freed after a minute, long after a worker has started. */
 export function scriptUrl(script: string): string {
   const { url, free } = textUrl(script);
   setTimeout(free, 60_000);

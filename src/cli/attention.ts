@@ -22,10 +22,10 @@ import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { checkNumbers, UsageError } from './main.js';
 import { backendOption, modelPositional } from './options.js';
 import { print } from './print.js';
 import { readImage } from './readImage.js';
+import { checkNumbers, UsageError } from './usage.js';
 
 interface Args extends ConversionArgs {
   model: string;

@@ -45,14 +45,12 @@ export function addCommand(
   call: string,
 ): Argv {
   const name = call === '' ? '$0' : `$0 ${call}`;
-  const build = (inner: Argv) => {
-    const built = command.builder(inner);
-    for (const [line, what] of command.examples)
-      built.example(
-        line.replace('$0', () => name),
-        what,
-      );
-    return built;
-  };
+  const build = (inner: Argv) => command.builder(inner).epilogue(exampleText(command.examples, name));
   return yargs.command(usage, describe, build, command.handler);
+}
+
+/** Examples as a shell takes them when they are copied: yargs' own would stand in a column, broken over several lines. */
+function exampleText(examples: readonly Example[], name: string): string {
+  const lines = examples.map(([line, what]) => `  # ${what}\n  ${line.replace('$0', () => name)}`);
+  return `Examples:\n${lines.join('\n')}`;
 }

@@ -20,11 +20,11 @@ import {
   conversionOptions,
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { checkNumbers, parseImgSize } from './main.js';
-import { jsonOption } from './options.js';
+import { checkpointPositional, jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { startProgress } from './progress.js';
 import { catchInterrupt } from './signals.js';
+import { checkNumbers, parseImgSize } from './usage.js';
 
 /** Classes of a head that is made: five times those of ImageNet-21k. */
 const MAX_CLASSES = 100_000;
@@ -46,11 +46,7 @@ interface Args extends ConversionArgs {
 export const convertCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('checkpoint', {
-        type: 'string',
-        demandOption: true,
-        describe: 'file, Hugging Face or timm folder, hf:OWNER/NAME',
-      })
+      .positional('checkpoint', checkpointPositional)
       .positional('outdir', { type: 'string', demandOption: true, describe: 'folder to make or replace' })
       .option('model', {
         type: 'string',

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { evalEntry } from './commands.js';
-import { end } from './end.js';
-import { main } from './main.js';
+import { exit } from './exit.js';
+import { runCli } from './runCli.js';
 
-await end(await main('deit-eval', evalEntry, process.argv.slice(2)));
+await exit(await runCli('deit-eval', evalEntry, process.argv.slice(2)));

@@ -11,10 +11,10 @@ import { isOnHub } from '../node/hub/environment.js';
 import { megabytes } from '../node/partialFile.js';
 import { defineCommand } from './command.js';
 import { fileProgress } from './downloadProgress.js';
-import { UsageError } from './main.js';
 import { jsonOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { startProgress } from './progress.js';
+import { UsageError } from './usage.js';
 
 interface Args {
   model: string;

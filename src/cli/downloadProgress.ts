@@ -10,7 +10,7 @@ export function fileProgress(start: (work: Work) => Progress) {
     current = undefined;
   };
   return {
-    /** @param total in bytes, as `done` is; null if nobody knows */
+    /** @param total in bytes, as `done` is; null if unknown */
     update(label: string, done: number, total: number | null) {
       if (current?.label !== label) {
         stop();

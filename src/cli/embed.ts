@@ -12,7 +12,6 @@ import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, type ConversionArgs, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { checkNumbers, UsageError } from './main.js';
 import {
   BATCH_NUMBERS,
   backendOption,
@@ -26,6 +25,7 @@ import {
 } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
+import { checkNumbers, UsageError } from './usage.js';
 
 /** Here --pool is of the features; a head, which no feature passes through, needs none. */
 const { pool: _, ...checkpointOptions } = conversionOptions;

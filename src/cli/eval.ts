@@ -18,6 +18,7 @@ import { openAnyModel } from '../node/openModel.js';
 import { importOptional } from '../node/optionalPackages.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
+import { firstBackend, sayBackend } from './chooseBackend.js';
 import { defineCommand } from './command.js';
 import {
   CONVERSION_NUMBERS,
@@ -27,7 +28,6 @@ import {
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkKnnOptions, type KnnArgs, knnOptions, runKnn } from './knn.js';
-import { checkNumbers, UsageError } from './main.js';
 import {
   BATCH_NUMBERS,
   backendOption,
@@ -45,7 +45,7 @@ import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
 import { type RedisArgs, redisAddress, redisOptions } from './redis.js';
 import { catchInterrupt, type Interruption } from './signals.js';
-import { firstBackend, sayBackend } from './threads.js';
+import { checkNumbers, UsageError } from './usage.js';
 
 interface Args extends RedisArgs, ConversionArgs, KnnArgs {
   model: string;

@@ -21,10 +21,10 @@ import { oneLine, shorten } from '../text.js';
 import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
 import { groupTensors, type TensorGroup } from './groupTensors.js';
-import { checkNumbers } from './main.js';
-import { jsonOption } from './options.js';
+import { checkpointPositional, jsonOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { formatTable } from './table.js';
+import { checkNumbers } from './usage.js';
 
 /** Lines of metadata and of names that are printed; --json has them all. */
 const MAX_LINES = 20;
@@ -45,16 +45,12 @@ interface Inspected {
 export const inspectCommand = defineCommand({
   builder: (yargs) =>
     yargs
-      .positional('checkpoint', {
-        type: 'string',
-        demandOption: true,
-        describe: 'file, Hugging Face or timm folder, hf:OWNER/NAME',
-      })
+      .positional('checkpoint', checkpointPositional)
       .option('root', { type: 'string', describe: 'which of several models: what stands before its names' })
       .option('num-heads', { type: 'number', describe: 'attention heads, where nothing else tells' })
       .options(jsonOption())
       .check((args) => checkNumbers(args, { 'num-heads': [1, MAX_HEADS] }))
-      .epilogue('The exit status is 0 for every file that can be read, one that cannot be converted too.'),
+      .epilogue('The exit status is 0 for every file that can be read, one that cannot be converted too.\n'),
   examples: [
     ['$0 checkpoint.pth', 'its tensors, and the model that deit-convert makes of them'],
     ['$0 hf:google/vit-base-patch16-224', 'a model on the hub'],

@@ -10,10 +10,10 @@ import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type ConversionArgs, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { embedWithProgress } from './embed.js';
-import { checkNumbers, UsageError } from './main.js';
 import { computedBy } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
+import { checkNumbers, UsageError } from './usage.js';
 
 /** DINO's defaults. */
 const K = 20;

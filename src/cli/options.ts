@@ -8,6 +8,12 @@ export const modelPositional = {
   describe: 'converted folder, its URL, or a checkpoint',
 } as const;
 
+export const checkpointPositional = {
+  type: 'string',
+  demandOption: true,
+  describe: 'file, Hugging Face or timm folder, hf:OWNER/NAME',
+} as const;
+
 /** Where a model may compute: what src/node/backends.ts adds, of which nothing is loaded to read a command line. */
 export const BACKENDS = ['auto', 'wasm', 'tensorflow', 'webgpu', 'xla'] as const;
 

@@ -6,11 +6,11 @@ import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { checkNumbers, UsageError } from './main.js';
 import { backendOption, dtypeOption, jsonOption, modelPositional, quantizeOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
+import { checkNumbers, UsageError } from './usage.js';
 
 /** What `deit predict --json` prints of an image. */
 type Answer = { file: string; topK: Prediction[] } | { file: string; error: string };

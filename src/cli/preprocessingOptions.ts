@@ -1,7 +1,7 @@
 import type { Options } from 'yargs';
 import type { PreprocessingOptions } from '../image/fromOptions.js';
 import { cropModes, interpolations, presetNames } from '../image/index.js';
-import { UsageError } from './main.js';
+import { UsageError } from './usage.js';
 
 /** Options of a command that say how images are prepared, in place of what the model says. */
 export const preprocessingOptions = {

@@ -33,7 +33,7 @@ function forTerminal(text: string, stream: WriteStream, tone?: Tone): string {
 const LEAST_ROOM = 20;
 
 /** A line in several, broken at spaces; what follows is indented as far as the first one's text, or its second column. */
-export function fold(line: string, columns: number): string[] {
+function fold(line: string, columns: number): string[] {
   const [start] = /^ *(?:\S+ {2,})?/.exec(line)!;
   const hanging = start.trim() === '' ? start.length + 2 : start.length;
   const indent = ' '.repeat(hanging <= columns - LEAST_ROOM ? hanging : 2);

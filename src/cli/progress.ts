@@ -12,7 +12,7 @@ const LINE_INTERVAL_MS = 10_000;
 
 export interface Work {
   label: string;
-  /** In the progress' unit; 0 if nobody knows. */
+  /** In the progress' unit; 0 if unknown. */
   total: number;
   unit: string;
   /** What was done before, by default 0: it counts as done, not as speed. */

@@ -2,8 +2,8 @@ import { UserError } from '../errors.js';
 import { importOptional } from '../node/optionalPackages.js';
 import type { RedisAddress } from '../node/queue/connection.js';
 import { readLines } from '../node/readLines.js';
-import { UsageError } from './main.js';
 import { say } from './print.js';
+import { UsageError } from './usage.js';
 
 /** How commands are told of Redis. */
 export interface RedisArgs {

@@ -7,13 +7,13 @@ import { type Field, fieldsOf, nullableGroups, valueAt } from '../schema.js';
 import { shorten } from '../text.js';
 import { DEFAULT_CONFIG, trainSchema } from '../train/config.js';
 import { resolveTrainConfig } from '../train/resolveConfig.js';
+import { chooseBackend } from './chooseBackend.js';
 import { defineCommand } from './command.js';
-import { UsageError } from './main.js';
 import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { catchInterrupt } from './signals.js';
-import { chooseBackend } from './threads.js';
 import { startTrainProgress } from './trainProgress.js';
+import { UsageError } from './usage.js';
 
 /** Every field, and the groups that can be left out, by path: the command line has an option for each. */
 const FIELDS = fieldsOf(trainSchema);
@@ -103,7 +103,7 @@ function defaultOf(path: string): string {
 }
 
 /** A field's value from the command line; what is of the wrong kind is wrong usage, what is out of range is found later. */
-export function parseField(path: string, field: Field, given: unknown): unknown {
+function parseField(path: string, field: Field, given: unknown): unknown {
   const wrong = () => new UsageError(`--${path} should be ${field.expected}, got ${shorten(String(given))}`);
   if (Array.isArray(given)) throw new UsageError(`--${path} is given ${given.length} times`);
   const text = String(given);

@@ -1,7 +1,7 @@
 import { defineCommand } from './command.js';
-import { checkNumbers } from './main.js';
 import { print } from './print.js';
 import { catchInterrupt } from './signals.js';
+import { checkNumbers } from './usage.js';
 
 const PORT = 4173;
 const MAX_PORT = 65_535;

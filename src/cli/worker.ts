@@ -5,14 +5,14 @@ import { openAnyModel } from '../node/openModel.js';
 import { importOptional } from '../node/optionalPackages.js';
 import { shardClassifier } from '../node/shardClassifier.js';
 import { sayAssumptions } from './assumptions.js';
+import { firstBackend, sayBackend } from './chooseBackend.js';
 import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
-import { checkNumbers } from './main.js';
 import { backendOption, computedBy, dtypeOption, jsonOption, MAX_WORKERS, workersOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type RedisArgs, redisAddress, redisOptions } from './redis.js';
 import { catchInterrupt } from './signals.js';
-import { firstBackend, sayBackend } from './threads.js';
+import { checkNumbers } from './usage.js';
 
 interface Args extends RedisArgs {
   model: string;

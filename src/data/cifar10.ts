@@ -64,7 +64,7 @@ export interface CifarBatch {
  * @param name the file's, for errors
  * @throws UserError if its length is no multiple of a record's, or a label is above 9 (as in CIFAR-100's files)
  */
-export function parseCifar10(bytes: Uint8Array, name: string): CifarBatch {
+function parseCifar10(bytes: Uint8Array, name: string): CifarBatch {
   const count = bytes.length / RECORD_BYTES;
   if (count === 0 || !Number.isInteger(count)) {
     throw new UserError(

@@ -44,7 +44,7 @@ export const augmentSchema = () =>
     affine: field(
       orNone(
         group({
-          degrees: field(number('largest turn either way, in degrees', { min: 0, max: 180 }), 0),
+          degrees: field(number('largest rotation either way, in degrees', { min: 0, max: 180 }), 0),
           translate: field(probability('largest shift, as a part of the sides'), 0),
           scale: field(range('scaling', { min: 0 }), [1, 1]),
         }),

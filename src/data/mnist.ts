@@ -55,7 +55,7 @@ export interface IdxImages {
  * @param name the file's, for errors
  * @throws UserError if it is anything else, or not as long as its header says
  */
-export function parseIdxImages(bytes: Uint8Array, name: string): IdxImages {
+function parseIdxImages(bytes: Uint8Array, name: string): IdxImages {
   const { lengths, values } = parseIdx(bytes, 3, `${name}: an IDX file of images`);
   const [count, rows, columns] = lengths as [number, number, number];
   if (count === 0 || rows === 0 || columns === 0) {
@@ -72,7 +72,7 @@ export function parseIdxImages(bytes: Uint8Array, name: string): IdxImages {
  * @param name the file's, for errors
  * @throws UserError if it is anything else, or not as long as its header says
  */
-export function parseIdxLabels(bytes: Uint8Array, name: string): Uint8Array {
+function parseIdxLabels(bytes: Uint8Array, name: string): Uint8Array {
   return parseIdx(bytes, 1, `${name}: an IDX file of labels`).values;
 }
 

@@ -42,7 +42,7 @@ export function inputLength({ preprocessing: { crop } }: TransformSpec): number 
 }
 
 /** One image as an input, written to `out`, float32 [H, W, 3]. */
-export function transform(
+function transform(
   image: RgbImage,
   { preprocessing, training }: TransformSpec,
   key: { readonly epoch: number; readonly place: number },

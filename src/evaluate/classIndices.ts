@@ -18,7 +18,7 @@ export interface Classes {
 /** A rule that gives names their class indices; undefined for a name that it does not know. */
 interface Rule {
   readonly by: ClassMatch['by'];
-  /** What the names should be, in words. */
+  /** What the names should be, for messages. */
   readonly expected: string;
   /** Names that the rule knows, for suggestions. */
   readonly names: readonly string[];

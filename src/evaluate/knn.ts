@@ -28,7 +28,7 @@ export interface KnnOptions {
 export type Products = (a: Float32Array, b: Float32Array, width: number) => Promise<Float32Array>;
 
 /** Each row divided by its Euclidean norm, as torch.nn.functional.normalize(dim=1) does it. */
-export function normalizeRows(values: Float32Array, width: number): Float32Array {
+function normalizeRows(values: Float32Array, width: number): Float32Array {
   const out = new Float32Array(values.length);
   for (let start = 0; start < values.length; start += width) {
     let sum = 0;

@@ -37,7 +37,7 @@ const MAX_STRANGE_BYTES = 1024;
  */
 export async function fetchListing(connection: Connection, repo: string, revision: string): Promise<Listing> {
   const url = `${connection.endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const retry = startRetry(connection, url, () => 'further tries brought nothing; try again later');
+  const retry = startRetry(connection, url, () => 'further tries failed too; try again later');
   for (;;) {
     try {
       const answer = await request(connection, url, { repo, revision });
@@ -54,7 +54,7 @@ export async function fetchListing(connection: Connection, repo: string, revisio
 export async function identify(connection: Connection, { repo, commit, file }: FileAt): Promise<HubFile> {
   if (file.hash && file.size !== undefined) return file;
   const url = addressOf(connection, { repo, commit, file });
-  const retry = startRetry(connection, url, () => 'further tries brought nothing; try again later');
+  const retry = startRetry(connection, url, () => 'further tries failed too; try again later');
   for (;;) {
     try {
       const subject = { repo, revision: commit, path: file.path };
@@ -117,7 +117,7 @@ async function receiveAll(
   if (total !== undefined && partial.size === total && total > 0) return onBytes?.(total, total);
   const retry = startRetry(connection, addressOf(connection, at), () => {
     const of = total === undefined ? '' : ` of ${total}`;
-    return `further tries brought nothing more than ${partial.size}${of} bytes; run it again to go on from there`;
+    return `further tries got no more than ${partial.size}${of} bytes; run it again to go on from there`;
   });
   /** The strong ETag of the answer that the bytes come from. */
   const version: { etag?: string } = {};

@@ -29,7 +29,7 @@ export interface FolderFiles {
 }
 
 /** Largest text that is read: the largest index of shards and list of labels known have a few MB. */
-export const MAX_TEXT_BYTES = 32 * 2 ** 20;
+const MAX_TEXT_BYTES = 32 * 2 ** 20;
 
 /** A Git LFS pointer has three short lines; its specification says that it is smaller than this. */
 const MAX_POINTER_BYTES = 1024;

@@ -23,7 +23,7 @@ export interface Listing {
   readonly files: readonly HubFile[];
 }
 
-/** More files than any model has; a guard against an answer without end. */
+/** More files than any model has; a guard against an endless answer. */
 const MAX_FILES = 100_000;
 
 /**

@@ -3,7 +3,7 @@ import { interpolations } from './filters.js';
 import type { Interpolation, Preprocessing, Resize } from './types.js';
 
 /** Longest side that an image is resized or cropped to, in pixels: what no model has, and what memory bears. */
-export const MAX_TARGET_SIDE = 16_384;
+const MAX_TARGET_SIDE = 16_384;
 
 const MODES = ['short', 'squash', 'cover', 'fit', 'none'];
 

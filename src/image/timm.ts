@@ -46,7 +46,7 @@ export function borderLevels([red, green, blue]: readonly [number, number, numbe
   return [roundHalfToEven(255 * red), roundHalfToEven(255 * green), roundHalfToEven(255 * blue)];
 }
 
-export function timmTransform(transform: TimmTransform, preset: string): Preprocessing {
+function timmTransform(transform: TimmTransform, preset: string): Preprocessing {
   const { imgSize, cropPct, cropMode, interpolation, mean, std } = transform;
   const scaled = (size: number) => Math.floor(size / cropPct);
   const resize = timmResize(cropMode, [scaled(imgSize[0]), scaled(imgSize[1])]);

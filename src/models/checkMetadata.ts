@@ -1,4 +1,4 @@
-/** Checks what a model.json says, before anything is built or read by it: it may be anybody's. */
+/** Checks what a model.json says before anything is built or read by it: it may come from anywhere. */
 import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import type { ModelMetadata } from '../families/metadata.js';

@@ -22,7 +22,7 @@ import { defaultPreprocessing } from './preprocessing.js';
 import { type EngineRuntime, type ModelExtras, VisionTransformer } from './visionTransformer.js';
 import { namedWeights, setWeight } from './weights.js';
 
-/** Fields of a model that may be given anew; `imgSize` as one number means a square. */
+/** Fields of a model that may be overridden; `imgSize` as one number means a square. */
 export type ModelOverrides = Partial<Omit<VitConfig, 'imgSize'>> & {
   imgSize?: number | readonly [number, number];
   /** Seed of the initial weights; 0 by default. */

@@ -43,7 +43,7 @@ export function splitEmbedding(config: VitConfig, row: Float32Array): Embedding 
 /** What of an embedding makes an image's features; `both` is class token and mean of the patches side by side. */
 export type EmbeddingPool = 'token' | 'mean' | 'both';
 
-/** The pool of a model's features if nobody says which: the class token where there is one. */
+/** The default pool of a model's features: the class token where there is one. */
 export function defaultPool(config: VitConfig): EmbeddingPool {
   return config.classToken === false ? 'mean' : 'token';
 }

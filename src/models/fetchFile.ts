@@ -83,7 +83,7 @@ export async function request(
   if (response.status === 206 && !new Headers(init.headers).has('Range')) {
     void response.body?.cancel().catch(() => {});
     throw new UserError(
-      `${url}: the server answered with a part of the file (206), which nobody asked for; mend the server, or the service worker between`,
+      `${url}: the server answered with a part of the file (206), which was not requested; fix the server, or the service worker in between`,
     );
   }
   if (!response.ok) {

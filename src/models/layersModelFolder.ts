@@ -5,6 +5,7 @@ import type { WeightReader } from '../families/types.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { savedWeightName } from '../families/vit/weights.js';
 import type { Preprocessing } from '../image/types.js';
+import { sizeOf } from '../shape.js';
 import { checkModelJson, type StoredSpec, type WeightGroup } from './checkMetadata.js';
 import { decodeStored } from './decodeStored.js';
 import { finiteWeights } from './finiteWeights.js';
@@ -124,7 +125,7 @@ function storedWeights(groups: readonly WeightGroup[], files: ModelFiles): Map<s
     const group = new ShardedBytes(files, paths);
     let offset = 0;
     for (const spec of weights) {
-      const length = spec.shape.reduce((a, b) => a * b, bytesPerValue(spec));
+      const length = sizeOf(spec.shape) * bytesPerValue(spec);
       stored.set(spec.name, { spec, group, offset, length });
       offset += length;
     }

@@ -20,8 +20,6 @@ import { checkWasmRoom } from './wasmRoom.js';
 import { assignWeights } from './weights.js';
 
 export {
-  checkLoadOptions,
-  conversionOptions,
   type LoadOptions,
   type LoadProgress,
   type ModelSource,

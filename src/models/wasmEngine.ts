@@ -12,7 +12,7 @@ import { watchingOutputs } from './engineOutputs.js';
 
 /** What a platform gives the engine. */
 export interface EngineHost {
-  /** How many threads compute where nobody says. */
+  /** How many threads compute by default. */
   readonly threads: number;
   /** How to start a worker; without it the calling thread computes in slices, on memory that is not shared. */
   readonly startWorker: StartWorker | undefined;

@@ -28,7 +28,7 @@ export const MAX_PIXELS = 178_956_970;
 const TOO_MANY_PIXELS = `more than ${MAX_PIXELS} pixels, the most that are decoded; scale the image down`;
 
 /** Longest side that is decoded, in pixels. No camera comes near; it bounds the resampler's tables of weights. */
-export const MAX_SIDE = 1_000_000;
+const MAX_SIDE = 1_000_000;
 
 /** Largest file that is read: room for MAX_PIXELS of uncompressed 16-bit RGB, and nothing beyond. */
 export const MAX_FILE_BYTES = MAX_PIXELS * 6 + 2 ** 20;

@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../errors.js';
+import { networkReason } from '../hub/networkReason.js';
 import { type KnownHash, keepSum, keptSum, officialHash, sha256File, wrongHash } from './hash.js';
 import { type FileVersion, megabytes, PartialFile } from './partialFile.js';
 
@@ -154,7 +155,7 @@ function gaveUp(url: string, partial: PartialFile, reason: string): string {
   const total = partial.version?.total;
   const of = total ? ` of ${megabytes(total)}` : '';
   return (
-    `${url}: ${reason}, and further tries brought nothing more than ${megabytes(partial.size)}${of} MB; ` +
+    `${url}: ${reason}, and further tries got no more than ${megabytes(partial.size)}${of} MB; ` +
     'run the same command again to go on from there'
   );
 }
@@ -261,24 +262,4 @@ function stallGuard(ms: number) {
     alive: () => void timer.refresh(),
     stop: () => clearTimeout(timer),
   };
-}
-
-const REASONS: Record<string, string> = {
-  ENOTFOUND: 'the host is not found',
-  EAI_AGAIN: 'the host is not found: no network, or no name server',
-  ECONNREFUSED: 'the connection was refused',
-  ECONNRESET: 'the connection was cut',
-  UND_ERR_SOCKET: 'the connection was cut',
-  ETIMEDOUT: 'the host does not answer',
-  UND_ERR_CONNECT_TIMEOUT: 'the host does not answer',
-  ENETUNREACH: 'there is no network',
-  EHOSTUNREACH: 'there is no way to the host',
-};
-
-/** Why fetch failed, in words; undici keeps the reason in `cause`, several in an AggregateError. */
-function networkReason(error: unknown): string {
-  const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException & { errors?: Error[] } };
-  const inner = cause?.errors?.[0] ?? cause;
-  const code = (inner as NodeJS.ErrnoException | undefined)?.code ?? '';
-  return REASONS[code] ?? inner?.message ?? message;
 }

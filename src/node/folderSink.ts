@@ -50,7 +50,7 @@ async function* untilAborted(
   }
 }
 
-/** Only a converted model or an empty folder is replaced: nobody's files are lost by a wrong argument. */
+/** Only a converted model or an empty folder is replaced, so that a wrong argument deletes no files. */
 async function checkReplaceable(folder: string): Promise<void> {
   let names: string[];
   try {

@@ -53,7 +53,7 @@ export function officialHash(
 }
 
 /**
- * Says in words what a check of so many digits compared. Eight digits are 32 bits: they find damage, and a file that
+ * Describes what a check of so many digits compared. Eight digits are 32 bits: they find damage, and a file that
  * was forged to have them can be made in minutes.
  */
 export function describeCheck(digits: number): string {
@@ -70,7 +70,7 @@ export function wrongHash(what: string, { digits, source }: KnownHash, found: st
 }
 
 /** Where the SHA-256 of a downloaded file is kept, in the form of sha256sum. */
-export function sumFile(path: string): string {
+function sumFile(path: string): string {
   return `${path}.sha256`;
 }
 

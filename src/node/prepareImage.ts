@@ -25,7 +25,7 @@ const COPIED_AT_ONCE = 2 ** 20;
 /** Images that may be in work before even small ones go to threads: many together would hold up the event loop. */
 const FEW_IMAGES = 2;
 
-/** As toPixels, for every input. */
+/** As toPixels, for several inputs. */
 export async function prepareImage(
   input: unknown,
   preprocessing: Preprocessing,

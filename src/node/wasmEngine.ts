@@ -32,7 +32,7 @@ export function startNodeWorker(source: string): EngineWorker {
 /** The first V8 that joins operations of these kernels (Node 24). */
 const LEAST_V8 = 13;
 const WIDE = 'experimental-wasm-revectorize';
-/** Flags by their names, and as they are when nobody sets them. Without them, optimised code comes later, if at all. */
+/** V8 flags and their default values. Without them, V8 optimises later, if at all. */
 const EAGER = { liftoff: true, 'wasm-lazy-compilation': true, 'wasm-dynamic-tiering': true };
 
 /** Compiles with V8's optimising compiler, and 256-bit operations if `wide`; undefined where V8 has no such flag. */

@@ -28,7 +28,7 @@ export function quantizedLinear<T extends tf.Tensor>(
  * x H for float32 [..., K]: values K / n apart are combined by the Hadamard matrix of n = hadamardSize(K) points, not
  * normalised.
  */
-export function hadamard<T extends tf.Tensor>(x: T): T {
+function hadamard<T extends tf.Tensor>(x: T): T {
   const k = x.shape.at(-1)!;
   const size = hadamardSize(k);
   if (size === 1) return x;

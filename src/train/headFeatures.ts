@@ -5,6 +5,7 @@ import { headLogits } from '../families/vit/forward.js';
 import { VitOps } from '../families/vit/vitOps.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { namedWeights } from '../models/weights.js';
+import { sizeOf } from '../shape.js';
 
 /**
  * What the heads of a model read of images, side by side: float32 [B, heads · W], for heads of other classes.
@@ -19,7 +20,7 @@ export async function headFeatures(
 ): Promise<Float32Array> {
   const { imgSize, inChans, name } = model.config;
   const shape: [number, number, number, number] = [batch, ...imgSize, inChans];
-  if (images.length !== shape.reduce((a, b) => a * b, 1)) {
+  if (images.length !== sizeOf(shape)) {
     throw new UserError(`${name}: headFeatures takes ${shape.join(' × ')} numbers, got ${images.length}`);
   }
   const headless = { ...model.config, numClasses: 0 };

@@ -206,7 +206,7 @@ function refuse(layer: Layer, what: string): never {
 }
 
 /**
- * Recorded anew for each size of a batch. It throws Untrainable, with the layer's name, where a layer is none that the
+ * Recorded again for each size of a batch. It throws Untrainable, with the layer's name, where a layer is none that the
  * engine computes.
  */
 export function layersForward(

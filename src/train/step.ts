@@ -13,7 +13,7 @@ export interface TrainingBatch {
   readonly teacherLogits?: tf.Tensor2D;
 }
 
-/** Losses as tensors, read when somebody wants them: reading makes a GPU wait. */
+/** Losses as tensors, read only when they are needed: reading makes a GPU wait. */
 export interface Gradients {
   readonly total: tf.Scalar;
   readonly base: tf.Scalar;

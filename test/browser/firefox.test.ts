@@ -1,17 +1,14 @@
 /** The page's main flow in Firefox. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { describeInFirefox, Firefox } from './firefox.js';
 import { CHECKPOINT, sends } from './servedModel.js';
 import { startServer, type TestServer } from './server.js';
-import { buildPage } from './visit.js';
+import { builtPage } from './visit.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
-let folder: string;
 let server: TestServer;
 let firefox: Firefox;
 
@@ -59,9 +56,8 @@ async function give(files: readonly (readonly [name: string, url: string])[], fi
 describeInFirefox('the page in Firefox', () => {
   // One page for all of these, in this order.
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'deit-firefox-page-'));
     server = await startServer({
-      folders: { '/page': await buildPage(join(folder, 'page')) },
+      folders: { '/page': await builtPage() },
       routes: { '/digits.pth': sends(await readFile(CHECKPOINT)), '/words.txt': sends(Buffer.from('hello')) },
       isolated: true,
     });
@@ -72,7 +68,6 @@ describeInFirefox('the page in Firefox', () => {
   afterAll(async () => {
     await firefox?.close();
     await server?.close();
-    await rm(folder, { recursive: true, force: true });
   });
 
   test('the built-in example has PyTorch’s answer, on more than one thread', async () => {

@@ -197,9 +197,7 @@ describeInBrowser('openHub in a page', () => {
 
   test('a cut connection is taken up; after a reload the whole pieces that came are there', async () => {
     hub.cdnFaults.push(cutAt(PIECE_BYTES + 1000), ...Array(3).fill(cutAt(0)));
-    expect((await load()).error).toMatch(
-      /further tries brought nothing more than 838\d{4} of 20971520 bytes/,
-    );
+    expect((await load()).error).toMatch(/further tries got no more than 838\d{4} of 20971520 bytes/);
     await visit();
     hub.seen.length = 0;
     hub.cdnFaults.length = 0;

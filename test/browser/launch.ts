@@ -18,6 +18,8 @@ const ARGUMENTS = [
   '--use-angle=swiftshader',
   '--enable-unsafe-swiftshader',
   '--enable-unsafe-webgpu',
+  // Drawing the page by SwiftShader too takes more of the processor than all that these tests are about.
+  '--disable-gpu-compositing',
 ];
 
 /** The browser's executable: what DEIT_CHROMIUM names, else the first of the usual names on the PATH. */

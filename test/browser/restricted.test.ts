@@ -326,7 +326,7 @@ describeInBrowser('restricted pages', () => {
     for (const url of urls) expect(await runIn(page, how, url, { cache: false })).toMatchObject({ index: 3 });
     const told = async (url: string) => (await runIn(page, how, url)).error;
     expect(await told('/notes')).toMatch(/\/notes\/model\.json: the server answered 404 Not Found$/);
-    expect(await told('/part.pth')).toMatch(/a part of the file \(206\), which nobody asked for/);
+    expect(await told('/part.pth')).toMatch(/a part of the file \(206\), which was not requested/);
     expect(await told('data:application/octet-stream;base64,AAAA')).toMatch(/^UserError: the data: URL: /);
   });
 });

@@ -11,7 +11,7 @@ import { describeInBrowser, findChromium, launchChromium } from './chromium.js';
 import { watchErrors } from './page.js';
 import { CHECKPOINT, convertedDigits, sends, sendsHalf } from './servedModel.js';
 import { startServer, type TestServer } from './server.js';
-import { buildPage, newPage, openVisit, Visit } from './visit.js';
+import { builtPage, newPage, openVisit, Visit } from './visit.js';
 
 /** Deep enough that an address from the root would be wrong. */
 const PATH = '/some/where/deep';
@@ -60,7 +60,7 @@ describeInBrowser('the page', () => {
     await mkdir(join(folder, 'bare'));
     await writeFile(join(folder, 'bare', 'model.json'), converted.get('model.json')!);
     server = await startServer({
-      folders: { [PATH]: await buildPage(join(folder, 'page')) },
+      folders: { [PATH]: await builtPage() },
       routes: {
         '/cut.pth': sendsHalf(checkpoint),
         '/digits.pth': sends(checkpoint),
@@ -412,7 +412,7 @@ describeInBrowser('the page', () => {
   });
 
   test('cross-origin isolated, it says so and works as well', async () => {
-    const isolated = await startServer({ folders: { [PATH]: join(folder, 'page') }, isolated: true });
+    const isolated = await startServer({ folders: { [PATH]: await builtPage() }, isolated: true });
     try {
       page = await newPage(browser);
       visit = new Visit(page);

@@ -9,7 +9,7 @@ import { load, parseCheckpoint } from '../../src/node/index.js';
 import { describeInBrowser, launchChromium } from './chromium.js';
 import { CHECKPOINT, convertedDigits, sends } from './servedModel.js';
 import { startServer, type TestServer } from './server.js';
-import { buildPage, openVisit, type Visit } from './visit.js';
+import { builtPage, openVisit, type Visit } from './visit.js';
 
 const VAL = 'examples/digits/val';
 /** A checkpoint with no vision transformer in it. */
@@ -72,7 +72,7 @@ describeInBrowser('the page, with models of one’s own', () => {
     for (const [file, bytes] of await convertedDigits()) {
       routes[`/models/digits/${file}`] = sends(bytes, () => '"1"');
     }
-    server = await startServer({ folders: { '/page': await buildPage(join(folder, 'page')) }, routes });
+    server = await startServer({ folders: { '/page': await builtPage() }, routes });
     browser = await launchChromium(['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']);
   });
   afterEach(async () => {

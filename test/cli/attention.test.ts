@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import sharp from 'sharp';
-import { deit } from './runCli.js';
+import { deit } from './captureCli.js';
 
 const MODEL = 'examples/digits/deit_digits_distilled.pth';
 const IMAGE = 'examples/digits/val/8/00435.png';

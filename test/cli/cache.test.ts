@@ -59,7 +59,7 @@ test('wrong usage', async () => {
   ]);
   expect(none).toMatchObject({ code: 2, stdout: '' });
   expect(none.stderr).toMatch(
-    /^deit: say what to do with the cache: list, dir, remove or clear; see deit --help/,
+    /^deit: say what to do with the cache: list, dir, remove or clear; see deit cache --help/,
   );
   expect(unknown).toMatchObject({ code: 2, stdout: '' });
   expect(part.code).toBe(1);

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { commands, convertEntry, evalEntry } from '../../src/cli/commands.js';
-import { runCli } from './runCli.js';
+import { captureCli } from './captureCli.js';
 
 /** The commands as a user runs them: the built programs, in processes of their own; those that fail, in this one. */
 
@@ -64,7 +64,7 @@ function runWithStdin(
 /** The same in this process. */
 async function runHere(program: keyof typeof programs, ...args: string[]): Promise<Outcome> {
   const entries = { deit: commands, 'deit-eval': evalEntry, 'deit-convert': convertEntry }[program];
-  const { code, out, err } = await runCli(program, entries, ...onWasm(program, args));
+  const { code, out, err } = await captureCli(program, entries, ...onWasm(program, args));
   return { code, stdout: out, stderr: err };
 }
 
@@ -338,8 +338,8 @@ test('deit download: by an alias, from another host; a wrong hash and a model wi
 
 describe('usage', () => {
   /** What a program's parser makes of a command line. */
-  async function parse(program: string, entries: Parameters<typeof runCli>[1], ...args: string[]) {
-    const { code, out, err } = await runCli(program, entries, ...args);
+  async function parse(program: string, entries: Parameters<typeof captureCli>[1], ...args: string[]) {
+    const { code, out, err } = await captureCli(program, entries, ...args);
     return { code, said: (out + err).trimEnd() };
   }
   const deit = (...args: string[]) => parse('deit', commands, ...args);
@@ -354,7 +354,7 @@ describe('usage', () => {
         ] as const
       ).map(async ([program, ...args]) => oneLineOf(await run(program, ...args, '--frobnicate'), 2, program)),
     );
-    expect(lines[0]).toBe('deit: Unknown argument: frobnicate; see deit --help');
+    expect(lines[0]).toBe('deit: Unknown argument: frobnicate; see deit eval --help');
   });
 
   test.each<string[]>([
@@ -387,7 +387,7 @@ describe('usage', () => {
   ])('wrong usage: deit %s', async (...args) => {
     expect(await deit(...args)).toEqual({
       code: 2,
-      said: expect.stringMatching(/^deit: .*; see deit --help$/),
+      said: expect.stringMatching(/^deit: .*; see deit (\w+ )?--help$/),
     });
   });
 
@@ -435,7 +435,7 @@ describe('usage', () => {
       '--dtype cannot be float15; did you mean float16 or float32? there are float32, float16, uint8',
     ],
   ])('what is missing, or is no choice, is named: %j', async (args, message) => {
-    expect(await deit(...args)).toEqual({ code: 2, said: `deit: ${message}; see deit --help` });
+    expect(await deit(...args)).toEqual({ code: 2, said: `deit: ${message}; see deit ${args[0]} --help` });
   });
 
   test('a known model that is not there: how to get it', async () => {
@@ -456,18 +456,29 @@ describe('usage', () => {
     expect((await deit('summary', 'a\u001b[2J\u0007b\nc')).said).toMatch(/^deit: ab c: no such file/);
   });
 
-  test('--help of every command, with an example that names it', async () => {
-    for (const { usage } of commands) {
-      const name = usage.split(' ')[0]!;
-      const { code, said } = await deit(name, '--help');
+  test('--help of every command, with examples that can be copied: each on a line of its own', async () => {
+    const examplesOf = (said: string) => {
+      const [, text] = /(?:^|\n)Examples:\n((?: {2}.*(?:\n|$))+)/.exec(said) ?? [];
+      return (text ?? '').trimEnd().split('\n');
+    };
+    const helps = [
+      ...commands.map((entry) => ['deit', commands, entry, `deit ${entry.usage.split(' ')[0]}`] as const),
+      ['deit-eval', evalEntry, evalEntry, 'deit-eval'] as const,
+      ['deit-convert', convertEntry, convertEntry, 'deit-convert'] as const,
+    ];
+    for (const [program, entries, entry, name] of helps) {
+      const named = program === 'deit' ? [entry.usage.split(' ')[0]!] : [];
+      const { code, said } = await parse(program, entries, ...named, '--help');
       expect(code).toBe(0);
-      expect(said).toMatch(new RegExp(`\nExamples:\n +(.* )?.?\\$?\\(?deit ${name}\\b`));
+      const { examples } = await entry.load();
+      expect(examples.length).toBeGreaterThan(0);
+      expect(examplesOf(said)).toEqual(
+        examples.flatMap(([line, what]) => [`  # ${what}`, `  ${line.replace('$0', name)}`]),
+      );
+      for (const [line] of examples) {
+        expect(line).toContain('$0');
+        expect(line.replace('$0', name).length).toBeLessThanOrEqual(78);
+      }
     }
-    for (const [program, entry] of [
-      ['deit-eval', evalEntry] as const,
-      ['deit-convert', convertEntry] as const,
-    ]) {
-      expect((await parse(program, entry, '--help')).said).toMatch(new RegExp(`\nExamples:\n +${program} `));
-    }
-  });
+  }, 60_000);
 });

@@ -15,7 +15,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseCheckpoint } from '../../converters/formats/index.js';
 import * as deit from '../../src/node/index.js';
-import { deit as deitCommand } from './runCli.js';
+import { deit as deitCommand } from './captureCli.js';
 
 const MODEL = resolve('examples/digits/deit_digits_distilled.pth');
 const VAL = resolve('examples/digits/val');

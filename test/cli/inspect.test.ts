@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { groupTensors } from '../../src/cli/groupTensors.js';
-import { deit } from './runCli.js';
+import { deit } from './captureCli.js';
 
 const MODELS = 'test/fixtures/models';
 const FOLDERS = 'test/fixtures/folders';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startDeit } from '../reliability/deit.js';
-import { deit } from './runCli.js';
+import { deit } from './captureCli.js';
 
 /** A converted model whose weights are finite, and so large that its logits are not. */
 const folder = mkdtempSync(join(tmpdir(), 'deit-not-finite-'));

@@ -7,7 +7,7 @@ import { writeDigits } from '../node/train/digitsFolder.js';
 import { startDeit } from '../reliability/deit.js';
 import { killTraining } from '../reliability/killedTraining.js';
 import { until } from '../reliability/until.js';
-import { deit } from './runCli.js';
+import { deit } from './captureCli.js';
 
 let digits: string;
 let config: string;
@@ -35,7 +35,7 @@ test('Ctrl-C saves and says how to go on; a second run meanwhile is refused', as
   await until(async () => (await metrics()).includes('"step":3'), first.err);
   const second = await startDeit('train', config, '--output', output, '--resume').ended;
   expect(second.code).toBe(1);
-  expect(second.err).toContain(`process ${first.child.pid} is training into this folder`);
+  expect(second.err).toContain(`process ${first.child.pid} has been training into this folder`);
   first.child.kill('SIGINT');
   const { code, err } = await first.ended;
   expect(code).toBe(1);

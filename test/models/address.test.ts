@@ -43,6 +43,6 @@ test('an answer that is a part of the file (206) is refused, as nobody asked for
   const server = createServer((_, response) => response.writeHead(206).end('half'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.pth`;
-  await expect(fetchFile(url)).rejects.toThrow(/a part of the file \(206\), which nobody asked for/);
+  await expect(fetchFile(url)).rejects.toThrow(/a part of the file \(206\), which was not requested/);
   server.close();
 });

@@ -132,7 +132,7 @@ test('a connection that is cut again and again is taken up where it was cut', as
 test('a lost connection leaves what came, and the next run goes on from there', async () => {
   answer = inTurn(ranges({ cut: 100_000 }), (request) => void request.socket.destroy());
   expect(await failure(download())).toMatch(
-    /the connection was cut, and further tries brought nothing more than 0\.1 of 0\.3 MB; run the same command again/,
+    /the connection was cut, and further tries got no more than 0\.1 of 0\.3 MB; run the same command again/,
   );
   expect(requests).toHaveLength(4); // the first and three more
   expect(readdirSync(folder)).toEqual([`${hashed}.partial`, `${hashed}.partial.json`]);

@@ -58,3 +58,16 @@ test('the docs name no command that there is not', () => {
     }
   }
 });
+
+test('docs/architecture.md names no file that there is not', () => {
+  const files = ['src', 'converters', 'configs', 'test'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true }).map((path) => join(folder, String(path))),
+  );
+  const text = readFileSync('docs/architecture.md', 'utf8');
+  const named = [...text.matchAll(/[\w./-]+\.ts\b/g)].map(([name]) => name.replace(/^\.\.\//, ''));
+  expect(named.length).toBeGreaterThan(40);
+  const missing = named.filter(
+    (name) => !/FORMAT|NAME/.test(name) && !files.some((file) => `/${file}`.endsWith(`/${name}`)),
+  );
+  expect(missing).toEqual([]);
+});

@@ -100,7 +100,7 @@ function drawErased(): void {
 }
 
 /** Whether the patch under the pointer or chosen by arrow keys is what is asked about. */
-export function asksPatch(): boolean {
+function asksPatch(): boolean {
   return state.overlay === 'similarity' || (state.overlay !== 'none' && typeof state.token === 'number');
 }
 
@@ -135,7 +135,7 @@ function describe(): void {
   stage.setAttribute('aria-label', text ? `${shown.name}, ${text}` : shown.name);
 }
 
-export function tokenName(token: typeof state.token): string {
+function tokenName(token: typeof state.token): string {
   if (token === 'cls') return 'the class token';
   if (token === 'dist') return 'the distillation token';
   return token === 'mean' ? 'the mean of all patches' : patchName(token);

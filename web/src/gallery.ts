@@ -31,7 +31,7 @@ export function addImages(given: readonly GalleryImage[], show = true): void {
 }
 
 /** Takes an image out, e.g. one that cannot be read. */
-export function removeImages(images: readonly GalleryImage[]): void {
+function removeImages(images: readonly GalleryImage[]): void {
   const gone = new Set(images);
   const kept = state.images.filter((image) => !gone.has(image));
   for (const image of images) {

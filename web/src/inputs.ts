@@ -20,7 +20,7 @@ export interface FileAt {
 
 const CHECKPOINT = /\.(pth|pt|bin|ckpt|safetensors|npz)$/i;
 const IMAGE = /\.(jpe?g|png|webp|gif|avif|bmp)$/i;
-/** Files that lie about in folders and are nobody's images. */
+/** Files that systems leave in folders, and that are no images. */
 const IGNORED = /(^|\/)(\.[^/]*|Thumbs\.db|desktop\.ini)$/i;
 
 /** Listens for everything that can be dropped, pasted or chosen. */

@@ -71,7 +71,7 @@ function factsOf({ config, parameters }: Description): string[] {
   ];
 }
 
-/** How images become the model's input, in words. */
+/** Describes how images become the model's input. */
 watch(['shown', 'session', 'preset'], () => {
   preset.value = state.preset;
   const now = state.shown?.seen?.preprocessing ?? state.session?.model.preprocessing;
@@ -96,8 +96,8 @@ watch(['shown', 'upright'], () => {
   byId<HTMLInputElement>('upright').checked = upright;
   if (!turned) return;
   byId('exif-text').textContent = upright
-    ? 'Set upright by its EXIF. Python’s PIL, and so deit eval, reads it as it is stored: turned.'
-    : 'Read as it is stored, as Python’s PIL does: its EXIF says that it lies turned.';
+    ? 'Rotated upright by its EXIF. Python’s PIL, and so deit eval, reads it as it is stored: rotated.'
+    : 'Read as it is stored, as Python’s PIL does: its EXIF says that it is rotated.';
 });
 byId<HTMLInputElement>('upright').addEventListener('change', ({ target }) =>
   update({ upright: (target as HTMLInputElement).checked }),
@@ -117,7 +117,7 @@ export function chosenBackend(): string {
   return backends.querySelector<HTMLInputElement>('input:checked')?.value ?? 'auto';
 }
 
-/** How far a load is, in words. */
+/** Describes how far a load is. */
 export function loadingText(title: string, fraction: number | undefined, loaded = 0, total = 0): string {
   if (fraction === undefined) return `Loading ${title} …`;
   return fraction < 1

@@ -42,7 +42,7 @@ function item({ address, bytes }: Recent): HTMLElement {
 }
 
 /** Files at addresses as models: a model.json with what lies beside it is one, any other file by itself. */
-export function recentAddresses(files: readonly KeptFile[]): Recent[] {
+function recentAddresses(files: readonly KeptFile[]): Recent[] {
   const models = new Map(
     files.filter(({ url }) => MODEL_JSON.test(url)).map(({ url }) => [folderOf(url), url]),
   );
@@ -59,7 +59,7 @@ const MODEL_JSON = /\/model\.json([?#]|$)/;
 const folderOf = (url: string) => url.replace(/[?#].*$/, '').replace(/[^/]*$/, '');
 
 /** Files of the hub as names of models. */
-export function recentNames(files: readonly CachedFile[]): Recent[] {
+function recentNames(files: readonly CachedFile[]): Recent[] {
   const bytes = new Map<string, number>();
   for (const { name, bytes: length } of files) {
     const address = `hf:${name.split('/').slice(0, 2).join('/')}`;

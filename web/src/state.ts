@@ -35,7 +35,7 @@ export interface Session {
 export interface Loading {
   readonly title: string;
   readonly text: string;
-  /** 0…1, or undefined while nobody knows. */
+  /** 0…1, or undefined while unknown. */
   readonly fraction: number | undefined;
   cancel(): void;
 }

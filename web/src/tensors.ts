@@ -1,4 +1,5 @@
 /** The tensors of the model's checkpoint: names, shapes, types, and how their values are spread. */
+import { sizeOf } from '../../src/shape.js';
 import { byId, make, save } from './dom.js';
 import { isAbort, showError } from './messages.js';
 import { state, watch } from './state.js';
@@ -73,8 +74,6 @@ function draw(): void {
   visible.disconnect();
   body.replaceChildren(...rows.map(tableRow));
 }
-
-const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 function tableRow(tensor: Tensor): HTMLElement {
   const { name, shape, dtype } = tensor;

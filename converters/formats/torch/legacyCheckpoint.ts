@@ -9,7 +9,7 @@ import { collect } from './collect.js';
 import { TorchHost } from './objects.js';
 
 /** MAGIC_NUMBER and PROTOCOL_VERSION of torch/serialization.py. */
-export const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
+const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_PROTOCOL = 1001;
 
 /** The pickles' length is written nowhere: so much of the file is tried, then more. */

@@ -175,7 +175,7 @@ export function sequence(value: PickleValue, what: string): readonly PickleValue
 }
 
 /** A shape, or strides. */
-export function wholeNumbers(value: PickleValue | undefined, what: string): number[] {
+function wholeNumbers(value: PickleValue | undefined, what: string): number[] {
   const items = sequence(value ?? null, `a tensor's ${what}`);
   if (items.length > MAX_DIMENSIONS) {
     throw new PickleProblem(`a tensor has ${items.length} dimensions; at most ${MAX_DIMENSIONS} are read`);

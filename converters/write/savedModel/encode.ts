@@ -16,7 +16,7 @@ import {
 } from './tensorflow_pb.js';
 
 /** Protocol buffers, and TensorFlow with them, take no message of 2 GiB or more. */
-export const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
+const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 
 /**
  * Oldest graph version that the ops used here have in this form, and the one they were tested with; TensorFlow 2.0

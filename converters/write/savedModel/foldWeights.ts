@@ -2,6 +2,7 @@
  * Constant parts of a forward pass, folded into the weights before and behind them, so that a graph computes the same
  * with fewer operations.
  */
+import { concatFloats } from '../../../src/concat.js';
 
 /** y = x · kernel + bias, with kernel [rows, cols] row by row. */
 export interface Linear {
@@ -70,12 +71,7 @@ export function columns({ kernel, bias }: Linear, start: number, count: number):
 export function meanOf(maps: readonly Linear[]): Linear {
   const [first] = maps as [Linear];
   if (maps.length === 1) return first;
-  const kernel = new Float32Array(maps.reduce((sum, map) => sum + map.kernel.length, 0));
-  let at = 0;
-  for (const map of maps) {
-    kernel.set(map.kernel, at);
-    at += map.kernel.length;
-  }
+  const kernel = concatFloats(maps.map((map) => map.kernel));
   const bias = first.bias.map((_, i) => maps.reduce((sum, map) => Math.fround(sum + map.bias[i]!), 0));
   return multiplied({ kernel, bias }, 1 / maps.length);
 }

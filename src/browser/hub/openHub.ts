@@ -1,6 +1,6 @@
 /** Models on the hub in a page or a web worker, kept in the browser's Cache API. */
-import { UserError } from '../../errors.js';
-import { type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
+import { checkOptions } from '../../checkOptions.js';
+import { HUB_OPTIONS, type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
 import { HUB_ENDPOINT, parseEndpoint } from '../../hub/hubName.js';
 import { requireToken } from '../../hub/token.js';
 import { cacheStore } from './cacheStore.js';
@@ -17,18 +17,7 @@ export interface BrowserHubOptions extends HubOptions {
   readonly cache?: boolean;
 }
 
-const OPTIONS = [
-  'cache',
-  'endpoint',
-  'offline',
-  'onNotice',
-  'onProgress',
-  'pauses',
-  'revision',
-  'signal',
-  'stallMs',
-  'token',
-];
+const OPTIONS = { ...HUB_OPTIONS, cache: 'flag', endpoint: 'any', token: 'any' } as const;
 
 /**
  * Opens a model on the hub: `hf:OWNER/NAME[@REVISION][/PATH]`. Its files are downloaded when they are read.
@@ -37,10 +26,7 @@ const OPTIONS = [
  */
 export async function openHub(name: string, options: BrowserHubOptions = {}): Promise<HubFolder> {
   const { token, endpoint = HUB_ENDPOINT, cache = true, ...rest } = options;
-  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (unknown !== undefined) {
-    throw new UserError(`openHub: unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
-  }
+  checkOptions('openHub', options, OPTIONS);
   if (token !== undefined) requireToken(token, 'the option token');
   return openHubFolder(name, rest, {
     endpoint: parseEndpoint(endpoint, 'the option endpoint'),

@@ -17,7 +17,7 @@ export function colorJitter(image: RgbImage, strength: number, random: Random): 
 }
 
 /** A random order of the values (Fisher–Yates). */
-export function shuffled<T>(values: readonly T[], random: Random): T[] {
+function shuffled<T>(values: readonly T[], random: Random): T[] {
   const order = [...values];
   for (let i = order.length - 1; i > 0; i--) {
     const j = random.integer(i + 1);

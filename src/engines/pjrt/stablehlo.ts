@@ -25,7 +25,7 @@ type Binary = 'add' | 'subtract' | 'multiply' | 'divide' | 'maximum';
 type Unary = 'rsqrt' | 'exponential' | 'tanh' | 'logistic' | 'negate';
 
 /** MLIR's text of a tensor's type. */
-export function tensorType(shape: readonly number[], type: ElementType): string {
+function tensorType(shape: readonly number[], type: ElementType): string {
   return `tensor<${[...shape, type].join('x')}>`;
 }
 

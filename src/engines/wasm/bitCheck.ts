@@ -25,7 +25,20 @@ const TABLE = [
   { name: 'fc1.bias', shape: [HIDDEN] },
   { name: 'fc2.kernel', shape: [HIDDEN, WIDTH] },
   { name: 'gamma', shape: [WIDTH] },
+  // 8-bit codes, of a product that gives floats and of one that adds to its input.
+  { name: 'codes1.kernel', shape: [WIDTH, HIDDEN] },
+  { name: 'codes1.scale', shape: [HIDDEN] },
+  { name: 'codes1.bias', shape: [HIDDEN] },
+  { name: 'codes2.kernel', shape: [HIDDEN, WIDTH] },
+  { name: 'codes2.scale', shape: [WIDTH] },
 ];
+
+/** Value `at` of the weight of index `i`; codes are whole. */
+function weightValue(name: string, i: number, at: number): number {
+  const value = Math.sin(at * at + i);
+  if (!name.startsWith('codes')) return value;
+  return name.endsWith('.kernel') ? Math.round(127 * value) : value / 1000;
+}
 
 function forward(ops: Ops<Value>, images: Value): Value {
   const prefix = [{ name: 'cls', position: 0 }];
@@ -35,6 +48,10 @@ function forward(ops: Ops<Value>, images: Value): Value {
   for (const activation of ['gelu', 'gelu_tanh', 'quick_gelu', 'relu', 'tanh', 'silu'] as const) {
     const hidden = ops.linear(ops.layerNorm(x, 'norm', 1e-6), 'fc1', { activation });
     x = ops.linearResidual(hidden, 'fc2', { residual: x });
+  }
+  for (const activation of ['gelu', undefined] as const) {
+    const hidden = ops.linear(ops.layerNorm(x, 'norm', 1e-6), 'codes1', { activation });
+    x = ops.linearResidual(hidden, 'codes2', { residual: x });
   }
   return ops.concat([...Array(TOKENS).keys()].map((token) => ops.token(x, token)));
 }
@@ -65,7 +82,7 @@ function runOn(module: WebAssembly.Module, shared: boolean): Uint32Array {
       memory,
       kernels,
       name,
-      Float32Array.from({ length: size }, (_, at) => Math.sin(at * at + i)),
+      Float32Array.from({ length: size }, (_, at) => weightValue(name, i, at)),
     );
   }
   const images = memory.floats(program.images, 1200);

@@ -32,7 +32,7 @@ export interface QueueOptions {
   readonly width: number;
   /** Computes parts and writes their rows into their calls' outputs. */
   readonly run: (parts: readonly Part[]) => Promise<void>;
-  /** Ends the run under way: nobody wants it any more. */
+  /** Ends the current run: all its callers have aborted. */
   readonly stop: () => void;
 }
 

@@ -30,7 +30,7 @@ const TILES_PER_THREAD = 4;
 const SLICE_FLOPS = 4e8;
 
 /** Tasks for each thread where columns are divided. */
-const COLUMN_TASKS = 4;
+const COLUMN_TASKS = 2;
 
 /** Bytes at the head of a thread's own memory (assembly/linear.ts). */
 const MEMO_BYTES = 64;
@@ -294,7 +294,7 @@ function livesOf({ images, output, steps }: Recording, groups: readonly Group[])
     for (const operand of [...Object.values(step.reads), ...Object.values(step.writes)]) use(operand, i);
   }
   use(output.operand, steps.length - 1);
-  // An operand takes another's place only if nobody reads the other after it is made, and its own step reads it as what
+  // An operand takes another's place only if no step reads the other after it is made, and its own step reads it as what
   // it adds alone: other tasks of the step may come later.
   const left = new Set(steps.flatMap(({ reads }) => (reads.x === reads.residual ? [reads.x] : [])));
   for (const [operand, life] of lives) {
@@ -379,8 +379,9 @@ function rowPartsOf(group: Group, bytesPerTile: number, threads: number): number
   const fitting = Math.max(1, Math.floor(OWN_BYTES / Math.max(bytesPerTile, 1)));
   const parts = Math.ceil(tiles / fitting);
   if (threads < 2 || columnParts > 1) return Math.min(parts, tiles);
-  // As many tasks for each thread, and at least two: one that is kept from its core then holds up less.
-  return Math.min(tiles, Math.ceil(Math.max(parts, 2 * threads) / threads) * threads);
+  // As many tasks for each thread. Two, where they are large enough: one that is kept from its core then holds up less.
+  const least = tiles < 2 * threads * TILES_PER_TASK ? threads : 2 * threads;
+  return Math.min(tiles, Math.ceil(Math.max(parts, least) / threads) * threads);
 }
 
 /** Into how many parts a group's rows are cut so that each is short. */

@@ -58,7 +58,7 @@ export type RunnableProgram = Pick<
 /** A run of a program. */
 export interface Run {
   readonly program: RunnableProgram;
-  /** Writes its input; anew if it has to be begun anew. */
+  /** Writes its input; called again if the run has to start again. */
   readonly prepare: () => void;
   /** Takes its output, before anything else is run. */
   readonly collect: () => void;
@@ -161,7 +161,7 @@ export class Team {
         if (this.startWorkers().length === 0) return await this.runInSlices(run);
         return await this.runOnWorkers(run);
       } catch (error) {
-        // A worker that died took a task with it: the others begin anew.
+        // A worker that died took a task with it: the others start the run again.
         if (!(error instanceof WorkerDied)) throw error;
       }
     }
@@ -265,7 +265,7 @@ export class Team {
       await this.begin(run, false, this.options.threads);
     } finally {
       for (const { worker } of members) worker.unref?.();
-      // First nobody may join any more, then those who have are waited for: they are on their way out, or, after a stop,
+      // First no more threads may join, then those that have are waited for: they are about to leave, or, after a stop,
       // end their task. A worker that came later would take tasks of the next job for those of this one.
       Atomics.store(this.words, OPEN, this.closed ? -1 : 0);
       while (this.isActive() && !this.closed) await pause();

@@ -19,7 +19,7 @@ export function repeat(count: number, line: (i: number) => string): string {
 }
 
 /** Type of four numbers, or of one. */
-export function elementType({ type, width }: Pick<ArrayBinding, 'type' | 'width'>): string {
+function elementType({ type, width }: Pick<ArrayBinding, 'type' | 'width'>): string {
   return width === 4 ? `vec4<${type}>` : type;
 }
 

@@ -9,7 +9,7 @@ export interface CalibrationBin {
 }
 
 /** Bins of Guo et al. 2017 (arXiv 1706.04599, section 5). */
-export const CALIBRATION_BINS = 15;
+const CALIBRATION_BINS = 15;
 
 /** Bins of equal width over the confidences 0…1, all empty. */
 export function emptyBins(count = CALIBRATION_BINS): CalibrationBin[] {

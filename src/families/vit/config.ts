@@ -266,7 +266,7 @@ export function checkConfig(config: VitConfig): void {
 const MAX_QUANTIZED_WIDTH = 8192;
 
 /** Why a model cannot be quantized to int8; undefined if it can. */
-export function unquantizable(config: VitConfig): string | undefined {
+function unquantizable(config: VitConfig): string | undefined {
   if (Math.max(config.embedDim, mlpDim(config)) > MAX_QUANTIZED_WIDTH) {
     return `cannot be int8: layers wider than ${MAX_QUANTIZED_WIDTH} cannot be quantized`;
   }
@@ -297,7 +297,7 @@ export function gridSize(config: Pick<VitConfig, 'imgSize' | 'patchSize'>): [num
 }
 
 /** Hidden width of the MLP. */
-export function mlpDim(config: Pick<VitConfig, 'embedDim' | 'mlpRatio'>): number {
+function mlpDim(config: Pick<VitConfig, 'embedDim' | 'mlpRatio'>): number {
   // A ratio like 704/960 gives a whole number but for its last bit.
   return Math.floor(config.embedDim * config.mlpRatio + 1e-6);
 }

@@ -71,7 +71,7 @@ export function encode<V>(ops: VitOps<V>, config: VitConfig, images: V, options:
 }
 
 /** Whether the head reads patch tokens, and not the prefix tokens alone. */
-export function readsPatches(config: VitConfig): boolean {
+function readsPatches(config: VitConfig): boolean {
   return poolOf(config) !== 'token';
 }
 

@@ -18,7 +18,7 @@ export interface LayerNode {
 }
 
 /** Name of the layer whose output is the model's. */
-export function outputLayer(config: VitConfig): string {
+function outputLayer(config: VitConfig): string {
   return headNames(config).length > 1 ? 'logits' : 'head';
 }
 

@@ -1,6 +1,5 @@
 /** Readers of image formats, in plain TypeScript, with the pixels that Pillow's `convert('RGB')` gives. */
 
-export { type CheckSize, DamagedImage } from './damaged.js';
 export { decodeHere } from './decode.js';
 export type { Inflate, Sink } from './inflate.js';
-export { rgbFromCmyk, rgbOfRgba } from './samples.js';
+export { rgbFromCmyk } from './samples.js';

@@ -76,7 +76,7 @@ export function packWeightsOf(backend: WasmBackend, kernels: KernelExports): Pac
   };
 }
 
-/** Calls `free` when the backend has let go of a tensor's data, until the function that it gives is called. */
+/** Calls `free` when the backend has freed a tensor's data. Returns a function that ends this. */
 function onDispose(backend: WasmBackend, free: (dataId: object) => void): () => void {
   const { disposeData } = backend;
   let listens = true;

@@ -15,7 +15,7 @@ export interface LabelledFile {
 /** A labels file's images, and how it was read. */
 export interface LabelledFiles {
   readonly images: readonly LabelledFile[];
-  /** The form of the file, in words. */
+  /** The form of the file, for messages. */
   readonly form: string;
 }
 
@@ -194,7 +194,7 @@ function classOnly(
   const classOf = classIndexReader(classes);
   const indices = texts.map(classOf);
   const unknown = indices.indexOf(undefined);
-  // A line with a file in it is none of a list of classes; one that is a single word is a class that nobody knows.
+  // A line that names a file does not belong to a list of classes; a line of one word is an unknown class.
   if (unknown >= 0 && (lines.length !== images.length || texts.some((text) => /\S[\s,;]+\S/.test(text)))) {
     return undefined;
   }

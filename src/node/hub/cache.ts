@@ -58,7 +58,7 @@ export async function removeFromCache(repo: string, cacheDir: string = cacheFold
     throw new UserError(`${repo}: is not in the cache; ${hint}`);
   }
   const { bytes } = await describe(folder, repo);
-  // The name goes first, so that nobody finds half of it.
+  // The name is removed first, so that no other process finds half of the model.
   const aside = `${folder}.removed-${randomUUID()}`;
   await inWords(folder, () => rename(folder, aside));
   await inWords(aside, () => rm(aside, { recursive: true, force: true }));

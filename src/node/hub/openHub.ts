@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { UserError } from '../../errors.js';
-import { type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
+import { checkOptions } from '../../checkOptions.js';
+import { HUB_OPTIONS, type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
 import { parseEndpoint } from '../../hub/hubName.js';
 import { requireToken } from '../../hub/token.js';
 import { diskStore } from './diskStore.js';
@@ -18,19 +18,7 @@ export interface NodeHubOptions extends HubOptions {
   readonly folder?: string;
 }
 
-const OPTIONS = [
-  'cacheDir',
-  'endpoint',
-  'folder',
-  'offline',
-  'onNotice',
-  'onProgress',
-  'pauses',
-  'revision',
-  'signal',
-  'stallMs',
-  'token',
-];
+const OPTIONS = { ...HUB_OPTIONS, cacheDir: 'text', endpoint: 'any', folder: 'text', token: 'any' } as const;
 
 /**
  * Opens a model on the hub: `hf:OWNER/NAME[@REVISION][/PATH]`. Its files are downloaded when they are read, and kept in
@@ -40,10 +28,7 @@ const OPTIONS = [
  */
 export async function openHub(name: string, options: NodeHubOptions = {}): Promise<HubFolder> {
   const { token, endpoint, cacheDir, folder, offline, ...rest } = options;
-  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (unknown !== undefined) {
-    throw new UserError(`openHub: unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
-  }
+  checkOptions('openHub', options, OPTIONS);
   const address = endpoint === undefined ? hubEndpoint() : parseEndpoint(endpoint, 'the option endpoint');
   const credentials =
     token === undefined

@@ -35,7 +35,7 @@ export class ProgramCache {
     try {
       return this.client.deserialize(readFileSync(this.file(text)));
     } catch (error) {
-      // A program of another build of the same version: it is compiled anew and written over.
+      // A program of another build of the same version: it is compiled again and overwritten.
       if (error instanceof PjrtError || (error as NodeJS.ErrnoException).code) return undefined;
       throw error;
     }

@@ -6,6 +6,7 @@ import { elementType, type ProgramModel, writeProgram } from '../../engines/pjrt
 import type { ElementType } from '../../engines/pjrt/stablehlo.js';
 import type { WeightReader } from '../../families/types.js';
 import type { RunOptions, Runtime } from '../../models/visionTransformer.js';
+import { sizeOf } from '../../shape.js';
 import { PjrtError, type Pointer } from './api.js';
 import type { Executable, PjrtClient } from './client.js';
 import type { ProgramCache } from './programCache.js';
@@ -201,7 +202,7 @@ export class XlaRuntime implements Runtime {
 
   private start({ executable, size }: Program, pixels: Float32Array): Call {
     const shape = [size, ...this.model.inputShape];
-    const whole = shape.reduce((a, b) => a * b, 1);
+    const whole = sizeOf(shape);
     let values = pixels;
     if (pixels.length < whole) {
       values = new Float32Array(whole);

@@ -24,7 +24,7 @@ interface Plugin {
 const VERSION = '0.10.2';
 
 /** Plugins by the name that --xla takes; CUDA's are jax' own. */
-export const PLUGINS: Readonly<Record<string, Plugin>> = {
+const PLUGINS: Readonly<Record<string, Plugin>> = {
   cuda12: {
     requirement: `jax-cuda12-pjrt==${VERSION}`,
     libraries: `jax-cuda12-plugin==${VERSION}`,

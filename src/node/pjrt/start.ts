@@ -43,7 +43,7 @@ export function programModel(config: VitConfig): ProgramModel {
   };
 }
 
-/** Starts XLA with a plugin. @returns what computes, in words */
+/** Starts XLA with a plugin. @returns a description of the device */
 export async function startXla(
   plugin: string,
   { auto, dtype = dtypeFrom(process.env) }: AskedBackend,

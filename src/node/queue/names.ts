@@ -22,5 +22,5 @@ export function runKey(run: string): string {
 /** How long an evaluation that says nothing counts as running, in milliseconds. */
 export const RUN_TTL_MS = 30_000;
 
-/** Why a worker hands back a shard of an evaluation that is gone. Nobody reads it but one that was held up. */
+/** Why a worker returns a shard of an evaluation that is gone. Only a coordinator that was suspended reads it. */
 export const GONE = 'its evaluation is gone';

@@ -28,7 +28,7 @@ export interface QueueWorkerOptions {
   readonly concurrency: number;
   /** A worker that shows no sign of life for so long loses its shards to others, in milliseconds. */
   readonly lockMs?: number;
-  /** Ends the work once there was none for so many seconds; by default it waits for ever. */
+  /** Ends after so many seconds without work; by default it waits without limit. */
   readonly idleSeconds?: number;
   /** Ends the work when it aborts, after the shards in work. */
   readonly signal: AbortSignal;

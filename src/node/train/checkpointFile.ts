@@ -65,7 +65,7 @@ function parseProgress(text: unknown, path: string): Progress {
     };
   } catch (error) {
     throw error instanceof UserError
-      ? new UserError(`${path}: the file is damaged: ${error.message}; there is no going on from it`)
+      ? new UserError(`${path}: the file is damaged: ${error.message}; the run cannot continue from it`)
       : error;
   }
 }

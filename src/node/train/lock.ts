@@ -51,14 +51,14 @@ async function removeStale(path: string): Promise<void> {
   const owner = parse(text);
   if (owner && owner.host !== hostname()) {
     throw new UserError(
-      `${path}: a run on the machine ${owner.host} (process ${owner.pid}) has this folder since ${owner.since}; ` +
+      `${path}: a run on the machine ${owner.host} (process ${owner.pid}) has held this folder since ${owner.since}; ` +
         'choose another output folder, or delete the file if that run is gone',
     );
   }
   const alive = owner && (owner.pid === process.pid ? held.has(path) : isAlive(owner.pid));
   if (owner && alive) {
     throw new UserError(
-      `${path}: process ${owner.pid} is training into this folder since ${owner.since}; choose another output folder`,
+      `${path}: process ${owner.pid} has been training into this folder since ${owner.since}; choose another output folder`,
     );
   }
   // Moved, not deleted: if another process took the folder meanwhile, it is its lock that was moved, and goes back.

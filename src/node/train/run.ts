@@ -152,7 +152,7 @@ async function openLogs(
   };
 }
 
-/** Throws a UserError for a place that this run, with its data and configuration, does not come to. */
+/** Throws a UserError for a place that this run, with its data and configuration, never reaches. */
 function requirePlace(position: Position, trainer: Trainer, config: Prepared['config'], path: string): void {
   const { epoch, batch, step } = position;
   const { epochs } = config.schedule;
@@ -160,8 +160,8 @@ function requirePlace(position: Position, trainer: Trainer, config: Prepared['co
   if (epoch <= epochs && inEpoch <= trainer.stepsPerEpoch && step === epoch * trainer.stepsPerEpoch + inEpoch)
     return;
   throw new UserError(
-    `${path}: is of step ${step}, epoch ${epoch}, batch ${batch}, where this run of ${epochs} epochs of ` +
-      `${trainer.stepsPerEpoch} steps never is; the data has changed, or the file is damaged`,
+    `${path}: is of step ${step}, epoch ${epoch}, batch ${batch}, which a run of ${epochs} epochs of ` +
+      `${trainer.stepsPerEpoch} steps never reaches; the data has changed, or the file is damaged`,
   );
 }
 

@@ -92,7 +92,7 @@ async function request(dawn: Dawn, flags: readonly string[]): Promise<FoundAdapt
 const NO_NAME = '\u0001';
 
 /** Names of the adapters here, as DEIT_WEBGPU_DEVICE takes them. */
-export async function adapterNames(dawn: Dawn, flags: readonly string[] = []): Promise<string[]> {
+async function adapterNames(dawn: Dawn, flags: readonly string[] = []): Promise<string[]> {
   const gpu = instance(dawn, [...flags, `adapter=${NO_NAME}`]);
   try {
     await gpu.requestAdapter();

@@ -214,7 +214,7 @@ describe('a model', () => {
 
   test('unknown options', async () => {
     expect(await failure(open('hf:google/vit', { cache: 'x' } as NodeHubOptions))).toMatch(
-      /^openHub: unknown option cache; there are cacheDir, endpoint/,
+      /^openHub has no option "cache"; it has revision, .*cacheDir/,
     );
   });
 });
@@ -317,7 +317,7 @@ describe('bad connections', () => {
   test('what came stays for the next run', async () => {
     hub.cdnFaults.push(cut(100_000), ...Array(3).fill(cut(0)));
     expect(await failure(bytesOf(await open()))).toMatch(
-      /(the connection was cut|terminated|closed).*, and further tries brought nothing more than 100000 of 300000 bytes; run it again/,
+      /(the connection was cut|terminated|closed).*, and further tries got no more than 100000 of 300000 bytes; run it again/,
     );
     expect(statSync(`${weightsBlob()}.partial`).size).toBe(100_000);
     expect(existsSync(weightsBlob())).toBe(false);
@@ -371,7 +371,7 @@ describe('bad connections', () => {
     );
     hub.faults.push(...Array(4).fill(status(500)));
     expect(await failure(open('hf:google/vit@v1'))).toMatch(
-      /the server answered 500 Internal Server Error, and further tries brought nothing; try again later$/,
+      /the server answered 500 Internal Server Error, and further tries failed too; try again later$/,
     );
   });
 

@@ -177,8 +177,8 @@ describe('a folder after a power cut', () => {
     [{ epoch: -3 }, /its epoch is -3/],
     [{ step: { toString: 1 } }, /its step is \{"toString":1\}/],
     [{ lossSum: null }, /its lossSum is null/],
-    [{ epoch: 900 }, /is of step 2, epoch 900, batch 4, where this run of 3 epochs of 4 steps never is/],
-    [{ batch: 3 }, /batch 3, where this run/],
+    [{ epoch: 900 }, /is of step 2, epoch 900, batch 4, which a run of 3 epochs of 4 steps never reaches/],
+    [{ batch: 3 }, /batch 3, which a run/],
   ])('has a checkpoint at %j: refused in words', async (change, message) => {
     const given = await config();
     await runTraining(given, stopAfter(2));

@@ -209,7 +209,7 @@ async function shaders() {
 }
 
 /** Collects garbage all the while, where node has --expose-gc: a GPU object that is collected aborts the process. */
-const collecting = globalThis.gc && setInterval(globalThis.gc, 15);
+const collecting = globalThis.gc && setInterval(globalThis.gc, 100);
 
 /** A device that goes away; then a buffer that no device has room for. */
 async function lost() {

@@ -7,7 +7,7 @@
 const TAKEN: usize = 0;
 /** Tasks done. */
 const DONE: usize = 64;
-/** Not zero once a thread has failed, or nobody wants the result any more. */
+/** Not zero once a thread has failed, or the result is no longer wanted. */
 const STOPPED: usize = 128;
 /** Threads that sleep until DONE grows. */
 const SLEEPERS: usize = 192;

@@ -7,7 +7,7 @@
 const TAKEN: usize = 0;
 /** Tasks done. */
 const DONE: usize = 64;
-/** Not zero once nobody wants the result any more. */
+/** Not zero once the result is no longer wanted. */
 const STOPPED: usize = 128;
 
 // @ts-ignore: decorator

@@ -4,10 +4,10 @@
  * Those of a tile with prefix tokens, on which the logits depend, have 11 bits: code = 16 · high + low, and the low parts
  * are multiplied as a tile of their own.
  */
-import { nearestWhole } from '../../../kernels/wasm/assembly/simd';
+import { madd, nearestWhole } from '../../../kernels/wasm/assembly/simd';
 import { hadamardRow } from '../../../kernels/wasm/assembly/hadamard';
 import { multiplyCodes, UNIT } from './codes';
-import { applyEpilogue } from './epilogue';
+import { applyEpilogue, endsPlainly } from './epilogue';
 import { isPacked, padded, rowsOf } from './linear';
 import { COLS, COLS_BYTES, ROWS, ROWS_BYTES, TILE_BYTES } from './micro';
 import { NORM_BYTES, normalizeRow } from './norm';
@@ -22,6 +22,9 @@ const SHIFTER: f32 = 12582912;
 const DEPTH: i32 = 384;
 /** Bytes of a tile's scales [ROWS] and zeros [ROWS]. */
 const PARAMETERS: usize = 64;
+
+/** Bytes in which the extremes of a row are found; the norm before takes NORM_BYTES of the same. */
+const EXTREMES_BYTES: usize = 64;
 
 const ZEROS: usize = memory.data(64, 16);
 
@@ -96,7 +99,7 @@ function quantizeTiles(
 ): void {
   const k = step.k;
   const size = <usize>stepsOf(k) * ROWS_BYTES;
-  const line = scratch + NORM_BYTES;
+  const line = scratch + EXTREMES_BYTES;
   memory.fill(line, 0, padded(k));
   for (let tile = first; tile < end; tile++) {
     const last = min(ROWS, step.rows - tile * ROWS) - 1;
@@ -107,7 +110,7 @@ function quantizeTiles(
       const at = <usize>row << 2;
       if (step.gamma) normalizeRow(x, k, step.gamma, step.beta, step.epsilon, line, scratch);
       hadamardRow(step.gamma ? line : x, k, line);
-      quantizeRow(line, k, precise, high + at, low + at, parameters + at);
+      quantizeRow(line, k, precise, high + at, low + at, parameters + at, scratch);
     }
     high += size;
     low += size;
@@ -115,12 +118,18 @@ function quantizeTiles(
   }
 }
 
-/** Codes of a row (filled up with zeros) to lanes ROWS_BYTES apart; its scale, and ROWS_BYTES behind it its zero. */
-function quantizeRow(row: usize, k: i32, precise: bool, high: usize, low: usize, parameters: usize): void {
+/**
+ * Codes of a row (filled up with zeros) to lanes ROWS_BYTES apart; its scale, and ROWS_BYTES behind it its zero.
+ * `scratch` has EXTREMES_BYTES.
+ */
+function quantizeRow(
+  row: usize, k: i32, precise: bool, high: usize, low: usize, parameters: usize, scratch: usize,
+): void {
   const end = row + padded(k);
   const levels = precise ? PRECISE_LEVELS : LEVELS;
-  const least = extreme(row, end, false);
-  const range = extreme(row, end, true) - least;
+  findExtremes(row, end, scratch);
+  const least = load<f32>(scratch);
+  const range = load<f32>(scratch, 4) - least;
   const factor: f32 = range > 0 ? levels / range : 0;
   const zero = <i32>nearestWhole(-least * factor);
   // A row that is NaN after the norm is so as a whole, and stays so by its scale.
@@ -173,27 +182,37 @@ function storeLanes(a: v128, b: v128, to: usize): void {
 // @ts-ignore: decorator
 @inline
 function eightCodes(row: usize, factors: v128, shifters: v128, bits: v128): v128 {
-  const low = i32x4.sub(f32x4.add(f32x4.mul(v128.load(row), factors), shifters), bits);
-  const high = i32x4.sub(f32x4.add(f32x4.mul(v128.load(row, 16), factors), shifters), bits);
+  const low = i32x4.sub(madd(v128.load(row), factors, shifters), bits);
+  const high = i32x4.sub(madd(v128.load(row, 16), factors, shifters), bits);
   return i16x8.narrow_i32x4_s(low, high);
 }
 
-/** The least or the largest value of a row and 0. */
-// @ts-ignore: decorator
-@inline
-function extreme(row: usize, end: usize, largest: bool): f32 {
-  let even = f32x4.splat(0);
-  let odd = even;
+/**
+ * The least and the largest value of a row and 0, to `to`, of EXTREMES_BYTES. V8 joins the two of a pair, which end in a
+ * pair of stores.
+ */
+function findExtremes(row: usize, end: usize, to: usize): void {
+  let least = v128.load(ZEROS), least1 = v128.load(ZEROS, 16);
+  let most = v128.load(ZEROS, 32), most1 = v128.load(ZEROS, 48);
   for (; row < end; row += 32) {
-    even = largest ? f32x4.pmax(even, v128.load(row)) : f32x4.pmin(even, v128.load(row));
-    odd = largest ? f32x4.pmax(odd, v128.load(row, 16)) : f32x4.pmin(odd, v128.load(row, 16));
+    const a = v128.load(row), b = v128.load(row, 16);
+    least = f32x4.pmin(least, a);
+    least1 = f32x4.pmin(least1, b);
+    most = f32x4.pmax(most, a);
+    most1 = f32x4.pmax(most1, b);
   }
-  const four = largest ? f32x4.pmax(even, odd) : f32x4.pmin(even, odd);
-  const a = f32x4.extract_lane(four, 0);
-  const b = f32x4.extract_lane(four, 1);
-  const c = f32x4.extract_lane(four, 2);
-  const d = f32x4.extract_lane(four, 3);
-  return largest ? max(max(a, b), max(c, d)) : min(min(a, b), min(c, d));
+  v128.store(to, least);
+  v128.store(to, least1, 16);
+  v128.store(to, most, 32);
+  v128.store(to, most1, 48);
+  const low = f32x4.pmin(v128.load(to), v128.load(to, 16));
+  const high = f32x4.pmax(v128.load(to, 32), v128.load(to, 48));
+  // least 0, least 1, most 0, most 1; and of the other lanes
+  const a = v128.shuffle<f32>(low, high, 0, 1, 4, 5);
+  const b = v128.shuffle<f32>(low, high, 2, 3, 6, 7);
+  const l = f32x4.pmin(a, b), h = f32x4.pmax(a, b);
+  store<f32>(to, min(f32x4.extract_lane(l, 0), f32x4.extract_lane(l, 1)));
+  store<f32>(to, max(f32x4.extract_lane(h, 2), f32x4.extract_lane(h, 3)), 4);
 }
 
 function multiply(
@@ -206,6 +225,7 @@ function multiply(
   const depth = (steps + pieces - 1) / pieces;
   const partials = scratch + 2 * TILE_BYTES;
   const lowPartials = partials + <usize>(end - first) * TILE_BYTES;
+  const plain = endsPlainly(step);
   for (let panel = firstPanel; panel < endPanel; panel++) {
     const offset = <usize>panel * COLS_BYTES;
     const w = step.w + offset * <usize>steps;
@@ -228,12 +248,17 @@ function multiply(
           if (last) joinTiles(scratch, scratch + TILE_BYTES);
         }
         if (last) {
-          toFloats(scratch, step, offset, parameters + i * PARAMETERS);
           const y = rowsOf(step.y, step.yStride, step.yKind, tile, first, own) + offset;
-          const residual = step.residual
-            ? step.residual + <usize>(tile * ROWS) * step.residualStride + offset
-            : 0;
-          applyEpilogue(scratch, step, offset, residual, y);
+          const ofTile = parameters + i * PARAMETERS;
+          if (plain) {
+            toFloats(scratch, step, offset, ofTile, y, step.yStride);
+          } else {
+            toFloats(scratch, step, offset, ofTile, scratch, COLS_BYTES);
+            const residual = step.residual
+              ? step.residual + <usize>(tile * ROWS) * step.residualStride + offset
+              : 0;
+            applyEpilogue(scratch, step, offset, residual, y);
+          }
         }
       }
     }
@@ -250,8 +275,11 @@ function joinTiles(high: usize, low: usize): void {
   }
 }
 
-/** Sums to what they stand for, with bias: (sum - zero · sum of the column) · scale of the column · scale of the row. */
-function toFloats(tile: usize, step: Step, offset: usize, parameters: usize): void {
+/**
+ * Sums to what they stand for, with bias: (sum - zero · sum of the column) · scale of the column · scale of the row.
+ * `out` may be the tile, with outStride COLS_BYTES.
+ */
+function toFloats(tile: usize, step: Step, offset: usize, parameters: usize, out: usize, outStride: usize): void {
   const sums = <usize>step.p7 + offset;
   const scales = <usize>step.p8 + offset;
   const bias = step.bias + offset;
@@ -263,10 +291,11 @@ function toFloats(tile: usize, step: Step, offset: usize, parameters: usize): vo
       const r = i32x4.sub(v128.load(tile + i, 16), i32x4.mul(v128.load(sums + i, 16), zero));
       const left = f32x4.mul(f32x4.convert_i32x4_s(l), f32x4.mul(v128.load(scales + i), scale));
       const right = f32x4.mul(f32x4.convert_i32x4_s(r), f32x4.mul(v128.load(scales + i, 16), scale));
-      v128.store(tile + i, f32x4.add(left, v128.load(bias + i)));
-      v128.store(tile + i, f32x4.add(right, v128.load(bias + i, 16)), 16);
+      v128.store(out + i, f32x4.add(left, v128.load(bias + i)));
+      v128.store(out + i, f32x4.add(right, v128.load(bias + i, 16)), 16);
     }
     tile += COLS_BYTES;
+    out += outStride;
     parameters += 4;
   }
 }

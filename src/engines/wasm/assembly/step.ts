@@ -1,4 +1,4 @@
-/** A step of a program, as src/engines/wasm/layout.ts writes it. Addresses in bytes, 0 for what is not there. */
+/** A step of a program, as src/engines/wasm/words.ts writes it. Addresses in bytes, 0 for what is not there. */
 
 /** How the values of an operand lie. */
 /** In the arena, row by row. */

@@ -44,6 +44,25 @@ function columnsOf(operand: Operand, column: number): Operand {
   return { bytes, stride, within: { operand, offset: column * 4 } };
 }
 
+/** Of batch norm: n channels, m rows, p1 floats a line, epsilon, and where gamma is (0 without one). */
+type ChannelFields = Fields & Record<'n' | 'm' | 'p1' | 'epsilon' | 'gamma', number>;
+
+interface Statistics {
+  readonly mean: Operand;
+  /** Two lines: the variance, and the scale by which pixels are multiplied. */
+  readonly lines: Operand;
+  readonly scale: Operand;
+}
+
+interface BatchNormStep extends Pick<BatchNormNames, 'gamma' | 'beta'> {
+  readonly fields: ChannelFields;
+  readonly statistics: Statistics;
+}
+
+function linesOf(count: number, { p1: line }: ChannelFields): Operand {
+  return { bytes: count * line * 4, stride: line * 4 };
+}
+
 export class ConvolutionRecorder extends Recorder implements ConvolutionOps<Value> {
   pixels(images: Value): Value {
     const { imageShape, operand } = images;
@@ -219,96 +238,112 @@ export class ConvolutionRecorder extends Recorder implements ConvolutionOps<Valu
     { gamma, beta, mean: runningMean, variance: runningVariance }: BatchNormNames,
     { epsilon, momentum }: { epsilon: number; momentum: number },
   ): Value {
-    const { training, trainable, places, shape } = this.options;
+    const { training, places } = this.options;
     const n = x.width;
     const m = this.rowsOf(x);
-    const line = paddedWidth(n);
-    const chunks = Math.ceil(m / shape.chunk);
     const named = [...(gamma ? [gamma] : []), ...(beta ? [beta] : [])];
     const y = this.value(x.tokens, n, x.learns || this.anyLearns(named));
-    const lines = (count: number): Operand => ({ bytes: count * line * 4, stride: line * 4 });
-    const lineOf = (operand: Operand, at: number) => columnsOf(operand, at * line);
-    const common = { n, m, p1: line, epsilon, gamma: gamma ? this.addressOf(gamma) : 0 };
-    const statistics = lines(2);
-    let mean: Operand;
-    if (training) {
-      const means = lines(1);
-      mean = means;
-      for (const [p0, to] of [
-        [SUMS.mean, means],
-        [SUMS.variance, statistics],
-      ] as const) {
-        const sums = lines(chunks);
-        this.step('channelSums', chunks, {
-          reads: { a: x.operand, ...(p0 === SUMS.variance ? { bias: means } : {}) },
-          writes: { y: sums },
-          fields: { ...common, p0 },
-        });
-        this.step('channelTotals', 1, {
-          reads: { a: sums },
-          writes: { y: to },
-          fields: { ...common, k: chunks, p0 },
-        });
-      }
-    } else {
-      mean = this.rowsOfWeight('weights', runningMean, n);
-      this.step('channelTotals', 1, {
-        reads: { scale: this.rowsOfWeight('weights', runningVariance, n) },
-        writes: { y: statistics },
-        fields: { ...common, p0: SUMS.known },
-      });
-    }
-    const scale = lineOf(statistics, 1);
+    const fields = { n, m, p1: paddedWidth(n), epsilon, gamma: gamma ? this.addressOf(gamma) : 0 };
+    const statistics = training
+      ? this.batchStatistics(x, fields)
+      : this.knownStatistics(fields, runningMean, runningVariance);
     this.step('normalizeChannels', m, {
-      reads: { a: x.operand, bias: mean, scale },
+      reads: { a: x.operand, bias: statistics.mean, scale: statistics.scale },
       writes: { y: y.operand },
       fields: { n, beta: beta ? this.addressOf(beta) : places.zeros },
     });
     if (training) {
       this.way(() => {
-        for (const [name, a] of [
-          [runningMean, mean],
-          [runningVariance, statistics],
-        ] as const) {
-          this.running.add(name);
-          this.step('moveMean', 1, {
-            reads: { a },
-            writes: { y: this.rowsOfWeight('weights', name, n) },
-            fields: { n, epsilon: momentum },
-          });
-        }
+        this.moveStatistic(runningMean, statistics.mean, { n, epsilon: momentum });
+        this.moveStatistic(runningVariance, statistics.lines, { n, epsilon: momentum });
       });
     }
-    this.back(y, (dy) => {
-      const sums = lines(2 * chunks);
-      this.step('channelSums', chunks, {
-        reads: { a: x.operand, b: dy, bias: mean },
-        writes: { y: sums },
-        fields: { ...common, p0: SUMS.gradient },
-      });
-      const totals = lines(4);
-      this.step('channelTotals', 1, {
-        reads: { a: sums, scale: statistics },
-        writes: { y: totals },
-        fields: { ...common, k: chunks, p0: SUMS.gradient },
-      });
-      for (const [name, at] of [
-        [beta, 2],
-        [gamma, 3],
-      ] as const) {
-        if (name && trainable.has(name)) this.reduce(totals, at * line * 4, line * 4, 1, name, n);
-      }
-      this.give(x, (residual) => {
-        const dx = this.value(x.tokens, n).operand;
-        this.step('normalizeGradient', m, {
-          reads: { a: x.operand, b: dy, z: totals, bias: mean, scale, ...(residual ? { residual } : {}) },
-          writes: { y: dx },
-          fields: { n, p1: line },
-        });
-        return dx;
-      });
-    });
+    this.back(y, (dy) => this.batchNormBack(x, dy, { fields, statistics, gamma, beta }));
     return y;
+  }
+
+  /** The batch's own mean and variance of each channel, summed in chunks of rows. */
+  private batchStatistics(x: Value, fields: ChannelFields): Statistics {
+    const mean = linesOf(1, fields);
+    const lines = linesOf(2, fields);
+    const chunks = this.chunksOf(fields);
+    for (const [p0, y] of [
+      [SUMS.mean, mean],
+      [SUMS.variance, lines],
+    ] as const) {
+      const sums = linesOf(chunks, fields);
+      this.step('channelSums', chunks, {
+        reads: { a: x.operand, ...(p0 === SUMS.variance ? { bias: mean } : {}) },
+        writes: { y: sums },
+        fields: { ...fields, p0 },
+      });
+      this.step('channelTotals', 1, {
+        reads: { a: sums },
+        writes: { y },
+        fields: { ...fields, k: chunks, p0 },
+      });
+    }
+    return { mean, lines, scale: columnsOf(lines, fields.p1) };
+  }
+
+  private knownStatistics(fields: ChannelFields, mean: string, variance: string): Statistics {
+    const lines = linesOf(2, fields);
+    this.step('channelTotals', 1, {
+      reads: { scale: this.rowsOfWeight('weights', variance, fields.n) },
+      writes: { y: lines },
+      fields: { ...fields, p0: SUMS.known },
+    });
+    return {
+      mean: this.rowsOfWeight('weights', mean, fields.n),
+      lines,
+      scale: columnsOf(lines, fields.p1),
+    };
+  }
+
+  private moveStatistic(name: string, a: Operand, fields: Fields & { n: number }): void {
+    this.running.add(name);
+    this.step('moveMean', 1, {
+      reads: { a },
+      writes: { y: this.rowsOfWeight('weights', name, fields.n) },
+      fields,
+    });
+  }
+
+  private batchNormBack(x: Value, dy: Operand, { fields, statistics, gamma, beta }: BatchNormStep): void {
+    const { n, p1: line } = fields;
+    const { mean: bias, scale } = statistics;
+    const chunks = this.chunksOf(fields);
+    const sums = linesOf(2 * chunks, fields);
+    this.step('channelSums', chunks, {
+      reads: { a: x.operand, b: dy, bias },
+      writes: { y: sums },
+      fields: { ...fields, p0: SUMS.gradient },
+    });
+    const totals = linesOf(4, fields);
+    this.step('channelTotals', 1, {
+      reads: { a: sums, scale: statistics.lines },
+      writes: { y: totals },
+      fields: { ...fields, k: chunks, p0: SUMS.gradient },
+    });
+    for (const [name, at] of [
+      [beta, 2],
+      [gamma, 3],
+    ] as const) {
+      if (name && this.options.trainable.has(name)) this.reduce(totals, at * line * 4, line * 4, 1, name, n);
+    }
+    this.give(x, (residual) => {
+      const dx = this.value(x.tokens, n).operand;
+      this.step('normalizeGradient', fields.m, {
+        reads: { a: x.operand, b: dy, z: totals, bias, scale, ...(residual ? { residual } : {}) },
+        writes: { y: dx },
+        fields: { n, p1: line },
+      });
+      return dx;
+    });
+  }
+
+  private chunksOf({ m }: ChannelFields): number {
+    return Math.ceil(m / this.options.shape.chunk);
   }
 
   channelNorm(x: Value, names: { gamma: string; beta: string }, epsilon: number): Value {

@@ -146,7 +146,7 @@ export async function createTrainingEngine(options: TrainingEngineOptions): Prom
   /** Runs a program, if a thread dies in it again with those that are left. */
   const run = (program: RunnableProgram, prepare: () => void, collect: () => void = () => {}) =>
     team.run({ program, prepare, collect });
-  /** Runs a program that changes what it reads: begun anew, it would add its gradients or change the weights twice. */
+  /** Runs a program that changes what it reads: started again, it would add its gradients or change the weights twice. */
   const runOnce = (program: RunnableProgram, prepare: () => void) => {
     let begun = false;
     return run(program, () => {

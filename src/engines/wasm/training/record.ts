@@ -36,7 +36,7 @@ export interface Value {
   /** Whether the loss's gradient is wanted of it: a weight that learns comes before it. */
   readonly learns: boolean;
   readonly imageShape?: readonly [height: number, width: number, channels: number];
-  /** Records it anew: of what costs less to compute in the backward pass than to keep for it. */
+  /** Records it again, where computing it in the backward pass costs less than keeping it. */
   readonly remake?: () => Operand;
   /** Of a layer's output: what stood before its activation. */
   readonly before?: { readonly z: Operand; readonly activation: number };

@@ -36,7 +36,7 @@ export interface GpuPlace {
   readonly bytes: number;
 }
 
-/** As the training engine on WASM, but what is read comes later. */
+/** As the training engine on WASM, but reads are asynchronous. */
 export interface WebgpuTrainingEngine extends Omit<TrainingEngine, 'read' | 'running'> {
   read(buffer: BufferName, name: string): Promise<Float32Array>;
   /** Copied from and to at any time between the steps. */

@@ -81,7 +81,7 @@ export function kernelStep(
 }
 
 /** Where a row of an operand begins, in elements; an expression of `row`. */
-export function rowStart(name: string): string {
+function rowStart(name: string): string {
   return `p.${name}Base + row * p.${name}Stride`;
 }
 

@@ -38,6 +38,10 @@ export interface Optimizer {
 
 const STORAGE = USAGE.storage | USAGE.copyDst | USAGE.copySrc;
 
+function makeBuffer(device: GPUDevice, bytes: number, usage: number): GPUBuffer {
+  return device.createBuffer({ size: Math.max(Math.ceil(bytes / 16) * 16, 16), usage });
+}
+
 export async function makeOptimizer(
   device: GPUDevice,
   chunks: readonly Chunk[],
@@ -47,13 +51,11 @@ export async function makeOptimizer(
   const windows = windowsOf(chunks, device.limits.maxStorageBufferBindingSize);
   const updateCode = adamWCode(buffers.ema !== undefined);
   await pipelines.compile([SQUARES, updateCode]);
-  const make = (bytes: number, usage: number) =>
-    device.createBuffer({ size: Math.max(Math.ceil(bytes / 16) * 16, 16), usage });
-  const numbersBuffer = make(UPDATE_NUMBERS.length * 4, USAGE.uniform | USAGE.copyDst);
+  const numbersBuffer = makeBuffer(device, UPDATE_NUMBERS.length * 4, USAGE.uniform | USAGE.copyDst);
   const written = (['weights', 'mean', 'square', 'ema'] as const).flatMap((name) => buffers[name] ?? []);
   const parts = windows.map((window) => {
-    const table = make(window.chunks.length * CHUNK_WORDS * 4, STORAGE);
-    const sums = make(window.chunks.length * 4, STORAGE);
+    const table = makeBuffer(device, window.chunks.length * CHUNK_WORDS * 4, STORAGE);
+    const sums = makeBuffer(device, window.chunks.length * 4, STORAGE);
     const part = (buffer: GPUBuffer) => ({ buffer, offset: window.start, size: window.size });
     const read = [part(buffers.gradients!), { buffer: table }];
     const grid = [window.chunks.length, 1, 1] as const;

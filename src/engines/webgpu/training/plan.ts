@@ -7,7 +7,7 @@ import type { KernelStep, Use } from './kernel.js';
 import { ALIGNMENT, placeOf, rootOf } from './space.js';
 
 /** What a buffer may be used for. */
-export const WORKING = USAGE.storage | USAGE.copyDst | USAGE.copySrc;
+const WORKING = USAGE.storage | USAGE.copyDst | USAGE.copySrc;
 
 /** Which of its buffers each operand has: a buffer serves several, one after the other. */
 export interface Layout {

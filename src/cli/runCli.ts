@@ -2,13 +2,11 @@ import type { Argv } from 'yargs';
 import yargs from '#yargs';
 import { UserError } from '../errors.js';
 import { packageVersion } from '../node/version.js';
-import { nearest, oneLine, printable, shorten, shortenWords } from '../text.js';
+import { nearest, oneLine, printable, shortenWords } from '../text.js';
 import { addCommand, type CommandEntry, commandName } from './command.js';
 import { say } from './print.js';
+import { UsageError } from './usage.js';
 import { usageText } from './usageText.js';
-
-/** Wrong usage: an unknown option, a value of the wrong kind. Exit code 2. */
-export class UsageError extends Error {}
 
 /** Prints a script for the shell, which then completes commands and options. */
 const COMPLETION = 'completion';
@@ -19,7 +17,7 @@ const COMPLETION = 'completion';
  * @param commands the program's commands, or the one that it is
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage
  */
-export async function main(
+export async function runCli(
   program: string,
   commands: readonly CommandEntry[] | CommandEntry,
   argv: string[],
@@ -33,7 +31,8 @@ export async function main(
     await (await parser(program, commands, argv)).parseAsync();
     return 0;
   } catch (error) {
-    report(program, error as Error, argv.includes('--debug'));
+    const call = callOf(program, commands, argv);
+    report(program, call, error as Error, argv.includes('--debug'));
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -67,13 +66,13 @@ async function parser(
     .demandCommand(1, 'say which command');
 }
 
-/** The command of a program that has but one, which takes the place of a list of commands. */
+/** Adds the only command of a program that has no list of commands. */
 async function addOnly(cli: Argv, entry: CommandEntry): Promise<Argv> {
   const usage = entry.usage.replace(commandName(entry), () => '$0');
   return addCommand(cli, usage, entry.describe, await entry.load(), '');
 }
 
-/** A command that the command line names, or might name, with all it has; of the others the help needs but a line. */
+/** Adds a command: with its options if the command line may name it, else with one line for the help. */
 async function addNamed(cli: Argv, entry: CommandEntry, argv: readonly string[]): Promise<void> {
   const name = commandName(entry);
   if (argv.includes(name)) addCommand(cli, entry.usage, entry.describe, await entry.load(), name);
@@ -144,43 +143,21 @@ function optionNames(cli: Argv): string[] {
   return Object.keys(options?.key ?? {}).filter((name) => name.length > 1);
 }
 
-function report(program: string, error: Error, debug: boolean): void {
+/** What a user writes to get help: the program, and the command if its line names one. */
+function callOf(
+  program: string,
+  commands: readonly CommandEntry[] | CommandEntry,
+  argv: readonly string[],
+): string {
+  if ('usage' in commands) return program;
+  const named = commands.find((entry) => commandName(entry) === argv[0]);
+  return named ? `${program} ${commandName(named)}` : program;
+}
+
+function report(program: string, call: string, error: Error, debug: boolean): void {
   const line = shortenWords(oneLine(error.message || String(error)));
-  if (error instanceof UsageError) say(`${program}: ${line}; see ${program} --help`, 'error');
+  if (error instanceof UsageError) say(`${program}: ${line}; see ${call} --help`, 'error');
   else if (error instanceof UserError) say(`${program}: ${line}`, 'error');
   else say(`${program}: ${error.name}: ${line}${debug ? '' : ' (a defect; --debug shows where)'}`, 'error');
   if (debug) console.error(printable(error.stack ?? ''));
-}
-
-/** What a whole-number option takes: its least value, or least and greatest. */
-type Bounds = number | readonly [least: number, most: number];
-
-/** A check for whole-number options: yargs itself takes any text for a number and gives NaN. */
-export function checkNumbers(args: Record<string, unknown>, bounds: Record<string, Bounds>): true {
-  for (const [name, bound] of Object.entries(bounds)) {
-    const value = args[name];
-    // An option given twice is told by the check of all options.
-    if (value === undefined || Array.isArray(value)) continue;
-    const [least, most] = typeof bound === 'number' ? [bound, Number.POSITIVE_INFINITY] : bound;
-    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) continue;
-    const range = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
-    // yargs keeps no text of an option that is no number.
-    const got = Number.isNaN(value) ? 'and is no number' : `got ${shorten(String(value), 40)}`;
-    throw new UsageError(`--${name} must be a whole number ${range}, ${got}`);
-  }
-  return true;
-}
-
-/** Longest side of a model's input, in pixels: attention grows with its fourth power. */
-const MAX_IMG_SIZE = 4096;
-
-/** Parses `224` or `224x192` (height × width) pixels. */
-export function parseImgSize(text: string): [number, number] {
-  const [, height, width] = /^(\d+)(?:x(\d+))?$/.exec(text) ?? [];
-  if (!height || Number(height) < 1 || (width && Number(width) < 1)) {
-    throw new UsageError(`--img-size must be pixels as N or HEIGHTxWIDTH, got ${shorten(text, 40)}`);
-  }
-  const size: [number, number] = [Number(height), Number(width ?? height)];
-  if (Math.max(...size) <= MAX_IMG_SIZE) return size;
-  throw new UsageError(`--img-size must be at most ${MAX_IMG_SIZE} pixels a side, got ${shorten(text, 40)}`);
 }

@@ -9,10 +9,10 @@ const GRACE_MS = 2_000;
  * (Node 22.15 or later) or a signal, which gives an exit code of its own. What else still holds it, a connection to a
  * server that is gone, holds it for two seconds.
  */
-export async function end(code: number): Promise<void> {
+export async function exit(code: number): Promise<void> {
   process.exitCode = code;
   if (!hasUnfinishedWork()) {
-    setTimeout(exit, GRACE_MS, code).unref();
+    setTimeout(exitNow, GRACE_MS, code).unref();
     return;
   }
   await flushed();
@@ -21,7 +21,7 @@ export async function end(code: number): Promise<void> {
   process.kill(process.pid, 'SIGKILL');
 }
 
-async function exit(code: number): Promise<void> {
+async function exitNow(code: number): Promise<void> {
   // A slow reader of stdout is waited for: what was printed must arrive whole.
   await flushed();
   process.exit(code);

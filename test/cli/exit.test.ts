@@ -3,15 +3,15 @@ import { expect, test } from '@jest/globals';
 
 const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
 
-/** Exit code, signal and output of a process that calls end(3) while a timer keeps it alive for a minute. */
+/** Exit code, signal and output of a process that calls exit(3) while a timer keeps it alive for a minute. */
 function ended(before: string): Promise<{ code: unknown; signal: unknown; stdout: string; ms: number }> {
   const program = `
     const { withDeadline } = await import(${url('../../src/node/deadline.js')});
-    const { end } = await import(${url('../../src/cli/end.js')});
+    const { exit } = await import(${url('../../src/cli/exit.js')});
     const timer = setTimeout(() => {}, 60_000);
     ${before}
     console.log('result');
-    await end(3);
+    await exit(3);
   `;
   const started = performance.now();
   return new Promise((resolve) => {

@@ -1,7 +1,7 @@
 /** Runs a command line in this process: a process of its own takes half a second to start, and most tests need none. */
 import { jest } from '@jest/globals';
 import { commands as allCommands } from '../../src/cli/commands.js';
-import { main } from '../../src/cli/main.js';
+import { runCli } from '../../src/cli/runCli.js';
 
 export interface CliOutcome {
   readonly code: number;
@@ -13,9 +13,9 @@ export interface CliOutcome {
 let last: Promise<unknown> = Promise.resolve();
 
 /** Those that are begun at once run one after the other: what is printed meanwhile counts as the command's. */
-export function runCli(
+export function captureCli(
   program: string,
-  commands: Parameters<typeof main>[1],
+  commands: Parameters<typeof runCli>[1],
   ...args: string[]
 ): Promise<CliOutcome> {
   const turn = last.then(() => runNow(program, commands, args));
@@ -25,7 +25,7 @@ export function runCli(
 
 async function runNow(
   program: string,
-  commands: Parameters<typeof main>[1],
+  commands: Parameters<typeof runCli>[1],
   args: string[],
 ): Promise<CliOutcome> {
   let [out, err] = ['', ''];
@@ -36,7 +36,7 @@ async function runNow(
     err += `${text}\n`;
   });
   try {
-    const code = await main(program, commands, args);
+    const code = await runCli(program, commands, args);
     return { code, out, err };
   } finally {
     log.mockRestore();
@@ -45,5 +45,5 @@ async function runNow(
 }
 
 export function deit(...args: string[]): Promise<CliOutcome> {
-  return runCli('deit', allCommands, ...args);
+  return captureCli('deit', allCommands, ...args);
 }

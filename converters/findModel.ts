@@ -18,7 +18,7 @@ import { facebook } from './namings/facebook.js';
 import { foreignArchitecture, rewrittenWeights } from './namings/foreign.js';
 import { type Naming, namings, type Source } from './namings/index.js';
 import { timm } from './namings/timm.js';
-import { COUNTER, isOffTheWay, mayCompute, OUTSIDE } from './offTheWay.js';
+import { COUNTER, EMA, isOffTheWay, LATER, mayCompute, OUTSIDE } from './offTheWay.js';
 
 /** The tensors of a vision transformer as they lie in a checkpoint, under our own names. */
 export interface FoundModel {
@@ -371,8 +371,6 @@ function underRoot(all: readonly Candidate[], root: string, { name }: Checkpoint
   );
 }
 
-const EMA = /(^|\.)(\w*ema(_\w+)?|\w+_ema|averaged_model|swa_model|moving_average)\./;
-const LATER = /(^|\.)(momentum_encoder|momentum_model|target_encoder|encoder_k|model_momentum|shadow)\./;
 const STUDENT = /(^|\.)student\./;
 
 /** Which of several models is meant: the lowest, with the reason. */

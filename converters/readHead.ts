@@ -43,6 +43,7 @@ export function readHead(
   // torch.nn.Linear(width, 0), where a model without classes was asked for.
   if (headShape?.[0] === 0) drop('head');
   const numClasses = headShape?.[0] ?? 0;
+  if (numClasses > 0 && !hints.headless) assumptions.push(...beforeHead(found));
   checkWay(found, body.embedDim, hints, file);
   const preLogits = preLogitsOf(found, hints, numClasses, file, drop);
   if (isTowerClassifier(found)) {
@@ -64,6 +65,17 @@ function headShapeOf(found: FoundModel, file: string): readonly number[] | undef
   throw new UserError(
     `${file}: ${nameInCheckpoint(found, 'head.kernel')} should have 2 axes, has shape [${shape}]`,
   );
+}
+
+/** The second layer of a Sequential has something without tensors before it: nearly always dropout. */
+function beforeHead({ weights, shownPrefix }: FoundModel): Assumption[] {
+  const [head] = weights.get('head.kernel') ?? [];
+  const name = head?.tensor.name ?? '';
+  // The model itself may be the first layer: `0.…` and `1.weight`.
+  const isFirst = name === shownPrefix.replace(/0\.$/, '1.weight');
+  if (isFirst || !/(^|\.)([a-z_]+|1)\.1\.weight$/.test(name)) return [];
+  const why = `${name} is the second of its layers, and the first has no tensors: it is taken for dropout; an activation or a normalisation there is not computed`;
+  return [{ field: 'beforeHead', value: 'dropout', why }];
 }
 
 /**

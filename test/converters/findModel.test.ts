@@ -207,6 +207,20 @@ describe('around a model with its own head', () => {
     expect(fields).not.toContain('beside');
   });
 
+  test.each([
+    ['', 'head.1', true],
+    ['backbone.', 'classifier.1', true],
+    ['0.', '1.1', true],
+    ['state_dict.0.', 'state_dict.1', false],
+    ['backbone.', 'classifier', false],
+  ])('what may stand before the second of a head’s layers is said: under "%s", %s: %s', async (body, head, said) => {
+    const tensors = renamed(await plain(), (name) =>
+      name.startsWith('head.') ? name.replace('head', head) : body + name,
+    );
+    const fields = convert(checkpoint(tensors), told).assumptions.map(({ field }) => field);
+    expect(fields.includes('beforeHead')).toBe(said);
+  });
+
   test('a head may stand further out than beside the body', async () => {
     const tensors = renamed(await plain(), (name) =>
       name.startsWith('head.')

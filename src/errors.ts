@@ -1,7 +1,14 @@
+import { oneLine } from './text.js';
+
 /**
- * An error whose message is meant for the user: one line that says what went wrong, where, and what to do.
+ * An error whose message is meant for the user: one line that says what went wrong, where, and what to do, whatever the
+ * names of files and classes in it hold.
  * The command line prints it without a stack trace; anything else that is thrown is a defect.
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(oneLine(message), options);
+  }
 }

@@ -16,6 +16,7 @@ import {
 import { preprocess, type RgbImage } from '../image/index.js';
 import { checkRgb } from '../models/classify.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
+import { checkOutput } from '../node/checkOutput.js';
 import { load } from '../node/load.js';
 import { checkImagePath, writeImage } from '../node/writeImage.js';
 import { sayAssumptions } from './assumptions.js';
@@ -105,6 +106,7 @@ export const attentionCommand = defineCommand({
   ],
   handler: async (args) => {
     checkImagePath(args.out); // before the work, not after it
+    await checkOutput(args.out);
     const image = await readImage(args.image);
     const model = await load(args.model, { backend: args.backend, hub: hubMessages(), ...loadArgs(args) });
     sayAssumptions(model);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
 import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
+import { checkOutput } from '../node/checkOutput.js';
 import { type FileSource, fileSource } from '../node/data/fileDataset.js';
 import { listImages, passedOverNote } from '../node/data/imageFiles.js';
 import { type EmbedFilesOptions, embedFiles, type FileFeatures } from '../node/embedFiles.js';
@@ -90,6 +91,7 @@ export const embedCommand = defineCommand({
   ],
   handler: async (args) => {
     const format = featuresFormat(args.out);
+    await checkOutput(args.out);
     const files = await filesOf(args.images);
     const unlisted = format === 'npy' ? files.find((file) => /[\r\n]/.test(file)) : undefined;
     if (unlisted !== undefined) {

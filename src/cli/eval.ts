@@ -11,11 +11,14 @@ import type { ImageModel } from '../models/imageModel.js';
 import { loadFrom } from '../models/load.js';
 import { loadAny } from '../models/loadAny.js';
 import { backendFor } from '../models/loadSource.js';
-import { type ImageFolder, openImageFolder } from '../node/data/imageFolder.js';
+import { checkOutput } from '../node/checkOutput.js';
+import { type ImageFolder, openImageFolder, requireFolder } from '../node/data/imageFolder.js';
 import { evaluateFolder, type Predictor } from '../node/evaluateFolder.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
 import { importOptional } from '../node/optionalPackages.js';
+import type { RedisAddress } from '../node/queue/connection.js';
+import { readLines } from '../node/readLines.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { firstBackend, sayBackend } from './chooseBackend.js';
@@ -70,8 +73,10 @@ type Summary = EvaluationResult & { preset: string; backend: string; assumptions
 
 async function runEvaluation(args: Args): Promise<Summary> {
   const report = args.report === undefined ? undefined : await startReport(args.report);
+  await checkFiles(args);
+  const queue = args.queue === undefined ? undefined : await redisAddress(args);
   const backends = new Set<string>();
-  const byQueue = args.queue !== undefined;
+  const byQueue = queue !== undefined;
   if (!byQueue) backends.add((await firstBackend(backendFor(args), args.dtype)).backend);
   const opened = await openAnyModel(args.model, conversionArgs(args), hubMessages());
   try {
@@ -83,7 +88,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
     announce(folder, preprocessing);
     const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
     const local = interruption ? undefined : await localPredictor(opened.source, [...backends][0]!, args);
-    const predictor = local ?? (await queuePredictor(opened.source, args, backends, interruption!));
+    const predictor = local ?? (await queuePredictor(opened.source, queue!, backends, interruption!));
     try {
       const result = await evaluateWithProgress(predictor, folder, preprocessing, args, report?.record);
       const summary = {
@@ -103,6 +108,13 @@ async function runEvaluation(args: Args): Promise<Summary> {
   }
 }
 
+/** What is wrong with the files of a command line is told before a model is loaded, which may take minutes. */
+async function checkFiles({ valDir, labels, predictions }: Args): Promise<void> {
+  await requireFolder(valDir);
+  if (labels !== undefined) await readLines(labels);
+  if (predictions !== undefined) await checkOutput(predictions);
+}
+
 /** The images of the val folder with their classes. */
 function openLabelled(args: Args, classes: Classes): Promise<ImageFolder> {
   if (classes.numClasses === 0) {
@@ -118,13 +130,13 @@ function announce({ length, matched, notes }: ImageFolder, { preset }: Preproces
 
 async function queuePredictor(
   source: FamilySource,
-  args: Args,
+  address: RedisAddress,
   backends: Set<string>,
   { signal }: Interruption,
 ): Promise<Predictor> {
   return {
     queue: {
-      address: await redisAddress(args),
+      address,
       fingerprint: await modelFingerprint(source),
       classes: source.config.numClasses,
       signal,

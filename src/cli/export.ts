@@ -2,6 +2,7 @@ import { stateDictChunks } from '../../converters/write/stateDict.js';
 import { UserError } from '../errors.js';
 import { dequantize } from '../families/vit/quantize.js';
 import { writeFileAtomically } from '../node/atomicFile.js';
+import { checkOutput } from '../node/checkOutput.js';
 import { openModel } from '../node/openModel.js';
 import { defineCommand } from './command.js';
 import { modelPositional } from './options.js';
@@ -16,6 +17,7 @@ export const exportCommand = defineCommand({
   examples: [['$0 run/best deit.safetensors', 'PyTorch: load_state_dict(safetensors.torch.load_file(…))']],
   handler: async ({ model, file }) => {
     if (!file.endsWith('.safetensors')) throw new UserError(`${file}: should end in .safetensors`);
+    await checkOutput(file);
     const opened = await openModel(model);
     try {
       await writeFileAtomically(file, stateDictChunks(dequantize(opened.source)));

@@ -2,6 +2,7 @@ import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
 import type { ImageClassifier } from '../models/imageClassifier.js';
 import { loadClassifier } from '../node/loadClassifier.js';
+import { oneLine } from '../text.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, conversionOptions, loadArgs } from './conversionOptions.js';
@@ -66,7 +67,7 @@ export const predictCommand = defineCommand({
     const errors = answers.flatMap((answer) => ('error' in answer ? [answer.error] : []));
     if (errors.length === 0) return;
     throw new UserError(
-      answers.length === 1 ? errors[0] : `${errors.length} of ${answers.length} images were not classified`,
+      answers.length === 1 ? errors[0]! : `${errors.length} of ${answers.length} images were not classified`,
     );
   },
 });
@@ -85,7 +86,7 @@ async function answerFor(model: ImageClassifier, file: string, topK: number): Pr
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const { message } = error;
-    return { file, error: message.startsWith(file) ? message : `${file}: ${message}` };
+    return { file, error: message.startsWith(oneLine(file)) ? message : `${file}: ${message}` };
   }
 }
 

@@ -25,14 +25,15 @@ export async function runCli(
   // A reader that has seen enough (deit … | head) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    say(`${program}: stdout: ${reasonOf(error)}`, 'error');
+    process.exit(1);
   });
   try {
     await (await parser(program, commands, argv)).parseAsync();
     return 0;
   } catch (error) {
-    const call = callOf(program, commands, argv);
-    report(program, call, error as Error, argv.includes('--debug'));
+    const named = 'usage' in commands ? undefined : namedIn(commands, argv);
+    report(program, named && commandName(named), error as Error, argv.includes('--debug'));
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -79,11 +80,15 @@ async function addNamed(cli: Argv, entry: CommandEntry, argv: readonly string[])
   else cli.command(entry.usage, entry.describe);
 }
 
+/** The command that a command line names: in front of it stand but options without a value. */
+function namedIn(entries: readonly CommandEntry[], argv: readonly string[]): CommandEntry | undefined {
+  const first = argv.find((argument) => !argument.startsWith('-'));
+  return entries.find((entry) => commandName(entry) === first);
+}
+
 /** The usage of the command that a command line names, or of the only one. */
 function usageOf(entries: readonly CommandEntry[], argv: readonly string[]): string | undefined {
-  const named =
-    entries.length === 1 ? entries[0] : entries.find((entry) => argv.includes(commandName(entry)));
-  return named?.usage;
+  return (entries.length === 1 ? entries[0] : namedIn(entries, argv))?.usage;
 }
 
 /** Stands before arguments that yargs would take for options; no argument has a NUL in it. */
@@ -143,20 +148,16 @@ function optionNames(cli: Argv): string[] {
   return Object.keys(options?.key ?? {}).filter((name) => name.length > 1);
 }
 
-/** What a user writes to get help: the program, and the command if its line names one. */
-function callOf(
-  program: string,
-  commands: readonly CommandEntry[] | CommandEntry,
-  argv: readonly string[],
-): string {
-  if ('usage' in commands) return program;
-  const named = commands.find((entry) => commandName(entry) === argv[0]);
-  return named ? `${program} ${commandName(named)}` : program;
+/** Why what was printed did not arrive. */
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  return code === 'ENOSPC' ? 'the disk that it is written to is full' : `cannot be written to (${message})`;
 }
 
-function report(program: string, call: string, error: Error, debug: boolean): void {
+/** @param command of the program's commands the one whose help tells its options */
+function report(program: string, command: string | undefined, error: Error, debug: boolean): void {
   const line = shortenWords(oneLine(error.message || String(error)));
-  if (error instanceof UsageError) say(`${program}: ${line}; see ${call} --help`, 'error');
+  const help = command === undefined ? program : `${program} ${command}`;
+  if (error instanceof UsageError) say(`${program}: ${line}; see ${help} --help`, 'error');
   else if (error instanceof UserError) say(`${program}: ${line}`, 'error');
   else say(`${program}: ${error.name}: ${line}${debug ? '' : ' (a defect; --debug shows where)'}`, 'error');
   if (debug) console.error(printable(error.stack ?? ''));

@@ -1,5 +1,6 @@
 import type { ComputeDtype } from '../computeDtype.js';
 import { loadAny } from '../models/loadAny.js';
+import { requireFolder } from '../node/data/imageFolder.js';
 import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
 import { importOptional } from '../node/optionalPackages.js';
@@ -26,6 +27,7 @@ interface Args extends RedisArgs {
 
 async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
+  await requireFolder(args.data);
   const { dtype } = args;
   const { backend } = await firstBackend(args.backend, dtype);
   const named = computedBy(backend, dtype);

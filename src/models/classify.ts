@@ -95,7 +95,7 @@ function noImage(input: unknown): UserError {
 /** Checks that an input is pixels. Throws a UserError that says what else classify takes if it is nothing like them. */
 export function checkPixels(input: unknown): PixelData {
   if (!looksLikePixels(input)) throw noImage(input);
-  const { data, width, height } = input as { data: unknown; width: unknown; height: unknown };
+  const { data, width, height, colorSpace } = input as PixelData & { colorSpace?: unknown };
   const side = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
   if (!side(width) || !side(height)) {
     throw new UserError(
@@ -105,6 +105,11 @@ export function checkPixels(input: unknown): PixelData {
   if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
     throw new UserError(
       `an image’s data is a Uint8Array or Uint8ClampedArray of levels 0…255, got ${describeValue(data)}`,
+    );
+  }
+  if (colorSpace !== undefined && colorSpace !== 'srgb') {
+    throw new UserError(
+      `an image’s levels are those of sRGB, got ${describeValue(colorSpace)} as its colorSpace; make its ImageData with { colorSpace: 'srgb' }`,
     );
   }
   const pixels = input.width * input.height;
@@ -126,7 +131,9 @@ export async function tensorToRgb(tensor: tf.Tensor): Promise<RgbImage> {
  */
 export async function tensorLevels(tensor: tf.Tensor): Promise<Levels> {
   const [height, width, channels] = tensor.shape as [number, number, number];
-  if (tensor.rank !== 3 || channels !== 3) {
+  if (tensor.isDisposed)
+    throw new UserError('the tensor of an image has been disposed of; keep it until the answer is there');
+  if (tensor.rank !== 3 || channels !== 3 || height < 1 || width < 1) {
     throw new UserError(`classify takes a tensor [height, width, 3] of levels 0…255, got [${tensor.shape}]`);
   }
   if (tensor.dtype !== 'float32' && tensor.dtype !== 'int32') {

@@ -170,7 +170,8 @@ export abstract class ImageClassifier {
     signal?.throwIfAborted();
     this.checkUsable(); // before anything is decoded
     checkRgb(this.config);
-    const images = isList(given) ? given : [given];
+    // A copy has a place for each image, those that were left out of a list too, and does not change during the call.
+    const images = isList(given) ? Array.from(given) : [given];
     const size = this.batchSize;
     const prepare = (start: number) => {
       const prepared = images

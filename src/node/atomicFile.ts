@@ -1,17 +1,21 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { asUserError } from './fileErrors.js';
 import { writeAll } from './writeAll.js';
 
-/** Writes a file beside its place, makes sure that it is on the disk and renames it: it is there whole, or as it was. */
+/**
+ * Writes a file beside its place, makes sure that it is on the disk and renames it: it is there whole, or as it was. A link
+ * that stands for the file stays.
+ */
 export async function writeFileAtomically(
   path: string,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.partial-${process.pid}`);
+  const place = await realpath(path).catch(() => path);
+  const beside = join(dirname(place), `.${basename(place)}.partial-${process.pid}`);
   try {
     await writeSynced(beside, chunks, 'w');
-    await rename(beside, path);
+    await rename(beside, place);
   } catch (error) {
     await rm(beside, { force: true }).catch(() => {}); // the first error tells more
     throw asUserError(error, path);

@@ -151,6 +151,7 @@ function reason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'no such file';
   if (code === 'EACCES') return 'no permission to read it';
+  if (code === 'ERR_INVALID_ARG_VALUE') return 'no path: it holds a character NUL';
   if (message.includes('exceeds pixel limit')) {
     return TOO_MANY_PIXELS;
   }
@@ -185,6 +186,7 @@ async function decodeBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promis
  */
 export async function decodeImage(input: string | Uint8Array, name?: string): Promise<RgbImage> {
   const label = name ?? (typeof input === 'string' ? input : 'image');
+  if (input === '') throw new UserError('the path of an image is an empty text');
   const late = () =>
     new UserError(
       `${label}: not read within ${READ_MS / 1000} s; check the disk or the file server that it is on`,

@@ -1,14 +1,24 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { access, constants, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { OutputSink } from '../../converters/write/sink.js';
 import { UserError } from '../errors.js';
+import { oneLine } from '../text.js';
 import { writeSynced } from './atomicFile.js';
 import { asUserError } from './fileErrors.js';
 import { removeLeftovers } from './leftovers.js';
-import { replaceFolder } from './replaceFolder.js';
+import { refillFolder, replaceFolder } from './replaceFolder.js';
+
+/** What tells that a folder holds a model; a folder that is refilled gets them last. */
+const INDICES = ['model.json', 'saved_model.pb'];
+
+/** What models of tfjs and TensorFlow consist of, and what file managers add. */
+const PARTS =
+  /^(group\d+-shard\d+of\d+(\.bin)?|weights\.bin|conversion\.json|variables|assets|assets\.extra|fingerprint\.pb|keras_metadata\.pb|\.DS_Store|Thumbs\.db|desktop\.ini)$/;
 
 /**
- * A sink for one folder, which appears whole when `write` has done its work, or not at all.
+ * A sink for one folder, which appears whole when `write` has done its work, or not at all. A folder that cannot be
+ * replaced, as it is another disk's or the current one, or as nothing may be made beside it, is refilled: it has no model
+ * for a moment, and never half of one.
  *
  * @param signal ends it: nothing is left
  * @throws UserError if it cannot be written, holds other files, or the signal came
@@ -18,10 +28,13 @@ export async function writeFolder(
   write: (sink: OutputSink) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const folder = resolve(target);
-  await checkReplaceable(folder);
-  const parent = dirname(folder);
-  const prefix = `.${basename(folder)}.partial-`;
+  if (target === '') throw new UserError('the name of the output folder is an empty text');
+  // Where a link stands for the folder, it stays, and what it points to is written.
+  const folder = await realpath(target).catch(() => resolve(target));
+  await checkReplaceable(folder, target);
+  const stays = await mustStay(folder);
+  const parent = stays ? folder : dirname(folder);
+  const prefix = partialPrefix(folder);
   const beside = join(parent, prefix + process.pid);
   try {
     await mkdir(parent, { recursive: true });
@@ -32,12 +45,27 @@ export async function writeFolder(
       write: (path, chunks) => writeSynced(join(beside, path), untilAborted(chunks, signal), 'wx'),
     });
     signal?.throwIfAborted();
-    await replaceFolder(beside, folder);
+    await (stays ? refillFolder(beside, folder, INDICES) : replaceFolder(beside, folder));
   } catch (error) {
     await rm(beside, { recursive: true, force: true }).catch(() => {}); // the first error tells more
     if (signal?.aborted) throw new UserError(`${target}: interrupted; nothing was written`);
     throw asUserError(error, target);
   }
+}
+
+const partialPrefix = (folder: string) => `.${basename(folder)}.partial-`;
+
+/** Whether a folder that is there cannot be put aside: a mount, the current folder or one above it, one in a folder of others. */
+async function mustStay(folder: string): Promise<boolean> {
+  const own = await stat(folder).catch(() => undefined);
+  if (!own) return false;
+  if (!relative(folder, process.cwd()).startsWith('..')) return true;
+  const { dev } = await stat(dirname(folder));
+  const beside = access(dirname(folder), constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  return own.dev !== dev || !(await beside);
 }
 
 async function* untilAborted(
@@ -51,7 +79,7 @@ async function* untilAborted(
 }
 
 /** Only a converted model or an empty folder is replaced, so that a wrong argument deletes no files. */
-async function checkReplaceable(folder: string): Promise<void> {
+async function checkReplaceable(folder: string, target: string): Promise<void> {
   let names: string[];
   try {
     names = await readdir(folder);
@@ -59,12 +87,18 @@ async function checkReplaceable(folder: string): Promise<void> {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') return;
     throw new UserError(
-      `${folder}: cannot be written to as a folder (${code}); choose another output folder`,
+      `${target}: cannot be written to as a folder (${code}); choose another output folder`,
     );
   }
-  if (names.length > 0 && !names.includes('model.json') && !names.includes('saved_model.pb')) {
+  const others = names.filter((name) => !name.startsWith(partialPrefix(folder)));
+  if (others.length > 0 && !others.some((name) => INDICES.includes(name))) {
     throw new UserError(
-      `${folder}: holds files that are no converted model; choose a new or empty output folder`,
+      `${target}: holds files that are no converted model; choose a new or empty output folder`,
     );
   }
+  const foreign = others.find((name) => !INDICES.includes(name) && !PARTS.test(name));
+  if (foreign === undefined) return;
+  throw new UserError(
+    `${target}: holds ${oneLine(foreign)} beside a converted model, which would be lost; move it away, or choose another output folder`,
+  );
 }

@@ -85,7 +85,23 @@ function isResponse(input: unknown): input is Response {
 }
 
 function bytesOf(input: Uint8Array | ArrayBuffer | SharedArrayBuffer): Uint8Array {
+  if (isDetached(input instanceof Uint8Array ? input.buffer : input)) {
+    throw new UserError(
+      'the bytes of an image were transferred to another thread and are not here any more; give a copy of them',
+    );
+  }
   return input instanceof Uint8Array ? input : new Uint8Array(input);
+}
+
+/** Whether a buffer's bytes were transferred; older engines tell only by refusing a view of them. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false;
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 async function readAddress(address: string, signal: AbortSignal | undefined): Promise<ImageSource> {

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { UserError } from '../errors.js';
 import { asUserError } from './fileErrors.js';
 import { writeAll } from './writeAll.js';
@@ -61,7 +62,11 @@ export class JsonLinesWriter {
 
 async function openFor(path: string, flags: string): Promise<FileHandle> {
   try {
-    return await open(path, flags);
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(path, flags);
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+    throw new UserError(`${path}: is no regular file, in which lines could be counted; give the name of one`);
   } catch (error) {
     const known = asUserError(error, path);
     if (known instanceof UserError) throw known;

@@ -1,5 +1,4 @@
-import { access, constants, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { parseHTML } from 'linkedom';
 import { UserError } from '../errors.js';
@@ -16,9 +15,9 @@ import { preprocess } from '../image/index.js';
 import type { Preprocessing, RgbImage } from '../image/types.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { writeFileAtomically } from './atomicFile.js';
+import { checkOutput } from './checkOutput.js';
 import type { FileDataset } from './data/fileDataset.js';
 import { decodeImage } from './decode.js';
-import { asUserError } from './fileErrors.js';
 import { loadSharp } from './sharp.js';
 import { packageVersion } from './version.js';
 
@@ -49,16 +48,7 @@ export interface Evaluated {
 
 /** Begins a report. Throws a UserError where it could not be written: better before a long evaluation than after. */
 export async function startReport(path: string): Promise<EvaluationReport> {
-  if ((await stat(path).catch(() => undefined))?.isDirectory()) {
-    throw new UserError(`${path}: is a folder; a report needs the name of an HTML file`);
-  }
-  const parent = await stat(dirname(path)).catch(() => undefined);
-  if (parent && !parent.isDirectory()) {
-    throw new UserError(`${path}: ${dirname(path)} is a file and not a folder; choose another place`);
-  }
-  await access(dirname(path), constants.W_OK).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw asUserError(error, path); // a folder that is not there will be made
-  });
+  await checkOutput(path);
   const record = new EvaluationRecord();
   return {
     record,

@@ -45,9 +45,10 @@ export async function writeFeatures(out: string, features: Features): Promise<st
     return [out];
   }
   const list = listOf(out);
-  await writeFileAtomically(list, [new TextEncoder().encode(files.map((file) => `${file}\n`).join(''))]);
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  // The larger one first: where there is no room for it, both files stay what they were.
   await writeFileAtomically(out, [npyHeader(shape), bytes]);
+  await writeFileAtomically(list, [new TextEncoder().encode(files.map((file) => `${file}\n`).join(''))]);
   return [out, list];
 }
 

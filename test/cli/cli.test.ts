@@ -385,9 +385,10 @@ describe('usage', () => {
     ['summary'],
     ['download', 'deit_tiny_patch16_224', '--from', 'ftp://host/'],
   ])('wrong usage: deit %s', async (...args) => {
+    const command = ['frobnicate', undefined].includes(args[0]) ? 'deit' : `deit ${args[0]}`;
     expect(await deit(...args)).toEqual({
       code: 2,
-      said: expect.stringMatching(/^deit: .*; see deit (\w+ )?--help$/),
+      said: expect.stringMatching(new RegExp(`^deit: .*; see ${command} --help$`)),
     });
   });
 
@@ -436,6 +437,28 @@ describe('usage', () => {
     ],
   ])('what is missing, or is no choice, is named: %j', async (args, message) => {
     expect(await deit(...args)).toEqual({ code: 2, said: `deit: ${message}; see deit ${args[0]} --help` });
+  });
+
+  test.each<[string[], RegExp]>([
+    [['eval', 'no-model', '.', '--queue', 'http://x'], /^deit: the queue is no Redis address/],
+    [['eval', 'no-model', 'no-val'], /^deit: no-val: no such folder; expected a folder of class folders$/],
+    [['eval', 'no-model', '.', '--labels', 'none.txt'], /^deit: none\.txt: cannot be read/],
+    [['eval', 'no-model', '.', '--predictions', '.'], /^deit: \.: is a folder, expected the name of a file/],
+    [
+      ['worker', '--model', 'no-model', '--data', 'none', '--queue', 'redis://x'],
+      /^deit: none: no such folder/,
+    ],
+    [
+      ['embed', 'no-model', 'a.png', '--out', 'package.json/a.npy'],
+      /package\.json is a file and not a folder/,
+    ],
+    [['export', 'no-model', '/dev/null/a.safetensors'], /\/dev\/null is a file and not a folder/],
+  ])('what is wrong beside the model is told before it is loaded: %j', async (args, message) => {
+    expect(await deit(...args)).toEqual({ code: 1, said: expect.stringMatching(message) });
+  });
+
+  test('a command’s help is named by the command, not by an argument that is called as another', async () => {
+    expect((await deit('predict', 'eval', '--top-k', 'x')).said).toMatch(/; see deit predict --help$/);
   });
 
   test('a known model that is not there: how to get it', async () => {

@@ -91,6 +91,13 @@ describe('a tensor of levels', () => {
     await expect(model.classify(tf.ones([4, 4, 1]) as tf.Tensor3D)).rejects.toThrow(wrong);
     await expect(model.classify(grey([1], 'bool'))).rejects.toThrow(/as int32 or float32, got one of bool$/);
   });
+
+  test('without pixels or disposed of it is an error', async () => {
+    await expect(model.classify(tf.zeros([0, 4, 3]) as tf.Tensor3D)).rejects.toThrow(/, got \[0,4,3\]$/);
+    const disposed = tf.zeros([4, 4, 3]) as tf.Tensor3D;
+    disposed.dispose();
+    await expect(model.classify(disposed)).rejects.toThrow(/^the tensor of an image has been disposed of/);
+  });
 });
 
 describe('what is no image is named, with what would be one', () => {
@@ -115,12 +122,22 @@ describe('what is no image is named, with what would be one', () => {
       { data: new Uint8Array(12), width: 2, height: 0 },
       /whole numbers of at least 1, got the number 2 and the number 0$/,
     ],
+    [
+      'another color space',
+      { data: new Uint8Array(12), width: 2, height: 2, colorSpace: 'display-p3' },
+      /levels are those of sRGB, got the text "display-p3"/,
+    ],
     ['half a pixel', { data: new Uint8Array(9), width: 1.5, height: 2 }, /whole numbers of at least 1/],
   ])('%s', async (_, input, message) => {
     await expect(model.classify(input as ClassifyInput)).rejects.toThrow(message);
   });
 
   test('in a list, with its place', async () => {
+    const sparse = [image];
+    sparse[2] = image;
+    await expect(model.classify(sparse)).rejects.toThrow(
+      /^image 1 of the list: an image is expected, got undefined/,
+    );
     const list = [image, 'x' as unknown as ClassifyInput];
     await expect(model.classify(list)).rejects.toThrow(
       /^image 1 of the list: an image is expected, got the text "x"/,

@@ -31,6 +31,8 @@ const pathOf = (name: string) => fileURLToPath(fixture(`images/${name}`));
 const refused: Record<string, RegExp> = {
   'lab.tif': /cannot be decoded: a TIFF in CIELAB, which is not read; save it as PNG$/,
   'ycbcr-44.tif': /cannot be decoded: a TIFF in YCbCr of this kind, which is not read/,
+  'jpeg-planes-lab.tif': /a TIFF in CIELAB/,
+  'jpeg-planes-extra.tif': /a TIFF with extra planes of no meaning/,
   'planes16.tif': /cannot be decoded: a TIFF in planes of this kind, which is not read/,
 };
 

@@ -70,10 +70,10 @@ describe('deit eval --report', () => {
     const missing = await run('--report', nowhere);
     expect(missing.code).toBe(1);
     expect(missing.err.trim()).toMatch(
-      /^deit: .*none\.png\/report\.html: .*none\.png is a file and not a folder; choose another place$/,
+      /^deit: .*none\.png\/report\.html: .*none\.png is a file and not a folder; choose another output folder$/,
     );
     const { code, err } = await run('--report', folder);
     expect(code).toBe(1);
-    expect(err.trim()).toBe(`deit: ${folder}: is a folder; a report needs the name of an HTML file`);
+    expect(err.trim()).toBe(`deit: ${folder}: is a folder, expected the name of a file to write`);
   });
 });

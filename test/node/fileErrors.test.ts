@@ -28,6 +28,6 @@ test('a file larger than its disk lets one be is said; another error stays what 
       'out: the file is larger than its disk or a limit (ulimit -f) lets one be; choose another output folder',
     ),
   );
-  const other = error('EIO');
+  const other = error('EINVAL');
   expect(asUserError(other, 'out')).toBe(other);
 });

@@ -116,6 +116,11 @@ describe('errors of one line', () => {
     ['a broken stream', () => Readable.from(failing()), /^the stream: cannot be read \(broken off\)$/],
     ['a used Response', usedResponse, /its body has been read already$/],
     ['a sharp instance of nothing', () => sharp(Buffer.from('text')), /^the sharp instance gives no pixels/],
+    ['an empty text', () => '', /^the path of an image is an empty text$/],
+    ['a path with a NUL', () => '/a\0b.png', /: no path: it holds a character NUL$/],
+    ['a path with a line end', () => '/a\nb.png', /^\/a b\.png: no such file$/],
+    ['a transferred buffer', () => transferred().buffer, /were transferred to another thread/],
+    ['bytes of a transferred buffer', () => transferred(), /were transferred to another thread/],
     ['a number', () => 42, /^an image is expected, got the number 42; give a path, a URL \(file:, http:/],
     ['an object', () => ({ path }), /^an image is expected, got an object with path; give a path/],
   ])('%s', async (_, make, message) => {
@@ -135,6 +140,12 @@ test('decodeImage gives what classify sees', async () => {
 async function* failing() {
   yield new Uint8Array(3);
   throw new Error('broken off');
+}
+
+function transferred() {
+  const view = new Uint8Array(bytes);
+  structuredClone(view, { transfer: [view.buffer] });
+  return view;
 }
 
 async function usedResponse() {

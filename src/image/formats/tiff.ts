@@ -44,6 +44,12 @@ interface Layout {
   readonly tags: TiffTags;
 }
 
+/** JPEG in its later form, which another decoder reads. */
+const JPEG = 7;
+
+/** Compressions in front of which a predictor stands; in front of others the tag says nothing. */
+const PREDICTED: readonly number[] = [COMPRESSION.lzw, COMPRESSION.deflate, COMPRESSION.oldDeflate];
+
 function refused(what: string): DamagedImage {
   return new DamagedImage(`a TIFF ${what}, which is not read; save it as PNG`);
 }
@@ -52,11 +58,17 @@ function readLayout(tags: TiffTags): Layout {
   const one = (tag: number, standard: number) => tags.get(tag)?.[0] ?? standard;
   const [width, height] = [one(TAG.width, 0), one(TAG.height, 0)];
   const bitsPerSample = tags.get(TAG.bitsPerSample) ?? [1];
-  let samples = one(TAG.samplesPerPixel, 1);
+  const photometric = one(TAG.photometric, 0);
+  const compression = one(TAG.compression, 1);
+  const inColour = compression === JPEG && (photometric === RGB || photometric === YCBCR);
+  let samples = one(TAG.samplesPerPixel, inColour ? 3 : 1);
   let extra = tags.get(TAG.extraSamples) ?? [];
   const planar = one(TAG.planar, 1) === 2;
   // Pillow leaves extra planes of no meaning out.
   if (planar && extra.length > 0 && Math.max(...extra) === 0) {
+    // Its own reader then misses their names, and the other decoder here would take one for alpha.
+    if (compression === COMPRESSION.none || compression === JPEG)
+      throw refused('with extra planes of no meaning');
     samples -= extra.length;
     extra = [];
   }
@@ -71,15 +83,10 @@ function readLayout(tags: TiffTags): Layout {
   const blockWidth = tiled ? one(TAG.tileWidth, 0) : width;
   const blockHeight = tiled ? one(TAG.tileLength, 0) : Math.min(height, one(TAG.rowsPerStrip, height));
   const covering = blockWidth === width && blockHeight === height;
-  const predictor = one(TAG.predictor, 1);
-  const compression = one(TAG.compression, 1);
-  if (compression !== COMPRESSION.none && compression !== COMPRESSION.packBits && predictor > 2) {
-    throw refused(`with predictor ${predictor}`);
-  }
   return {
     width,
     height,
-    photometric: one(TAG.photometric, 0),
+    photometric,
     compression,
     bits,
     format: formats[0]!,
@@ -87,7 +94,7 @@ function readLayout(tags: TiffTags): Layout {
     extra,
     planar: planar && samples > 1,
     reversed: one(TAG.fillOrder, 1) === 2,
-    differences: predictor === 2 && compression !== COMPRESSION.none && compression !== COMPRESSION.packBits,
+    differences: PREDICTED.includes(compression) && hasDifferences(one(TAG.predictor, 1), bits),
     littleEndian: tags.littleEndian,
     blockWidth,
     blockHeight,
@@ -97,6 +104,14 @@ function readLayout(tags: TiffTags): Layout {
     orientation: one(TAG.orientation, 1),
     tags,
   };
+}
+
+/** Whether samples stand as differences from those before them. */
+function hasDifferences(predictor: number, bits: number): boolean {
+  // libtiff takes differences of whole bytes alone.
+  if (predictor > 2 || (predictor === 2 && bits < 8))
+    throw refused(`with predictor ${predictor} of samples of ${bits} bits`);
+  return predictor === 2;
 }
 
 /** Writes `count` pixels, which begin at `at` in `data`, to `rgb`. */
@@ -136,8 +151,9 @@ function pixelReader(layout: Layout): ToRgb {
     const reader = greyReader(layout);
     if (reader) return reader;
   }
-  if (photometric === BLACK_IS_ZERO && bits === 8 && samples === 2 && (extra === '0' || extra === '2'))
-    return greySteps(2);
+  if (photometric === BLACK_IS_ZERO && format === 1 && bits === 8 && samples === 2) {
+    if (extra === '0' || extra === '2') return greySteps(2);
+  }
   if (photometric === PALETTE && format === 1) {
     if ([1, 2, 4, 8].includes(bits) && samples === 1 && extra === '') return paletteReader(layout);
     if (bits === 8 && samples === 2 && (extra === '0' || extra === '2')) return paletteReader(layout);
@@ -259,8 +275,24 @@ function yCbCrReader(convert: YCbCrToRgb): ToRgb {
 }
 
 /** Compressions that are left to another decoder: fax of three kinds, and JPEG. */
-const ELSEWHERE = [2, 3, 4, 7];
+const ELSEWHERE = [2, 3, 4, JPEG];
 const DECODED: readonly number[] = Object.values(COMPRESSION);
+
+/** Throws for tags that libtiff refuses, by which Pillow reads what is compressed. */
+function checkForLibtiff({ tags, offsets, byteCounts }: Layout): void {
+  const planar = tags.get(TAG.planar) ?? [1];
+  if (planar.length !== 1 || (planar[0] !== 1 && planar[0] !== 2))
+    throw new DamagedImage(`the TIFF has the planar configuration ${planar}`);
+  if (byteCounts && byteCounts.length !== offsets.length)
+    throw new DamagedImage('the TIFF has other numbers of sizes and of places of its strips or tiles');
+}
+
+/** Throws for pixels that the other decoder reads in another way than Pillow, or reads where Pillow refuses them. */
+function checkElsewhere(layout: Layout): void {
+  pixelReader(layout);
+  if (!layout.planar) return;
+  if (![RGB, CMYK].includes(layout.photometric)) throw refused('in planes of this kind');
+}
 
 /**
  * @param inflate the engine's own, if it has one
@@ -274,13 +306,17 @@ export async function decodeTiff(
 ): Promise<RgbImage | undefined> {
   const tags = readTiffTags(bytes);
   const compression = tags.get(TAG.compression)?.[0] ?? COMPRESSION.none;
-  if (ELSEWHERE.includes(compression)) return undefined;
+  if (ELSEWHERE.includes(compression)) {
+    checkElsewhere(readLayout(tags));
+    return undefined;
+  }
   if (!DECODED.includes(compression)) throw refused(`with compression ${compression}`);
   const layout = readLayout(tags);
   const { width, height, blockWidth, blockHeight } = layout;
   if (!Number.isSafeInteger(width) || width < 1 || height < 1)
     throw new DamagedImage(`the TIFF has ${width} × ${height} pixels`);
   checkSize(width, height);
+  if (compression !== COMPRESSION.none) checkForLibtiff(layout);
   if (blockWidth < 1 || blockHeight < 1) throw new DamagedImage('the TIFF has strips or tiles of no size');
   // What libtiff would hold of one tile; no tile is far larger than its image.
   checkSize(blockWidth, blockHeight);
@@ -385,6 +421,7 @@ async function readSubsampled(
     !known ||
     layout.samples !== 3 ||
     layout.bits !== 8 ||
+    layout.format !== 1 ||
     layout.planar ||
     layout.reversed ||
     layout.extra.length > 0

@@ -39,7 +39,8 @@ interface ClassFolders {
   readonly brokenLinks: readonly string[];
 }
 
-async function requireFolder(root: string): Promise<void> {
+/** Throws a UserError that names a folder of images which is not there, or is none. */
+export async function requireFolder(root: string): Promise<void> {
   const info = await stat(root).catch(() => undefined);
   if (info?.isDirectory()) return;
   throw new UserError(

@@ -143,11 +143,16 @@ function poolingOf(
     return 'token_mean';
   }
   const told = facts.pool?.value;
+  if (told === 'map') {
+    const pool = classToken ? 'token' : 'mean';
+    assume('pool', pool, `${facts.pool!.source} tells attention pooling, of which no tensor is in the file`);
+    return pool;
+  }
   const assumePatches = () => {
     if (found.naming.library !== 'timm' || facts.poolPrefix || registers === 0) return;
     assume('poolPrefix', 'false', WHY.meanPatches);
   };
-  if (told && told !== 'map' && (classToken || told !== 'token')) return told;
+  if (told && (classToken || told !== 'token')) return told;
   if (!classToken) {
     if (numClasses > 0 && !isSettled) {
       assume('pool', 'mean', WHY.noClassToken);

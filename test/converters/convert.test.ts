@@ -269,6 +269,20 @@ describe('what nothing tells is said', () => {
     expect(said(checkpointOf(vitShapes(64, 2)), 'probabilities')).toEqual([]);
   });
 
+  test('attention pooling that is told and not in the file', async () => {
+    const tower = await open('../family/hf_siglip_tower.safetensors');
+    expect(said(tower, 'pool', { numHeads: 2, pool: 'map' })).toEqual([
+      {
+        field: 'pool',
+        value: 'mean',
+        why: '--pool tells attention pooling, of which no tensor is in the file',
+      },
+    ]);
+    const whole = await open('../family/hf_siglip_vision.safetensors');
+    expect(said(whole, 'pool', { numHeads: 2, pool: 'map' })).toEqual([]);
+    expect(said(shapes({}), 'pool', { pool: 'map' })).toMatchObject([{ value: 'token' }]);
+  });
+
   test('a projection into the space of texts has no classes', async () => {
     const told = { numHeads: 2 };
     const own = await open('../family/hf_clip_projection.safetensors');

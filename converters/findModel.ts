@@ -289,9 +289,15 @@ function besideBody(
   { weights, numBlocks }: Matched,
 ): ReadonlyMap<string, Parts> {
   if (prefix === '' || weights.has('head.kernel') || numBlocks === 0) return new Map();
-  for (const parent of ancestorsOf(prefix)) {
-    const found = headsUnder(names, naming, parent);
-    if (found.size > 0) return found;
+  const [parent, ...further] = ancestorsOf(prefix) as [string, ...string[]];
+  const own = headsUnder(names, naming, parent);
+  if (own.size > 0) return own;
+  // Further out a layer of such a name may be another part's: it must fit the features.
+  const width = weights.get('patch_embed.kernel')?.[0].tensor.shape[0] ?? 0;
+  for (const ancestor of further) {
+    const found = headsUnder(names, naming, ancestor);
+    const [head] = found.get('head.kernel') ?? [];
+    if (head && [width, 2 * width].includes(head.tensor.shape[1]!)) return found;
   }
   return new Map();
 }

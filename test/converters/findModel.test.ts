@@ -207,6 +207,17 @@ describe('around a model with its own head', () => {
     expect(fields).not.toContain('beside');
   });
 
+  test('a layer further out that does not fit the features is no head: without one the model is there', async () => {
+    const body = renamed(await plain(), (name) =>
+      name.startsWith('head.') ? undefined : `model.vit.${name}`,
+    );
+    const fused = checkpoint(new Map([...body, tensor('fc.weight', [5, 99]), tensor('fc.bias', [5])]));
+    expect(() => convert(fused, told)).toThrow(
+      /no head that is known, and beside it fc\.weight.*--num-classes 0/,
+    );
+    expect(convert(fused, { ...told, numClasses: 0 }).config.numClasses).toBe(0);
+  });
+
   test.each([
     ['', 'head.1', true],
     ['backbone.', 'classifier.1', true],

@@ -289,15 +289,13 @@ function besideBody(
   { weights, numBlocks }: Matched,
 ): ReadonlyMap<string, Parts> {
   if (prefix === '' || weights.has('head.kernel') || numBlocks === 0) return new Map();
-  const [parent, ...further] = ancestorsOf(prefix) as [string, ...string[]];
-  const own = headsUnder(names, naming, parent);
-  if (own.size > 0) return own;
-  // Further out a layer of such a name may be another part's: it must fit the features.
+  // A layer of such a name may be another part's: it must fit the features, or what a hidden layer makes of them.
   const width = weights.get('patch_embed.kernel')?.[0].tensor.shape[0] ?? 0;
-  for (const ancestor of further) {
+  for (const ancestor of ancestorsOf(prefix)) {
     const found = headsUnder(names, naming, ancestor);
     const [head] = found.get('head.kernel') ?? [];
-    if (head && [width, 2 * width].includes(head.tensor.shape[1]!)) return found;
+    const fits = head && [width, 2 * width].includes(head.tensor.shape[1]!);
+    if (fits || found.has('pre_logits.kernel')) return found;
   }
   return new Map();
 }

@@ -207,10 +207,11 @@ describe('around a model with its own head', () => {
     expect(fields).not.toContain('beside');
   });
 
-  test('a layer further out that does not fit the features is no head: without one the model is there', async () => {
-    const body = renamed(await plain(), (name) =>
-      name.startsWith('head.') ? undefined : `model.vit.${name}`,
-    );
+  test.each([
+    'vit.',
+    'model.vit.',
+  ])('a layer around %s that does not fit its features is no head: without one the model is there', async (root) => {
+    const body = renamed(await plain(), (name) => (name.startsWith('head.') ? undefined : root + name));
     const fused = checkpoint(new Map([...body, tensor('fc.weight', [5, 99]), tensor('fc.bias', [5])]));
     expect(() => convert(fused, told)).toThrow(
       /no head that is known, and beside it fc\.weight.*--num-classes 0/,

@@ -362,7 +362,11 @@ function activationOf(
   }
   if (told) return told.value;
   const value = naming.activation ?? 'gelu';
-  const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
+  const others = config.preNorm
+    ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one'
+    : naming.layout === 'flax'
+      ? ' (flax’s nn.gelu); timm computes the same weights with the exact one, gelu'
+      : '';
   assumptions.push({
     field: 'activation',
     value,

@@ -35,7 +35,7 @@ export function checkAroundWhole(found: FoundModel, around: Around, file: string
 const rootOf = ({ shownPrefix }: FoundModel) => shownPrefix.replace(/[./]$/, '');
 
 /** Rows of tokens, features or logits; a convolution that makes or takes images; a change to their pixels. */
-function fits(shape: readonly number[], { inChans, outputs }: Around): boolean {
+export function fits(shape: readonly number[], { inChans, outputs }: Around): boolean {
   // A number for each channel is a statistic of images.
   if (shape.length < 2 || sizeOf(shape) === inChans) return false;
   if (outputs.has(shape.at(-1)!)) return true;

@@ -142,6 +142,7 @@ export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): C
     ...otherSize(source, config, facts, options),
     ...otherCount(source, facts, options),
     ...(config.numClasses === 1 ? [ONE_CLASS] : []),
+    ...projection(found, source, config, labels.value),
     ...(isMmpretrainDeit3(found, source) ? [SECOND_NORM] : []),
   ];
   return {
@@ -354,6 +355,25 @@ function withoutOnes(shape: readonly number[]): number[] {
 function hasNoBias({ weights }: FoundModel): boolean {
   const [head] = weights.get('head.kernel') ?? [];
   return head?.tensor.name.endsWith('visual_projection.weight') === true;
+}
+
+/** Widths of published CLIPs' projections, which timm keeps in the head. */
+const PROJECTIONS = [512, 640, 768, 1024, 1280];
+
+/** A head that is a projection has no classes. */
+function projection(
+  found: FoundModel,
+  source: VitConfig,
+  { numClasses }: VitConfig,
+  labels: readonly string[] | undefined,
+): Assumption[] {
+  const isOwn = numClasses > 0 && numClasses === source.numClasses;
+  const isLikely = source.preNorm && PROJECTIONS.includes(numClasses) && labels === undefined;
+  if (!isOwn || !(hasNoBias(found) || isLikely)) return [];
+  const head = nameInCheckpoint(found, 'head.kernel');
+  const what = hasNoBias(found) ? `${head} gives` : `${head} is as wide as CLIP’s projections, which give`;
+  const why = `${what} an embedding to compare with texts, no classes: its probabilities mean nothing, its logits are the embedding`;
+  return [{ field: 'probabilities', value: 'softmax', why }];
 }
 
 /** Names of the classes, and whether they are a guess. */

@@ -10,9 +10,11 @@ import { hasDownsample, type RegnetBlockConfig } from '../src/families/regnet/sh
 import type { WeightReader } from '../src/families/types.js';
 import { preprocessingFor } from '../src/image/index.js';
 import type { Preprocessing } from '../src/image/types.js';
+import { fits, someNames } from './aroundModel.js';
 import type { Assumption } from './facts.js';
 import type { Checkpoint, CheckpointTensor } from './formats/types.js';
 import { type RegnetNaming, regnetNamings } from './namings/regnet.js';
+import { EMA, isOffTheWay, LATER, mayCompute } from './offTheWay.js';
 import { toTfjsLayout } from './tensorLayout.js';
 
 /** Epsilon of every batch norm in RegNets (torch's default; timm's, torchvision's and pycls'). */
@@ -43,6 +45,8 @@ interface Found {
   readonly naming: RegnetNaming;
   readonly prefix: string;
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  /** Prefixes of the other RegNets in the file. */
+  readonly others: readonly string[];
   /** The large tensor that was read last, checked. */
   readonly held: { name: string; values: Float32Array };
 }
@@ -67,15 +71,18 @@ export function convertRegnet(checkpoint: Checkpoint): RegnetConversion {
     const stems = regnetNamings.map(({ stem }) => `${stem[0]}.weight`).join(' or ');
     throw new UserError(`${checkpoint.name}: no RegNet in it: expected ${stems}`);
   }
+  refuseEquals(found);
   const config = inferConfig(found);
-  checkShapes(found, config);
+  refuseUnknown(found, checkShapes(found, config));
+  const beside = tensorsBeside(checkpoint, found);
+  refuseFitting(found, beside, config);
   const labels = config.numClasses === 1000 ? imagenetLabels : undefined;
   return {
     family: 'regnet',
     config,
     labels,
     preprocessing: preprocessingFor(PRESET, IMG_SIZE),
-    assumptions: assumed(found, labels),
+    assumptions: [...choice(found), ...aroundIt(beside), ...assumed(found, labels)],
     naming: found.naming.name,
     readWeight: weightReader(found, config),
   };
@@ -88,25 +95,110 @@ function assumed({ naming }: Found, labels: readonly string[] | undefined): Assu
     value: `preset ${PRESET}`,
     why: `the file does not tell; facebookresearch/deit evaluates its teacher so, ${naming.name}'s own models may have another crop and filter; --preset says otherwise`,
   };
-  if (!labels) return [preset];
+  const activation: Assumption = {
+    field: 'activation',
+    value: 'relu',
+    why: 'as RegNetX and RegNetY have it; one that was made with another (timm’s act_layer) has the same tensors and is not computed here',
+  };
+  if (!labels) return [preset, activation];
   const why = 'the model has 1000 classes, as ImageNet-1k has; its file names none';
-  return [preset, { field: 'labels', value: "ImageNet-1k's", why }];
+  return [preset, activation, { field: 'labels', value: "ImageNet-1k's", why }];
 }
 
-function locate({ name: file, tensors }: Checkpoint): Found | undefined {
+/** The RegNet of a file; of several one that is no average of another's weights. */
+function locate(checkpoint: Checkpoint): Found | undefined {
+  const [first, ...others] = places(checkpoint).sort((a, b) => rank(a.prefix) - rank(b.prefix));
+  if (!first) return undefined;
+  const { naming, prefix } = first;
+  const inner = others.map((other) => other.prefix).filter((other) => other.startsWith(prefix));
+  const own = [...checkpoint.tensors].filter(
+    ([key]) => key.startsWith(prefix) && !inner.some((other) => key.startsWith(other)),
+  );
+  return {
+    file: checkpoint.name,
+    naming,
+    prefix,
+    tensors: new Map(own.map(([key, t]) => [key.slice(prefix.length), t])),
+    others: others.map((other) => other.prefix),
+    held: { name: '', values: new Float32Array() },
+  };
+}
+
+const rank = (prefix: string) => (EMA.test(prefix) || LATER.test(prefix) ? 1 : 0);
+
+/** More RegNets are in no file that a person made. */
+const MAX_REGNETS = 64;
+
+function places({ tensors }: Checkpoint): { naming: RegnetNaming; prefix: string }[] {
+  const found: { naming: RegnetNaming; prefix: string }[] = [];
   for (const naming of regnetNamings) {
     const stem = `${naming.stem[0]}.weight`;
     const first = `${naming.block(1, 1)}.${naming.conv1[0]}.weight`;
     for (const name of tensors.keys()) {
       if (name !== stem && !name.endsWith(`.${stem}`)) continue;
       const prefix = name.slice(0, -stem.length);
-      if (!tensors.has(prefix + first)) continue;
-      const own = [...tensors].filter(([key]) => key.startsWith(prefix));
-      const byName = new Map(own.map(([key, t]) => [key.slice(prefix.length), t]));
-      return { file, naming, prefix, tensors: byName, held: { name: '', values: new Float32Array() } };
+      if (tensors.has(prefix + first)) found.push({ naming, prefix });
+      if (found.length === MAX_REGNETS) return found;
     }
   }
-  return undefined;
+  return found;
+}
+
+function refuseEquals({ file, prefix, others }: Found): void {
+  const equals = others.filter((other) => rank(other) === rank(prefix));
+  if (equals.length === 0) return;
+  const roots = [prefix, ...equals.slice(0, 5)].map((root) => JSON.stringify(root)).join(', ');
+  throw new UserError(
+    `${file}: ${equals.length + 1} RegNets in it, and nothing tells which is meant: ${roots}; save the one alone`,
+  );
+}
+
+/** Which of several was taken. */
+function choice({ prefix, others }: Found): Assumption[] {
+  if (others.length === 0) return [];
+  const why = `the weights themselves, not an average of them; there is also ${others.map((root) => JSON.stringify(root)).join(', ')}`;
+  return [{ field: 'root', value: JSON.stringify(prefix), why }];
+}
+
+/** What stands among the network's tensors and is none of them: it would be left out. */
+function refuseUnknown({ file, naming, prefix, tensors }: Found, known: ReadonlySet<string>): void {
+  const unknown = [...tensors].filter(
+    ([name, one]) => !known.has(name) && mayCompute(one) && !(prefix === '' && isOffTheWay(name, 'beside')),
+  );
+  if (unknown.length === 0) return;
+  throw new UserError(
+    `${file}: ${unknown.length} tensor(s) belong to no part of a RegNetX or RegNetY (${naming.name} naming): ` +
+      `${someNames(unknown.map(([, one]) => one))}; this model is of another kind`,
+  );
+}
+
+/** What lies around the network and is neither training's nor another one's. */
+function tensorsBeside({ tensors }: Checkpoint, { prefix, others }: Found): CheckpointTensor[] {
+  const outer = others.filter((other) => !prefix.startsWith(other));
+  const isOwn = (name: string) => [prefix, ...outer].some((root) => name.startsWith(root));
+  return [...tensors.values()].filter(
+    (one) => !isOwn(one.name) && mayCompute(one) && !isOffTheWay(one.name, 'beside'),
+  );
+}
+
+function refuseFitting(
+  { file, prefix }: Found,
+  beside: readonly CheckpointTensor[],
+  config: RegnetConfig,
+): void {
+  const around = { inChans: 3, outputs: new Set([config.numClasses, featureWidth(config)]) };
+  const fitting = beside.filter(({ shape }) => fits(shape, around));
+  if (fitting.length === 0) return;
+  throw new UserError(
+    `${file}: beside the RegNet ${JSON.stringify(prefix)} lie ${someNames(fitting)}, which fit its outputs or its input: ` +
+      'it may be a part of another model; save the RegNet alone',
+  );
+}
+
+function aroundIt(beside: readonly CheckpointTensor[]): Assumption[] {
+  if (beside.length === 0) return [];
+  const why = `${someNames(beside)} beside the RegNet are not read: it may be a part of another model`;
+  return [{ field: 'beside', value: 'left out', why }];
 }
 
 function tensor(found: Found, name: string): CheckpointTensor {
@@ -201,8 +293,11 @@ function squeezesOf({ naming }: Found, block: RegnetBlockConfig): Record<string,
   };
 }
 
-function checkShapes(found: Found, config: RegnetConfig): void {
+/** The names of the network's tensors, all of which are there in their shapes. */
+function checkShapes(found: Found, config: RegnetConfig): ReadonlySet<string> {
+  const known = new Set<string>();
   const expect = (name: string, want: readonly number[]) => {
+    known.add(name);
     const have = tensor(found, name).shape;
     if (String(want) === String(have)) return;
     throw new UserError(
@@ -213,6 +308,7 @@ function checkShapes(found: Found, config: RegnetConfig): void {
     expect(`${conv}.weight`, shape);
     for (const part of ['weight', 'bias', 'running_mean', 'running_var'])
       expect(`${norm}.${part}`, [shape[0]]);
+    known.add(`${norm}.num_batches_tracked`);
   };
   withNorm(stemOf(found, config));
   for (const block of regnetBlocks(config)) {
@@ -229,6 +325,7 @@ function checkShapes(found: Found, config: RegnetConfig): void {
   }
   expect(`${found.naming.head}.weight`, [config.numClasses, featureWidth(config)]);
   expect(`${found.naming.head}.bias`, [config.numClasses]);
+  return known;
 }
 
 function stemOf({ naming }: Found, { stemWidth }: RegnetConfig): Convolution {

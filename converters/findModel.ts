@@ -18,7 +18,7 @@ import { facebook } from './namings/facebook.js';
 import { foreignArchitecture, rewrittenWeights } from './namings/foreign.js';
 import { type Naming, namings, type Source } from './namings/index.js';
 import { timm } from './namings/timm.js';
-import { COUNTER, isOffTheWay, mayCompute, OUTSIDE } from './offTheWay.js';
+import { COUNTER, EMA, isOffTheWay, LATER, mayCompute, OUTSIDE } from './offTheWay.js';
 
 /** The tensors of a vision transformer as they lie in a checkpoint, under our own names. */
 export interface FoundModel {
@@ -289,9 +289,13 @@ function besideBody(
   { weights, numBlocks }: Matched,
 ): ReadonlyMap<string, Parts> {
   if (prefix === '' || weights.has('head.kernel') || numBlocks === 0) return new Map();
-  for (const parent of ancestorsOf(prefix)) {
-    const found = headsUnder(names, naming, parent);
-    if (found.size > 0) return found;
+  // A layer of such a name may be another part's: it must fit the features, or what a hidden layer makes of them.
+  const width = weights.get('patch_embed.kernel')?.[0].tensor.shape[0] ?? 0;
+  for (const ancestor of ancestorsOf(prefix)) {
+    const found = headsUnder(names, naming, ancestor);
+    const [head] = found.get('head.kernel') ?? [];
+    const fits = head && [width, 2 * width].includes(head.tensor.shape[1]!);
+    if (fits || found.has('pre_logits.kernel')) return found;
   }
   return new Map();
 }
@@ -371,8 +375,6 @@ function underRoot(all: readonly Candidate[], root: string, { name }: Checkpoint
   );
 }
 
-const EMA = /(^|\.)(\w*ema(_\w+)?|\w+_ema|averaged_model|swa_model|moving_average)\./;
-const LATER = /(^|\.)(momentum_encoder|momentum_model|target_encoder|encoder_k|model_momentum|shadow)\./;
 const STUDENT = /(^|\.)student\./;
 
 /** Which of several models is meant: the lowest, with the reason. */

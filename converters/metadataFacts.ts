@@ -1,6 +1,7 @@
 import type { Facts } from './facts.js';
 import type { Checkpoint } from './formats/types.js';
 import { mergeFacts } from './mergeFacts.js';
+import { classNames } from './metadata/classNames.js';
 import { type Entries, entriesOf } from './metadata/entries.js';
 import { lightningFacts } from './metadata/lightning.js';
 import { mmengineFacts } from './metadata/mmengine.js';
@@ -23,7 +24,8 @@ import { storedFacts } from './storedFacts.js';
  */
 export async function metadataFacts(checkpoint: Checkpoint, options: MetadataOptions = {}): Promise<Facts> {
   const { tensors } = checkpoint;
-  const entries = entriesOf(withJsonTexts(checkpoint.metadata));
+  const metadata = withJsonTexts(checkpoint.metadata);
+  const entries = entriesOf(metadata);
   const published = modelOfFile(checkpoint.name);
   return mergeFacts(
     storedFacts(checkpoint),
@@ -32,7 +34,7 @@ export async function metadataFacts(checkpoint: Checkpoint, options: MetadataOpt
     selfSupervisedFacts(entries, tensors.keys()),
     lightningFacts(entries),
     archFacts(entries),
-    classNames(entries),
+    classNames(metadata),
     published && (await namedFacts(published, `the file's name`)),
     await wantedFacts(options.model),
   );
@@ -64,17 +66,6 @@ function archFacts(entries: Entries): Facts | undefined {
     const name = entries.text(source);
     const facts = name === undefined ? undefined : nameFacts(name, source);
     if (facts) return facts;
-  }
-  return undefined;
-}
-
-/** mmengine's `meta.dataset_meta.classes` and mmcls' `meta.CLASSES`. */
-function classNames(entries: Entries): Facts | undefined {
-  for (const source of ['meta.dataset_meta.classes', 'meta.dataset_meta.CLASSES', 'meta.CLASSES']) {
-    const labels = entries.list(source);
-    if (labels && labels.length > 1 && labels.every((label) => typeof label === 'string')) {
-      return { config: {}, labels: { value: labels as string[], source } };
-    }
   }
   return undefined;
 }

@@ -99,7 +99,7 @@ export function imagenetOfTag(tag: string, source: string): Fact<readonly string
 }
 
 /** Fields that tensors do not tell, and the width, by which a name that is wrong is found out. */
-const UNTOLD = ['embedDim', 'numHeads', 'activation', 'pool', 'layerNormEps'] as const;
+const UNTOLD = ['embedDim', 'numHeads', 'activation', 'pool', 'poolPrefix', 'layerNormEps'] as const;
 
 /**
  * The facts that a named model gives of its architecture: what the tensors' shapes do not tell, and its width.

@@ -42,3 +42,8 @@ export function mayCompute({ name, dtype }: { readonly name: string; readonly dt
   if (OPTIMIZER_STATE.test(name) || BOOKKEEPING.test(name)) return false;
   return !COUNTER.test(name.split('.').at(-1)!) && !/^(u?int\d+|bool)$/.test(dtype);
 }
+
+/** Prefixes of an average of the weights, and of an encoder that follows another by momentum. */
+export const EMA = /(^|\.)(\w*ema(_\w+)?|\w+_ema|averaged_model|swa_model|moving_average)\./;
+export const LATER =
+  /(^|\.)(momentum_encoder|momentum_model|target_encoder|encoder_k|model_momentum|shadow)\./;

@@ -43,6 +43,7 @@ export function readHead(
   // torch.nn.Linear(width, 0), where a model without classes was asked for.
   if (headShape?.[0] === 0) drop('head');
   const numClasses = headShape?.[0] ?? 0;
+  if (numClasses > 0 && !hints.headless) assumptions.push(...beforeHead(found));
   checkWay(found, body.embedDim, hints, file);
   const preLogits = preLogitsOf(found, hints, numClasses, file, drop);
   if (isTowerClassifier(found)) {
@@ -64,6 +65,17 @@ function headShapeOf(found: FoundModel, file: string): readonly number[] | undef
   throw new UserError(
     `${file}: ${nameInCheckpoint(found, 'head.kernel')} should have 2 axes, has shape [${shape}]`,
   );
+}
+
+/** The second layer of a Sequential has something without tensors before it: nearly always dropout. */
+function beforeHead({ weights, shownPrefix }: FoundModel): Assumption[] {
+  const [head] = weights.get('head.kernel') ?? [];
+  const name = head?.tensor.name ?? '';
+  // The model itself may be the first layer: `0.…` and `1.weight`.
+  const isFirst = name === shownPrefix.replace(/0\.$/, '1.weight');
+  if (isFirst || !/(^|\.)([a-z_]+|1)\.1\.weight$/.test(name)) return [];
+  const why = `${name} is the second of its layers, and the first has no tensors: it is taken for dropout; an activation or a normalisation there is not computed`;
+  return [{ field: 'beforeHead', value: 'dropout', why }];
 }
 
 /**
@@ -131,11 +143,16 @@ function poolingOf(
     return 'token_mean';
   }
   const told = facts.pool?.value;
+  if (told === 'map') {
+    const pool = classToken ? 'token' : 'mean';
+    assume('pool', pool, `${facts.pool!.source} tells attention pooling, of which no tensor is in the file`);
+    return pool;
+  }
   const assumePatches = () => {
     if (found.naming.library !== 'timm' || facts.poolPrefix || registers === 0) return;
     assume('poolPrefix', 'false', WHY.meanPatches);
   };
-  if (told && told !== 'map' && (classToken || told !== 'token')) return told;
+  if (told && (classToken || told !== 'token')) return told;
   if (!classToken) {
     if (numClasses > 0 && !isSettled) {
       assume('pool', 'mean', WHY.noClassToken);

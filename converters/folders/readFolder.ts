@@ -15,6 +15,7 @@ import { timmPreprocessingOf } from '../timmModels.js';
 import { type Fields, isObject, parseJsonObject, shown } from './fields.js';
 import { huggingFaceFacts } from './huggingFace.js';
 import type { HuggingFaceType } from './huggingFaceTypes.js';
+import { openClipFacts } from './openClip.js';
 import { isTimmConfig, type TimmOptions, timmFacts, unpooledAssumption } from './timm.js';
 
 /** A model's folder: its weights, and what the files beside them say. */
@@ -30,11 +31,13 @@ export interface ReadFolderOptions extends TimmOptions {
 }
 
 const CONFIG = 'config.json';
+/** open_clip's own, where it writes no config.json. */
+const OPEN_CLIP = 'open_clip_config.json';
 const PROCESSOR = 'processor_config.json';
 const IMAGE_PROCESSOR = 'preprocessor_config.json';
 
 /** What is read beside the weights, where it is there. */
-const DESCRIPTIONS = [CONFIG, PROCESSOR, IMAGE_PROCESSOR];
+const DESCRIPTIONS = [CONFIG, OPEN_CLIP, PROCESSOR, IMAGE_PROCESSOR];
 
 /**
  * Reads a model's folder as Hugging Face's libraries and timm write it: config.json and preprocessor_config.json (both
@@ -47,7 +50,9 @@ export async function readFolder(files: FolderFiles, options: ReadFolderOptions 
   // The description first: it says of a model of another kind what it is.
   const text = await files.readText(CONFIG);
   const described =
-    text === undefined ? none : await describedBy(parseJsonObject(text, CONFIG), files, options);
+    text === undefined
+      ? await openClipDescription(files, options)
+      : await describedBy(parseJsonObject(text, CONFIG), files, options);
   const checkpoint = await openWeights(files);
   const facts = mergeFacts(described.facts, await metadataFacts(checkpoint, options));
   return { checkpoint, facts, assumptions: [...described.assumptions, ...(await adapterBeside(files))] };
@@ -80,6 +85,16 @@ async function describedBy(
   throw new UserError(
     `${files.name}: ${CONFIG} has neither model_type (transformers) nor architecture (timm) nor a number of heads, so it does not describe a model; it has ${shown(Object.keys(config).slice(0, 5))}`,
   );
+}
+
+async function openClipDescription(
+  files: FolderFiles,
+  { skipPreprocessing }: ReadFolderOptions,
+): Promise<Described> {
+  const text = await files.readText(OPEN_CLIP);
+  if (text === undefined) return none;
+  const facts = openClipFacts(parseJsonObject(text, OPEN_CLIP), OPEN_CLIP, skipPreprocessing);
+  return { facts, assumptions: [] };
 }
 
 async function timmDescription(config: Fields, options: ReadFolderOptions): Promise<Described> {

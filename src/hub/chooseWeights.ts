@@ -18,7 +18,8 @@ const LEFTOVERS = [
   /^flax_model.*\.msgpack$/,
 ];
 
-const SHARD = /-\d{5}-of-\d{5}\.(safetensors|bin)$/;
+/** Part of a checkpoint; the only one of one is whole. */
+const SHARD = /-\d{5}-of-(?!00001\.)\d{5}\.(safetensors|bin)$/;
 /** A low-rank adapter (PEFT): a change to another model, no model by itself. */
 const ADAPTER = /^adapter_model\.(safetensors|bin)$/;
 const CHECKPOINT = /\.(pth|pt|bin|npz|ckpt|pth\.tar)$/;

@@ -16,7 +16,10 @@ export async function describesFile(path: string): Promise<boolean> {
   if (!isForeignFolder(folder)) return false;
   const files = await openLocalFolder(folder);
   try {
-    const config: unknown = JSON.parse((await files.readText(CONFIG)) ?? '');
+    const text = await files.readText(CONFIG);
+    // open_clip's has one name alone.
+    if (text === undefined) return true;
+    const config: unknown = JSON.parse(text);
     if (!isObject(config)) return false;
     const named = [config.model_type, config.architecture].some((name) => typeof name === 'string');
     return named || Object.keys(parametersOfObject(config, CONFIG)).length > 0;

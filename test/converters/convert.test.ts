@@ -269,6 +269,45 @@ describe('what nothing tells is said', () => {
     expect(said(checkpointOf(vitShapes(64, 2)), 'probabilities')).toEqual([]);
   });
 
+  test('attention pooling that is told and not in the file', async () => {
+    const tower = await open('../family/hf_siglip_tower.safetensors');
+    expect(said(tower, 'pool', { numHeads: 2, pool: 'map' })).toEqual([
+      {
+        field: 'pool',
+        value: 'mean',
+        why: '--pool tells attention pooling, of which no tensor is in the file',
+      },
+    ]);
+    const whole = await open('../family/hf_siglip_vision.safetensors');
+    expect(said(whole, 'pool', { numHeads: 2, pool: 'map' })).toEqual([]);
+    expect(said(shapes({}), 'pool', { pool: 'map' })).toMatchObject([{ value: 'token' }]);
+  });
+
+  test('a projection into the space of texts has no classes', async () => {
+    const told = { numHeads: 2 };
+    const own = await open('../family/hf_clip_projection.safetensors');
+    expect(said(own, 'probabilities', told)).toMatchObject([
+      { why: expect.stringContaining('visual_projection.weight gives an embedding') },
+    ]);
+    expect(said(await open('../family/hf_clip_classifier.safetensors'), 'probabilities', told)).toEqual([]);
+    const timm = (classes: number) =>
+      shapes({
+        'norm_pre.weight': [64],
+        'norm_pre.bias': [64],
+        'patch_embed.proj.bias': undefined,
+        'head.weight': [classes, 64],
+        'head.bias': [classes],
+      });
+    expect(said(timm(512), 'probabilities')).toMatchObject([
+      { why: expect.stringContaining('head.weight is as wide as CLIP’s projections') },
+    ]);
+    expect(said(timm(511), 'probabilities')).toEqual([]);
+    const labels = Array.from({ length: 512 }, (_, i) => `class ${i}`);
+    expect(said(timm(512), 'probabilities', { labels })).toEqual([]);
+    expect(said(timm(512), 'probabilities', { numClasses: 512 })).toHaveLength(1);
+    expect(said(timm(512), 'probabilities', { numClasses: 0 })).toEqual([]);
+  });
+
   test('timm’s first vit_small, whose attention has another scale', () => {
     const block = (i: number, bias: boolean) => ({
       ...(bias ? { [`blocks.${i}.attn.qkv.bias`]: [3 * 768] } : {}),

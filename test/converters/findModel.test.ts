@@ -207,6 +207,32 @@ describe('around a model with its own head', () => {
     expect(fields).not.toContain('beside');
   });
 
+  test.each([
+    'vit.',
+    'model.vit.',
+  ])('a layer around %s that does not fit its features is no head: without one the model is there', async (root) => {
+    const body = renamed(await plain(), (name) => (name.startsWith('head.') ? undefined : root + name));
+    const fused = checkpoint(new Map([...body, tensor('fc.weight', [5, 99]), tensor('fc.bias', [5])]));
+    expect(() => convert(fused, told)).toThrow(
+      /no head that is known, and beside it fc\.weight.*--num-classes 0/,
+    );
+    expect(convert(fused, { ...told, numClasses: 0 }).config.numClasses).toBe(0);
+  });
+
+  test.each([
+    ['', 'head.1', true],
+    ['backbone.', 'classifier.1', true],
+    ['0.', '1.1', true],
+    ['state_dict.0.', 'state_dict.1', false],
+    ['backbone.', 'classifier', false],
+  ])('what may stand before the second of a head’s layers is said: under "%s", %s: %s', async (body, head, said) => {
+    const tensors = renamed(await plain(), (name) =>
+      name.startsWith('head.') ? name.replace('head', head) : body + name,
+    );
+    const fields = convert(checkpoint(tensors), told).assumptions.map(({ field }) => field);
+    expect(fields.includes('beforeHead')).toBe(said);
+  });
+
   test('a head may stand further out than beside the body', async () => {
     const tensors = renamed(await plain(), (name) =>
       name.startsWith('head.')

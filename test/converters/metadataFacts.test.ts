@@ -363,6 +363,40 @@ describe("mmengine's configuration", () => {
   });
 });
 
+describe('names of classes that scripts keep', () => {
+  const labels = async (metadata: Record<string, string | number>) => (await facts(metadata)).labels;
+
+  test.each<[string, Record<string, string | number>]>([
+    ['classes', { 'classes.0': 'cat', 'classes.1': 'dog' }],
+    [
+      'hyper_parameters.class_names',
+      { 'hyper_parameters.class_names.0': 'cat', 'hyper_parameters.class_names.1': 'dog' },
+    ],
+    ['idx_to_class', { 'idx_to_class.1': 'dog', 'idx_to_class.0': 'cat' }],
+    ['class_to_idx', { 'class_to_idx.dog': 1, 'class_to_idx.cat': 0 }],
+    ['id2label', { id2label: '{"1": "dog", "0": "cat"}' }],
+    ['class_names', { class_names: '["cat", "dog"]' }],
+    ['label2id', { label2id: '{"dog": 1, "cat": 0}' }],
+  ])('%s', async (source, metadata) => {
+    expect(await labels(metadata)).toEqual({ value: ['cat', 'dog'], source });
+  });
+
+  test('a name may have a dot', async () => {
+    const told = await labels({ 'class_to_idx.St. Bernard': 0, 'class_to_idx.cat': 1 });
+    expect(told?.value).toEqual(['St. Bernard', 'cat']);
+  });
+
+  test.each<[string, Record<string, string | number>]>([
+    ['numbers', { 'classes.0': 3, 'classes.1': 4 }],
+    ['one text', { classes: 'imagenet' }],
+    ['indices from 1', { 'class_to_idx.cat': 1, 'class_to_idx.dog': 2 }],
+    ['two names of one index', { 'class_to_idx.cat': 0, 'class_to_idx.dog': 0 }],
+    ['a damaged text', { class_names: '["cat", "dog"' }],
+  ])('none of %s', async (_, metadata) => {
+    expect(await labels(metadata)).toBeUndefined();
+  });
+});
+
 describe('parsePythonAssignments', () => {
   test('reads literals and runs nothing', () => {
     const text = `

@@ -85,6 +85,20 @@ test.each([
   expect(() => convert(checkpoint, { numHeads: 4 })).toThrow(/query.kernel has 2 heads; --num-heads says 4$/);
 });
 
+describe('google-research’s .npz by flax itself, without any fact beside the tensors', () => {
+  const byFlax = readJson('google.json') as Record<string, number[]>;
+
+  test.each(Object.keys(byFlax))('%s', async (name) => {
+    expect(largestError(await predict(name, {}, 'wasm'), byFlax[name]!)).toBeLessThan(2e-6);
+    const { assumptions } = convert(await open(name));
+    expect(assumptions).toContainEqual({
+      field: 'activation',
+      value: 'gelu_tanh',
+      why: expect.stringMatching(/flax’s nn\.gelu.*timm .* the exact one.*--activation/),
+    });
+  });
+});
+
 test('every table of converters/namings is in its index', async () => {
   const files = readdirSync('converters/namings').filter((file) => file.endsWith('.ts'));
   const tables: unknown[] = [];

@@ -30,6 +30,7 @@ test.each([
   ['pytorch_model.bin.index.json', ['pytorch_model.bin.index.json', 'other.safetensors']],
   ['open_clip_model.safetensors', ['open_clip_model.safetensors', 'open_clip_pytorch_model.bin']],
   ['deit.pth', ['deit.pth']],
+  ['model-00001-of-00001.safetensors', ['model-00001-of-00001.safetensors']],
   ['a.pt', ['a.pt']],
   ['B_16.npz', ['B_16.npz']],
   ['last.ckpt', ['last.ckpt']],

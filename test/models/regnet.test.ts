@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { convertRegnet, isRegnet } from '../../converters/convertRegnet.js';
 import { parseCheckpoint } from '../../converters/formats/index.js';
-import type { Checkpoint } from '../../converters/formats/types.js';
+import type { Checkpoint, CheckpointTensor } from '../../converters/formats/types.js';
 import { useBackend } from '../../src/backend.js';
 import { countRegnetParameters } from '../../src/families/regnet/config.js';
 import { loadRegnet } from '../../src/models/regnet.js';
@@ -136,6 +136,45 @@ test('the layers save and load as any tfjs model', async () => {
   tf.dispose(y);
   loaded.dispose();
   model.dispose();
+});
+
+const tensorOf = (name: string, shape: number[]) => {
+  const read = async () => new Float32Array(shape.reduce((a, b) => a * b, 1));
+  return [name, { name, dtype: 'float32', shape, read }] as const;
+};
+
+test('what lies around a RegNet is refused, said, or training’s', async () => {
+  const checkpoint = await open('regnety.pth');
+  const around = (...extra: (readonly [string, CheckpointTensor])[]) =>
+    convertRegnet({ ...checkpoint, tensors: new Map([...extra, ...checkpoint.tensors]) });
+  const fieldsOf = ({ assumptions }: { assumptions: readonly { field: string }[] }) =>
+    assumptions.map(({ field }) => field);
+  expect(fieldsOf(around())).toEqual(['preprocessing', 'activation']);
+  expect(() => around(tensorOf('fc.weight', [3, 10]))).toThrow(
+    /beside the RegNet "model\." lie fc\.weight, which fit its outputs or its input.*save the RegNet alone/,
+  );
+  expect(() => around(tensorOf('model.final_conv.weight', [3, 4, 1, 1]))).toThrow(
+    /1 tensor\(s\) belong to no part of a RegNetX or RegNetY \(timm naming\): model\.final_conv\.weight/,
+  );
+  expect(fieldsOf(around(tensorOf('temperature', [1])))).toContain('beside');
+  expect(fieldsOf(around(tensorOf('optimizer.state.0.exp_avg', [3, 10])))).not.toContain('beside');
+});
+
+test('of several RegNets the weights themselves are taken, and that is said; equals are refused', async () => {
+  const checkpoint = await open('regnety.pth');
+  const copies = (root: string, factor: number): [string, CheckpointTensor][] =>
+    [...checkpoint.tensors].map(([name, one]) => {
+      const other = name.replace('model.', root);
+      return [other, { ...one, name: other, read: async () => (await one.read()).map((v) => v * factor) }];
+    });
+  const both = (root: string) =>
+    convertRegnet({ ...checkpoint, tensors: new Map([...copies(root, 2), ...checkpoint.tensors]) });
+  const { assumptions, readWeight } = both('model_ema.');
+  expect(assumptions[0]).toMatchObject({ field: 'root', value: '"model."' });
+  expect(await readWeight('head.bias')).toEqual(await convertRegnet(checkpoint).readWeight('head.bias'));
+  expect(() => both('second.')).toThrow(
+    /2 RegNets in it, and nothing tells which is meant: "second\.", "model\."/,
+  );
 });
 
 test('a missing tensor, one of another shape and another network are one clear line each', async () => {

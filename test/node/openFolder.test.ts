@@ -42,6 +42,18 @@ test('a file without config.json, or beside one of another program, goes by its 
   await expect(open(folder)).rejects.toThrow(/config\.json: is not JSON/);
 });
 
+test('a folder of open_clip, and the file in it, go by open_clip_config.json', async () => {
+  const own = mkdtempSync(join(folder, 'open-clip-'));
+  copyFileSync('test/fixtures/folders/timm/model.safetensors', join(own, 'open_clip_model.safetensors'));
+  const vision_cfg = { timm_model_name: 'deit_tiny_patch16_224', image_size: 32 };
+  writeFileSync(join(own, 'open_clip_config.json'), JSON.stringify({ model_cfg: { vision_cfg } }));
+  for (const path of [own, join(own, 'open_clip_model.safetensors')]) {
+    await expect(open(path)).rejects.toThrow(
+      /\(open_clip_config\.json: model_cfg: vision_cfg: timm_model_name\)/,
+    );
+  }
+});
+
 test('shards are read by their index', async () => {
   const names = readdirSync('test/fixtures/folders/vit_sharded');
   expect(names.filter((name) => name.endsWith('.safetensors')).length).toBeGreaterThan(1);

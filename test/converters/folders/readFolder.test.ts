@@ -108,6 +108,62 @@ describe('pixels of the image processor', () => {
   });
 });
 
+describe('open_clip_config.json', () => {
+  const openClip = (vision: Record<string, unknown>, preprocess: Record<string, unknown> = {}) =>
+    folder('timm', {
+      'config.json': undefined,
+      'open_clip_config.json': JSON.stringify({
+        model_cfg: { embed_dim: 64, vision_cfg: { image_size: 32, ...vision } },
+        preprocess_cfg: preprocess,
+      }),
+    });
+
+  test('tells the trunk by its name in timm, its pooling and how images are prepared', async () => {
+    const { facts } = await readFolder(
+      openClip(
+        { timm_model_name: 'vit_so400m_patch16_siglip_gap_256', timm_pool: 'map' },
+        { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], resize_mode: 'squash' },
+      ),
+    );
+    expect(facts.library?.value).toBe('timm');
+    expect(facts.config).toMatchObject({
+      embedDim: { value: 1152 },
+      numHeads: { value: 16 },
+      activation: { value: 'gelu_tanh' },
+      pool: { value: 'map', source: 'open_clip_config.json: model_cfg: vision_cfg: timm_pool' },
+      imgSize: { value: [32, 32] },
+    });
+    expect(facts.preprocessing?.value).toMatchObject({
+      resize: { mode: 'squash', height: 32, width: 32 },
+      crop: [32, 32],
+      mean: [0.5, 0.5, 0.5],
+    });
+  });
+
+  test('has open_clip’s defaults, and tells nothing of a tower of its own', async () => {
+    const { facts } = await readFolder(openClip({ timm_model_name: 'test_vit3' }));
+    expect(facts.config).toMatchObject({ pool: { value: 'mean' }, poolPrefix: { value: true } });
+    expect(facts.preprocessing?.value).toMatchObject({
+      resize: { mode: 'short', size: 32 },
+      mean: [0.48145466, 0.4578275, 0.40821073],
+    });
+    expect((await readFolder(openClip({ layers: 12, width: 768 }))).facts.config).toEqual({});
+  });
+
+  test.each<[Record<string, unknown>, Record<string, unknown>, RegExp]>([
+    [{ timm_model_name: 'vit_x' }, {}, /timm_model_name is "vit_x", which is not known/],
+    [{ timm_model_name: 'eva02_base_patch16_clip_224' }, {}, /eva\.py, no ViT or DeiT/],
+    [
+      { timm_model_name: 'test_vit', timm_pool: 'rot_attn' },
+      {},
+      /timm_pool is "rot_attn"; expected one of avg/,
+    ],
+    [{ timm_model_name: 'test_vit' }, { resize_mode: 'longest' }, /resize_mode is "longest".*--preset/],
+  ])('refuses %j with %j', async (vision, preprocess, message) => {
+    await expect(readFolder(openClip(vision, preprocess))).rejects.toThrow(message);
+  });
+});
+
 describe('config.json of transformers', () => {
   test('tells heads, epsilon, activation and labels, so that nothing is assumed', async () => {
     const { config, labels, assumptions } = await open(folder('vit_gelu_new'));

@@ -28,6 +28,8 @@ export async function runCli(
     say(`${program}: stdout: ${reasonOf(error)}`, 'error');
     process.exit(1);
   });
+  // What is told of progress must not end a run whose log nobody reads any more, as where its terminal is gone.
+  process.stderr.off('error', passOver).on('error', passOver);
   try {
     await (await parser(program, commands, argv)).parseAsync();
     return 0;
@@ -37,6 +39,8 @@ export async function runCli(
     return error instanceof UsageError ? 2 : 1;
   }
 }
+
+function passOver(): void {}
 
 async function parser(
   program: string,

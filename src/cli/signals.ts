@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import { say } from './print.js';
 
-/** What interrupts a long command. */
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** What interrupts a long command: Ctrl-C, a service's end, a terminal or connection that is gone. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface Interruption {
   /** Aborts at the first signal. */
@@ -12,7 +12,7 @@ export interface Interruption {
 }
 
 /**
- * Watches for Ctrl-C and SIGTERM: the first one aborts `signal`, a second one, of either kind, terminates the process at
+ * Watches for Ctrl-C, SIGTERM and SIGHUP (of which Node leaves no `nohup`): the first one aborts `signal`, a second one, of any kind, terminates the process at
  * once, whatever it waits for.
  *
  * @param message what is said at the first one

@@ -1,6 +1,7 @@
-import { mkdir, open, realpath, rename, rm } from 'node:fs/promises';
+import { open, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { asUserError } from './fileErrors.js';
+import { makeFolder } from './makeFolder.js';
 import { writeAll } from './writeAll.js';
 
 /**
@@ -28,7 +29,7 @@ export async function writeSynced(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   flags: string,
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const file = await open(path, flags);
   try {
     for await (const chunk of chunks) await writeAll(file, chunk);

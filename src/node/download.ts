@@ -1,9 +1,10 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { networkReason } from '../hub/networkReason.js';
 import { type KnownHash, keepSum, keptSum, officialHash, sha256File, wrongHash } from './hash.js';
+import { makeFolder } from './makeFolder.js';
 import { type FileVersion, megabytes, PartialFile } from './partialFile.js';
 
 export interface DownloadOptions {
@@ -66,7 +67,7 @@ export async function downloadFile(
     given === undefined ? officialHash(new URL(url).pathname) : { digits: given, source: 'as published' };
   const there = await stat(target).catch(() => undefined);
   if (there) return checkExisting(target, expected, there);
-  await mkdir(dirname(target), { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+  await makeFolder(dirname(target)).catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`${dirname(target)}: cannot be made (${error.code}); choose a place with --out`);
   });
   const partial = await PartialFile.find(target);

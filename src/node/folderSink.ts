@@ -6,6 +6,7 @@ import { oneLine } from '../text.js';
 import { writeSynced } from './atomicFile.js';
 import { asUserError } from './fileErrors.js';
 import { removeLeftovers } from './leftovers.js';
+import { makeFolder } from './makeFolder.js';
 import { refillFolder, replaceFolder } from './replaceFolder.js';
 
 /** What tells that a folder holds a model; a folder that is refilled gets them last. */
@@ -13,7 +14,7 @@ const INDICES = ['model.json', 'saved_model.pb'];
 
 /** What models of tfjs and TensorFlow consist of, and what file managers add. */
 const PARTS =
-  /^(group\d+-shard\d+of\d+(\.bin)?|weights\.bin|conversion\.json|variables|assets|assets\.extra|fingerprint\.pb|keras_metadata\.pb|\.DS_Store|Thumbs\.db|desktop\.ini)$/;
+  /^(group\d+-shard\d+of\d+(\.bin)?|weights\.bin|conversion\.json|variables|assets|assets\.extra|fingerprint\.pb|keras_metadata\.pb|\.DS_Store|\._.*|\.nfs.*|Thumbs\.db|desktop\.ini)$/;
 
 /**
  * A sink for one folder, which appears whole when `write` has done its work, or not at all. A folder that cannot be
@@ -37,7 +38,7 @@ export async function writeFolder(
   const prefix = partialPrefix(folder);
   const beside = join(parent, prefix + process.pid);
   try {
-    await mkdir(parent, { recursive: true });
+    await makeFolder(parent);
     await removeLeftovers(parent, prefix);
     await rm(beside, { recursive: true, force: true });
     await mkdir(beside);

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { UserError } from '../errors.js';
 import { asUserError } from './fileErrors.js';
 import { removeLeftovers } from './leftovers.js';
+import { makeFolder } from './makeFolder.js';
 import { replaceFolder } from './replaceFolder.js';
 
 /**
@@ -25,7 +26,7 @@ export async function installFolder<T>(
   await removeLeftovers(dirname(folder), basename(partialFolder(folder, '')));
   const fresh = partialFolder(folder, process.pid);
   try {
-    await mkdir(fresh, { recursive: true });
+    await makeFolder(fresh);
     const result = await build(fresh);
     await replaceFolder(fresh, folder);
     return result;

@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../errors.js';
 import { asUserError } from './fileErrors.js';
+import { makeFolder } from './makeFolder.js';
 import { writeAll } from './writeAll.js';
 
 /** Longest line that is read, in bytes: far more than a prediction, far less than memory. */
@@ -62,7 +63,7 @@ export class JsonLinesWriter {
 
 async function openFor(path: string, flags: string): Promise<FileHandle> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(path, flags);
     if ((await file.stat()).isFile()) return file;
     await file.close();

@@ -44,7 +44,7 @@ const FIELDS: Record<string, Exclude<keyof RandAugment, 'increasing'>> = {
 /** Reads e.g. `rand-m9-mstd0.5-inc1`. Throws a UserError for what is not understood. */
 export function parseRandAugment(text: string): RandAugment {
   const [policy, ...sections] = text.split('-');
-  const wanted = 'expected e.g. rand-m9-mstd0.5-inc1, of m, mstd, mmax, n, p and inc';
+  const wanted = 'expected e.g. rand-m9-mstd0.5-inc1, of m, mstd, mmax, n, p and inc, or null for none';
   if (policy !== 'rand') throw new UserError(`randAugment "${text}": ${wanted}`);
   const parsed: { -readonly [Field in keyof RandAugment]: RandAugment[Field] } = { ...DEFAULTS };
   for (const section of sections) {

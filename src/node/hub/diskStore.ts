@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type HubFile, isCommit, type Listing } from '../../hub/listing.js';
 import { contentKey, type HubStore, type KeptListing, type OpenSource } from '../../hub/store.js';
 import { writeSynced } from '../atomicFile.js';
 import { openFileSource } from '../fileSource.js';
+import { makeFolder } from '../makeFolder.js';
 import { huggingFaceCache } from './huggingFaceCache.js';
 import { type FileLock, LockLost, lockFile } from './lock.js';
 import { openPartialBlob } from './partialBlob.js';
@@ -112,7 +113,7 @@ export interface Receiving {
 /** Receives a file into its place; one process at a time does, and one that was cut off goes on where it was. */
 export async function receiveFile({ target, elsewhere, ...file }: Receiving): Promise<OpenSource> {
   const { signal, onWait } = file;
-  await inWords(target, () => mkdir(dirname(target), { recursive: true }), elsewhere);
+  await inWords(target, () => makeFolder(dirname(target)), elsewhere);
   for (;;) {
     const lock = await inWords(target, () => lockFile(`${target}.lock`, { signal, onWait }), elsewhere);
     try {

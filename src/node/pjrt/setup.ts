@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../errors.js';
 import { installFolder } from '../installFolder.js';
+import { makeFolder } from '../makeFolder.js';
 import { type ProgramCall, run } from '../native/setup/commands.js';
 import { findPip } from '../native/setup/tools.js';
 import { withWheel } from '../native/setup/wheels.js';
@@ -106,7 +107,7 @@ async function install(
 ): Promise<XlaManifest> {
   const packages = join(folder, 'site-packages');
   const wheels = join(folder, 'wheels');
-  await mkdir(wheels, { recursive: true });
+  await makeFolder(wheels);
   const where = ['--no-deps', '--only-binary=:all:', '--disable-pip-version-check'];
   const target = [
     '--python-version',

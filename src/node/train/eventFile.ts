@@ -1,8 +1,9 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { asUserError } from '../fileErrors.js';
+import { makeFolder } from '../makeFolder.js';
 import { writeAll } from '../writeAll.js';
 import { maskedCrc32c } from './crc32c.js';
 
@@ -35,7 +36,7 @@ export class EventFile {
     const stamp = `${String(seconds).padStart(10, '0')}.${String(now % 1000).padStart(3, '0')}`;
     const path = join(folder, `events.out.${MARK}.${stamp}.${hostname()}.${process.pid}`);
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       const events = new EventFile(path, await open(path, 'wx'));
       await events.append(versionEvent(now));
       await events.append(startEvent(firstStep, now));

@@ -46,7 +46,13 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
 
 /** Removes a lock whose process is gone; a lock that is held is an error. */
 async function removeStale(path: string): Promise<void> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new UserError(
+      `${path}: cannot be read (${error.code}), so that nobody can tell which run has the folder; ` +
+        'choose another output folder, or delete it if no run has',
+    );
+  });
   if (text === undefined) return;
   const owner = parse(text);
   if (owner && owner.host !== hostname()) {
@@ -63,7 +69,9 @@ async function removeStale(path: string): Promise<void> {
   }
   // Moved, not deleted: if another process took the folder meanwhile, it is its lock that was moved, and goes back.
   const aside = `${path}.stale-${process.pid}`;
-  await rename(path, aside).catch(() => undefined);
+  await rename(path, aside).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw asUserError(error, path);
+  });
   const moved = await readFile(aside, 'utf8').catch(() => undefined);
   if (moved !== undefined && moved !== text) await rename(aside, path);
   else await rm(aside, { force: true });

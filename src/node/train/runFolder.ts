@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rm, rmdir, statfs } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.js';
 import { fieldsOf, valueAt } from '../../schema.js';
 import { type TrainConfig, trainSchema } from '../../train/config.js';
 import { writeFileAtomically } from '../atomicFile.js';
 import { asUserError } from '../fileErrors.js';
+import { makeFolder } from '../makeFolder.js';
 import { lockFolder } from './lock.js';
 
 /** What a run leaves in its output folder. */
@@ -53,7 +54,7 @@ export async function openRunFolder(config: TrainConfig, resume: boolean): Promi
   const folder = config.output;
   let made: string | undefined;
   try {
-    made = await mkdir(folder, { recursive: true });
+    made = await makeFolder(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' || code === 'ENOTDIR') {

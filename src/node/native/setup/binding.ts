@@ -1,6 +1,7 @@
-import { mkdir, readdir, symlink } from 'node:fs/promises';
+import { readdir, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../../../errors.js';
+import { makeFolder } from '../../makeFolder.js';
 import { type CommandOptions, type ProgramCall, run } from './commands.js';
 import { extract, withWheel } from './wheels.js';
 
@@ -55,7 +56,7 @@ export async function compileBinding(
   options: CommandOptions,
 ): Promise<void> {
   const folder = join('lib', `napi-v${NAPI_VERSION}`);
-  await mkdir(join(tfjsNode, folder), { recursive: true });
+  await makeFolder(join(tfjsNode, folder));
   const includes = [nodeApiHeaders, 'deps/include', '.'].map((path) => `-I${path}`);
   const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'];
   const output = join(folder, 'tfjs_binding.node');

@@ -1,8 +1,9 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { unzip, type ZipEntry } from 'unzipit';
 import { UserError } from '../../../errors.js';
 import { openFileSource } from '../../fileSource.js';
+import { makeFolder } from '../../makeFolder.js';
 import { tensorflowVersion } from '../folder.js';
 import { type CommandOptions, type ProgramCall, run } from './commands.js';
 import type { Platform } from './platform.js';
@@ -22,7 +23,7 @@ export async function downloadWheel(
   options: CommandOptions,
 ): Promise<string> {
   const target = join(folder, requirement.replace(/[^\w.-]+/g, '-'));
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   const python = ['--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311', '--abi', 'none'];
   const platforms = wheelTags.flatMap((tag) => ['--platform', tag]);
   const where = ['--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--dest', target];
@@ -79,6 +80,6 @@ export async function withWheel<T>(path: string, work: (files: WheelFiles) => Pr
 
 /** Writes one file of a wheel to a path, whose folder is made if needed. */
 export async function extract(entry: ZipEntry, path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeFile(path, new Uint8Array(await entry.arrayBuffer()));
 }

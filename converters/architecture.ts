@@ -362,16 +362,12 @@ function activationOf(
   }
   if (told) return told.value;
   const value = naming.activation ?? 'gelu';
-  const others = config.preNorm
-    ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one'
-    : naming.layout === 'flax'
-      ? ' (flax’s nn.gelu); timm computes the same weights with the exact one, gelu'
-      : '';
-  assumptions.push({
-    field: 'activation',
-    value,
-    why: `what ${naming.resampledAs} has by default${others}; --activation says otherwise`,
-  });
+  const others = config.preNorm ? '; OpenAI’s CLIP models have quick_gelu, most others the exact one' : '';
+  const usual =
+    naming.layout === 'flax'
+      ? 'as timm computes these weights; google-research’s own code calls flax’s nn.gelu, which is gelu_tanh'
+      : `what ${naming.resampledAs} has by default${others}`;
+  assumptions.push({ field: 'activation', value, why: `${usual}; --activation says otherwise` });
   return value;
 }
 

@@ -40,8 +40,6 @@ export const google = {
   beside: {},
   dropped: [],
   epsilon: 1e-6,
-  // flax's nn.gelu, which the code calls, approximates by tanh unless it is told otherwise.
-  activation: 'gelu_tanh',
   resample: cornersBilinear,
   resampledAs: 'google-research/vision_transformer',
 } as const satisfies Naming;

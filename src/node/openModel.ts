@@ -105,6 +105,11 @@ const WEIGHTS = /\.(safetensors|pth|pt|bin|npz|ckpt|pth\.tar)$/;
 
 /** What a folder has that is neither converted nor described by a config.json. */
 async function noModelIn(folder: string): Promise<UserError> {
+  const failure = await stat(join(folder, 'model.json')).then(
+    () => undefined,
+    (error) => error,
+  );
+  if (failure && failure.code !== 'ENOENT') return unreadable(folder, 'model.json', failure);
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const weights = entries.filter((entry) => entry.isFile() && WEIGHTS.test(entry.name));
   const below = entries.filter(

@@ -247,7 +247,9 @@ describeInBrowser('a visitor of the page', () => {
       });
     expect(await corners()).toEqual(['red', 'blue', 'red', 'blue']);
     await page.locator('#upright').check();
-    await page.waitForFunction(() => /^Rotated upright/.test(document.querySelector('#exif-text')!.textContent!));
+    await page.waitForFunction(() =>
+      /^Rotated upright/.test(document.querySelector('#exif-text')!.textContent!),
+    );
     await visit.answered('sideways.jpg');
     // Turned clockwise: what was on the left is above.
     expect(await corners()).toEqual(['red', 'red', 'blue', 'blue']);

@@ -11,7 +11,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 test('a lock that is no lock is taken over, a folder of its name is an error at once', async () => {
   writeFileSync(join(root, 'train.lock'), 'no JSON');
   const unlock = await lockFolder(root);
-  expect(await failure(lockFolder(root))).toMatch(/is training into this folder since/);
+  expect(await failure(lockFolder(root))).toMatch(/has been training into this folder since/);
   await unlock();
   expect(existsSync(join(root, 'train.lock'))).toBe(false);
   mkdirSync(join(root, 'train.lock'));

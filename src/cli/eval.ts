@@ -18,7 +18,7 @@ import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
 import { importOptional } from '../node/optionalPackages.js';
 import type { RedisAddress } from '../node/queue/connection.js';
-import { readLines } from '../node/readLines.js';
+import { checkReadable } from '../node/readLines.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
 import { firstBackend, sayBackend } from './announceBackend.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
@@ -111,7 +111,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
 /** What is wrong with the files of a command line is told before a model is loaded, which may take minutes. */
 async function checkFiles({ valDir, labels, predictions }: Args): Promise<void> {
   await requireFolder(valDir);
-  if (labels !== undefined) await readLines(labels);
+  if (labels !== undefined) await checkReadable(labels);
   if (predictions !== undefined) await checkOutput(predictions);
 }
 

@@ -31,8 +31,9 @@ function withContainers(...names: string[]): string[] {
 
 /** The names of the classes, if some are kept that are the names of classes 0, 1 … */
 export function classNames(metadata: CheckpointMetadata): Facts | undefined {
+  const entries = entriesOf(metadata);
   for (const source of LISTS) {
-    const list = entriesOf(metadata).list(source) ?? [];
+    const list = entries.list(source) ?? [];
     const labels = list.length === 1 ? valuesOf(parsed(list[0])) : list;
     if (areNames(labels)) return { config: {}, labels: { value: labels, source } };
   }

@@ -38,7 +38,6 @@ export async function openAnyModel(
   const folder = info.isDirectory() ? model : model.endsWith('model.json') ? dirname(model) : undefined;
   if (folder === undefined) return (await unconverted()).openAnyCheckpoint(model, options);
   if (isForeignFolder(folder)) return (await unconverted()).convertFolder(folder, options);
-  if (!existsSync(join(folder, 'model.json'))) throw await noModelIn(folder);
   const read = (path: string, maxBytes: number) => readModelFile(folder, path, maxBytes);
   const size = async (path: string) => (await fileInfo(folder, path)).size;
   const readIfThere = (path: string, maxBytes: number) =>
@@ -94,8 +93,10 @@ async function readModelFile(folder: string, path: string, maxBytes: number): Pr
 
 /** What is no regular file is refused before it is opened: a pipe waits for a writer, a device may never end. */
 async function fileInfo(folder: string, path: string): Promise<{ size: number }> {
-  const info = await stat(join(folder, path)).catch((error) => {
-    throw unreadable(folder, path, error);
+  const info = await stat(join(folder, path)).catch(async (error) => {
+    throw path === 'model.json' && error.code === 'ENOENT'
+      ? await noModelIn(folder)
+      : unreadable(folder, path, error);
   });
   if (!info.isFile()) throw new UserError(`${join(folder, path)}: is not a regular file; ${remedy(path)}`);
   return info;
@@ -105,11 +106,6 @@ const WEIGHTS = /\.(safetensors|pth|pt|bin|npz|ckpt|pth\.tar)$/;
 
 /** What a folder has that is neither converted nor described by a config.json. */
 async function noModelIn(folder: string): Promise<UserError> {
-  const failure = await stat(join(folder, 'model.json')).then(
-    () => undefined,
-    (error) => error,
-  );
-  if (failure && failure.code !== 'ENOENT') return unreadable(folder, 'model.json', failure);
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const weights = entries.filter((entry) => entry.isFile() && WEIGHTS.test(entry.name));
   const below = entries.filter(

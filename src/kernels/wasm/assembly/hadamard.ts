@@ -53,22 +53,14 @@ function butterfly(from: usize, to: usize, bytes: usize): void {
     from += 32;
     to += 32;
   }
-  for (; rest >= 16; rest -= 16) {
-    const a = v128.load(from);
-    const b = v128.load(from + bytes);
-    const c = v128.load(from + 2 * bytes);
-    const d = v128.load(from + 3 * bytes);
-    const ab = f32x4.add(a, b), aMinusB = f32x4.sub(a, b);
-    const cd = f32x4.add(c, d), cMinusD = f32x4.sub(c, d);
-    v128.store(to, f32x4.add(ab, cd));
-    v128.store(to + bytes, f32x4.add(aMinusB, cMinusD));
-    v128.store(to + 2 * bytes, f32x4.sub(ab, cd));
-    v128.store(to + 3 * bytes, f32x4.sub(aMinusB, cMinusD));
+  if (rest >= 16) {
+    oneVector(from, to, bytes, false);
     from += 16;
     to += 16;
+    rest -= 16;
   }
   if (rest >= 8) {
-    twoColumns(from, to, bytes);
+    oneVector(from, to, bytes, true);
     from += 8;
     to += 8;
     rest -= 8;
@@ -76,20 +68,33 @@ function butterfly(from: usize, to: usize, bytes: usize): void {
   if (rest) oneColumn(from, to, bytes);
 }
 
-/** The same for runs of two values. */
+/** The same for runs of one vector, or of its first half. */
 // @ts-ignore: decorator
 @inline
-function twoColumns(from: usize, to: usize, bytes: usize): void {
-  const a = v128.load64_zero(from);
-  const b = v128.load64_zero(from + bytes);
-  const c = v128.load64_zero(from + 2 * bytes);
-  const d = v128.load64_zero(from + 3 * bytes);
+function oneVector(from: usize, to: usize, bytes: usize, half: bool): void {
+  const a = loadVector(from, half);
+  const b = loadVector(from + bytes, half);
+  const c = loadVector(from + 2 * bytes, half);
+  const d = loadVector(from + 3 * bytes, half);
   const ab = f32x4.add(a, b), aMinusB = f32x4.sub(a, b);
   const cd = f32x4.add(c, d), cMinusD = f32x4.sub(c, d);
-  v128.store64_lane(to, f32x4.add(ab, cd), 0);
-  v128.store64_lane(to + bytes, f32x4.add(aMinusB, cMinusD), 0);
-  v128.store64_lane(to + 2 * bytes, f32x4.sub(ab, cd), 0);
-  v128.store64_lane(to + 3 * bytes, f32x4.sub(aMinusB, cMinusD), 0);
+  storeVector(to, f32x4.add(ab, cd), half);
+  storeVector(to + bytes, f32x4.add(aMinusB, cMinusD), half);
+  storeVector(to + 2 * bytes, f32x4.sub(ab, cd), half);
+  storeVector(to + 3 * bytes, f32x4.sub(aMinusB, cMinusD), half);
+}
+
+// @ts-ignore: decorator
+@inline
+function loadVector(from: usize, half: bool): v128 {
+  return half ? v128.load64_zero(from) : v128.load(from);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeVector(to: usize, v: v128, half: bool): void {
+  if (half) v128.store64_lane(to, v, 0);
+  else v128.store(to, v);
 }
 
 /** The same for runs of one value. */

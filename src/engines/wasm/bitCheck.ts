@@ -33,11 +33,14 @@ const TABLE = [
   { name: 'codes2.scale', shape: [WIDTH] },
 ];
 
+/** Largest code of a weight: four products with the largest codes of rows, 127, stay within 16 bits. */
+const LARGEST_CODE = 64;
+
 /** Value `at` of the weight of index `i`; codes are whole. */
 function weightValue(name: string, i: number, at: number): number {
   const value = Math.sin(at * at + i);
   if (!name.startsWith('codes')) return value;
-  return name.endsWith('.kernel') ? Math.round(127 * value) : value / 1000;
+  return name.endsWith('.kernel') ? Math.round(LARGEST_CODE * value) : value / 1000;
 }
 
 function forward(ops: Ops<Value>, images: Value): Value {

@@ -16,10 +16,11 @@ export function fillWeights(
 ): void {
   const size = sizeOf(layout.shape(name));
   if (values.length !== size) throw new UserError(`${name}: expected ${size} values, got ${values.length}`);
-  for (const sink of layout.sinksOf(name)) fill(sink, layout.end, memory, kernels, values);
+  for (const sink of layout.sinksOf(name)) fill(name, sink, layout.end, memory, kernels, values);
 }
 
 function fill(
+  name: string,
   sink: Sink,
   free: number,
   memory: EngineMemory,
@@ -35,6 +36,8 @@ function fill(
   if (sink.kind === 'codes') {
     memory.reserve(free + values.byteLength);
     memory.floats(free, values.length).set(values);
+    if (!kernels.codesFit(free, sink.k, sink.n))
+      throw new UserError(`${name}: not the codes of a quantization of ours: products of four leave 16 bits`);
     kernels.packCodes(free, sink.k, sink.n, sink.address, sink.sums);
     return;
   }

@@ -100,6 +100,8 @@ describe.each([
   { embedDim: 35, numHeads: 5, mlpRatio: 2.1 },
   { embedDim: 400, numHeads: 8, depth: 1 },
   { registers: 4, posEmbedPrefix: false, pool: 'mean' as const },
+  // fc2 takes 1028 steps, in three pieces; an odd number of steps would not end where steps are taken in pairs.
+  { embedDim: 16, numHeads: 4, mlpRatio: 257, depth: 1 },
 ])('%j', (overrides) => {
   test('as the codes of the weights give it in float32, but for the codes of the activations', async () => {
     const config = configOf(overrides);
@@ -121,4 +123,19 @@ describe.each([
     engine.dispose();
     other.dispose();
   });
+});
+
+test('codes whose products leave 16 bits are refused: they would give what the processor makes of it', async () => {
+  const config = configOf({ quantization: 'int8' });
+  const name = 'blocks.0.mlp.fc1.kernel';
+  const at = (row: number) => row * 96 + 5;
+  const coded = new Map(randomWeights(config));
+  for (const { name, codes } of weightSpecs(config)) coded.get(name)!.fill(codes ? 64 : 1);
+  // Rows 0, 1, 4 and 5 of eight are added up, to at most 258.
+  for (const row of [8, 10, 11, 12]) coded.get(name)![at(row)] = 65;
+  (await openEngine(config, coded)).dispose();
+  coded.get(name)![at(13)] = 65;
+  await expect(openEngine(config, coded)).rejects.toThrow(
+    `${name}: not the codes of a quantization of ours: products of four leave 16 bits`,
+  );
 });

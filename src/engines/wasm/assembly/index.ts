@@ -3,7 +3,7 @@ export { attentionScratchBytes, splitScratchBytes } from './attention';
 export { linearScratchBytes } from './linear';
 export { packColumns } from './pack';
 export { execute } from './program';
-export { codesBytes, packCodes, packedCodesBytes, quantizedScratchBytes } from './quantized';
+export { codesBytes, codesFit, packCodes, packedCodesBytes, quantizedScratchBytes } from './quantized';
 import { UNIT } from './codes';
 import { COLS, multiplyTile, ROWS } from './micro';
 

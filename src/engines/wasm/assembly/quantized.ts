@@ -71,6 +71,30 @@ export function packCodes(w: usize, k: i32, n: i32, panels: usize, sums: usize):
 }
 
 /**
+ * Whether four products of w's codes [k, n] and codes of rows stay within 16 bits, as multiplyCodes adds them up: those of
+ * each column at the rows 0, 1, 4 and 5 of every eight, and at 2, 3, 6 and 7.
+ */
+export function codesFit(w: usize, k: i32, n: i32): bool {
+  const most = 32767 / <i32>LEVELS;
+  for (let row = 0; row < k; row += 8) {
+    for (let column = 0; column < n; column++) {
+      for (let pair = row; pair < min(row + 4, k); pair += 2) {
+        let positive = 0, negative = 0;
+        for (let i = 0; i < 4; i++) {
+          const at = pair + (i & 1) + ((i & 2) << 1);
+          if (at >= k) break;
+          const code = <i32>load<f32>(w + (<usize>(at * n + column) << 2));
+          if (code > 0) positive += code;
+          else negative -= code;
+        }
+        if (max(positive, negative) > most) return false;
+      }
+    }
+  }
+  return true;
+}
+
+/**
  * Arguments as those of `linear`. p7: sums of the columns; p8: their scales; p9: prefix tokens of an image; p10: rows of
  * an image.
  */
@@ -222,7 +246,8 @@ function multiply(
   const steps = stepsOf(step.k);
   const size = <usize>steps * ROWS_BYTES;
   const pieces = (steps + DEPTH - 1) / DEPTH;
-  const depth = (steps + pieces - 1) / pieces;
+  // Two steps are added up together.
+  const depth = ((steps + pieces - 1) / pieces + 1) & ~1;
   const partials = scratch + 2 * TILE_BYTES;
   const lowPartials = partials + <usize>(end - first) * TILE_BYTES;
   const plain = endsPlainly(step);

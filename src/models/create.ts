@@ -15,6 +15,8 @@ import {
 import { initialWeight } from '../families/vit/initialWeights.js';
 import { topology } from '../families/vit/topology.js';
 import { type WeightSpec, weightSpecs } from '../families/vit/weights.js';
+import { weightSpecs } from '../families/vit/weights.js';
+import { frozen } from '../frozen.js';
 import { Random } from '../random.js';
 import { sizeOf } from '../shape.js';
 import { nearest } from '../text.js';
@@ -57,7 +59,7 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
     );
   }
   checkConfig(config);
-  return compactConfig(config);
+  return frozen(compactConfig(config));
 }
 
 function definedFields<T extends object>(fields: T): Partial<T> {

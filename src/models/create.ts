@@ -15,7 +15,6 @@ import {
 import { initialWeight } from '../families/vit/initialWeights.js';
 import { topology } from '../families/vit/topology.js';
 import { type WeightSpec, weightSpecs } from '../families/vit/weights.js';
-import { weightSpecs } from '../families/vit/weights.js';
 import { frozen } from '../frozen.js';
 import { Random } from '../random.js';
 import { sizeOf } from '../shape.js';

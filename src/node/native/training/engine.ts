@@ -8,8 +8,9 @@ import { sizeOf } from '../../../shape.js';
 import type { StepEngine } from '../../../train/stepEngine.js';
 import type { VitTraining } from '../../../train/vitEngine.js';
 import type { TfjsNode } from '../tfjsNode.js';
-import { buildTrainingGraph, FEEDS, FETCHES, UPDATE_NUMBERS } from './graph.js';
-import { openSession } from './session.js';
+import { Buffers } from './buffers.js';
+import { buildTrainingGraph, FEEDS, FETCHES, type TrainingGraph, UPDATE_NUMBERS } from './graph.js';
+import { type GraphSession, openSession } from './session.js';
 
 /**
  * Bytes of what a forward pass keeps for the backward pass: larger batches go through in parts, whose gradients are added
@@ -26,170 +27,174 @@ export interface NativeTrainingOptions extends VitTraining {
 }
 
 export async function createNativeTrainingEngine(options: NativeTrainingOptions): Promise<StepEngine> {
-  const { tfjsNode, onBackend, inputShape, weights, keptBytes = KEPT_BYTES } = options;
   const graph = buildTrainingGraph(options);
-  const session = await openSession(tfjsNode, graph.nodes);
-  onBackend(() => tf.dispose(session.run({}, [FETCHES.clear])));
-  const shapes = new Map(weights.map(({ name, shape }) => [name, [...shape]]));
-  const names = [...shapes.keys()];
-  const imageSize = sizeOf(inputShape);
-  const most = Math.max(1, Math.floor(keptBytes / graph.keptBytes));
-  const turns = new Turns();
-  /** What is to be written to buffers before they are next read, and what was read of them since. */
-  const pending = new Map<BufferName, Map<string, tf.Tensor>>();
-  const known = new Map<BufferName, Map<string, tf.Tensor>>();
-  const forget = (held: Map<BufferName, Map<string, tf.Tensor>>, buffer: BufferName) => {
-    for (const tensor of held.get(buffer)?.values() ?? []) tensor.dispose();
-    held.delete(buffer);
-  };
+  const session = await openSession(options.tfjsNode, graph.nodes);
+  return new NativeTraining(options, graph, session);
+}
 
-  /** All that a buffer holds, as tensors of this module. */
-  const contents = (buffer: BufferName): Map<string, tf.Tensor> => {
-    flush(buffer);
-    let found = known.get(buffer);
-    if (!found) {
-      const tensors = session.run(
-        {},
-        names.map((name) => graph.readNode(buffer, name)),
-      );
-      found = new Map(names.map((name, i) => [name, tensors[i]!]));
-      known.set(buffer, found);
-    }
-    return found;
-  };
-  const flush = (buffer: BufferName) => {
-    const changed = pending.get(buffer);
-    if (!changed) return;
-    pending.delete(buffer);
-    const whole = changed.size === names.length ? changed : new Map([...contents(buffer), ...changed]);
-    const feeds = Object.fromEntries([...whole].map(([name, tensor]) => [graph.writeNode(name), tensor]));
-    tf.dispose(session.run(feeds, [graph.writeDone(buffer)]));
-    for (const tensor of changed.values()) tensor.dispose();
-    forget(known, buffer);
-  };
-  const put = (buffer: BufferName, name: string, tensor: tf.Tensor) => {
-    const changed = pending.get(buffer) ?? new Map<string, tf.Tensor>();
-    changed.get(name)?.dispose();
-    pending.set(buffer, changed.set(name, tensor));
-  };
-  /** A run that reads some buffers and changes others. */
-  const step = (
-    feeds: Record<string, tf.Tensor>,
-    fetch: string,
-    { reads, changes = [] }: { reads: readonly BufferName[]; changes?: readonly BufferName[] },
-  ): tf.Tensor => {
-    for (const buffer of [...reads, ...changes]) flush(buffer);
-    for (const buffer of changes) forget(known, buffer);
-    return session.run(feeds, [fetch])[0]!;
-  };
-  const floats = (tensor: tf.Tensor): Float32Array => {
-    // A copy: the values may be TensorFlow's own memory.
-    const values = Float32Array.from(tensor.dataSync<'float32'>());
-    tensor.dispose();
-    return values;
-  };
-  const imagesOf = (images: Float32Array, first: number, count: number) =>
-    tf.tensor(images.subarray(first * imageSize, (first + count) * imageSize), [count, ...inputShape]);
+class NativeTraining implements StepEngine {
+  readonly description: string;
+  readonly width: number;
+  readonly answerWidth: number;
+  readonly dropRates: readonly number[];
+  readonly reached: ReadonlySet<string>;
+  private readonly shapes: ReadonlyMap<string, number[]>;
+  private readonly buffers: Buffers;
+  private readonly turns = new Turns();
 
-  const gradientsOf = async (given: GradientBatch, first: number, count: number) => {
-    const rows = onBackend(() => {
-      const feeds: Record<string, tf.Tensor> = { [FEEDS.images]: imagesOf(given.images, first, count) };
-      if (graph.dropRates.length > 0) {
-        const factors = given.dropPath.map((all) => Float32Array.from(all.subarray(first, first + count)));
-        feeds[FEEDS.dropPath] = tf.tensor2d(factors as unknown as number[][]);
-      }
-      try {
-        return floats(step(feeds, FETCHES.logits, { reads: ['weights'] }));
-      } finally {
-        tf.dispose(feeds);
+  constructor(
+    private readonly options: NativeTrainingOptions,
+    private readonly graph: TrainingGraph,
+    private readonly session: GraphSession,
+  ) {
+    const { binding, isUsingGpuDevice } = options.tfjsNode.backend();
+    const device = isUsingGpuDevice ? 'CUDA' : 'the CPU';
+    this.description = `training as graphs, TensorFlow ${binding.TF_Version} on ${device}`;
+    this.width = graph.width;
+    this.answerWidth = graph.answerWidth;
+    this.dropRates = graph.dropRates;
+    this.reached = graph.reached;
+    this.shapes = new Map(options.weights.map(({ name, shape }) => [name, [...shape]]));
+    this.buffers = new Buffers(graph, session, [...this.shapes.keys()]);
+    options.onBackend(() => tf.dispose(session.run({}, [FETCHES.clear])));
+  }
+
+  async gradients(given: GradientBatch): Promise<void> {
+    const { inputShape, keptBytes = KEPT_BYTES } = this.options;
+    checkImages(inputShape, given.images, given.batch);
+    const most = Math.max(1, Math.floor(keptBytes / this.graph.keptBytes));
+    const part = equalPart(given.batch, most);
+    await this.turns.run(async () => {
+      for (let first = 0; first < given.batch; first += part) {
+        await this.partGradients(given, first, Math.min(part, given.batch - first));
       }
     });
+  }
+
+  private async partGradients(given: GradientBatch, first: number, count: number): Promise<void> {
+    const { options, session, width } = this;
+    const rows = options.onBackend(() => this.forward(given, first, count));
     let gradient: Float32Array;
     try {
       if (first === 0) given.meanwhile?.();
       gradient = await given.lossGradient(rows, first, count);
     } catch (error) {
-      onBackend(() => tf.dispose(session.run({}, [FETCHES.drop])));
+      // What the forward pass kept would be taken by the next backward pass.
+      options.onBackend(() => tf.dispose(session.run({}, [FETCHES.drop])));
       throw error;
     }
-    onBackend(() => {
-      const fed = tf.tensor2d(gradient, [count, graph.width]);
-      const adds = given.adds || first > 0;
-      const done = step({ [FEEDS.gradient]: fed }, adds ? FETCHES.add : FETCHES.store, {
-        reads: ['weights'],
-        changes: ['gradients'],
-      });
-      tf.dispose([fed, done]);
+    options.onBackend(() => {
+      const fetch = given.adds || first > 0 ? FETCHES.add : FETCHES.store;
+      const feeds = { [FEEDS.gradient]: tf.tensor2d(gradient, [count, width]) };
+      tf.dispose(this.run(feeds, fetch, ['weights'], ['gradients']));
     });
-  };
+  }
 
-  const { binding, isUsingGpuDevice } = tfjsNode.backend();
-  return {
-    description: `training as graphs, TensorFlow ${binding.TF_Version} on ${isUsingGpuDevice ? 'CUDA' : 'the CPU'}`,
-    width: graph.width,
-    answerWidth: graph.answerWidth,
-    dropRates: graph.dropRates,
-    reached: graph.reached,
-    async gradients(given) {
-      checkImages(inputShape, given.images, given.batch);
-      await turns.run(async () => {
-        const part = equalPart(given.batch, most);
-        for (let first = 0; first < given.batch; first += part) {
-          await gradientsOf(given, first, Math.min(part, given.batch - first));
-        }
-      });
-    },
-    gradientNorm: () =>
-      turns.run(async () =>
-        onBackend(() => Math.sqrt(2 * floats(step({}, FETCHES.squares, { reads: ['gradients'] }))[0]!)),
-      ),
-    update: (numbers) =>
-      turns.run(async () =>
-        onBackend(() => {
-          const fed = tf.tensor1d(updateNumbers(numbers));
-          const changes = ['weights', 'mean', 'square', ...(options.ema ? ['ema'] : [])] as BufferName[];
-          const done = step({ [FEEDS.numbers]: fed }, FETCHES.update, { reads: ['gradients'], changes });
-          tf.dispose([fed, done]);
-        }),
-      ),
-    async predict(images, batch) {
-      checkImages(inputShape, images, batch);
-      return turns.run(async () =>
-        onBackend(() => {
-          const answers = new Float32Array(batch * graph.answerWidth);
-          const part = equalPart(batch, MOST_ANSWERED);
-          for (let first = 0; first < batch; first += part) {
-            const fed = imagesOf(images, first, Math.min(part, batch - first));
-            const rows = floats(step({ [FEEDS.images]: fed }, FETCHES.answer, { reads: ['weights'] }));
-            fed.dispose();
-            answers.set(rows, first * graph.answerWidth);
-          }
-          return answers;
-        }),
-      );
-    },
-    read: (buffer, name) =>
-      onBackend(() => Float32Array.from(contents(buffer).get(name)!.dataSync<'float32'>())),
-    write(buffer, name, values) {
-      const shape = shapes.get(name);
-      if (!shape) throw new Error(`the model's table of weights has no ${name}`);
-      if (values.length !== sizeOf(shape)) {
-        throw new UserError(`${name}: expected ${sizeOf(shape)} values, got ${values.length}`);
+  private forward(given: GradientBatch, first: number, count: number): Float32Array {
+    const feeds: Record<string, tf.Tensor> = { [FEEDS.images]: this.imagesOf(given.images, first, count) };
+    if (this.dropRates.length > 0) {
+      const factors = given.dropPath.flatMap((all) => [...all.subarray(first, first + count)]);
+      feeds[FEEDS.dropPath] = tf.tensor2d(factors, [this.dropRates.length, count]);
+    }
+    return take(this.run(feeds, FETCHES.logits, ['weights']));
+  }
+
+  async gradientNorm(): Promise<number> {
+    return this.turns.run(async () => {
+      const [half] = this.options.onBackend(() => take(this.run({}, FETCHES.squares, ['gradients'])));
+      return Math.sqrt(2 * half!);
+    });
+  }
+
+  async update(numbers: AdamWNumbers): Promise<void> {
+    const changes: BufferName[] = [
+      'weights',
+      'mean',
+      'square',
+      ...(this.options.ema ? ['ema' as const] : []),
+    ];
+    await this.turns.run(async () =>
+      this.options.onBackend(() => {
+        const feeds = { [FEEDS.numbers]: tf.tensor1d(updateNumbers(numbers)) };
+        tf.dispose(this.run(feeds, FETCHES.update, ['gradients'], changes));
+      }),
+    );
+  }
+
+  async predict(images: Float32Array, batch: number): Promise<Float32Array> {
+    checkImages(this.options.inputShape, images, batch);
+    const answers = new Float32Array(batch * this.answerWidth);
+    const part = equalPart(batch, MOST_ANSWERED);
+    await this.turns.run(async () => {
+      for (let first = 0; first < batch; first += part) {
+        const rows = this.options.onBackend(() => {
+          const fed = this.imagesOf(images, first, Math.min(part, batch - first));
+          return take(this.run({ [FEEDS.images]: fed }, FETCHES.answer, ['weights']));
+        });
+        answers.set(rows, first * this.answerWidth);
       }
-      onBackend(() => put(buffer, name, tf.tensor(Float32Array.from(values), shape)));
-    },
-    copy(from, to, copied) {
-      onBackend(() => {
-        const held = contents(from);
-        for (const name of copied) put(to, name, tf.clone(held.get(name)!));
-      });
-    },
-    dispose() {
-      turns.end();
-      for (const held of [pending, known]) for (const buffer of [...held.keys()]) forget(held, buffer);
-      session.dispose();
-    },
-  };
+    });
+    return answers;
+  }
+
+  read(buffer: BufferName, name: string): Float32Array {
+    return this.options.onBackend(() => copyOf(this.buffers.contents(buffer).get(name)!));
+  }
+
+  write(buffer: BufferName, name: string, values: Float32Array): void {
+    const shape = this.shapes.get(name);
+    if (!shape) throw new Error(`the model's table of weights has no ${name}`);
+    if (values.length !== sizeOf(shape)) {
+      throw new UserError(`${name}: expected ${sizeOf(shape)} values, got ${values.length}`);
+    }
+    this.options.onBackend(() => this.buffers.put(buffer, name, tf.tensor(Float32Array.from(values), shape)));
+  }
+
+  copy(from: BufferName, to: BufferName, names: readonly string[]): void {
+    this.options.onBackend(() => {
+      const held = this.buffers.contents(from);
+      for (const name of names) this.buffers.put(to, name, tf.clone(held.get(name)!));
+    });
+  }
+
+  dispose(): void {
+    this.turns.end();
+    this.buffers.dispose();
+    this.session.dispose();
+  }
+
+  private imagesOf(images: Float32Array, first: number, count: number): tf.Tensor {
+    const { inputShape } = this.options;
+    const size = sizeOf(inputShape);
+    return tf.tensor(images.subarray(first * size, (first + count) * size), [count, ...inputShape]);
+  }
+
+  /** Runs what one node needs, that reads some buffers and changes others; what is fed is disposed of. */
+  private run(
+    feeds: Readonly<Record<string, tf.Tensor>>,
+    fetch: string,
+    reads: readonly BufferName[],
+    changes: readonly BufferName[] = [],
+  ): tf.Tensor {
+    this.buffers.prepare(reads, changes);
+    try {
+      return this.session.run(feeds, [fetch])[0]!;
+    } finally {
+      tf.dispose(feeds);
+    }
+  }
+}
+
+/** The values of a tensor, which is disposed of. */
+function take(tensor: tf.Tensor): Float32Array {
+  const values = copyOf(tensor);
+  tensor.dispose();
+  return values;
+}
+
+/** A copy: what dataSync gives may be TensorFlow's own memory. */
+function copyOf(tensor: tf.Tensor): Float32Array {
+  return Float32Array.from(tensor.dataSync<'float32'>());
 }
 
 function updateNumbers(given: AdamWNumbers): Float32Array {

@@ -75,14 +75,13 @@ const WRITE_DONE = (buffer: BufferName) => `run/write/${buffer}`;
 const STORE = 'kept';
 
 export function buildTrainingGraph(training: VitTraining): TrainingGraph {
-  const g = new GraphBuilder();
-  const n = new Nodes(g);
-  const { weights, trainable, inputShape, lossColumns } = training;
-  const buffers = (['weights', 'gradients', 'mean', 'square', 'ema'] as const).filter(
-    (name) => training.ema || name !== 'ema',
+  const n = new Nodes(new GraphBuilder());
+  const { weights, ema, inputShape } = training;
+  addVariables(
+    n,
+    weights,
+    (['weights', 'gradients', 'mean', 'square', 'ema'] as const).filter((name) => ema || name !== 'ema'),
   );
-  const shapes = new Map(weights.map((row) => [row.name, row.shape]));
-  addVariables(n, weights, buffers);
   const images: Value = {
     node: n.placeholder(FEEDS.images, [-1, ...inputShape]),
     rows: 1,
@@ -90,50 +89,17 @@ export function buildTrainingGraph(training: VitTraining): TrainingGraph {
     learns: false,
     imageShape: inputShape,
   };
-  const weight = (name: string) => READ('weights', name);
-  const common = { weight, shapes, trainable };
-
-  n.scope = 'answer/';
-  const answer = training.predict(new TrainingOps(n, { ...common, training: false }), images);
-  g.op('Identity', FETCHES.answer, [answer.node]);
-
-  n.scope = 'forward/';
-  const dropPath = n.placeholder(FEEDS.dropPath, [-1, -1]);
-  const factors = (branch: number) => n.slice(dropPath, [branch, 0], [1, -1]);
-  const ops = new TrainingOps(n, { ...common, training: true, dropFactors: factors });
-  const all = training.forward(ops, images);
-  const output = ops.firstParts(all, lossColumns ?? all.width);
-  const put = n.stage(STORE, ops.kept);
-  g.op('Identity', FETCHES.logits, [output.node, `^${put}`]);
-
-  n.scope = 'backward/';
-  const gradient = n.placeholder(FEEDS.gradient, [-1, output.width]);
-  const gradients = ops.goBack(output, gradient, n.unstage(STORE, ops.kept.length));
-  const reached = new Set(gradients.keys());
-  for (const [fetch, op] of [
-    [FETCHES.store, 'AssignVariableOp'],
-    [FETCHES.add, 'AssignAddVariableOp'],
-  ] as const) {
-    const assigned = [...gradients].map(([name, node]) =>
-      n.op(op, [HANDLE('gradients', name), node], { dtype: T }),
-    );
-    g.done(fetch, assigned);
-  }
-  g.done(FETCHES.drop, [n.clearStage(STORE, ops.kept.length)]);
-
+  const answerWidth = addAnswer(n, training, images);
+  const { ops, output } = addForward(n, training, images);
+  const reached = addBackward(n, ops, output);
+  const learning = weights.filter(({ name }) => reached.has(name));
   n.scope = 'optimizer/';
-  const squares = [...reached].map((name) => n.op('L2Loss', [READ('gradients', name)]));
-  g.op('Identity', FETCHES.squares, [n.sumOf(squares)]);
-  addUpdate(
-    n,
-    weights.filter(({ name }) => reached.has(name)),
-    training.ema,
-  );
-
+  addSquares(n, learning);
+  addUpdate(n, learning, ema);
   return {
-    nodes: g.nodes,
+    nodes: n.g.nodes,
     width: output.width,
-    answerWidth: answer.width,
+    answerWidth,
     dropRates: ops.dropRates,
     reached,
     keptBytes: 4 * ops.keptFloats,
@@ -141,6 +107,52 @@ export function buildTrainingGraph(training: VitTraining): TrainingGraph {
     writeNode: WRITE,
     writeDone: WRITE_DONE,
   };
+}
+
+function opsOptions({ weights, trainable }: VitTraining) {
+  return {
+    weight: (name: string) => READ('weights', name),
+    shapes: new Map(weights.map((row) => [row.name, row.shape])),
+    trainable,
+  };
+}
+
+function addAnswer(n: Nodes, training: VitTraining, images: Value): number {
+  n.scope = 'answer/';
+  const ops = new TrainingOps(n, { ...opsOptions(training), training: false });
+  const answer = training.predict(ops, images);
+  n.g.op('Identity', FETCHES.answer, [answer.node]);
+  return answer.width;
+}
+
+function addForward(n: Nodes, training: VitTraining, images: Value): { ops: TrainingOps; output: Value } {
+  n.scope = 'forward/';
+  const dropPath = n.placeholder(FEEDS.dropPath, [-1, -1]);
+  const dropFactors = (branch: number) => n.slice(dropPath, [branch, 0], [1, -1]);
+  const ops = new TrainingOps(n, { ...opsOptions(training), training: true, dropFactors });
+  const whole = training.forward(ops, images);
+  const output = ops.firstParts(whole, training.lossColumns ?? whole.width);
+  const put = n.stage(STORE, ops.kept);
+  n.g.op('Identity', FETCHES.logits, [output.node, `^${put}`]);
+  return { ops, output };
+}
+
+/** Gives the names of the weights that the loss reaches. */
+function addBackward(n: Nodes, ops: TrainingOps, output: Value): ReadonlySet<string> {
+  n.scope = 'backward/';
+  const gradient = n.placeholder(FEEDS.gradient, [-1, output.width]);
+  const gradients = ops.goBack(output, gradient, n.unstage(STORE, ops.kept.length));
+  const assign = (op: string) =>
+    [...gradients].map(([name, node]) => n.op(op, [HANDLE('gradients', name), node], { dtype: T }));
+  n.g.done(FETCHES.store, assign('AssignVariableOp'));
+  n.g.done(FETCHES.add, assign('AssignAddVariableOp'));
+  n.g.done(FETCHES.drop, [n.clearStage(STORE, ops.kept.length)]);
+  return new Set(gradients.keys());
+}
+
+function addSquares(n: Nodes, rows: readonly TrainingRow[]): void {
+  const squares = rows.map(({ name }) => n.op('L2Loss', [READ('gradients', name)]));
+  n.g.op('Identity', FETCHES.squares, [n.sumOf(squares)]);
 }
 
 /** A variable for each weight in each buffer, what reads it and what writes it. */

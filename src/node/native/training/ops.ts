@@ -99,68 +99,81 @@ export class TrainingOps implements Ops<Value> {
     return this.product({ node: rows, rows: down * across, width: p * q * channels, learns: false }, name);
   }
 
-  addTokens(patches: Value, { prefix, posEmbed, firstPatch }: TokensSpec): Value {
+  addTokens(patches: Value, spec: TokensSpec): Value {
     const { n } = this;
     const { width, rows: count } = patches;
-    let before = 0;
-    const places = prefix.map(({ name, position }) => {
-      const place = { name, position, to: before, length: sizeOf(this.shapeOf(name)) / width };
-      before += place.length;
-      return place;
-    });
+    const { prefix, posEmbed } = spec;
+    const lengths = prefix.map(({ name }) => sizeOf(this.shapeOf(name)) / width);
+    const before = lengths.reduce((sum, length) => sum + length, 0);
     const tokens = before + count;
-    const positions = (from: number, length: number) =>
-      n.slice(this.options.weight(posEmbed!), [0, from, 0], [1, length, width]);
-    const embeddings = places.map(({ name, position, length }) => {
-      const token = n.reshape(this.options.weight(name), [1, length, width]);
-      return posEmbed === null || position === null ? token : n.add(token, positions(position, length));
-    });
-    if (posEmbed !== null) embeddings.push(positions(firstPatch, count));
     const padded = n.pad(this.byImage(patches), [
       [0, 0],
       [before, 0],
       [0, 0],
     ]);
-    const added =
-      embeddings.length === 0
-        ? padded
-        : n.add(
-            padded,
-            n.pad(n.concat(embeddings, 1), [
-              [0, 0],
-              [0, posEmbed === null ? count : 0],
-              [0, 0],
-            ]),
-          );
-    const names = [...places.map(({ name }) => name), ...(posEmbed === null ? [] : [posEmbed])];
-    const y = this.value(
-      n.reshape(added, [-1, width]),
-      tokens,
-      width,
-      patches.learns || this.anyLearns(names),
-    );
+    const embeddings = this.embeddings(spec, lengths, { before, count, width });
+    const added = embeddings === undefined ? padded : n.add(padded, embeddings);
+    const names = [...prefix.map(({ name }) => name), ...(posEmbed === null ? [] : [posEmbed])];
+    const learns = this.anyLearns(names);
+    const y = this.value(n.reshape(added, [-1, width]), tokens, width, patches.learns || learns);
     this.back(y, (dy) => {
       const byImage = n.reshape(dy, [-1, tokens, width]);
-      if (this.anyLearns(names)) {
-        const sums = n.sum(byImage, 0);
-        const rowsOf = (from: number, length: number) => n.slice(sums, [from, 0], [length, width]);
-        for (const { name, to, length } of places) this.giveWeight(name, () => rowsOf(to, length));
-        if (posEmbed !== null) {
-          const all = this.shapeOf(posEmbed)[1]!;
-          const give = (from: number, to: number, length: number) =>
-            this.giveWeight(posEmbed, () =>
-              n.pad(rowsOf(to, length), [
-                [from, all - from - length],
-                [0, 0],
-              ]),
-            );
-          for (const { position, to, length } of places) if (position !== null) give(position, to, length);
-          give(firstPatch, before, count);
-        }
-      }
+      if (learns) this.embeddingsBack(spec, lengths, { sums: n.sum(byImage, 0), before, count, width });
       this.give(patches, () => n.reshape(n.slice(byImage, [0, before, 0], [-1, count, width]), [-1, width]));
     });
     return y;
+  }
+
+  /** What is added to zeros for the prefix tokens and to the patches: [1, T, D]. */
+  private embeddings(
+    { prefix, posEmbed, firstPatch }: TokensSpec,
+    lengths: readonly number[],
+    { before, count, width }: { before: number; count: number; width: number },
+  ): string | undefined {
+    const { n } = this;
+    const { weight } = this.options;
+    const positions = (from: number, length: number) =>
+      n.slice(weight(posEmbed!), [0, from, 0], [1, length, width]);
+    const parts = prefix.map(({ name, position }, i) => {
+      const token = n.reshape(weight(name), [1, lengths[i]!, width]);
+      return posEmbed === null || position === null ? token : n.add(token, positions(position, lengths[i]!));
+    });
+    if (posEmbed !== null) parts.push(positions(firstPatch, count));
+    if (parts.length === 0) return undefined;
+    const joined = n.concat(parts, 1);
+    if (posEmbed !== null || before === 0) return joined;
+    return n.pad(joined, [
+      [0, 0],
+      [0, count],
+      [0, 0],
+    ]);
+  }
+
+  /** @param sums of the gradients of all images' tokens, [T, D] */
+  private embeddingsBack(
+    { prefix, posEmbed, firstPatch }: TokensSpec,
+    lengths: readonly number[],
+    { sums, before, count, width }: { sums: string; before: number; count: number; width: number },
+  ): void {
+    const { n } = this;
+    const rowsOf = (from: number, length: number) => n.slice(sums, [from, 0], [length, width]);
+    const givePositions = (from: number, to: number, length: number) => {
+      const all = this.shapeOf(posEmbed!)[1]!;
+      this.giveWeight(posEmbed!, () =>
+        n.pad(rowsOf(to, length), [
+          [from, all - from - length],
+          [0, 0],
+        ]),
+      );
+    };
+    let to = 0;
+    for (const [i, { name, position }] of prefix.entries()) {
+      const [at, length] = [to, lengths[i]!];
+      this.giveWeight(name, () => rowsOf(at, length));
+      if (posEmbed !== null && position !== null) givePositions(position, at, length);
+      to += length;
+    }
+    if (posEmbed !== null) givePositions(firstPatch, before, count);
   }
 
   layerNorm(x: Value, name: string, epsilon: number): Value {

@@ -264,8 +264,9 @@ async function measure(name, { python, device, backends, threads, rounds, batch 
   for (const backend of backends) {
     if (backend === 'engine') {
       for (const count of threads) contenders.push(await onEngine('wasm', count, model, given));
-    } else if (backend === 'webgpu-engine')
-      contenders.push(await onEngine('webgpu', undefined, model, given));
+    } else if (backend === 'tensorflow-engine')
+      contenders.push(await onEngine('tensorflow', undefined, model, given));
+    else if (backend === 'webgpu-engine') contenders.push(await onEngine('webgpu', undefined, model, given));
     else contenders.push(await byTfjs(backend, model, given));
   }
   for (const count of threads) contenders.push(await pytorch({ python, device }, count, model, given));

@@ -31,6 +31,10 @@ export const string = (text: string): Attr => ({
 export const ints = (values: readonly number[]): Attr => ({
   value: { case: 'list', value: { i: values.map(BigInt) } },
 });
+/** A list of types: float32, `count` times. */
+export const types = (count: number): Attr => ({
+  value: { case: 'list', value: { type: Array.from({ length: count }, () => DataType.DT_FLOAT) } },
+});
 export const shape = (dims: readonly number[]): Attr => ({
   value: { case: 'shape', value: tensorShape(dims) },
 });

@@ -31,7 +31,12 @@ export async function openTrainingEngine(
   const { distillation, emaDecay } = config;
   checkArguments('openTrainingEngine', { distillation: ['distillation', distillation] });
   const run = { distillation: distillation.type, ema: emaDecay !== null };
-  if (student.onBackend(() => tf.getBackend()) === 'webgpu') {
+  const backend = student.onBackend(() => tf.getBackend());
+  if (backend === 'tensorflow') {
+    const { openNativeTraining } = await import('../native/training/index.js');
+    return openNativeTraining(student, run);
+  }
+  if (backend === 'webgpu') {
     const { openWebgpuTraining } = await import('../../webgpuTraining.js');
     return openWebgpuTraining(student, run);
   }

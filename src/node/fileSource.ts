@@ -1,6 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { checkRange } from '../../converters/formats/sources.js';
 import type { ByteSource } from '../../converters/formats/types.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 
 /** Node reads at most 2 GiB at once. */
@@ -14,6 +15,7 @@ const forgotten = new FinalizationRegistry((handle: FileHandle) => void handle.c
  * Throws a UserError if there is no such file, it is a folder, or it may not be read.
  */
 export async function openFileSource(path: string): Promise<ByteSource & { close(): Promise<void> }> {
+  checkArguments('openFileSource', { path: ['path', path] });
   const handle = await openForReading(path);
   try {
     const { size } = await handle.stat();

@@ -14,8 +14,10 @@ import {
 } from '../families/vit/config.js';
 import { initialWeight } from '../families/vit/initialWeights.js';
 import { topology } from '../families/vit/topology.js';
-import { weightSpecs } from '../families/vit/weights.js';
+import { type WeightSpec, weightSpecs } from '../families/vit/weights.js';
+import { frozen } from '../frozen.js';
 import { Random } from '../random.js';
+import { sizeOf } from '../shape.js';
 import { nearest } from '../text.js';
 import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
 import { defaultPreprocessing } from './preprocessing.js';
@@ -56,7 +58,7 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
     );
   }
   checkConfig(config);
-  return compactConfig(config);
+  return frozen(compactConfig(config));
 }
 
 function definedFields<T extends object>(fields: T): Partial<T> {
@@ -79,13 +81,31 @@ export function createModel(
       `${config.name}: fresh weights are not quantized; load a trained model with quantize: 'int8'`,
     );
   }
+  const specs = weightSpecs(config);
+  checkSizes(config.name, specs);
   const created = buildModel(config, { preprocessing: defaultPreprocessing(config) });
-  const random = Random.fromSeed(overrides.seed ?? 0);
-  const weights = namedWeights(created.layersModel);
-  for (const spec of weightSpecs(config)) {
-    setWeight(weights.get(spec.name)!, initialWeight(spec, random));
+  try {
+    const random = Random.fromSeed(overrides.seed ?? 0);
+    const weights = namedWeights(created.layersModel);
+    for (const spec of specs) setWeight(weights.get(spec.name)!, initialWeight(spec, random));
+  } catch (error) {
+    created.dispose();
+    throw error;
   }
   return created;
+}
+
+/** Values of the largest weight, 4 GiB: more than a WebAssembly memory has. */
+const MAX_VALUES = 2 ** 30;
+
+function checkSizes(model: string, specs: readonly WeightSpec[]): void {
+  for (const { name, shape } of specs) {
+    const values = sizeOf(shape);
+    if (values <= MAX_VALUES) continue;
+    throw new UserError(
+      `${model}: ${name} [${shape.join(', ')}] would have ${values} values; a weight has at most ${MAX_VALUES}`,
+    );
+  }
 }
 
 /** tfjs types the constructor's arguments more loosely than LayersModel declares its own. */

@@ -4,6 +4,7 @@ import { checkOptions } from '../checkOptions.js';
 import { concatFloats } from '../concat.js';
 import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
+import { showFrozen } from '../frozen.js';
 import type { Preprocessing } from '../image/types.js';
 import { sizeOf } from '../shape.js';
 import { unlessAborted } from '../unlessAborted.js';
@@ -45,18 +46,20 @@ export interface RunOptions {
 
 /** A vision transformer (arXiv 2010.11929) with its labels and preprocessing: images in, logits and embeddings out. */
 export abstract class ImageClassifier {
-  readonly labels: readonly string[] | undefined;
-  readonly preprocessing: Preprocessing;
+  declare readonly config: VitConfig;
+  declare readonly labels: readonly string[] | undefined;
+  declare readonly preprocessing: Preprocessing;
   /** What neither the checkpoint nor the files beside it told, and was taken for likely; empty if all was told. */
-  readonly assumptions: readonly Assumption[];
+  declare readonly assumptions: readonly Assumption[];
 
-  constructor(
-    readonly config: VitConfig,
-    extras: ModelExtras,
-  ) {
-    this.labels = extras.labels;
-    this.preprocessing = extras.preprocessing;
-    this.assumptions = extras.assumptions ?? [];
+  /** The model shows copies of what it is given, which nobody can change: it computes by them. */
+  constructor(config: VitConfig, { labels, preprocessing, assumptions = [] }: ModelExtras) {
+    showFrozen<ImageClassifier, Partial<ImageClassifier>>(this, {
+      config,
+      labels,
+      preprocessing,
+      assumptions,
+    });
   }
 
   /** Name of the backend that predicts. */

@@ -5,6 +5,7 @@ import { currentBackend, isRunning, onBackend } from '../boundBackend.js';
 import { UserError } from '../errors.js';
 import { PooledHead, RegnetBlock, RegnetStem } from '../families/layers/index.js';
 import { type RegnetConfig, regnetBlocks } from '../families/regnet/config.js';
+import { showFrozen } from '../frozen.js';
 import { bindLayers } from './boundLayers.js';
 import type { ImageModel } from './imageModel.js';
 import { assignWeights } from './weights.js';
@@ -30,16 +31,12 @@ export async function loadRegnet(
     throw error;
   }
   let disposed = false;
-  return {
-    config,
-    labels,
+  const model = {
     backend: backend.name,
-    preprocessing,
-    assumptions,
     anySize: true,
     layersModel,
-    onBackend: (run) => onBackend(backend, run),
-    predict: (x) => {
+    onBackend: <T>(run: () => T) => onBackend(backend, run),
+    predict: (x: tf.Tensor4D) => {
       if (disposed) throw new UserError(`${config.name}: the model was disposed of; load it again`);
       if (x.rank !== 4 || x.shape[3] !== 3) {
         throw new UserError(
@@ -55,6 +52,7 @@ export async function loadRegnet(
       if (isRunning(backend)) onBackend(backend, () => layersModel.dispose());
     },
   };
+  return showFrozen(model as Regnet, { config, labels, preprocessing, assumptions });
 }
 
 /** The network as tfjs layers, all its weights zero, to be assigned. */

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UserError } from '../../errors.js';
 import { howToInstall } from '../optionalPackages.js';
+import { pollGently } from './polling.js';
 
 /** What is used of the npm package webgpu, which is Dawn, Chromium's WebGPU, for Node. */
 export interface Dawn {
@@ -23,6 +24,7 @@ let loaded: Promise<Dawn> | undefined;
  */
 export function loadDawn(): Promise<Dawn> {
   loaded ??= importDawn().then((dawn) => {
+    pollGently(dawn.globals);
     addGlobals(dawn.globals);
     return dawn;
   });

@@ -231,6 +231,30 @@ async function lost() {
   return { gone, again, refused };
 }
 
+/** How often Dawn asks for news: while a model is compiled and used, and once nothing is asked of it. */
+async function polling() {
+  const { load } = await library();
+  let asked = 0;
+  const { setImmediate } = globalThis;
+  globalThis.setImmediate = ((...given: Parameters<typeof setImmediate>) => {
+    asked += 1;
+    return setImmediate(...given);
+  }) as typeof setImmediate;
+  const during = async (run: () => Promise<unknown>) => {
+    asked = 0;
+    const [start, before] = [performance.now(), process.cpuUsage()];
+    await run();
+    const { user, system } = process.cpuUsage(before);
+    return { asked, passed: performance.now() - start, processor: (user + system) / 1000 };
+  };
+  const use = async () => {
+    const loaded = await load(model, { backend: 'webgpu' });
+    await loaded.classify(join(val, FILES[0]!));
+  };
+  const working = await during(use);
+  return { working, idle: await during(() => new Promise((resolve) => setTimeout(resolve, 1000))) };
+}
+
 async function dataSync() {
   const { useBackend } = await library();
   await useBackend('webgpu');
@@ -298,6 +322,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   twoHeads: () => engine(TWO_HEADS),
   batches,
   shaders,
+  polling,
   dataSync,
   addN,
   error,

@@ -2,8 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { describe } from '@jest/globals';
 
 /** SwiftShader and a Vulkan loader both come with Debian's chromium. */
@@ -33,8 +32,6 @@ export function describeOnSwiftShader(name: string, tests: () => void): void {
 
 const SWIFTSHADER = { VK_DRIVER_FILES: ICD, LD_LIBRARY_PATH: CHROMIUM, DEIT_WEBGPU_DEVICE: '' };
 
-const GENTLY = ['--import', pathToFileURL(resolve('dist/test/node/webgpu/gentlePolling.js')).href];
-
 export interface Run {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
@@ -44,7 +41,7 @@ export interface Run {
 
 /** Runs node on SwiftShader to its own end: one that hangs is killed and fails. */
 export function node(args: readonly string[], { env, cwd, timeout = 100_000 }: Run = {}) {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...GENTLY, ...args], {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...args], {
     env: { ...process.env, ...SWIFTSHADER, ...env },
     cwd,
     encoding: 'utf8',

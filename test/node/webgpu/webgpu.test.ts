@@ -111,6 +111,14 @@ describeOnSwiftShader('WebGPU in Node', () => {
     expect(refused).toMatch(/^UserError: the webgpu backend lost its GPU \(Buffer size .* exceeds .*\)/);
   });
 
+  test('a loaded model takes no processor time while nothing is asked of it, and holds no process', () => {
+    const { working, idle } = found('polling');
+    expect(idle.asked).toBe(0);
+    expect(idle.processor).toBeLessThan(idle.passed / 5);
+    // Compiling takes seconds there: it is not asked for without a pause.
+    expect(working.asked).toBeLessThan(working.passed);
+  });
+
   test('dataSync() says how values are read', () => {
     const { error, values } = found('dataSync');
     expect(error).toMatch(/^UserError: .*await tensor\.data\(\)/);

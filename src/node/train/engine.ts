@@ -11,8 +11,8 @@ import { computingCores } from '../cores.js';
 import { compileOptimized, startNodeWorker } from '../wasmEngine.js';
 
 /**
- * A training engine in Node: forward, backward and AdamW. Of a student on WebGPU it is one on its GPU, else one on WASM, on
- * threads, with 256-bit SIMD where V8 has it. It is given to a Trainer as `engine`, and disposed of by its caller.
+ * A training engine in Node: forward, backward and AdamW. Of a student on WebGPU it is one on its GPU, of a vision
+ * transformer on native TensorFlow one of TensorFlow's graphs, else one on WASM, on threads, with 256-bit SIMD where V8 has it. It is given to a Trainer as `engine`, and disposed of by its caller.
  *
  * @param student a vision transformer, or any tf.LayersModel of layers that the engine has (docs/training.md)
  * @param threads how many compute on WASM; by default as many as there are physical cores
@@ -31,8 +31,9 @@ export async function openTrainingEngine(
   const { distillation, emaDecay } = config;
   checkArguments('openTrainingEngine', { distillation: ['distillation', distillation] });
   const run = { distillation: distillation.type, ema: emaDecay !== null };
+  const { layersModel } = student;
   const backend = student.onBackend(() => tf.getBackend());
-  if (backend === 'tensorflow') {
+  if (backend === 'tensorflow' && !layersModel) {
     const { openNativeTraining } = await import('../native/training/index.js');
     return openNativeTraining(student, run);
   }
@@ -40,7 +41,6 @@ export async function openTrainingEngine(
     const { openWebgpuTraining } = await import('../../webgpuTraining.js');
     return openWebgpuTraining(student, run);
   }
-  const { layersModel } = student;
   if (layersModel) return openLayersEngine({ ...student, layersModel }, run, machineOf(threads));
   return openVitEngine(student, run, machineOf(threads));
 }

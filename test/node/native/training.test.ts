@@ -1,14 +1,19 @@
 /** Training as graphs on native TensorFlow: what PyTorch and tfjs compute. */
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../../src/backend.js';
 import '../../../src/node/native/backend.js';
-import type { BufferName } from '../../../src/engines/wasm/training/index.js';
+import { type BufferName, Untrainable } from '../../../src/engines/wasm/training/index.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
+import { loadTfjsNode } from '../../../src/node/native/tfjsNode.js';
+import { createNativeTrainingEngine } from '../../../src/node/native/training/engine.js';
 import { openNativeTraining } from '../../../src/node/native/training/index.js';
 import { openTrainingEngine } from '../../../src/node/train/engine.js';
+import { runTraining } from '../../../src/node/train/run.js';
+import { FILES } from '../../../src/node/train/runFolder.js';
 import { EngineSteps } from '../../../src/train/engineSteps.js';
 import { logitGradients } from '../../../src/train/logitGradients.js';
 import { resolveTrainConfig } from '../../../src/train/resolveConfig.js';
@@ -19,6 +24,7 @@ import type { StepRunner } from '../../../src/train/stepRunner.js';
 import { type Student, studentOf, studentOfLayersModel } from '../../../src/train/student.js';
 import { TfjsSteps } from '../../../src/train/tfjsSteps.js';
 import type { TrainSetup } from '../../../src/train/trainer.js';
+import { vitTraining } from '../../../src/train/vitEngine.js';
 import { CONFIGS, configOf, randomImages } from '../../engines/wasm/models.js';
 import { showNativeTensorflow, testedNativeFolder } from '../../native.js';
 import {
@@ -31,6 +37,7 @@ import {
   teacherThatSays,
 } from '../../train/engineRuns.js';
 import { batchOf, furthest, loadFixture, schedule, steps } from '../../train/torchSteps.js';
+import { writeDigits } from '../train/digitsFolder.js';
 
 showNativeTensorflow();
 
@@ -332,8 +339,99 @@ async function bothGradients(config: VitConfig, frozenBlocks = 0) {
     expect({ tensors: tf.memory().numTensors, folders: await folders() }).toEqual(before);
     await expect(engine.gradientNorm()).rejects.toThrow('disposed of');
     const layers = studentOfLayersModel(model.layersModel as never);
-    const run = { distillation: NONE, emaDecay: null } as unknown as Parameters<typeof openTrainingEngine>[1];
-    await expect(openTrainingEngine(layers, run)).rejects.toThrow('a tf.LayersModel');
+    const run = { distillation: 'none', ema: false } as const;
+    await expect(openNativeTraining(layers, run)).rejects.toThrow('a tf.LayersModel');
     model.dispose();
+  });
+
+  describe('TensorFlow that cannot', () => {
+    /** An engine whose TensorFlow says `message` from the run of a number on. */
+    async function failing(message: string, from: number) {
+      const model = modelOf(configOf({ depth: 1 }));
+      const student = studentOf(model, ALL, true);
+      const { tfjsNode } = await loadTfjsNode();
+      const backend = tfjsNode.backend();
+      const sessions = new Set<number>();
+      let runs = 0;
+      const broken = {
+        isUsingGpuDevice: false,
+        binding: backend.binding,
+        loadSavedModelMetaGraph(folder: string, tags: string) {
+          const session = backend.loadSavedModelMetaGraph(folder, tags);
+          sessions.add(session);
+          return session;
+        },
+        runSavedModel(...given: Parameters<typeof backend.runSavedModel>) {
+          if (++runs > from) throw new Error(message);
+          return backend.runSavedModel(...given);
+        },
+        deleteSavedModel(session: number) {
+          sessions.delete(session);
+          backend.deleteSavedModel(session);
+        },
+      };
+      const options = {
+        ...vitTraining(student, { distillation: 'none', ema: false }),
+        tfjsNode: { ...tfjsNode, backend: () => broken } as unknown as typeof tfjsNode,
+        onBackend: student.onBackend,
+      };
+      return { model, sessions, open: () => createNativeTrainingEngine(options) };
+    }
+
+    test('run a step leaves training to another way, and nothing open', async () => {
+      const { model, sessions, open } = await failing('no kernel of Stage\non this device', 1);
+      const error = await open().catch((error: Error) => error);
+      expect(error).toBeInstanceOf(Untrainable);
+      expect((error as Error).message).toBe('a step of one image: TensorFlow says "no kernel of Stage"');
+      expect(sessions.size).toBe(0);
+      model.dispose();
+    });
+
+    test('hold a batch says what to do', async () => {
+      // Zeros, and the pair of passes that is tried.
+      const { model, open } = await failing('OOM when allocating tensor with shape[8]', 3);
+      const engine = await open();
+      await expect(engine.gradientNorm()).rejects.toThrow(
+        "TensorFlow's memory is full: go on from the last checkpoint",
+      );
+      engine.dispose();
+      model.dispose();
+    });
+  });
+
+  describe('a run', () => {
+    const train = async (fields: object) => {
+      const digits = { format: 'mnist', path: await writeDigits(70, 20) };
+      return resolveTrainConfig({
+        model: { imgSize: 28, patchSize: 7, embedDim: 8, depth: 2, numHeads: 2, dropPathRate: 0.2 },
+        data: digits,
+        val: digits,
+        optimizer: { lr: 2e-3, lrBatch: null, clipGrad: 1 },
+        schedule: { epochs: 2, warmupEpochs: 1, per: 'step' },
+        emaDecay: 0.9,
+        batchSize: 8,
+        accumulate: 2,
+        workers: 0,
+        seed: 3,
+        output: await mkdtemp(join(tmpdir(), 'deit-run-')),
+        ...fields,
+      });
+    };
+
+    test('says what computes; stopped and resumed: every bit as unbroken', async () => {
+      const whole = await train({});
+      const notes: string[] = [];
+      await runTraining(whole, { onNote: (line) => void notes.push(line) });
+      expect(notes.join('\n')).toContain('computes: training as graphs, TensorFlow');
+      const broken = await train({});
+      let done = 0;
+      const stop = { onStep: () => void done++, shouldStop: () => done >= 3 };
+      expect(await runTraining(broken, stop)).toMatchObject({ end: 'stopped' });
+      expect(await runTraining(broken, { resume: true })).toMatchObject({ end: 'done', steps: 8 });
+      for (const name of ['last.safetensors', 'best.safetensors', FILES.metrics, FILES.checkpoint]) {
+        const [a, b] = await Promise.all([whole, broken].map(({ output }) => readFile(join(output, name))));
+        expect([name, a!.equals(b!)]).toEqual([name, true]);
+      }
+    });
   });
 });

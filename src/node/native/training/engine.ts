@@ -1,7 +1,7 @@
 /** Trains a vision transformer on native TensorFlow, forward, backward and AdamW as graphs; on the CPU or on CUDA. */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkImages, equalPart, MOST_ANSWERED, Turns } from '../../../engines/wasm/training/batches.js';
-import type { BufferName, GradientBatch } from '../../../engines/wasm/training/index.js';
+import { type BufferName, type GradientBatch, Untrainable } from '../../../engines/wasm/training/index.js';
 import type { AdamWNumbers } from '../../../engines/wasm/training/space.js';
 import { UserError } from '../../../errors.js';
 import { sizeOf } from '../../../shape.js';
@@ -26,10 +26,33 @@ export interface NativeTrainingOptions extends VitTraining {
   onBackend<T>(run: () => T): T;
 }
 
+/**
+ * @throws Untrainable if the forward pass has an operation that has no gradient here, or TensorFlow cannot run a step of
+ *   one image
+ */
 export async function createNativeTrainingEngine(options: NativeTrainingOptions): Promise<StepEngine> {
   const graph = buildTrainingGraph(options);
   const session = await openSession(options.tfjsNode, graph.nodes);
-  return new NativeTraining(options, graph, session);
+  try {
+    const engine = new NativeTraining(options, graph, session);
+    await tryStep(engine, sizeOf(options.inputShape));
+    return engine;
+  } catch (error) {
+    session.dispose();
+    const [line] = (error as Error).message.split('\n');
+    throw new Untrainable(`a step of one image: TensorFlow says "${line}"`, { cause: error });
+  }
+}
+
+/** A device that lacks an operation says so when it is first run; the plans that TensorFlow makes then serve later. */
+async function tryStep(engine: StepEngine, imageSize: number): Promise<void> {
+  await engine.gradients({
+    images: new Float32Array(imageSize),
+    batch: 1,
+    dropPath: engine.dropRates.map(() => Float32Array.of(1)),
+    adds: false,
+    lossGradient: (rows) => new Float32Array(rows.length),
+  });
 }
 
 class NativeTraining implements StepEngine {

@@ -1,5 +1,6 @@
 /** TensorFlow's operations that the training graph is made of, each a method that gives the name of its result. */
 import {
+  besideNode,
   bool,
   floatType,
   type GraphBuilder,
@@ -126,16 +127,16 @@ export class Nodes {
 
   /** Puts values aside for a later run, which `unstage` gives them, in order; nothing is copied. */
   stage(store: string, values: readonly string[]): string {
-    return this.g.op('Stage', `${store}/put`, [...values], storeAttr(store, values.length));
+    return this.g.op('Stage', putName(store), [...values], storeAttr(store, values.length));
   }
 
   unstage(store: string, count: number): string[] {
-    return outputsOf(this.g.op('Unstage', `${store}/take`, [], storeAttr(store, count)), count);
+    return outputsOf(this.g.op('Unstage', `${store}/take`, [], besideStage(store, count)), count);
   }
 
   /** Drops what was put aside. */
   clearStage(store: string, count: number): string {
-    return this.g.op('StageClear', `${store}/clear`, [], storeAttr(store, count));
+    return this.g.op('StageClear', `${store}/clear`, [], besideStage(store, count));
   }
 
   private constant(key: string, make: () => string): string {
@@ -143,6 +144,13 @@ export class Nodes {
     this.constants.set(key, known);
     return known;
   }
+}
+
+const putName = (store: string) => `${store}/put`;
+
+/** A store is a device's: on another one it would be waited for without end. */
+function besideStage(store: string, count: number) {
+  return { ...storeAttr(store, count), _class: besideNode(putName(store)) };
 }
 
 function storeAttr(store: string, count: number) {

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import type * as tf from '@tensorflow/tfjs-core';
 import type { GraphNode } from '../../../../converters/write/savedModel/graphBuilder.js';
 import { writeGraph } from '../../../../converters/write/savedModel/index.js';
+import { UserError } from '../../../errors.js';
 import { makeTemporaryFolder } from '../../temporaryFolder.js';
 import { folderSink } from '../graphRuntime.js';
 import type { TfjsNode } from '../tfjsNode.js';
@@ -23,16 +24,26 @@ export async function openSession(tfjsNode: TfjsNode, nodes: readonly GraphNode[
     return {
       run(feeds, fetches) {
         const infos = Object.keys(feeds).map((name) => ({ name: `${name}:0`, tfDtype: 'DT_FLOAT' }));
-        return backend.runSavedModel(
-          id,
-          Object.values(feeds),
-          infos,
-          fetches.map((name) => `${name}:0`),
-        );
+        const outputs = fetches.map((name) => `${name}:0`);
+        try {
+          return backend.runSavedModel(id, Object.values(feeds), infos, outputs);
+        } catch (error) {
+          throw outOfMemory(error) ?? error;
+        }
       },
       dispose: () => backend.deleteSavedModel(id),
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What TensorFlow's error means to a run, if it is that memory was full. */
+function outOfMemory(error: unknown): UserError | undefined {
+  if (!/\bOOM\b|RESOURCE_EXHAUSTED|out of memory/i.test((error as Error).message)) return undefined;
+  return new UserError(
+    "TensorFlow's memory is full: go on from the last checkpoint (deit train --resume) with a smaller batchSize " +
+      '(accumulate makes up for it)',
+    { cause: error },
+  );
 }

@@ -3,7 +3,6 @@ import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { runningBackend } from './boundBackend.js';
 import { isLost, whileThere } from './deviceLost.js';
-import { Untrainable } from './engines/wasm/training/record.js';
 import { USAGE } from './engines/webgpu/plan.js';
 import {
   createWebgpuTrainingEngine,
@@ -29,8 +28,6 @@ export async function openWebgpuTraining(
   run: EngineRun,
   options: Pick<WebgpuTrainingOptions, 'keptBytes'> = {},
 ): Promise<StepEngine> {
-  // Its steps are recorded, and of one query an image the GPU's kernels are not tested.
-  if (student.family?.config.pool === 'map') throw new Untrainable('attn_pool: attention pooling');
   const backend = runningBackend(NAME)!.instance as WebGPUBackend;
   // What tfjs keeps of it serves where a device does not say it itself.
   const info = (backend.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo ?? backend.adapterInfo;

@@ -89,6 +89,17 @@ describeOnSwiftShader('WebGPU in Node', () => {
     expect(refused).toMatch(/^UserError: a batch of 5 images needs a tensor larger .*; at most 2 fit/);
   });
 
+  test('a norm that is part of a product gives the same bits as one in a pass of its own', () => {
+    const runs = found('norms') as { steps: number[]; joined: number[]; apart: number[] }[];
+    expect(runs).toHaveLength(2);
+    for (const { steps, joined, apart } of runs) {
+      expect(steps).toEqual([2 + 1 + 2 * 3, 2 + 1 + 2 + 3 * 2 + 2 * 3]);
+      expect(joined).toHaveLength(2 * 3 * 50);
+      expect(Math.max(...joined)).toBeGreaterThan(0.1);
+      expect(joined).toEqual(apart);
+    }
+  });
+
   test('shaders of float16 and of whole matrices are WGSL that Dawn takes', () => {
     const { count, complaints, features } = found('shaders');
     expect(features).toHaveLength(3);

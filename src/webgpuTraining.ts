@@ -2,7 +2,7 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { runningBackend } from './boundBackend.js';
-import { isLost, whileThere } from './deviceLost.js';
+import { DeviceLost, isLost, whileThere } from './deviceLost.js';
 import { USAGE } from './engines/webgpu/plan.js';
 import {
   createWebgpuTrainingEngine,
@@ -47,7 +47,7 @@ async function guarded<T>(promise: Promise<T>): Promise<T> {
     return await whileThere(promise, NAME);
   } catch (error) {
     if (!isLost(NAME)) throw error;
-    const [what] = (error as Error).message.split(', and the model’s weights');
+    const what = error instanceof DeviceLost ? error.what : (error as Error).message;
     throw new UserError(
       `${what}: go on from the last checkpoint (deit train --resume); if its memory was full, with a smaller batchSize`,
       { cause: error },

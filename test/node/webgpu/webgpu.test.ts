@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { adapterChoice } from '../../../src/node/webgpu/adapter.js';
 import { describeOnSwiftShader, node, type Run } from './swiftshader.js';
@@ -120,6 +121,35 @@ describeOnSwiftShader('WebGPU in Node', () => {
     expect(gone).toMatch(/^UserError: the webgpu backend lost its GPU \(.*\).*load the model again$/);
     expect(again).toBe(0);
     expect(refused).toMatch(/^UserError: the webgpu backend lost its GPU \(Buffer size .* exceeds .*\)/);
+  });
+
+  test.each([
+    [
+      'while it is tried',
+      '1',
+      /^deit: the webgpu backend does not work here: its GPU went away while it was tried$/,
+    ],
+    [
+      'in a pass',
+      '3',
+      /^deit: the webgpu backend lost its GPU \(.*\); run the command again, or with another --backend$/,
+    ],
+  ])('deit predict whose GPU goes away %s ends in one line, whatever images are left', (_, at, line) => {
+    const hook = pathToFileURL(resolve('dist/test/node/webgpu/loseDevice.js')).href;
+    const images = ['0/00003.png', '0/00010.png', '0/00013.png'].map((file) => join(VAL, file));
+    const args = ['dist/src/cli/deit.js', 'predict', model, ...images, '--backend', 'webgpu'];
+    let stderr = '';
+    try {
+      node(['--import', hook, ...args], { env: { LOSE_AT: at } });
+    } catch (error) {
+      [, stderr = ''] =
+        /stderr: ([\s\S]*)$/.exec((error as Error).message.replace(/signal \w+: /, 'stderr: ')) ?? [];
+    }
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .filter((said) => !said.startsWith('assumed: '));
+    expect(lines).toEqual([expect.stringMatching(line)]);
   });
 
   test('a loaded model takes no processor time while nothing is asked of it, and holds no process', () => {

@@ -96,7 +96,10 @@ export function studentOfLayersModel(
 function learns(name: string, { frozenBlocks, attentionOnly }: Trainable): boolean {
   if (isHeadWeight(name)) return true;
   if (attentionOnly && !/\.attn\./.test(name)) return false;
-  if (frozenBlocks === 0 || name.startsWith('norm.')) return true;
   const block = /^blocks\.(\d+)\./.exec(name);
-  return block !== null && Number(block[1]) >= frozenBlocks;
+  // Norms, pooling and a hidden layer behind the blocks learn with the heads.
+  return frozenBlocks === 0 || (block ? Number(block[1]) >= frozenBlocks : !EMBEDDINGS.test(name));
 }
+
+/** Weights that stand before the blocks. */
+const EMBEDDINGS = /^(patch_embed|cls_token|dist_token|reg_token|pos_embed|norm_pre)\b/;

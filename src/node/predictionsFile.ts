@@ -1,7 +1,10 @@
+import { rmSync } from 'node:fs';
 import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { asUserError } from './fileErrors.js';
 import { JsonLinesWriter } from './jsonLines.js';
 import { lockPath } from './train/lock.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The file of an evaluation's predictions. What it held before stays, beside it, until the evaluation is whole. */
 export interface PredictionsFile {
@@ -22,10 +25,15 @@ export interface PredictionsFile {
  * @throws UserError if another run writes to it
  */
 export async function openPredictions(path: string, kept: number | undefined): Promise<PredictionsFile> {
-  const release = await lockPath(`${path}.lock`, {
+  const unlock = await lockPath(`${path}.lock`, {
     doing: `writing ${path}`,
     instead: 'give this run a file of its own',
   });
+  const forget = removeAtSignal(`${path}.lock`);
+  const release = async () => {
+    forget();
+    await unlock();
+  };
   let former: string | undefined;
   const begin = async (): Promise<JsonLinesWriter> => {
     if (kept !== undefined) return JsonLinesWriter.append(path, kept);
@@ -55,6 +63,20 @@ export async function openPredictions(path: string, kept: number | undefined): P
         await release();
       }
     },
+  };
+}
+
+/** Removes a file where a signal ends the process; who handles the signal ends it otherwise. Returns what ends this. */
+function removeAtSignal(path: string): () => void {
+  const onSignal = (name: NodeJS.Signals) => {
+    if (process.listenerCount(name) > 1) return;
+    rmSync(path, { force: true });
+    process.off(name, onSignal);
+    process.kill(process.pid, name);
+  };
+  for (const name of SIGNALS) process.on(name, onSignal);
+  return () => {
+    for (const name of SIGNALS) process.off(name, onSignal);
   };
 }
 

@@ -99,6 +99,19 @@ describe('deit eval --resume', () => {
     expect(await readFile(file, 'utf8')).toBe(whole.text);
   });
 
+  test('a signal ends it as it ends any program, and leaves no lock', async () => {
+    await rm(file, { force: true });
+    const { child } = startDeit(...args());
+    const ended = new Promise((resolve) => child.on('exit', (_code, signal) => resolve(signal)));
+    await until(
+      async () => ((await stat(file).catch(() => undefined))?.size ?? 0) > 0,
+      () => 'no predictions are written',
+    );
+    child.kill('SIGTERM');
+    expect(await ended).toBe('SIGTERM');
+    expect(await readdir(folder)).toEqual(['predictions.jsonl']);
+  });
+
   test('refuses predictions of another preset, another folder, and lines that are none', async () => {
     await writeFile(file, whole.text.slice(0, 20000));
     expect(await run('--resume', '--preset', 'timm')).toMatchObject({

@@ -3,7 +3,7 @@ import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
 import type { ImageClassifier } from '../models/imageClassifier.js';
 import { loadClassifier } from '../node/loadClassifier.js';
-import { oneLine } from '../text.js';
+import { oneLine, shorten } from '../text.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, checkpointOptions, loadArgs } from './conversionOptions.js';
@@ -87,7 +87,8 @@ async function answerFor(model: ImageClassifier, file: string, topK: number): Pr
   } catch (error) {
     if (!(error instanceof UserError) || error instanceof DeviceLost) throw error;
     const { message } = error;
-    return { file, error: message.startsWith(oneLine(file)) ? message : `${file}: ${message}` };
+    const named = [oneLine(file), shorten(file)].some((name) => message.startsWith(name));
+    return { file, error: named ? message : `${file}: ${message}` };
   }
 }
 

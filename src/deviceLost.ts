@@ -9,6 +9,17 @@ import { withTimeLimit } from './timeLimit.js';
 /** No forward pass takes so long; a read that does waits for a device that says nothing any more. */
 const READ_TIMEOUT_MS = 120_000;
 
+/** The device of a backend is gone: what else is asked of the model will fail too. */
+export class DeviceLost extends UserError {
+  /** @param what what happened, without what to do */
+  constructor(
+    readonly what: string,
+    whatToDo: string,
+  ) {
+    super(`${what}${whatToDo}`);
+  }
+}
+
 interface Watch {
   error: UserError | undefined;
   /** Rejects when the device is lost. */
@@ -27,8 +38,10 @@ export function watchBackend(name: string): (reason: string) => void {
   const watch: Watch = { error: undefined, lost };
   watches.set(name, watch);
   return (reason) => {
-    watch.error = new UserError(
-      `the ${name} backend lost its GPU (${reason}), and the model’s weights with it; load the model again`,
+    const smaller = reason.startsWith('out of memory') ? ', and give it smaller batches' : '';
+    watch.error = new DeviceLost(
+      `the ${name} backend lost its GPU (${reason})`,
+      `, and the model’s weights with it; load the model again${smaller}`,
     );
     reject(watch.error);
   };
@@ -54,8 +67,9 @@ export async function whileThere<T>(promise: Promise<T>, name: string): Promise<
   const watch = watches.get(name);
   if (!watch) return promise;
   const giveUp = () => {
-    throw new UserError(
-      `the ${name} backend gave no result within ${READ_TIMEOUT_MS / 1000} s; load the model again on another backend`,
+    throw new DeviceLost(
+      `the ${name} backend gave no result within ${READ_TIMEOUT_MS / 1000} s`,
+      '; load the model again on another backend',
     );
   };
   try {

@@ -34,15 +34,20 @@ export async function startGpu(name: string, cpuForwardFlag: string): Promise<Bo
     return started;
   };
   const late = (): never => {
-    throw new UserError(`no answer from the GPU within ${PROBE_TIMEOUT_MS / 1000} s`);
+    throw new UserError(
+      `the ${name} backend does not work here: no answer from the GPU within ${PROBE_TIMEOUT_MS / 1000} s`,
+    );
   };
   try {
     return await withTimeLimit(probe(), PROBE_TIMEOUT_MS, late);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`the ${name} backend does not work here: ${(error as Error).message}`, {
-      cause: error,
-    });
+    // What a lost device breaks off says nothing.
+    const { message } = error as Error;
+    throw new UserError(
+      `the ${name} backend does not work here: ${message || 'its GPU went away while it was tried'}`,
+      { cause: error },
+    );
   }
 }
 
@@ -99,7 +104,11 @@ async function checkProduct(backend: BoundBackend): Promise<void> {
       for (let column = 0; column < n; column++) {
         let sum = 0;
         for (let i = 0; i < k; i++) sum += left[row * k + i]! * right[i * n + column]!;
-        if (found[row * n + column] !== sum) throw new UserError('the GPU multiplies matrices wrongly');
+        if (found[row * n + column] !== sum) {
+          throw new UserError(
+            `the ${backend.name} backend does not work here: its GPU multiplies matrices wrongly; update its driver, or take another backend`,
+          );
+        }
       }
     }
   } finally {

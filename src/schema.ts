@@ -173,6 +173,8 @@ export function parseConfig<S extends Leaf>(
   overrides: Readonly<Tree>,
   source: string,
 ): v.InferOutput<S> {
+  if (overrides === null || typeof overrides !== 'object')
+    throw new UserError(`${source}: its single fields are an object by path, got ${show(overrides)}`);
   const tree = copyKnown(schema, given, source);
   for (const [path, value] of Object.entries(overrides)) assign(tree, path, value, schema);
   const result = v.safeParse(schema, tree, { abortEarly: true });

@@ -2,8 +2,7 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { runningBackend } from './boundBackend.js';
-import { isLost, whileThere } from './deviceLost.js';
-import { Untrainable } from './engines/wasm/training/record.js';
+import { DeviceLost, isLost, whileThere } from './deviceLost.js';
 import { USAGE } from './engines/webgpu/plan.js';
 import {
   createWebgpuTrainingEngine,
@@ -29,8 +28,6 @@ export async function openWebgpuTraining(
   run: EngineRun,
   options: Pick<WebgpuTrainingOptions, 'keptBytes'> = {},
 ): Promise<StepEngine> {
-  // Its steps are recorded, and of one query an image the GPU's kernels are not tested.
-  if (student.family?.config.pool === 'map') throw new Untrainable('attn_pool: attention pooling');
   const backend = runningBackend(NAME)!.instance as WebGPUBackend;
   // What tfjs keeps of it serves where a device does not say it itself.
   const info = (backend.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo ?? backend.adapterInfo;
@@ -50,7 +47,7 @@ async function guarded<T>(promise: Promise<T>): Promise<T> {
     return await whileThere(promise, NAME);
   } catch (error) {
     if (!isLost(NAME)) throw error;
-    const [what] = (error as Error).message.split(', and the model’s weights');
+    const what = error instanceof DeviceLost ? error.what : (error as Error).message;
     throw new UserError(
       `${what}: go on from the last checkpoint (deit train --resume); if its memory was full, with a smaller batchSize`,
       { cause: error },

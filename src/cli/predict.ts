@@ -1,3 +1,4 @@
+import { DeviceLost } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import type { Prediction } from '../models/classify.js';
 import type { ImageClassifier } from '../models/imageClassifier.js';
@@ -72,7 +73,7 @@ export const predictCommand = defineCommand({
   },
 });
 
-/** One image's classes; an image that cannot be read or classified does not end the others. */
+/** One image's classes; an image that cannot be read or classified does not end the others, a GPU that is gone does. */
 async function answerFor(model: ImageClassifier, file: string, topK: number): Promise<Answer> {
   try {
     const classes = await model.classify(await readImage(file), { topK });
@@ -84,7 +85,7 @@ async function answerFor(model: ImageClassifier, file: string, topK: number): Pr
     }
     return { file, topK: classes };
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError) || error instanceof DeviceLost) throw error;
     const { message } = error;
     return { file, error: message.startsWith(oneLine(file)) ? message : `${file}: ${message}` };
   }

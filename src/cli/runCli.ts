@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import yargs from '#yargs';
+import { DeviceLost } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import { packageVersion } from '../node/version.js';
 import { nearest, oneLine, printable, shortenWords } from '../text.js';
@@ -166,9 +167,15 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   return code === 'ENOSPC' ? 'the disk that it is written to is full' : `cannot be written to (${message})`;
 }
 
+function messageOf(error: Error): string {
+  // Of a program that has a model: the command line loads one each time.
+  if (error instanceof DeviceLost) return `${error.what}; run the command again, or with another --backend`;
+  return error.message || String(error);
+}
+
 /** @param command of the program's commands the one whose help tells its options */
 function report(program: string, command: string | undefined, error: Error, debug: boolean): void {
-  const line = shortenWords(oneLine(error.message || String(error)));
+  const line = shortenWords(oneLine(messageOf(error)));
   const help = command === undefined ? program : `${program} ${command}`;
   if (error instanceof UsageError) say(`${program}: ${line}; see ${help} --help`, 'error');
   else if (error instanceof UserError) say(`${program}: ${line}`, 'error');

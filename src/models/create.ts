@@ -1,5 +1,6 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import '../families/layers/index.js';
 import { findEntry } from '../../converters/findEntry.js';
@@ -40,6 +41,9 @@ export function modelEntry(name: string): ModelEntry {
 
 /** A whole configuration from a name or some fields; the rest is DeiT-tiny's. Throws a UserError if it cannot be built. */
 export function resolveConfig(model: string | Partial<VitConfig>, overrides: ModelOverrides = {}): VitConfig {
+  if (typeof model !== 'string')
+    requireFields(model, 'the name of a model, or an object of the fields that differ');
+  requireFields(overrides, 'an object of the fields that are overridden');
   // A field that is undefined is no field: tfjs takes only JSON for a model's metadata.
   const base =
     typeof model === 'string' ? modelEntry(model).config : { ...VIT_DEFAULTS, ...definedFields(model) };
@@ -61,6 +65,11 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
   return frozen(compactConfig(config));
 }
 
+function requireFields(value: unknown, expected: string): void {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
+  throw new UserError(`a model is made of ${expected}; got ${describeValue(value)}`);
+}
+
 function definedFields<T extends object>(fields: T): Partial<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
@@ -76,6 +85,9 @@ export function createModel(
   overrides: ModelOverrides = {},
 ): VisionTransformer {
   const config = resolveConfig(model, overrides);
+  const { seed = 0 } = overrides;
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new UserError(`createModel: seed is a whole number of at least 0, got ${describeValue(seed)}`);
   if (config.quantization) {
     throw new UserError(
       `${config.name}: fresh weights are not quantized; load a trained model with quantize: 'int8'`,
@@ -85,7 +97,7 @@ export function createModel(
   checkSizes(config.name, specs);
   const created = buildModel(config, { preprocessing: defaultPreprocessing(config) });
   try {
-    const random = Random.fromSeed(overrides.seed ?? 0);
+    const random = Random.fromSeed(seed);
     const weights = namedWeights(created.layersModel);
     for (const spec of specs) setWeight(weights.get(spec.name)!, initialWeight(spec, random));
   } catch (error) {

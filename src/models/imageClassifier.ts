@@ -1,5 +1,6 @@
 /** What classifies images, whatever computes their pixels: no tensor is needed for it. */
 import type { Assumption } from '../../converters/facts.js';
+import { checkArguments } from '../checkArguments.js';
 import { checkOptions } from '../checkOptions.js';
 import { concatFloats } from '../concat.js';
 import { UserError } from '../errors.js';
@@ -53,7 +54,10 @@ export abstract class ImageClassifier {
   declare readonly assumptions: readonly Assumption[];
 
   /** The model shows copies of what it is given, which nobody can change: it computes by them. */
-  constructor(config: VitConfig, { labels, preprocessing, assumptions = [] }: ModelExtras) {
+  constructor(config: VitConfig, extras: ModelExtras) {
+    checkArguments('a model', { config: ['config', config], extras: ['fields', extras] });
+    const { labels, preprocessing, assumptions = [] } = extras;
+    checkArguments('a model', { preprocessing: ['preprocessing', preprocessing] });
     showFrozen<ImageClassifier, Partial<ImageClassifier>>(this, {
       config,
       labels,
@@ -218,6 +222,7 @@ export abstract class ImageClassifier {
     batch: number,
   ): [number, number, number, number] {
     const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
+    checkArguments(`${this.config.name}: ${method}`, { images: ['floats', images], batch: ['size', batch] });
     if (images.length === sizeOf(shape)) return shape;
     throw new UserError(
       `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,

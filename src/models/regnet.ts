@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { currentBackend, isRunning, onBackend } from '../boundBackend.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { PooledHead, RegnetBlock, RegnetStem } from '../families/layers/index.js';
 import { type RegnetConfig, regnetBlocks } from '../families/regnet/config.js';
@@ -18,9 +19,11 @@ export interface Regnet extends ImageModel {
 
 /** Builds a RegNet on the current backend and fills in its weights. */
 export async function loadRegnet(
-  { config, labels, preprocessing, assumptions, readWeight }: RegnetConversion,
+  conversion: RegnetConversion,
   onProgress?: (fraction: number) => void,
 ): Promise<Regnet> {
+  checkArguments('loadRegnet', { conversion: ['regnetConversion', conversion] });
+  const { config, labels, preprocessing, assumptions, readWeight } = conversion;
   const backend = currentBackend();
   const layersModel = regnetLayers(config);
   bindLayers(layersModel, backend);
@@ -38,9 +41,10 @@ export async function loadRegnet(
     onBackend: <T>(run: () => T) => onBackend(backend, run),
     predict: (x: tf.Tensor4D) => {
       if (disposed) throw new UserError(`${config.name}: the model was disposed of; load it again`);
-      if (x.rank !== 4 || x.shape[3] !== 3) {
+      checkArguments(`${config.name}: predict`, { x: ['tensor', x] });
+      if (x.rank !== 4 || x.shape[3] !== 3 || x.dtype !== 'float32') {
         throw new UserError(
-          `${config.name}: predict takes a float32 tensor [batch, height, width, 3], got [${x.shape}]`,
+          `${config.name}: predict takes a float32 tensor [batch, height, width, 3], got [${x.shape}] of ${x.dtype}`,
         );
       }
       const compute = () => layersModel.apply(x, { training: false }) as tf.Tensor2D;

@@ -40,6 +40,27 @@ describe('which weights learn', () => {
     expect(blocks.every((name) => name.startsWith('blocks.2.'))).toBe(true);
   });
 
+  test.each([
+    [{ pool: 'map', registers: 2 }, 'attn_pool', 13],
+    [{ pool: 'mean', fcNorm: true, finalNorm: false, preLogits: 5 }, 'fc_norm|pre_logits', 4],
+    [{ preNorm: true, distilled: true, registers: 1 }, 'norm|head_dist', 4],
+  ] as const)('what stands behind frozen blocks learns: %j', (overrides, names, count) => {
+    const shape = {
+      imgSize: [8, 8],
+      patchSize: 4,
+      embedDim: 8,
+      depth: 2,
+      numHeads: 2,
+      numClasses: 3,
+    } as const;
+    const other = createModel({ ...shape, classToken: !('pool' in overrides), ...overrides }, { seed: 4 });
+    const { trainable } = studentOf(other, { frozenBlocks: 2, attentionOnly: false });
+    const behind = new RegExp(`^(${names})\\.`);
+    expect(trainable.filter((name) => behind.test(name))).toHaveLength(count);
+    expect(trainable.filter((name) => !behind.test(name) && !/^(norm|head)\./.test(name))).toEqual([]);
+    other.dispose();
+  });
+
   test('attention alone, with the heads', () => {
     const names = learning(0, true);
     expect(names.filter((name) => !name.includes('.attn.'))).toEqual(HEADS);

@@ -1,6 +1,7 @@
 /** The page's side: a model in a worker, called as one in the page. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
+import { checkArguments } from '../../checkArguments.js';
 import { checkOptions } from '../../checkOptions.js';
 import { UserError } from '../../errors.js';
 import type { AttentionStack } from '../../explain/index.js';
@@ -45,6 +46,7 @@ export async function loadInWorker(
   source: BrowserModelSource,
   options: WorkerLoadOptions = {},
 ): Promise<WorkerModel> {
+  checkArguments('loadInWorker', { options: ['fields', options] });
   const { worker, signal, onProgress, onBackend, assetFolder, ...request } = options;
   signal?.throwIfAborted();
   if (assetFolder !== undefined) setAssetFolder(assetFolder);

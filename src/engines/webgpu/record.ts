@@ -10,9 +10,10 @@ import type {
 } from '../../ops/interface.js';
 import { sizeOf } from '../../shape.js';
 import { type AttentionShape, attentionKernel, headNormKernel, QUERIES } from './attentionKernel.js';
+import { fuseNorms, type StepKind } from './fuseNorms.js';
 import { linearKernel } from './linearKernel.js';
 import { MATRIX_TILES, matrixKernel } from './matrixKernel.js';
-import { chooseTile, type LinearShape } from './product.js';
+import { chooseTile, type LinearShape, type TileChoice } from './product.js';
 import {
   addKernel,
   gateKernel,
@@ -54,6 +55,7 @@ export interface Step {
   /** `sizes` of the shader. */
   readonly sizes: readonly number[];
   readonly grid: readonly [number, number, number];
+  readonly of?: StepKind;
 }
 
 export interface Recording {
@@ -82,7 +84,7 @@ export function record(
   const images = recorder.value([batch, ...imageShape], 'f32');
   const output = forward(recorder, images);
   if (output.shape.length !== 2) throw new UserError('a forward pass must end with one row an image');
-  return { images: images.slot, output, steps: recorder.steps };
+  return { images: images.slot, output, steps: fuseNorms(recorder.steps, output.slot) };
 }
 
 /** Products of tokens are of `type`; the residual stream, pooled features and logits are float32. */
@@ -103,8 +105,14 @@ class Recorder implements Ops<Value> {
     return { slot: { bytes: Math.ceil(bytes / 16) * 16 }, shape, type };
   }
 
-  private step(code: string, operands: Step['operands'], sizes: readonly number[], grid: Step['grid']): void {
-    this.steps.push({ code, operands, sizes, grid });
+  private step(
+    code: string,
+    operands: Step['operands'],
+    sizes: readonly number[],
+    grid: Step['grid'],
+    of?: StepKind,
+  ): void {
+    this.steps.push({ code, operands, sizes, grid, of });
   }
 
   private shapeOf(name: string): readonly number[] {
@@ -165,7 +173,9 @@ class Recorder implements Ops<Value> {
     const y = this.value(x.shape, this.typeFor(x));
     const rows = rowsOf(x);
     const operands = [x.slot, weight(`${name}.gamma`), weight(`${name}.beta`), y.slot];
-    this.step(layerNormKernel(width, epsilon, x.type, y.type), operands, [rows], rowGrid(rows));
+    const code = layerNormKernel(width, epsilon, x.type, y.type);
+    const of = x.type === 'f32' && y.type === 'f32' ? ({ kind: 'norm', epsilon } as const) : undefined;
+    this.step(code, operands, [rows], rowGrid(rows), of);
     return y;
   }
 
@@ -210,18 +220,18 @@ class Recorder implements Ops<Value> {
     const operands = given.map(([operand]) => operand);
     const shape = { k, n, input: x.type, kernel: kernel.type, output: y.type, activation, operands };
     const bound = [x.slot, kernel, ...given.map(([, operand]) => operand), y.slot];
-    const { code, tile } = this.productCode(shape, rows);
-    this.step(code, bound, [rows], [Math.ceil(n / tile.columns), Math.ceil(rows / tile.rows), 1]);
+    const { code, tile, of } = this.productCode(shape, rows);
+    this.step(code, bound, [rows], [Math.ceil(n / tile.columns), Math.ceil(rows / tile.rows), 1], of);
   }
 
-  private productCode(shape: LinearShape, rows: number) {
+  private productCode(shape: LinearShape, rows: number): { tile: TileChoice; code: string; of?: StepKind } {
     const { k, n, input } = shape;
     if (this.numbers.matrices && input === 'f16' && k % 4 === 0 && n % 4 === 0) {
       const tile = chooseTile(MATRIX_TILES, rows, n);
       return { tile, code: matrixKernel(shape, tile) };
     }
     const tile = chooseTile(LINEAR_TILES, rows, n);
-    return { tile, code: linearKernel(shape, tile) };
+    return { tile, code: linearKernel(shape, tile), of: { kind: 'product', shape, tile } };
   }
 
   swiglu(x: Value): Value {

@@ -11,7 +11,7 @@ import {
 
 /** Workgroups along x; more go on along y. */
 export const GRID_WIDTH = 32768;
-const THREADS = 64;
+export const THREADS = 64;
 
 /** Workgroups for so many invocations of kernels that have one for each. */
 export function gridFor(invocations: number): [number, number, number] {
@@ -37,6 +37,15 @@ fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) gro
 
 const array = (name: string, type: Scalar, write = false): ArrayBinding => ({ name, type, width: 1, write });
 
+/** `deviation` of numbers 4i … 4i+3 of a row from `mean`: beyond its end readers give zeros, which are none. */
+export function deviation(numbers: string, length: number): string {
+  const inRow =
+    length % 4 === 0
+      ? 'e'
+      : `select(vec4<f32>(0.0), e, 4u * i + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(${length}u))`;
+  return `let e = ${numbers} - mean; let deviation = ${inRow};`;
+}
+
 /** Layer norm over rows of `length`, the mean and the variance one after the other. sizes: [rows, …]. */
 export function layerNormKernel(length: number, epsilon: number, input: Scalar, output: Scalar): string {
   const width = widthFor(length);
@@ -45,11 +54,6 @@ export function layerNormKernel(length: number, epsilon: number, input: Scalar, 
   const beta: ArrayBinding = { name: 'beta', type: 'f32', width };
   const y: ArrayBinding = { name: 'y', type: output, width, write: true };
   const quads = Math.ceil(length / 4);
-  // Beyond a row's end the readers give zeros, which are no deviations from the mean.
-  const inRow =
-    length % 4 === 0
-      ? 'e'
-      : `select(vec4<f32>(0.0), e, 4u * i + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(${length}u))`;
   const total = `
     workgroupBarrier();
     for (var half = ${THREADS / 2}u; half > 0u; half /= 2u) {
@@ -74,8 +78,7 @@ fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) gro
   workgroupBarrier();
   var squares = vec4<f32>(0.0);
   for (var i = index; i < ${quads}u; i += ${THREADS}u) {
-    let e = xAt(row, i) - mean;
-    let deviation = ${inRow};
+    ${deviation('xAt(row, i)', length)}
     squares = fma(deviation, deviation, squares);
   }
   sums[index] = (squares.x + squares.y) + (squares.z + squares.w);

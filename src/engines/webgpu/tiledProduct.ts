@@ -25,6 +25,8 @@ export interface ProductParts {
   /** Expressions of WGSL: the depths that a workgroup sums over, from a multiple of every tile's depth on. */
   readonly from: string;
   readonly to: string;
+  /** What a workgroup does before all else, where it has `index` and `firstRow`. */
+  readonly first?: string;
   /** Whether the sums of the right matrix' columns are wanted: `finishSums(i, sum)` gets them. */
   readonly sums?: boolean;
 }
@@ -39,7 +41,7 @@ export interface ProductParts {
  */
 export function tiledProduct(
   tile: Tile,
-  { leftTransposed, rightTransposed, from, to, sums }: ProductParts,
+  { leftTransposed, rightTransposed, from, to, first = '', sums }: ProductParts,
 ): string {
   const { rows, columns, rowsEach, columnsEach, depth } = tile;
   const across = columns / columnsEach;
@@ -88,6 +90,7 @@ fn main(@builtin(local_invocation_index) index : u32, @builtin(workgroup_id) gro
   let firstQuad = group.x * ${quads.columns}u;
   let down = index / ${across}u;
   let right = index % ${across}u;
+  ${first}
   let start = ${from};
   let end = ${to};
   ${repeat(rowsEach, (i) => repeat(blocks.columns, (j) => `var s${i}_${j} = vec4<f32>(0.0);`))}

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../../checkArguments.js';
 import { MOST_THREADS, Untrainable } from '../../engines/wasm/training/index.js';
 import type { TrainConfig } from '../../train/config.js';
 import { openLayersAnswers, openLayersEngine } from '../../train/layersEngine.js';
@@ -19,9 +20,16 @@ import { compileOptimized, startNodeWorker } from '../wasmEngine.js';
  */
 export async function openTrainingEngine(
   student: Student,
-  { distillation, emaDecay }: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
+  config: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
   threads: number = computingCores(),
 ): Promise<StepEngine> {
+  checkArguments('openTrainingEngine', {
+    student: ['student', student],
+    config: ['fields', config],
+    threads: ['size', threads],
+  });
+  const { distillation, emaDecay } = config;
+  checkArguments('openTrainingEngine', { distillation: ['distillation', distillation] });
   const run = { distillation: distillation.type, ema: emaDecay !== null };
   const { layersModel } = student;
   const backend = student.onBackend(() => tf.getBackend());

@@ -174,6 +174,63 @@ async function batches() {
   return { found, expected, refused };
 }
 
+/** A norm as part of the product that reads it, and in a pass of its own, as another product reads it too. */
+async function norms() {
+  const { useBackend } = await library();
+  await useBackend('webgpu');
+  const { device } = tf.backend() as tf.KernelBackend & { device: GPUDevice };
+  const found = [];
+  for (const width of [192, 30]) {
+    const weights = [
+      { name: 'patches.kernel', shape: [2, 2, 3, width] },
+      { name: 'norm.gamma', shape: [width] },
+      { name: 'norm.beta', shape: [width] },
+      { name: 'layer.kernel', shape: [width, 50] },
+      { name: 'layer.bias', shape: [50] },
+    ];
+    const buffers = new Map(
+      weights.map(({ name, shape }, at) => {
+        const length = shape.reduce((a, b) => a * b);
+        const buffer = device.createBuffer({ size: 4 * length, usage: 0x80 | 0x8 });
+        const values = Float32Array.from({ length }, (_, i) => Math.sin(1.3 * i + at));
+        device.queue.writeBuffer(buffer, 0, values);
+        return [name, buffer];
+      }),
+    );
+    const layers = (ops: Ops<Value>, images: Value, count: number) => {
+      const normed = ops.layerNorm(ops.patchEmbed(images, 'patches'), 'norm', 1e-6);
+      const tokens = Array.from({ length: count }, () => ops.linear(normed, 'layer', { activation: 'gelu' }));
+      return ops.concat([0, 17, 35].map((row) => ops.mean(tokens.map((each) => ops.token(each, row)))));
+    };
+    const outputs = {
+      joined: (ops: Ops<Value>, images: Value) => layers(ops, images, 1),
+      // The mean of two equal numbers is each of them.
+      apart: (ops: Ops<Value>, images: Value) => layers(ops, images, 2),
+    };
+    const engine = new WebgpuEngine({
+      device,
+      outputs,
+      weights,
+      weight: (name) => buffers.get(name)!,
+      inputShape: [12, 12, 3],
+    });
+    const images = Float32Array.from({ length: 2 * 12 * 12 * 3 }, (_, i) => Math.sin(0.7 * i));
+    const shapes = new Map(weights.map(({ name, shape }) => [name, shape]));
+    const steps = Object.values(outputs).map(
+      (pass) =>
+        record(pass, [12, 12, 3], 2, (name) => shapes.get(name), { type: 'f32', matrices: false }).steps
+          .length,
+    );
+    found.push({
+      steps,
+      joined: [...(await engine.run(images, 2, 'joined'))],
+      apart: [...(await engine.run(images, 2, 'apart'))],
+    });
+    engine.dispose();
+  }
+  return found;
+}
+
 /** What Dawn says of every shader of a model in float16, with products of whole matrices and without: no device runs them. */
 async function shaders() {
   const dawn = await loadDawn();
@@ -321,6 +378,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   mapPooling: () => engine(MAP_POOLING),
   twoHeads: () => engine(TWO_HEADS),
   batches,
+  norms,
   shaders,
   polling,
   dataSync,

@@ -58,6 +58,20 @@ const EXTRA: Record<string, Partial<VitConfig>> = {
     registers: 2,
     pool: 'token_mean',
   },
+  // One query an image, shaders shared with other scenarios.
+  pooled: { ...TINY, distilled: false, pool: 'map', classToken: false, depth: 1 },
+  // The same of several workgroups, and no multiples of four.
+  oddPooled: {
+    imgSize: [32, 36],
+    embedDim: 35,
+    numHeads: 5,
+    depth: 1,
+    pool: 'map',
+    classToken: false,
+    registers: 2,
+    swiglu: true,
+    patchBias: false,
+  },
 };
 
 /** Gradients and answers of a model on a backend's engine. */

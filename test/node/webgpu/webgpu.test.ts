@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { adapterChoice } from '../../../src/node/webgpu/adapter.js';
 import { describeOnSwiftShader, node, type Run } from './swiftshader.js';
@@ -89,6 +90,17 @@ describeOnSwiftShader('WebGPU in Node', () => {
     expect(refused).toMatch(/^UserError: a batch of 5 images needs a tensor larger .*; at most 2 fit/);
   });
 
+  test('a norm that is part of a product gives the same bits as one in a pass of its own', () => {
+    const runs = found('norms') as { steps: number[]; joined: number[]; apart: number[] }[];
+    expect(runs).toHaveLength(2);
+    for (const { steps, joined, apart } of runs) {
+      expect(steps).toEqual([2 + 1 + 2 * 3, 2 + 1 + 2 + 3 * 2 + 2 * 3]);
+      expect(joined).toHaveLength(2 * 3 * 50);
+      expect(Math.max(...joined)).toBeGreaterThan(0.1);
+      expect(joined).toEqual(apart);
+    }
+  });
+
   test('shaders of float16 and of whole matrices are WGSL that Dawn takes', () => {
     const { count, complaints, features } = found('shaders');
     expect(features).toHaveLength(3);
@@ -109,6 +121,35 @@ describeOnSwiftShader('WebGPU in Node', () => {
     expect(gone).toMatch(/^UserError: the webgpu backend lost its GPU \(.*\).*load the model again$/);
     expect(again).toBe(0);
     expect(refused).toMatch(/^UserError: the webgpu backend lost its GPU \(Buffer size .* exceeds .*\)/);
+  });
+
+  test.each([
+    [
+      'while it is tried',
+      '1',
+      /^deit: the webgpu backend does not work here: its GPU went away while it was tried$/,
+    ],
+    [
+      'in a pass',
+      '3',
+      /^deit: the webgpu backend lost its GPU \(.*\); run the command again, or with another --backend$/,
+    ],
+  ])('deit predict whose GPU goes away %s ends in one line, whatever images are left', (_, at, line) => {
+    const hook = pathToFileURL(resolve('dist/test/node/webgpu/loseDevice.js')).href;
+    const images = ['0/00003.png', '0/00010.png', '0/00013.png'].map((file) => join(VAL, file));
+    const args = ['dist/src/cli/deit.js', 'predict', model, ...images, '--backend', 'webgpu'];
+    let stderr = '';
+    try {
+      node(['--import', hook, ...args], { env: { LOSE_AT: at } });
+    } catch (error) {
+      [, stderr = ''] =
+        /stderr: ([\s\S]*)$/.exec((error as Error).message.replace(/signal \w+: /, 'stderr: ')) ?? [];
+    }
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .filter((said) => !said.startsWith('assumed: '));
+    expect(lines).toEqual([expect.stringMatching(line)]);
   });
 
   test('a loaded model takes no processor time while nothing is asked of it, and holds no process', () => {

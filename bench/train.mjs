@@ -3,10 +3,12 @@
  * the same weights on the same batch; the losses of the first step are compared.
  *
  *     npm run build && node bench/train.mjs --python PYTHON [--models digits,tiny,convnet] [--rounds 15]
- *       [--backends engine,webgpu-engine,wasm,webgpu,tensorflow] [--threads 1,2] [--device cuda] [--batch 64]
+ *       [--backends engine,webgpu-engine,tensorflow-engine,wasm,webgpu,tensorflow] [--threads 1,2] [--device cuda] [--batch 64]
  *
- * PYTHON has torch and safetensors. `engine`, `webgpu-engine`: the training engines on WASM and on WebGPU, which
- * `deit train` uses there; `wasm`, `webgpu`: tfjs' gradients, on one thread or operation by operation. --threads: the engine's and PyTorch's; --device: PyTorch's. Processor time is that of all
+ * PYTHON has torch and safetensors. `engine`, `webgpu-engine`, `tensorflow-engine`: the training engines on WASM, on
+ * WebGPU and on native TensorFlow, which `deit train` uses there; `wasm`, `webgpu`, `tensorflow`: tfjs' gradients, on one thread or
+ * operation by operation. --threads: the engine's on WASM and PyTorch's (TensorFlow's are TF_NUM_INTRAOP_THREADS); --device:
+ * PyTorch's. Processor time is that of all
  * threads: it tells more than the clock where other processes take part of the machine.
  */
 import { spawn } from 'node:child_process';
@@ -264,8 +266,9 @@ async function measure(name, { python, device, backends, threads, rounds, batch 
   for (const backend of backends) {
     if (backend === 'engine') {
       for (const count of threads) contenders.push(await onEngine('wasm', count, model, given));
-    } else if (backend === 'webgpu-engine')
-      contenders.push(await onEngine('webgpu', undefined, model, given));
+    } else if (backend === 'tensorflow-engine')
+      contenders.push(await onEngine('tensorflow', undefined, model, given));
+    else if (backend === 'webgpu-engine') contenders.push(await onEngine('webgpu', undefined, model, given));
     else contenders.push(await byTfjs(backend, model, given));
   }
   for (const count of threads) contenders.push(await pytorch({ python, device }, count, model, given));

@@ -1008,7 +1008,7 @@ n15075141 toilet tissue, toilet paper, bathroom tissue
 const rows = TABLE.trim().split('\n');
 
 /** Synsets, e.g. `n01440764`, which are also the names of the class folders. */
-export const imagenetSynsets: readonly string[] = rows.map((row) => row.slice(0, 9));
+export const imagenetSynsets: readonly string[] = Object.freeze(rows.map((row) => row.slice(0, 9)));
 
 /** Names, e.g. `tench, Tinca tinca`. */
-export const imagenetLabels: readonly string[] = rows.map((row) => row.slice(10));
+export const imagenetLabels: readonly string[] = Object.freeze(rows.map((row) => row.slice(10)));

@@ -1,4 +1,5 @@
 import { imagenetLabels } from '../configs/imagenet.js';
+import { checkArguments } from '../src/checkArguments.js';
 import { UserError } from '../src/errors.js';
 import type { WeightReader } from '../src/families/types.js';
 import {
@@ -107,6 +108,7 @@ export interface Conversion {
 
 /** Maps a checkpoint to a model. Values are read only by readWeight; shapes are all checked here. */
 export function convert(checkpoint: Checkpoint, options: ConvertOptions = {}): Conversion {
+  checkArguments('convert', { checkpoint: ['checkpoint', checkpoint] });
   checkConvertOptions(options);
   const file = checkpoint.name;
   refuseShard(file);

@@ -1,4 +1,5 @@
 import { imagenetLabels } from '../configs/imagenet.js';
+import { checkArguments } from '../src/checkArguments.js';
 import { UserError } from '../src/errors.js';
 import {
   featureWidth,
@@ -56,6 +57,7 @@ const SMALL = 10_000;
 
 /** Whether a checkpoint holds a RegNet. */
 export function isRegnet(checkpoint: Checkpoint): boolean {
+  checkArguments('isRegnet', { checkpoint: ['checkpoint', checkpoint] });
   return locate(checkpoint) !== undefined;
 }
 
@@ -66,6 +68,7 @@ export function isRegnet(checkpoint: Checkpoint): boolean {
  * @throws UserError if it holds no RegNet, or a tensor is missing or of another shape
  */
 export function convertRegnet(checkpoint: Checkpoint): RegnetConversion {
+  checkArguments('convertRegnet', { checkpoint: ['checkpoint', checkpoint] });
   const found = locate(checkpoint);
   if (!found) {
     const stems = regnetNamings.map(({ stem }) => `${stem[0]}.weight`).join(' or ');

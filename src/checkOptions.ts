@@ -40,7 +40,7 @@ export function checkOptions(
   known: Readonly<Record<string, OptionKind>>,
 ): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new UserError(`${what}: its options are an object, got ${describeValue(options)}`);
   }
   const names = Object.keys(known);

@@ -5,6 +5,7 @@
  */
 import * as v from 'valibot';
 import { UserError } from './errors.js';
+import { frozen } from './frozen.js';
 import { nearest, shorten, show } from './text.js';
 
 type Leaf = v.GenericSchema;
@@ -172,10 +173,12 @@ export function parseConfig<S extends Leaf>(
   overrides: Readonly<Tree>,
   source: string,
 ): v.InferOutput<S> {
+  if (overrides === null || typeof overrides !== 'object')
+    throw new UserError(`${source}: its single fields are an object by path, got ${show(overrides)}`);
   const tree = copyKnown(schema, given, source);
   for (const [path, value] of Object.entries(overrides)) assign(tree, path, value, schema);
   const result = v.safeParse(schema, tree, { abortEarly: true });
-  if (result.success) return result.output;
+  if (result.success) return frozen(result.output) as v.InferOutput<S>;
   const fields = fieldsOf(schema);
   const whole = v.getDotPath(result.issues[0]) ?? '';
   // An issue within a range is about the range; one that is about no field is about a group.

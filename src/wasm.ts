@@ -2,6 +2,8 @@
  * deit-tfjs/wasm: models on the WASM engine alone, without tfjs. What Node and browsers share; src/node/wasm.ts and
  * src/browser/wasm.ts are this with what one platform has.
  */
+import { checkArguments } from './checkArguments.js';
+import { checkOptions } from './checkOptions.js';
 import { type Inspection, splitInspection } from './explain/inspection.js';
 import { type ClassifyInput, toPixels } from './models/classify.js';
 import type { ImageCallOptions } from './models/imageClassifier.js';
@@ -34,8 +36,11 @@ export type { WasmModel } from './models/wasmModel.js';
 export async function inspect(
   model: WasmModel,
   image: ClassifyInput,
-  { signal }: ImageCallOptions = {},
+  options: ImageCallOptions = {},
 ): Promise<Inspection> {
+  checkArguments('inspect', { model: ['wasmModel', model] });
+  checkOptions('inspect', options, { signal: 'signal' });
+  const { signal } = options;
   const pixels = await toPixels(image, model.preprocessing, signal);
   return splitInspection(model.config, await model.inspectPixels(pixels, 1, { signal }));
 }

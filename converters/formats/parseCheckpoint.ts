@@ -1,3 +1,4 @@
+import { checkArguments } from '../../src/checkArguments.js';
 import { isNpz, readNpy, readNpz } from './npz.js';
 import { readSafetensors } from './safetensors.js';
 import { type Container, sniffFormat } from './sniff.js';
@@ -33,6 +34,7 @@ export async function parseCheckpoint(
 function toSource(input: ByteSource | Uint8Array | ArrayBuffer | Blob): ByteSource {
   if (input instanceof Uint8Array || input instanceof ArrayBuffer) return bytesSource(input);
   if (input instanceof Blob) return blobSource(input);
+  checkArguments('parseCheckpoint', { input: ['byteSource', input] });
   return input;
 }
 

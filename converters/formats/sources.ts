@@ -1,8 +1,10 @@
+import { checkArguments } from '../../src/checkArguments.js';
 import { UserError } from '../../src/errors.js';
 import type { ByteSource } from './types.js';
 
 /** A source over bytes in memory. `read` gives views, so nothing is copied. */
 export function bytesSource(bytes: Uint8Array | ArrayBuffer, name = '<bytes>'): ByteSource {
+  checkArguments('bytesSource', { bytes: ['bytes', bytes] });
   // A plain Uint8Array even of Node's Buffer, whose slice() is a view into a pool and not a copy.
   const view =
     bytes instanceof Uint8Array
@@ -19,7 +21,9 @@ export function bytesSource(bytes: Uint8Array | ArrayBuffer, name = '<bytes>'): 
 }
 
 /** A source over a Blob or a File dropped on a page: only what is asked for is read. */
-export function blobSource(blob: Blob, name = blobName(blob)): ByteSource {
+export function blobSource(blob: Blob, named?: string): ByteSource {
+  checkArguments('blobSource', { blob: ['blob', blob] });
+  const name = named ?? blobName(blob);
   return {
     name,
     size: blob.size,

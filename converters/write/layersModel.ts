@@ -1,3 +1,5 @@
+import { checkArguments } from '../../src/checkArguments.js';
+import { checkOptions } from '../../src/checkOptions.js';
 import { modelMetadata } from '../../src/families/metadata.js';
 import type { WeightReader } from '../../src/families/types.js';
 import type { VitConfig } from '../../src/families/vit/config.js';
@@ -35,6 +37,8 @@ export async function writeLayersModel(
   sink: OutputSink,
   options: { dtype?: WeightDtype; onProgress?: (fraction: number) => void } = {},
 ): Promise<void> {
+  checkArguments('writeLayersModel', { model: ['conversion', model], sink: ['sink', sink] });
+  checkOptions('writeLayersModel', options, { dtype: 'text', onProgress: 'function' });
   const dtype = options.dtype ?? 'float32';
   const specs = weightSpecs(model.config);
   const stored = (codes?: boolean) => (codes ? 'codes' : dtype);

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import type { TrainConfig } from '../train/config.js';
 import type { StepEngine } from '../train/stepEngine.js';
@@ -13,8 +14,11 @@ import type { Student } from '../train/student.js';
  */
 export async function openTrainingEngine(
   student: Student,
-  { distillation, emaDecay }: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
+  config: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
 ): Promise<StepEngine> {
+  checkArguments('openTrainingEngine', { student: ['student', student], config: ['fields', config] });
+  const { distillation, emaDecay } = config;
+  checkArguments('openTrainingEngine', { distillation: ['distillation', distillation] });
   const backend = student.onBackend(() => tf.getBackend());
   if (backend !== 'webgpu') {
     throw new UserError(

@@ -106,7 +106,7 @@ export const attentionCommand = defineCommand({
   ],
   handler: async (args) => {
     checkImagePath(args.out); // before the work, not after it
-    await checkOutput(args.out);
+    await checkOutput(args.out, [args.model, args.image]);
     const image = await readImage(args.image);
     const model = await load(args.model, { backend: args.backend, hub: hubMessages(), ...loadArgs(args) });
     sayAssumptions(model);

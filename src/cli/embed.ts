@@ -91,8 +91,10 @@ export const embedCommand = defineCommand({
   ],
   handler: async (args) => {
     const format = featuresFormat(args.out);
-    await checkOutput(args.out);
     const files = await filesOf(args.images);
+    const inputs = [args.model, ...files];
+    await checkOutput(args.out, inputs);
+    if (format === 'npy') await checkOutput(listOf(args.out), inputs);
     const unlisted = format === 'npy' ? files.find((file) => /[\r\n]/.test(file)) : undefined;
     if (unlisted !== undefined) {
       throw new UserError(

@@ -109,10 +109,13 @@ async function runEvaluation(args: Args): Promise<Summary> {
 }
 
 /** What is wrong with the files of a command line is told before a model is loaded, which may take minutes. */
-async function checkFiles({ valDir, labels, predictions }: Args): Promise<void> {
+async function checkFiles({ model, valDir, labels, predictions, report }: Args): Promise<void> {
   await requireFolder(valDir);
   if (labels !== undefined) await checkReadable(labels);
-  if (predictions !== undefined) await checkOutput(predictions);
+  const inputs = [model, ...(labels === undefined ? [] : [labels])];
+  if (predictions !== undefined) await checkOutput(predictions, inputs);
+  if (report !== undefined)
+    await checkOutput(report, predictions === undefined ? inputs : [...inputs, predictions]);
 }
 
 /** The images of the val folder with their classes. */
@@ -172,7 +175,8 @@ async function writeReport(
   evaluated: Pick<Evaluated, 'folder' | 'preprocessing' | 'summary'> & { readonly args: Args },
 ): Promise<void> {
   const { args, ...rest } = evaluated;
-  const model = await loadFrom(requireVit(source, args.model), args);
+  const { backend, quantize, dtype, threads } = args;
+  const model = await loadFrom(requireVit(source, args.model), { backend, quantize, dtype, threads });
   try {
     await report.write({ name: args.model, model, ...rest });
   } finally {

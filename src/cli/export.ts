@@ -17,7 +17,7 @@ export const exportCommand = defineCommand({
   examples: [['$0 run/best deit.safetensors', 'PyTorch: load_state_dict(safetensors.torch.load_file(…))']],
   handler: async ({ model, file }) => {
     if (!file.endsWith('.safetensors')) throw new UserError(`${file}: should end in .safetensors`);
-    await checkOutput(file);
+    await checkOutput(file, [model]);
     const opened = await openModel(model);
     try {
       await writeFileAtomically(file, stateDictChunks(dequantize(opened.source)));

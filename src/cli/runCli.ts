@@ -137,14 +137,23 @@ function checkGivenOnce(args: Record<string, unknown>, lists: ReadonlySet<string
 
 /** The message about an unknown name, with the nearest known names. */
 function withNearest(message: string, cli: Argv, commands: readonly CommandEntry[]): string {
-  const [, list] = /^Unknown (?:arguments?|commands?): (.*)$/s.exec(message) ?? [];
+  const [, what, list] = /^Unknown (argument|command)s?: (.*)$/s.exec(message) ?? [];
   if (list === undefined) return message;
-  const unknown = list.split(', ')[0]!;
+  const names = asTyped(list.split(', '));
+  const [unknown] = names as [string];
   const near = [
     ...nearest(unknown, optionNames(cli)).map((name) => `--${name}`),
     ...nearest(unknown, [...commands.map(commandName), COMPLETION]),
   ];
-  return near.length === 0 ? message : `${message}; did you mean ${near.slice(0, 2).join(' or ')}?`;
+  const told = `Unknown ${what}${names.length > 1 ? 's' : ''}: ${names.join(', ')}`;
+  return near.length === 0 ? told : `${told}; did you mean ${near.slice(0, 2).join(' or ')}?`;
+}
+
+/** Without yargs' second names: `classMap` for `class-map`. */
+function asTyped(names: readonly string[]): string[] {
+  const camelCase = (name: string) => name.replace(/-+(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const second = new Set(names.filter((name) => name.includes('-')).map(camelCase));
+  return names.filter((name) => !second.has(name));
 }
 
 /** The options of the command that is parsed; yargs tells them, though its types do not. */

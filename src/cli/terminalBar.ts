@@ -58,7 +58,9 @@ export function terminalBar(
   const { stderr } = process;
   let value = from;
   let drawn = Number.NEGATIVE_INFINITY;
+  let next: NodeJS.Timeout | undefined;
   const draw = () => {
+    next = undefined;
     drawn = performance.now();
     const fraction = total > 0 ? value / total : 0;
     stderr.write(`\r${line(fraction, value, stderr.columns || COLUMNS)}${CLEAR_REST}`);
@@ -68,9 +70,13 @@ export function terminalBar(
   return {
     update(now) {
       value = now;
-      if (performance.now() - drawn >= REDRAW_MS) draw();
+      // Not at once: of many steps that come together the last one tells the rate.
+      next ??= setTimeout(draw, Math.max(0, drawn + REDRAW_MS - performance.now())).unref();
     },
-    stop: () => void stderr.write(`\r${CLEAR_REST}${SHOW_CURSOR}`),
+    stop() {
+      clearTimeout(next);
+      stderr.write(`\r${CLEAR_REST}${SHOW_CURSOR}`);
+    },
   };
 }
 

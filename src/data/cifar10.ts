@@ -1,3 +1,5 @@
+import { checkArguments } from '../checkArguments.js';
+import { describeValue } from '../checkOptions.js';
 import { concatBytes } from '../concat.js';
 import { UserError } from '../errors.js';
 import { type InMemoryDataset, inMemoryDataset } from './imageArray.js';
@@ -24,6 +26,12 @@ const RECORD_BYTES = 1 + 3 * PLANE;
  * @throws UserError if a file is damaged
  */
 export function cifar10Dataset(files: readonly NamedBytes[], classNames?: NamedBytes): InMemoryDataset {
+  if (!Array.isArray(files) || files.length === 0)
+    throw new UserError(
+      `cifar10Dataset: files should be an array of files {name, bytes}, got ${describeValue(files)}`,
+    );
+  for (const file of files) checkArguments('cifar10Dataset', { file: ['namedBytes', file] });
+  if (classNames !== undefined) checkArguments('cifar10Dataset', { classNames: ['namedBytes', classNames] });
   const batches = files.map(({ name, bytes }) => parseCifar10(bytes, name));
   const starts = batches.map((_, i) => batches.slice(0, i).reduce((sum, b) => sum + b.labels.length, 0));
   const data = concatBytes(batches.map(({ pixels }) => pixels));

@@ -1,4 +1,6 @@
 /** Batches of a data set: images are read and transformed ahead while the caller works on the batch before. */
+import { checkArguments } from '../checkArguments.js';
+import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { prefetch } from '../prefetch.js';
 import { epochOrder } from './augment/order.js';
@@ -86,6 +88,7 @@ export interface Preparer {
 
 /** Prepares images in the calling thread, one after another. */
 export function inThisThread(spec: TransformSpec): Preparer {
+  checkArguments('inThisThread', { spec: ['transform', spec] });
   let closed = false;
   let last: Promise<unknown> = Promise.resolve();
   return {
@@ -114,6 +117,7 @@ export function inThisThread(spec: TransformSpec): Preparer {
 
 /** Loads a data set's images in its own order. Closing it closes the preparer. */
 export function evalLoader(dataset: Dataset, preparer: Preparer): EvalLoader {
+  checkArguments('evalLoader', { dataset: ['dataset', dataset], preparer: ['preparer', preparer] });
   const { name, length, classNames, describe, labels } = dataset;
   return {
     name,
@@ -133,8 +137,9 @@ export function evalLoader(dataset: Dataset, preparer: Preparer): EvalLoader {
  * @throws UserError for a randAugment that is not understood
  */
 export function trainLoader(dataset: Dataset, preparer: Preparer): TrainLoader {
+  checkArguments('trainLoader', { dataset: ['dataset', dataset], preparer: ['preparer', preparer] });
   const { training } = preparer.spec;
-  if (!training) throw new RangeError('the preparer does not augment: its spec lacks `training`');
+  if (!training) throw new UserError('trainLoader: the preparer does not augment: its spec lacks `training`');
   const { augment, seed } = training;
   if (augment.randAugment !== null) parseRandAugment(augment.randAugment);
   const { name, length, classNames, describe, labels } = dataset;
@@ -179,7 +184,7 @@ export function loadBatches(
 
 function requireBatchSize(batchSize: number): number {
   if (Number.isInteger(batchSize) && batchSize >= 1) return batchSize;
-  throw new RangeError(`batchSize is ${batchSize}, expected ≥ 1`);
+  throw new UserError(`batchSize is a whole number of at least 1, got ${describeValue(batchSize)}`);
 }
 
 /** The order in pieces of one batch, the last one as long as what is left. */

@@ -1,3 +1,4 @@
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { sizeOf } from '../shape.js';
 import { type ImageArray, type InMemoryDataset, inMemoryDataset } from './imageArray.js';
@@ -23,6 +24,7 @@ const MNIST_CLASSES = 10;
  * @throws UserError if a file is damaged, or the two do not belong together
  */
 export async function mnistDataset(images: NamedBytes, labels: NamedBytes): Promise<InMemoryDataset> {
+  checkArguments('mnistDataset', { images: ['namedBytes', images], labels: ['namedBytes', labels] });
   const { count, rows, columns, pixels } = parseIdxImages(await unpacked(images), images.name);
   const classes = parseIdxLabels(await unpacked(labels), labels.name);
   if (classes.length !== count) {

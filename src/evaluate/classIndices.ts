@@ -1,4 +1,5 @@
 import { imagenetLabels, imagenetSynsets } from '../../configs/imagenet.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { nearest, shorten } from '../text.js';
 
@@ -43,6 +44,7 @@ export function matchClasses(
   classes: Classes,
   { byOrder = false } = {},
 ): ClassMatch {
+  checkArguments('matchClasses', { folders: ['texts', folders], classes: ['classes', classes] });
   if (byOrder) return inOrder(folders, classes.numClasses);
   const rules = rulesFor(classes, folders);
   for (const rule of rules) {
@@ -56,6 +58,7 @@ export function matchClasses(
 
 /** The class index that a label file's entry means: a label, a synset or a class index; undefined for none. */
 export function classIndexReader(classes: Classes): (name: string) => number | undefined {
+  checkArguments('classIndexReader', { classes: ['classes', classes] });
   const rules = rulesFor(classes, []);
   return (name) => {
     for (const rule of rules) {
@@ -179,6 +182,8 @@ function inOrder(folders: readonly string[], numClasses: number): ClassMatch {
 
 /** Order by Unicode code points, as Python sorts; JavaScript's own order is by UTF-16 units. */
 export function compareCodePoints(a: string, b: string): number {
+  if (typeof a !== 'string' || typeof b !== 'string')
+    throw new UserError('compareCodePoints: takes two texts');
   const [left, right] = [[...a], [...b]];
   for (let i = 0; i < Math.min(left.length, right.length); i++) {
     const difference = left[i]!.codePointAt(0)! - right[i]!.codePointAt(0)!;

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../checkArguments.js';
 import type { EvalLoader, ImageBatch, ImageFailure } from '../data/loader.js';
 import type { ImageModel } from '../models/imageModel.js';
 import { type Accuracy, Metrics } from './metrics.js';
@@ -49,8 +50,15 @@ export type Classifier = Pick<
 export function evaluate(
   model: Classifier,
   loader: EvalLoader,
-  { batchSize, ...hooks }: EvaluateHooks & { readonly batchSize: number },
+  options: EvaluateHooks & { readonly batchSize: number },
 ): Promise<EvaluationResult> {
+  checkArguments('evaluate', {
+    model: ['anyModel', model],
+    loader: ['evalLoader', loader],
+    options: ['fields', options],
+  });
+  const { batchSize, ...hooks } = options;
+  checkArguments('evaluate', { batchSize: ['size', batchSize] });
   return measure(predictBatches(model, loader.batches(batchSize)), loader, hooks);
 }
 
@@ -63,6 +71,7 @@ export async function* predictBatches(
   batches: AsyncIterable<ImageBatch>,
   { heads = false } = {},
 ): AsyncGenerator<PredictedBatch, void, undefined> {
+  checkArguments('predictBatches', { model: ['anyModel', model], batches: ['stream', batches] });
   for await (const batch of batches) {
     const { indices, failures = [] } = batch;
     yield { ...(await logitsOf(model, batch, heads)), indices, failures };
@@ -72,15 +81,22 @@ export async function* predictBatches(
 /**
  * Measures accuracy (top-1, top-5, mean cross-entropy) from what a model said of each image.
  *
- * @param metrics what is known already, e.g. from a run that was cut off; new images are added to it
+ * @param counted what is known already, e.g. from a run that was cut off; new images are added to it
  * @throws UserError if a logit is NaN or infinite
  */
 export async function measure(
   batches: AsyncIterable<PredictedBatch>,
-  { length, labels, describe }: Pick<EvalLoader, 'length' | 'labels' | 'describe'>,
+  data: Pick<EvalLoader, 'length' | 'labels' | 'describe'>,
   hooks: EvaluateHooks = {},
-  metrics: Metrics = new Metrics(length),
+  counted?: Metrics,
 ): Promise<EvaluationResult> {
+  checkArguments('measure', {
+    batches: ['stream', batches],
+    data: ['measured', data],
+    hooks: ['fields', hooks],
+  });
+  const { length, labels, describe } = data;
+  const metrics = counted ?? new Metrics(length);
   let failed = 0;
   let classified = 0;
   const start = performance.now();

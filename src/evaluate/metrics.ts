@@ -1,3 +1,4 @@
+import { checkArguments } from '../checkArguments.js';
 import type { ImagePrediction } from './prediction.js';
 
 /** Accuracy over the images that were classified; null where there are none. */
@@ -22,6 +23,7 @@ export class Metrics {
   private readonly ranks: Uint8Array;
 
   constructor(count: number) {
+    checkArguments('Metrics', { count: ['count', count] });
     this.losses = new Float64Array(count);
     this.ranks = new Uint8Array(count);
   }

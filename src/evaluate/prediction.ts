@@ -1,3 +1,4 @@
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { topIndices } from '../models/classify.js';
 
@@ -20,6 +21,7 @@ export interface ImagePrediction {
  * @throws UserError if the model has no class `label`
  */
 export function crossEntropy(logits: ArrayLike<number>, label: number, name = 'an image'): number {
+  checkArguments('crossEntropy', { logits: ['numbers', logits] });
   const truth = logits[label];
   if (truth === undefined) {
     throw new UserError(
@@ -43,6 +45,7 @@ export function crossEntropy(logits: ArrayLike<number>, label: number, name = 'a
  *   `label`
  */
 export function predictionOf(name: string, label: number, logits: ArrayLike<number>): ImagePrediction {
+  checkArguments('predictionOf', { logits: ['numbers', logits] });
   requireFinite(name, logits);
   const top5 = topIndices(logits, 5);
   return {

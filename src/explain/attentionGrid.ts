@@ -1,3 +1,4 @@
+import { checkArguments } from '../checkArguments.js';
 import { resize } from '../image/resize.js';
 import type { RgbImage } from '../image/types.js';
 import { attentionMap } from './attentionMap.js';
@@ -25,6 +26,7 @@ export function attentionGrid(
   stack: AttentionStack,
   { token, tile = 128, opacity }: AttentionGridOptions = {},
 ): RgbImage {
+  checkArguments('attentionGrid', { image: ['rgb', image], stack: ['stack', stack], tile: ['size', tile] });
   const side = Math.max(image.width, image.height);
   const scaled = (length: number) => Math.max(1, Math.round((length * tile) / side));
   const cell = resize(image, scaled(image.width), scaled(image.height));

@@ -1,3 +1,5 @@
+import { checkArguments } from '../checkArguments.js';
+import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import type { AttentionStack, PatchMap, QueryToken } from './types.js';
 
@@ -16,13 +18,17 @@ export interface AttentionMapOptions {
  * @throws UserError if the model has no such layer, head or token
  */
 export function attentionMap(stack: AttentionStack, options: AttentionMapOptions = {}): PatchMap {
+  checkArguments('attentionMap', { stack: ['stack', stack], options: ['fields', options] });
+  checkOptions('attentionMap', options, { layer: 'any', head: 'any', token: 'any' });
   const layer = checkIndex(options.layer ?? stack.layers.length - 1, stack.layers.length, 'layer');
   const weights = stack.layers[layer]!;
   const queries = tokenRows(stack, options.token);
   const { head = 'mean' } = options;
   const { heads, tokens } = stack;
   const chosen =
-    head === 'mean' ? Array.from({ length: heads }, (_, i) => i) : [checkIndex(head, heads, 'head')];
+    head === 'mean'
+      ? Array.from({ length: heads }, (_, i) => i)
+      : [checkIndex(head as number, heads, 'head')];
   const sum = new Float64Array(tokens);
   const share = 1 / (chosen.length * queries.length);
   for (const h of chosen) {

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../checkArguments.js';
 import { readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -13,6 +14,7 @@ import type { AttentionStack } from './types.js';
  * @throws UserError for a batch of several, or what predict throws
  */
 export async function attentionStack(model: VisionTransformer, x: tf.Tensor4D): Promise<AttentionStack> {
+  checkArguments('attentionStack', { model: ['model', model], x: ['tensor', x] });
   checkOne(x, 'attention is');
   const row = await model.inspectRows(x);
   if (row) return splitInspection(model.config, row).attention;

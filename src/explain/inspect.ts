@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../checkArguments.js';
+import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { blockConfig, headNames, type VitConfig } from '../families/vit/config.js';
 import { forward, type Watch } from '../families/vit/forward.js';
@@ -20,6 +22,7 @@ import type { AttentionStack, PatchMap, PrefixToken } from './types.js';
  * @throws UserError for a batch of several, another shape, or a model that was disposed of
  */
 export async function inspect(model: VisionTransformer, x: tf.Tensor4D): Promise<Inspection> {
+  checkArguments('inspect', { model: ['model', model], x: ['tensor', x] });
   checkInput(model, x);
   const { config } = model;
   const row = await model.inspectRows(x);
@@ -70,6 +73,8 @@ export async function relevance(
   x: tf.Tensor4D,
   options: RelevanceOptions = {},
 ): Promise<PatchMap> {
+  checkArguments('relevance', { model: ['model', model], x: ['tensor', x], options: ['fields', options] });
+  checkOptions('relevance', options, { classIndex: 'any', token: 'any' });
   checkInput(model, x);
   const { config } = model;
   const { classIndex } = options;

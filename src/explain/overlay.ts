@@ -1,3 +1,5 @@
+import { checkArguments } from '../checkArguments.js';
+import { checkOptions } from '../checkOptions.js';
 import { resize } from '../image/resize.js';
 import type { RgbImage } from '../image/types.js';
 import { heatColormap } from './colormap.js';
@@ -13,7 +15,9 @@ export interface OverlayOptions {
  * (bright; see mapToGrey), and blended with the image.
  */
 export function overlay(image: RgbImage, map: PatchMap, options: OverlayOptions = {}): RgbImage {
+  checkOptions('overlay', options, { opacity: 'any' });
   const { opacity = 0.6 } = options;
+  checkArguments('overlay', { image: ['rgb', image], map: ['patchMap', map], opacity: ['share', opacity] });
   const levels = resize(mapToGrey(map), image.width, image.height).data;
   const data = new Uint8Array(image.data.length);
   for (let i = 0; i < data.length; i += 3) {
@@ -32,7 +36,9 @@ export function overlay(image: RgbImage, map: PatchMap, options: OverlayOptions 
 const BRIGHTEST_FROM = 0.98;
 
 /** A map as a grey image of one pixel a patch, its lowest value 0 and its highest, the top 2 % alike, 255; a flat map is black. */
-export function mapToGrey({ data, rows, cols }: PatchMap): RgbImage {
+export function mapToGrey(map: PatchMap): RgbImage {
+  checkArguments('mapToGrey', { map: ['patchMap', map] });
+  const { data, rows, cols } = map;
   const sorted = data.toSorted();
   const min = sorted[0]!;
   const range = sorted[Math.ceil(BRIGHTEST_FROM * data.length) - 1]! - min;

@@ -1,4 +1,7 @@
 /** Images of patch features [patches, D], as the viewers of DINO show them. */
+import { checkArguments } from '../checkArguments.js';
+import { describeValue } from '../checkOptions.js';
+import { UserError } from '../errors.js';
 import type { PatchMap } from './types.js';
 
 /**
@@ -9,9 +12,14 @@ import type { PatchMap } from './types.js';
  */
 export function patchSimilarity(
   patches: Float32Array,
-  [rows, cols]: readonly [number, number],
+  grid: readonly [number, number],
   query: number,
 ): PatchMap {
+  const [rows, cols] = checkPatches('patchSimilarity', patches, grid);
+  if (!Number.isInteger(query) || query < 0 || query >= rows * cols)
+    throw new UserError(
+      `patchSimilarity: there are ${rows * cols} patches, and no patch ${describeValue(query)}`,
+    );
   const width = patches.length / (rows * cols);
   const norms = Array.from({ length: rows * cols }, (_, i) => Math.sqrt(dot(patches, patches, i, i, width)));
   const data = Float32Array.from(norms, (norm, i) => {
@@ -19,6 +27,19 @@ export function patchSimilarity(
     return scale > 0 ? dot(patches, patches, i, query, width) / scale : 0;
   });
   return { data, rows, cols };
+}
+
+function checkPatches(
+  what: string,
+  patches: Float32Array,
+  grid: readonly [number, number],
+): readonly [number, number] {
+  checkArguments(what, { patches: ['floats', patches], grid: ['grid', grid] });
+  const [rows, cols] = grid;
+  if (patches.length > 0 && patches.length % (rows * cols) === 0) return grid;
+  throw new UserError(
+    `${what}: ${patches.length} numbers are no features of ${rows} × ${cols} patches, as many of each`,
+  );
 }
 
 /** Rounds of the subspace iteration; three directions of a few hundred patches have settled long before. */
@@ -33,8 +54,9 @@ const ROUNDS = 60;
  */
 export function patchColors(
   patches: Float32Array,
-  [rows, cols]: readonly [number, number],
+  grid: readonly [number, number],
 ): { data: Uint8Array; width: number; height: number } {
+  const [rows, cols] = checkPatches('patchColors', patches, grid);
   const scores = principalScores(patches, rows * cols, 3);
   const data = new Uint8Array(3 * rows * cols);
   for (const [c, column] of scores.entries()) {

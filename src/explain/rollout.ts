@@ -1,3 +1,5 @@
+import { checkArguments } from '../checkArguments.js';
+import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { patchesOf, tokenRows } from './attentionMap.js';
 import type { AttentionStack, PatchMap, QueryToken } from './types.js';
@@ -23,6 +25,8 @@ export interface RolloutOptions {
  * the sum of row j. With `mean` and nothing discarded all sums are 1, and it is the paper's rollout.
  */
 export function rollout(stack: AttentionStack, options: RolloutOptions = {}): PatchMap {
+  checkArguments('rollout', { stack: ['stack', stack], options: ['fields', options] });
+  checkOptions('rollout', options, { token: 'any', fusion: 'any', discardRatio: 'any' });
   const { fusion = 'mean', discardRatio = 0 } = options;
   if (!['mean', 'max', 'min'].includes(fusion)) {
     throw new UserError(`fusion is mean, max or min, got ${String(fusion)}`);

@@ -253,8 +253,13 @@ async function noteUnknown({ kept, repo, note }: Place, path: string): Promise<v
 
 async function openFile(at: Place, file: HubFile): Promise<OpenSource> {
   const source = await findOrDownload(at, file);
-  await refuseLfsPointer(source, 'the repository has the pointer in place of the file; tell its owner');
-  return source;
+  try {
+    await refuseLfsPointer(source, 'the repository has the pointer in place of the file; tell its owner');
+    return source;
+  } catch (error) {
+    await source.close?.();
+    throw error;
+  }
 }
 
 async function findOrDownload(

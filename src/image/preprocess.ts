@@ -1,3 +1,4 @@
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { roundHalfToEven } from './crop.js';
 import { normalize } from './normalize.js';
@@ -65,6 +66,7 @@ export function preprocess(
   preprocessing: Preprocessing,
   out?: Float32Array<ArrayBuffer>,
 ): Float32Array<ArrayBuffer> {
+  checkArguments('preprocess', { image: ['rgb', image], preprocessing: ['preprocessing', preprocessing] });
   const { mean, std, rescaleFactor } = preprocessing;
   return normalize(resizeToInput(image, preprocessing), mean, std, out, rescaleFactor);
 }

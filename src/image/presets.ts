@@ -1,10 +1,11 @@
 import { type PresetRule, presets } from '../../configs/presets.js';
 import { UserError } from '../errors.js';
+import { frozen } from '../frozen.js';
 import { timmResize } from './timm.js';
 import type { Preprocessing, Resize } from './types.js';
 
 /** Names of the presets, in the order of the table. */
-export const presetNames: readonly string[] = Object.keys(presets);
+export const presetNames: readonly string[] = /* @__PURE__ */ Object.freeze(Object.keys(presets));
 
 /**
  * The preprocessing of a preset for an input of `imgSize` [height, width] pixels.
@@ -25,14 +26,14 @@ export function preprocessingFor(preset: string, imgSize: readonly [number, numb
   const longer = Math.max(height, width);
   const rule = rules.findLast(({ fromSize }) => longer >= fromSize)!;
   const scaled = (size: number) => Math.floor(size / rule.cropRatio);
-  return {
+  return frozen({
     preset,
     resize: resizeBy(rule.mode, scaled(height), scaled(width)),
     ...(interpolation && { interpolation }),
     crop: [height, width],
     mean,
     std,
-  };
+  });
 }
 
 function resizeBy(mode: PresetRule['mode'], height: number, width: number): Resize {

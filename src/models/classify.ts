@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../checkArguments.js';
 import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { preprocess } from '../image/index.js';
@@ -48,6 +49,7 @@ let prepare: ImagePreparer | undefined;
  * @param kinds names them in the error for what is none, e.g. `a path`
  */
 export function addImageDecoder(decode: ImageDecoder, kinds = ''): void {
+  checkArguments('addImageDecoder', { decode: ['function', decode], kinds: ['text', kinds] });
   decoders.push({ decode, kinds });
 }
 

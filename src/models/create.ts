@@ -1,5 +1,6 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import '../families/layers/index.js';
 import { findEntry } from '../../converters/findEntry.js';
@@ -14,8 +15,10 @@ import {
 } from '../families/vit/config.js';
 import { initialWeight } from '../families/vit/initialWeights.js';
 import { topology } from '../families/vit/topology.js';
-import { weightSpecs } from '../families/vit/weights.js';
+import { type WeightSpec, weightSpecs } from '../families/vit/weights.js';
+import { frozen } from '../frozen.js';
 import { Random } from '../random.js';
+import { sizeOf } from '../shape.js';
 import { nearest } from '../text.js';
 import { DistilledVisionTransformer } from './distilledVisionTransformer.js';
 import { defaultPreprocessing } from './preprocessing.js';
@@ -38,6 +41,9 @@ export function modelEntry(name: string): ModelEntry {
 
 /** A whole configuration from a name or some fields; the rest is DeiT-tiny's. Throws a UserError if it cannot be built. */
 export function resolveConfig(model: string | Partial<VitConfig>, overrides: ModelOverrides = {}): VitConfig {
+  if (typeof model !== 'string')
+    requireFields(model, 'the name of a model, or an object of the fields that differ');
+  requireFields(overrides, 'an object of the fields that are overridden');
   // A field that is undefined is no field: tfjs takes only JSON for a model's metadata.
   const base =
     typeof model === 'string' ? modelEntry(model).config : { ...VIT_DEFAULTS, ...definedFields(model) };
@@ -56,7 +62,12 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
     );
   }
   checkConfig(config);
-  return compactConfig(config);
+  return frozen(compactConfig(config));
+}
+
+function requireFields(value: unknown, expected: string): void {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
+  throw new UserError(`a model is made of ${expected}; got ${describeValue(value)}`);
 }
 
 function definedFields<T extends object>(fields: T): Partial<T> {
@@ -74,18 +85,39 @@ export function createModel(
   overrides: ModelOverrides = {},
 ): VisionTransformer {
   const config = resolveConfig(model, overrides);
+  const { seed = 0 } = overrides;
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new UserError(`createModel: seed is a whole number of at least 0, got ${describeValue(seed)}`);
   if (config.quantization) {
     throw new UserError(
       `${config.name}: fresh weights are not quantized; load a trained model with quantize: 'int8'`,
     );
   }
+  const specs = weightSpecs(config);
+  checkSizes(config.name, specs);
   const created = buildModel(config, { preprocessing: defaultPreprocessing(config) });
-  const random = Random.fromSeed(overrides.seed ?? 0);
-  const weights = namedWeights(created.layersModel);
-  for (const spec of weightSpecs(config)) {
-    setWeight(weights.get(spec.name)!, initialWeight(spec, random));
+  try {
+    const random = Random.fromSeed(seed);
+    const weights = namedWeights(created.layersModel);
+    for (const spec of specs) setWeight(weights.get(spec.name)!, initialWeight(spec, random));
+  } catch (error) {
+    created.dispose();
+    throw error;
   }
   return created;
+}
+
+/** Values of the largest weight, 4 GiB: more than a WebAssembly memory has. */
+const MAX_VALUES = 2 ** 30;
+
+function checkSizes(model: string, specs: readonly WeightSpec[]): void {
+  for (const { name, shape } of specs) {
+    const values = sizeOf(shape);
+    if (values <= MAX_VALUES) continue;
+    throw new UserError(
+      `${model}: ${name} [${shape.join(', ')}] would have ${values} values; a weight has at most ${MAX_VALUES}`,
+    );
+  }
 }
 
 /** tfjs types the constructor's arguments more loosely than LayersModel declares its own. */

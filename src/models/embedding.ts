@@ -1,4 +1,5 @@
 /** What a vision transformer makes of an image before its head, as one row an image: whatever engine computes it. */
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { numPrefixTokens, type VitConfig } from '../families/vit/config.js';
 import { encode, type VitOps } from '../families/vit/forward.js';
@@ -30,6 +31,7 @@ export function embeddingForward<V>(ops: VitOps<V>, config: VitConfig, images: V
 
 /** The parts of a row of embeddingForward, as copies. */
 export function splitEmbedding(config: VitConfig, row: Float32Array): Embedding {
+  checkArguments('splitEmbedding', { config: ['config', config], row: ['floats', row] });
   const width = config.embedDim;
   const tokens = embeddingTokens(config);
   const part = (index: number) => (index < 0 ? undefined : row.slice(index * width, (index + 1) * width));

@@ -1,3 +1,5 @@
+import { checkArguments } from '../checkArguments.js';
+import { checkOptions } from '../checkOptions.js';
 import { readValues } from '../deviceLost.js';
 import type { WeightReader } from '../families/types.js';
 import { dequantize } from '../families/vit/quantize.js';
@@ -22,8 +24,12 @@ export interface ExportOptions {
  */
 export async function exportStateDict(
   model: VisionTransformer,
-  { heads = new Map(), labels = model.labels, preprocessing = model.preprocessing }: ExportOptions = {},
+  options: ExportOptions = {},
 ): Promise<AsyncGenerator<Uint8Array>> {
+  checkArguments('exportStateDict', { model: ['model', model] });
+  checkOptions('exportStateDict', options, { heads: 'any', labels: 'texts', preprocessing: 'object' });
+  const { heads = new Map(), labels = model.labels, preprocessing = model.preprocessing } = options;
+  checkArguments('exportStateDict', { heads: ['heads', heads] });
   const { stateDictChunks } = await import('../../converters/write/stateDict.js');
   const weights = namedWeights(model.layersModel);
   const readOwn: WeightReader = async (name) =>

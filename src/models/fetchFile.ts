@@ -1,3 +1,4 @@
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 
 export interface FetchOptions {
@@ -32,6 +33,7 @@ export async function download(
   url: string,
   options: FetchOptions = {},
 ): Promise<{ response: Response; bytes: Uint8Array<ArrayBuffer> }> {
+  checkArguments('fetchFile', { url: ['text', url], options: ['fields', options] });
   const stall = watchStall(url, options);
   try {
     const response = await request(url, { signal: stall.signal }, options.redirects);

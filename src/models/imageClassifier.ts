@@ -1,9 +1,11 @@
 /** What classifies images, whatever computes their pixels: no tensor is needed for it. */
 import type { Assumption } from '../../converters/facts.js';
+import { checkArguments } from '../checkArguments.js';
 import { checkOptions } from '../checkOptions.js';
 import { concatFloats } from '../concat.js';
 import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
+import { showFrozen } from '../frozen.js';
 import type { Preprocessing } from '../image/types.js';
 import { sizeOf } from '../shape.js';
 import { unlessAborted } from '../unlessAborted.js';
@@ -45,18 +47,23 @@ export interface RunOptions {
 
 /** A vision transformer (arXiv 2010.11929) with its labels and preprocessing: images in, logits and embeddings out. */
 export abstract class ImageClassifier {
-  readonly labels: readonly string[] | undefined;
-  readonly preprocessing: Preprocessing;
+  declare readonly config: VitConfig;
+  declare readonly labels: readonly string[] | undefined;
+  declare readonly preprocessing: Preprocessing;
   /** What neither the checkpoint nor the files beside it told, and was taken for likely; empty if all was told. */
-  readonly assumptions: readonly Assumption[];
+  declare readonly assumptions: readonly Assumption[];
 
-  constructor(
-    readonly config: VitConfig,
-    extras: ModelExtras,
-  ) {
-    this.labels = extras.labels;
-    this.preprocessing = extras.preprocessing;
-    this.assumptions = extras.assumptions ?? [];
+  /** The model shows copies of what it is given, which nobody can change: it computes by them. */
+  constructor(config: VitConfig, extras: ModelExtras) {
+    checkArguments('a model', { config: ['config', config], extras: ['fields', extras] });
+    const { labels, preprocessing, assumptions = [] } = extras;
+    checkArguments('a model', { preprocessing: ['preprocessing', preprocessing] });
+    showFrozen<ImageClassifier, Partial<ImageClassifier>>(this, {
+      config,
+      labels,
+      preprocessing,
+      assumptions,
+    });
   }
 
   /** Name of the backend that predicts. */
@@ -215,6 +222,7 @@ export abstract class ImageClassifier {
     batch: number,
   ): [number, number, number, number] {
     const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
+    checkArguments(`${this.config.name}: ${method}`, { images: ['floats', images], batch: ['size', batch] });
     if (images.length === sizeOf(shape)) return shape;
     throw new UserError(
       `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,

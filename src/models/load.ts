@@ -1,5 +1,6 @@
 import { attachRuntime, chooseBackend, engineFor, type StartedBackend } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
+import { checkArguments } from '../checkArguments.js';
 import { dequantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { hasQuantizedBlock } from '../ops/index.js';
@@ -53,6 +54,8 @@ export async function loadFrom(
   options: LoadOptions = {},
   starting?: Promise<StartedBackend>,
 ): Promise<VisionTransformer> {
+  checkArguments('loadFrom', { source: ['conversion', given] });
+  checkLoadOptions(options);
   const backend = backendFor(options);
   const wanted = await readySource(given, options);
   const { choice, bound } = await (starting ?? chooseBackend(backend, options.dtype));

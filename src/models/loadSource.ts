@@ -1,6 +1,7 @@
 /** What load takes, wherever it runs: addresses and bytes, opened as the source of a model. */
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import type { BackendChoice } from '../backend.js';
+import { checkArguments } from '../checkArguments.js';
 import { checkOptions, describeValue, type OptionKind } from '../checkOptions.js';
 import { COMPUTE_DTYPES, type ComputeDtype } from '../computeDtype.js';
 import { UserError } from '../errors.js';
@@ -211,6 +212,7 @@ export type OpenUrlOptions = Omit<FetchOptions, 'maxBytes'> & Pick<LoadOptions, 
 
 /** Opens a converted folder behind a URL, which may name its model.json. */
 export async function openUrl(url: string, options: OpenUrlOptions = {}): Promise<StoredModel> {
+  checkArguments('openUrl', { url: ['text', url], options: ['fields', options] });
   const { fetchFile: fetchFrom = fetchFile, signal, onBytes, redirects } = options;
   const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(url)!;
   const folder = path.replace(/(^|\/)model\.json$/, '$1').replace(/\/?$/, '/');

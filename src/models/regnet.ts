@@ -2,9 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { currentBackend, isRunning, onBackend } from '../boundBackend.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { PooledHead, RegnetBlock, RegnetStem } from '../families/layers/index.js';
 import { type RegnetConfig, regnetBlocks } from '../families/regnet/config.js';
+import { showFrozen } from '../frozen.js';
 import { bindLayers } from './boundLayers.js';
 import type { ImageModel } from './imageModel.js';
 import { assignWeights } from './weights.js';
@@ -17,9 +19,11 @@ export interface Regnet extends ImageModel {
 
 /** Builds a RegNet on the current backend and fills in its weights. */
 export async function loadRegnet(
-  { config, labels, preprocessing, assumptions, readWeight }: RegnetConversion,
+  conversion: RegnetConversion,
   onProgress?: (fraction: number) => void,
 ): Promise<Regnet> {
+  checkArguments('loadRegnet', { conversion: ['regnetConversion', conversion] });
+  const { config, labels, preprocessing, assumptions, readWeight } = conversion;
   const backend = currentBackend();
   const layersModel = regnetLayers(config);
   bindLayers(layersModel, backend);
@@ -30,20 +34,17 @@ export async function loadRegnet(
     throw error;
   }
   let disposed = false;
-  return {
-    config,
-    labels,
+  const model = {
     backend: backend.name,
-    preprocessing,
-    assumptions,
     anySize: true,
     layersModel,
-    onBackend: (run) => onBackend(backend, run),
-    predict: (x) => {
+    onBackend: <T>(run: () => T) => onBackend(backend, run),
+    predict: (x: tf.Tensor4D) => {
       if (disposed) throw new UserError(`${config.name}: the model was disposed of; load it again`);
-      if (x.rank !== 4 || x.shape[3] !== 3) {
+      checkArguments(`${config.name}: predict`, { x: ['tensor', x] });
+      if (x.rank !== 4 || x.shape[3] !== 3 || x.dtype !== 'float32') {
         throw new UserError(
-          `${config.name}: predict takes a float32 tensor [batch, height, width, 3], got [${x.shape}]`,
+          `${config.name}: predict takes a float32 tensor [batch, height, width, 3], got [${x.shape}] of ${x.dtype}`,
         );
       }
       const compute = () => layersModel.apply(x, { training: false }) as tf.Tensor2D;
@@ -55,6 +56,7 @@ export async function loadRegnet(
       if (isRunning(backend)) onBackend(backend, () => layersModel.dispose());
     },
   };
+  return showFrozen(model as Regnet, { config, labels, preprocessing, assumptions });
 }
 
 /** The network as tfjs layers, all its weights zero, to be assigned. */

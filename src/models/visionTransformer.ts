@@ -198,6 +198,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
    * @returns float32 [batch, 2 · classes]: the class head's of an image, then the distillation head's
    */
   async headPixels(images: Float32Array, batch: number): Promise<Float32Array | undefined> {
+    this.checkPixels('headPixels', images, batch);
     const runtime = this.onBackend(() => this.currentRuntime());
     return this.predictHeads ? runtime?.heads?.(images, batch) : undefined;
   }

@@ -1,5 +1,6 @@
 import { chooseBackend } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
+import { checkArguments } from '../checkArguments.js';
 import { engineModel } from './create.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import type { WasmModel } from './wasmModel.js';
@@ -12,6 +13,7 @@ import { runtimeOf } from './wasmRuntime.js';
  * @throws UserError if tfjs' WASM backend does not start, or the model was disposed of
  */
 export async function withTensors(model: WasmModel): Promise<VisionTransformer> {
+  checkArguments('withTensors', { model: ['wasmModel', model] });
   const { bound } = await chooseBackend('wasm');
   if (currentBackendName() === undefined) makeCurrent(bound);
   const { config, labels, preprocessing, assumptions } = model;

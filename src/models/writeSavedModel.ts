@@ -1,4 +1,5 @@
 import type { OutputSink } from '../../converters/write/sink.js';
+import { checkArguments } from '../checkArguments.js';
 import type { WeightReader } from '../families/types.js';
 import type { VitConfig } from '../families/vit/config.js';
 
@@ -11,6 +12,11 @@ export async function writeSavedModel(
   readWeight: WeightReader,
   sink: OutputSink,
 ): Promise<void> {
+  checkArguments('writeSavedModel', {
+    config: ['config', config],
+    readWeight: ['function', readWeight],
+    sink: ['sink', sink],
+  });
   const { writeSavedModel: write } = await import('../../converters/write/savedModel/index.js');
   await write(config, readWeight, sink);
 }

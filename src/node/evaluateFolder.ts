@@ -12,9 +12,9 @@ import type { EvaluationRecord } from '../evaluate/report/index.js';
 import type { Preprocessing } from '../image/types.js';
 import type { FileDataset } from './data/fileDataset.js';
 import { loadDataset } from './data/loaders.js';
-import { JsonLinesWriter } from './jsonLines.js';
 import { importOptional } from './optionalPackages.js';
 import { type PredictionRecord, readPredictionRecord, requireSamePrediction } from './predictionRecord.js';
+import { openPredictions } from './predictionsFile.js';
 import type { QueueOptions } from './queue/predictOnQueue.js';
 
 /** What computes: a model in this process, with threads that decode for it, or the workers of a queue. */
@@ -56,14 +56,14 @@ export async function evaluateFolder(
   const record = options.resume ? await readPredictionRecord(path!, dataset) : undefined;
   if (record?.damage) options.onNote?.(record.damage);
   const order = record ? indicesLeft(record, dataset.length, batchSize) : undefined;
-  const writer = path ? await JsonLinesWriter.append(path, record?.length ?? 0) : undefined;
+  const lines = path ? await openPredictions(path, record?.length) : undefined;
   let done = record?.count ?? 0;
   options.onStart?.(done);
   const hooks: EvaluateHooks = {
     async onPrediction(index, prediction, logits, heads) {
       const file = dataset.files[index]!;
       options.report?.add(file, prediction.label, logits, heads);
-      await writer?.write({ file, ...prediction });
+      await lines?.write({ file, ...prediction });
       options.onProgress?.(++done);
     },
     onRepeated(index, prediction) {
@@ -76,11 +76,15 @@ export async function evaluateFolder(
       options.onProgress?.(++done);
     },
   };
+  let whole = false;
   try {
     const batches = predict(predictor, dataset, order, options);
-    return await measure(batches, dataset, hooks, record?.metrics ?? new Metrics(dataset.length));
+    const result = await measure(batches, dataset, hooks, record?.metrics ?? new Metrics(dataset.length));
+    whole = true;
+    return result;
   } finally {
-    await writer?.close();
+    const kept = await lines?.end(whole);
+    if (kept !== undefined) options.onNote?.(`${kept}: keeps what ${path} held before this run`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { access, constants, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { OutputSink } from '../../converters/write/sink.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { oneLine } from '../text.js';
 import { writeSynced } from './atomicFile.js';
@@ -29,6 +30,7 @@ export async function writeFolder(
   write: (sink: OutputSink) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
+  checkArguments('writeFolder', { target: ['text', target], write: ['function', write] });
   if (target === '') throw new UserError('the name of the output folder is an empty text');
   // Where a link stands for the folder, it stays, and what it points to is written.
   const folder = await realpath(target).catch(() => resolve(target));

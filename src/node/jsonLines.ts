@@ -65,7 +65,11 @@ async function openFor(path: string, flags: string): Promise<FileHandle> {
   try {
     await makeFolder(dirname(path));
     const file = await open(path, flags);
-    if ((await file.stat()).isFile()) return file;
+    const isFile = await file.stat().then(
+      (info) => info.isFile(),
+      () => false,
+    );
+    if (isFile) return file;
     await file.close();
     throw new UserError(`${path}: is no regular file, in which lines could be counted; give the name of one`);
   } catch (error) {

@@ -1,6 +1,7 @@
 /** load() in Node, with Node's backends, images and files behind it; importing this module sets them up. */
 import { setFileSaver } from '../models/boundLayers.js';
 import { loadFrom, startingEarly } from '../models/load.js';
+import { checkLoadOptions } from '../models/loadSource.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import './backends.js';
 import './imageSetup.js';
@@ -21,5 +22,6 @@ export async function load(
   source: NodeModelSource,
   options: NodeLoadOptions = {},
 ): Promise<VisionTransformer> {
+  checkLoadOptions(options, { hub: 'object' }); // before a backend is begun
   return loadNodeSource(source, options, isNearby(source) ? loadFrom : startingEarly(options));
 }

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSource } from '../../converters/formats/types.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import {
   type FolderFiles,
@@ -19,6 +20,7 @@ import { openFileSource } from './fileSource.js';
  * @throws UserError if there is no such folder, or it cannot be read
  */
 export async function openLocalFolder(path: string): Promise<FolderFiles> {
+  checkArguments('openLocalFolder', { path: ['path', path] });
   const info = await inspect(path);
   if (!info) throw new UserError(`${path}: no such folder; check the path`);
   if (!info.isDirectory()) throw new UserError(`${path}: expected a folder, found ${kindOf(info)}`);

@@ -1,8 +1,10 @@
 /** Opens models that are not converted yet: checkpoint files, folders of Hugging Face and timm, names on the hub. */
+
 import { basename, dirname } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
 import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { convertAny } from '../models/families.js';
 import { convertFiles, openFiles } from '../models/openFiles.js';
@@ -66,6 +68,7 @@ export async function openCheckpoint(
   options: ConvertOptions = {},
   hub: HubSettings = {},
 ): Promise<OpenedModel<Conversion>> {
+  checkArguments('openCheckpoint', { path: ['path', path] });
   return onlyVit(await openAnyCheckpoint(path, options, hub), path);
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ConvertOptions } from '../../converters/convert.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { addressKind } from '../models/address.js';
 import type { FamilySource } from '../models/familySource.js';
@@ -59,6 +60,7 @@ export async function openModel(
   options: ConvertOptions = {},
   hub: HubSettings = {},
 ): Promise<OpenedModel> {
+  checkArguments('openModel', { model: ['path', model] });
   return onlyVit(await openAnyModel(model, options, hub), model);
 }
 

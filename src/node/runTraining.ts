@@ -1,4 +1,6 @@
+import { checkArguments } from '../checkArguments.js';
 import type { TrainConfig } from '../train/config.js';
+import { resolveTrainConfig } from '../train/resolveConfig.js';
 import type { RunHooks, RunResult } from './train/run.js';
 
 /**
@@ -10,6 +12,7 @@ export async function runTraining(
   config: TrainConfig,
   options: RunHooks & { resume?: boolean } = {},
 ): Promise<RunResult> {
+  checkArguments('runTraining', { config: ['fields', config], options: ['fields', options] });
   const { runTraining: run } = await import('./train/run.js');
-  return run(config, options);
+  return run(resolveTrainConfig(config), options);
 }

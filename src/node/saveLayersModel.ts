@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { checkArguments } from '../checkArguments.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { writeFolder } from './folderSink.js';
 
@@ -11,6 +12,7 @@ import { writeFolder } from './folderSink.js';
  * @throws UserError if the folder cannot be written, or is there and holds something else
  */
 export async function saveModel(model: VisionTransformer, folder: string): Promise<void> {
+  checkArguments('saveModel', { model: ['model', model], folder: ['path', folder] });
   await saveLayersModel(model.layersModel, folder);
 }
 
@@ -20,6 +22,7 @@ export async function saveModel(model: VisionTransformer, folder: string): Promi
  * library's.
  */
 export async function saveLayersModel(model: tfl.LayersModel, folder: string): Promise<void> {
+  checkArguments('saveLayersModel', { model: ['layersModel', model], folder: ['path', folder] });
   await model.save(folderHandler(folder));
 }
 

@@ -29,23 +29,39 @@ export function startNodeWorker(source: string): EngineWorker {
   return started;
 }
 
-/** The first V8 that joins operations of these kernels (Node 24). */
-const LEAST_V8 = 13;
+/** The first V8 that joins operations of these kernels (Node 24), and the last in which this was tried (Node 26). */
+const LEAST_V8 = [13, 0] as const;
+const LATEST_V8 = [14, 6] as const;
 const WIDE = 'experimental-wasm-revectorize';
+/** From here on V8 compiles so that it can go back to unoptimised code (Node 25). */
+const DEOPT_V8 = [14, 0] as const;
+
 /** V8 flags and their default values. Without them, V8 optimises later, if at all. */
 const EAGER = { liftoff: true, 'wasm-lazy-compilation': true, 'wasm-dynamic-tiering': true };
+/** What V8 ends the process over where it has no unoptimised code to go back to. */
+const DEOPT = { 'wasm-deopt': true };
 
-/** Compiles with V8's optimising compiler, and 256-bit operations if `wide`; undefined where V8 has no such flag. */
+/** Compiles with V8's optimising compiler, and 256-bit operations if `wide`; undefined where that is not possible. */
 export const compileOptimized: CompileOptimized = (binary, wide) => {
-  const [version = 0] = process.versions.v8.split('.').map(Number);
-  if (process.env.DEIT_WASM_WIDE === '0' || process.arch !== 'x64' || version < LEAST_V8) return undefined;
+  if (process.arch !== 'x64' || !isTried()) return undefined;
   // V8 keeps one compilation of the same bytes: an empty section tells the two apart.
   const marked = wide ? withEmptySection(binary) : binary;
-  return withFlags(
-    { [WIDE]: wide, liftoff: false, 'wasm-lazy-compilation': false, 'wasm-dynamic-tiering': false },
-    () => new WebAssembly.Module(marked),
-  );
+  const defaults = isFrom(DEOPT_V8) ? { ...EAGER, ...DEOPT } : EAGER;
+  return withFlags(defaults, wide, () => new WebAssembly.Module(marked));
 };
+
+/** A V8 that these flags do not suit ends the process: where they were not tried, DEIT_WASM_WIDE=1 asks for them. */
+function isTried(): boolean {
+  const { DEIT_WASM_WIDE: asked } = process.env;
+  const [major, minor] = LATEST_V8;
+  return asked !== '0' && isFrom(LEAST_V8) && (asked === '1' || !isFrom([major, minor + 1]));
+}
+
+/** Whether V8 is of this version or a later one. */
+function isFrom([major, minor]: readonly [number, number]): boolean {
+  const [own = 0, ownMinor = 0] = process.versions.v8.split('.').map(Number);
+  return own > major || (own === major && ownMinor >= minor);
+}
 
 /** A custom section named `w`, and nothing in it. */
 function withEmptySection(binary: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
@@ -55,10 +71,15 @@ function withEmptySection(binary: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuff
   return marked;
 }
 
-/** Runs `work` with flags of V8, and puts them back to what they were. */
-function withFlags<T>(flags: Record<string, boolean>, work: () => T): T {
-  const before = Object.entries(flags).map(([name]) => [name, flagValue(name)] as const);
-  for (const [name, on] of Object.entries(flags)) setFlag(name, on);
+/**
+ * Runs `work` with flags of V8 off and that of 256 bits as told, and puts them back to what they were.
+ *
+ * @param defaults the flags, and what V8 has where the process was not started with them
+ */
+function withFlags<T>(defaults: Readonly<Record<string, boolean>>, wide: boolean, work: () => T): T {
+  const all = { [WIDE]: false, ...defaults };
+  const before = Object.entries(all).map(([name, value]) => [name, givenFlag(name) ?? value] as const);
+  for (const name of Object.keys(all)) setFlag(name, name === WIDE && wide);
   try {
     return work();
   } finally {
@@ -71,10 +92,10 @@ function setFlag(name: string, on: boolean): void {
 }
 
 /** What the process was started with; V8 does not tell. */
-function flagValue(name: string): boolean {
+function givenFlag(name: string): boolean | undefined {
   const given = [...(process.env.NODE_OPTIONS ?? '').split(/\s+/), ...process.execArgv].map((flag) =>
     flag.replaceAll('_', '-'),
   );
   const last = given.findLast((flag) => flag === `--${name}` || flag === `--no-${name}`);
-  return last === undefined ? (EAGER[name as keyof typeof EAGER] ?? false) : last === `--${name}`;
+  return last === undefined ? undefined : last === `--${name}`;
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../checkArguments.js';
 import { readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import { headLogits } from '../families/vit/forward.js';
@@ -18,6 +19,11 @@ export async function headFeatures(
   images: Float32Array,
   batch = 1,
 ): Promise<Float32Array> {
+  checkArguments('headFeatures', {
+    model: ['model', model],
+    images: ['floats', images],
+    batch: ['size', batch],
+  });
   const { imgSize, inChans, name } = model.config;
   const shape: [number, number, number, number] = [batch, ...imgSize, inChans];
   if (images.length !== sizeOf(shape)) {

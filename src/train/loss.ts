@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../checkArguments.js';
 
 /** How a student learns from its teacher (DeiT, arXiv 2012.12877, section 3). */
 export interface Distillation {
@@ -34,8 +35,14 @@ export function distillationLoss(
   student: StudentLogits,
   targets: tf.Tensor2D,
   teacherLogits: tf.Tensor2D | undefined,
-  { type, alpha, tau }: Distillation,
+  distillation: Distillation,
 ): LossParts {
+  checkArguments('distillationLoss', {
+    student: ['studentLogits', student],
+    targets: ['tensor', targets],
+    distillation: ['distillation', distillation],
+  });
+  const { type, alpha, tau } = distillation;
   const base = softTargetCrossEntropy(student.head, targets);
   if (type === 'none') return { total: base, base };
   if (!student.dist || !teacherLogits) {
@@ -51,6 +58,7 @@ export function distillationLoss(
 
 /** Mean over the batch of −Σ target · log softmax(logits) (timm's SoftTargetCrossEntropy): a scalar. */
 export function softTargetCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
+  checkArguments('softTargetCrossEntropy', { logits: ['tensor', logits], targets: ['tensor', targets] });
   return tf.tidy(() => tf.mean(tf.neg(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), -1))) as tf.Scalar);
 }
 

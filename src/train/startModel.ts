@@ -1,4 +1,6 @@
 import { plainBicubic, resamplePosEmbed } from '../../converters/resamplePosEmbed.js';
+import { checkArguments } from '../checkArguments.js';
+import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import type { WeightReader } from '../families/types.js';
 import { differingField, gridSize, numPrefixPositions, type VitConfig } from '../families/vit/config.js';
@@ -11,6 +13,9 @@ export type InitScheme = 'deit' | 'xavier';
 
 /** Fresh values for every weight of a model: the same seed gives the same. */
 export function freshWeights(config: VitConfig, scheme: InitScheme, seed: number): WeightReader {
+  checkArguments('freshWeights', { config: ['config', config], seed: ['count', seed] });
+  if (scheme !== 'deit' && scheme !== 'xavier')
+    throw new UserError(`freshWeights: scheme is deit or xavier, got ${describeValue(scheme)}`);
   const random = Random.fromSeed(seed);
   // All at once, in the model's order: a reader may be asked in any.
   const values = new Map(weightSpecs(config).map((spec) => [spec.name, freshWeight(spec, scheme, random)]));
@@ -43,6 +48,11 @@ export function startFrom(
   target: VitConfig,
   options: { scheme: InitScheme; seed: number; name: string },
 ): Start {
+  checkArguments('startFrom', {
+    source: ['conversion', source],
+    target: ['config', target],
+    options: ['fields', options],
+  });
   checkSameShape(source.config, target, options.name);
   const [from, to] = [gridSize(source.config), gridSize(target)];
   const resampled = String(from) !== String(to);

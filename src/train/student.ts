@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { currentBackend, onBackend } from '../boundBackend.js';
+import { checkArguments } from '../checkArguments.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { isHeadWeight, weightSpecs } from '../families/vit/weights.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -44,6 +45,7 @@ export interface Trainable {
  *   distilled_training off): without a teacher its second head would never learn, and be half of the answer
  */
 export function studentOf(model: VisionTransformer, trainable: Trainable, joint = false): Student {
+  checkArguments('studentOf', { model: ['model', model], trainable: ['fields', trainable] });
   const weights = namedWeights(model.layersModel);
   const forward = (x: tf.Tensor4D, dropPathSeed: () => number): StudentLogits => {
     const options = { training: true, dropPathSeed };
@@ -74,6 +76,7 @@ export function studentOf(model: VisionTransformer, trainable: Trainable, joint 
 export function studentOfLayersModel(
   model: tfl.LayersModel,
 ): Student & { readonly layersModel: tfl.LayersModel } {
+  checkArguments('studentOfLayersModel', { model: ['layersModel', model] });
   const backend = currentBackend();
   const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
   const trainable = model.trainableWeights.map((weight) => weight.originalName);

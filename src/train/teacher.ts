@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { imagenetLabels, imagenetSynsets } from '../../configs/imagenet.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
 import type { ImageModel } from '../models/imageModel.js';
@@ -31,6 +32,7 @@ export interface Teacher {
  * takes the student's input size.
  */
 export function teacherOfModel(model: ImageModel): Teacher {
+  checkArguments('teacherOfModel', { model: ['anyModel', model] });
   return {
     name: model.config.name,
     numClasses: model.config.numClasses,
@@ -46,7 +48,9 @@ export function teacherOfModel(model: ImageModel): Teacher {
 }
 
 /** Any tf.LayersModel of one input [B, H, W, 3] and one output, logits [B, classes]. */
-export function teacherOfLayersModel(model: tfl.LayersModel, name = model.name): Teacher {
+export function teacherOfLayersModel(model: tfl.LayersModel, named?: string): Teacher {
+  checkArguments('teacherOfLayersModel', { model: ['layersModel', model] });
+  const name = named ?? model.name;
   if (model.inputs.length !== 1 || model.outputs.length !== 1) {
     throw new UserError(
       `${name}: a teacher has one input and one output, this has ${model.inputs.length} and ${model.outputs.length}`,
@@ -76,6 +80,7 @@ export interface Graph {
 
 /** Any tf.GraphModel of one input [B, H, W, 3] whose one output is logits [B, classes]. */
 export function teacherOfGraphModel(graph: Graph, name: string): Teacher {
+  checkArguments('teacherOfGraphModel', { graph: ['graphModel', graph], name: ['text', name] });
   if (graph.inputs.length !== 1 || graph.outputs.length !== 1) {
     throw new UserError(
       `${name}: a teacher has one input and one output, this graph has ${graph.inputs.length} and ${graph.outputs.length}`,
@@ -107,6 +112,7 @@ export interface TaughtStudent {
  * its images the normalisation that it was made for, where that is known to differ from the student's.
  */
 export function fitTeacher(teacher: Teacher, student: TaughtStudent): Teacher {
+  checkArguments('fitTeacher', { teacher: ['teacher', teacher], student: ['taught', student] });
   const { imgSize, classNames, preprocessing } = student;
   const fail = (what: string): never => {
     throw new UserError(`teacher ${teacher.name}: ${what}`);

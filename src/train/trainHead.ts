@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { LayerVariable } from '@tensorflow/tfjs-layers';
+import { checkArguments } from '../checkArguments.js';
+import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { headNames, headWidth, type VitConfig } from '../families/vit/config.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -50,6 +52,14 @@ export async function trainHead(
   examples: HeadExamples,
   options: HeadTrainingOptions = {},
 ): Promise<HeadWeights> {
+  checkArguments('trainHead', { model: ['model', model], examples: ['examples', examples] });
+  checkOptions('trainHead', options, {
+    steps: 'count',
+    learningRate: 'number',
+    weightDecay: 'number',
+    onStep: 'function',
+    signal: 'signal',
+  });
   const { steps = STEPS, learningRate = LEARNING_RATE, weightDecay = WEIGHT_DECAY } = options;
   checkExamples(model.config, examples);
   const scale = standardisation(examples.features);
@@ -193,6 +203,7 @@ async function foldedWeights(
 
 /** Logits of rows of headFeatures by such weights: the mean of the heads'. */
 export function headAnswers(weights: HeadWeights, features: readonly Float32Array[]): Float64Array[] {
+  checkArguments('headAnswers', { weights: ['heads', weights], features: ['rows', features] });
   const names = ['head', 'head_dist'].filter((name) => weights.has(`${name}.kernel`));
   return features.map((row) => {
     const width = row.length / names.length;

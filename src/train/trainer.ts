@@ -1,3 +1,4 @@
+import { checkArguments } from '../checkArguments.js';
 import { mixBatch } from '../data/augment/mix.js';
 import type { EvalLoader, TrainBatch, TrainLoader } from '../data/loader.js';
 import { UserError } from '../errors.js';
@@ -121,6 +122,7 @@ export class Trainer {
   private best: Best | null = null;
 
   constructor(private readonly setup: TrainSetup) {
+    checkArguments('Trainer', { setup: ['trainSetup', setup] });
     const { config, student, data } = setup;
     const batches = data.batchesPerEpoch(config.batchSize);
     this.stepsPerEpoch = Math.floor(batches / config.accumulate);

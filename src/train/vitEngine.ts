@@ -6,6 +6,7 @@ import {
 } from '../engines/wasm/training/index.js';
 import { forward, headLogits } from '../families/vit/forward.js';
 import { weightSpecs } from '../families/vit/weights.js';
+import type { Ops } from '../ops/interface.js';
 import type { Distillation } from './loss.js';
 import type { Student } from './student.js';
 
@@ -21,11 +22,17 @@ export interface EngineRun {
   readonly ema: boolean;
 }
 
+/** A forward pass in any engine's terms: from images [B, H, W, C] to one row an image. */
+type Forward = <V>(ops: Ops<V>, images: V) => V;
+
+/** What every engine takes of one of our vision transformers. */
+export interface VitTraining extends Omit<TrainingEngineOptions, keyof EngineMachine> {
+  readonly forward: Forward;
+  readonly predict: Forward;
+}
+
 /** What every engine takes of a student. Throws Untrainable for one that is none of our vision transformers. */
-export function vitTraining(
-  student: Student,
-  run: EngineRun,
-): Omit<TrainingEngineOptions, keyof EngineMachine> {
+export function vitTraining(student: Student, run: EngineRun): VitTraining {
   if (!student.family) throw new Untrainable('a tf.LayersModel');
   const { config, joint } = student.family;
   const headAlone = run.distillation === 'none' && !joint;

@@ -409,6 +409,7 @@ describe('usage', () => {
   test.each([
     [['predict', 'model', 'a.png', '--backend', 'wsam'], /--backend cannot be wsam; did you mean wasm\?/],
     [['predict', 'model', 'a.png', '--bakend', 'cpu'], /Unknown argument: bakend; did you mean --backend\?/],
+    [['predict', 'm', 'a.png', '--class-map', 'b', '--xyz', '1'], /: Unknown arguments: class-map, xyz(;|$)/],
     [['eval', 'model', 'val', '--prediction', 'a'], /did you mean --predictions or/],
     [['train', '--optimizer.lrr', '1'], /did you mean --optimizer\.lr/],
     [['predct', 'model', 'a.png'], /did you mean predict\?/],

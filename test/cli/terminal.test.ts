@@ -34,19 +34,28 @@ describe('a progress bar', () => {
       written.push(String(text));
       return true;
     });
-    const now = jest.spyOn(performance, 'now');
+    jest.useFakeTimers({ now: 0 });
     try {
-      now.mockReturnValue(1000);
       const bar = terminalBar(8, 2, (fraction, value) => `${fraction} ${value}`);
       bar.update(3);
-      now.mockReturnValue(1150);
+      jest.advanceTimersByTime(99);
+      expect(written).toHaveLength(2);
       bar.update(4);
+      jest.advanceTimersByTime(1);
+      // Later: of steps that come together the last one is drawn.
+      jest.advanceTimersByTime(1000);
+      bar.update(5);
+      bar.update(6);
+      jest.advanceTimersByTime(0);
+      bar.update(7);
       bar.stop();
+      jest.advanceTimersByTime(1000);
     } finally {
       write.mockRestore();
-      now.mockRestore();
+      jest.useRealTimers();
     }
-    expect(written).toEqual(['\x1b[?25l', '\r0.25 2\x1b[K', '\r0.5 4\x1b[K', '\r\x1b[K\x1b[?25h']);
+    const drawn = ['\r0.25 2\x1b[K', '\r0.5 4\x1b[K', '\r0.75 6\x1b[K'];
+    expect(written).toEqual(['\x1b[?25l', ...drawn, '\r\x1b[K\x1b[?25h']);
   });
 
   test('what is least important goes first', () => {

@@ -198,3 +198,17 @@ test('a configuration has no fields that are undefined, so that a model is built
   expect([config.depth, config.numClasses]).toEqual([12, 1000]);
   createModel({ embedDim: 8, numHeads: 2, depth: 1, patchSize: 8 }, { imgSize: 16, numClasses: 3 }).dispose();
 });
+
+test.each([
+  [{ imgSize: 1e6 }, 'pos_embed [1, 3906250001, 192] would have'],
+  [
+    { numClasses: 1e7 },
+    'head.kernel [192, 10000000] would have 1920000000 values; a weight has at most 1073741824',
+  ],
+  [
+    { embedDim: 65536, numHeads: 1 },
+    'blocks.0.attn.qkv.kernel [65536, 196608] would have 12884901888 values',
+  ],
+])('%j: a weight that no memory holds is refused before anything is made', (overrides, message) => {
+  expect(() => createModel('deit_tiny_patch16_224', overrides)).toThrow(message);
+});

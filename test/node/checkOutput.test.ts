@@ -18,6 +18,18 @@ test('a file that is there, or could be made, is none too early', async () => {
   await checkOutput('c.txt');
 });
 
+test('a file that is read is refused, by whatever name', async () => {
+  const link = join(folder, 'link.txt');
+  symlinkSync(file, link);
+  const message = /: is .*a\.txt, which is read or written too; give the output its own name$/;
+  expect(await failure(checkOutput(file, ['hf:a/b', file]))).toMatch(message);
+  expect(await failure(checkOutput(link, [file]))).toMatch(message);
+  expect(await failure(checkOutput(join(folder, '.', 'a.txt'), [file]))).toMatch(message);
+  await checkOutput(join(folder, 'b.txt'), [file]);
+  expect(await failure(checkOutput(join(folder, 'b.txt'), [join(folder, 'b.txt')]))).toMatch(/b\.txt, which/);
+  rmSync(link);
+});
+
 test.each<[string, string, RegExp]>([
   ['no name', '', /^the name of the output file is an empty text$/],
   ['a folder', folder, /: is a folder, expected the name of a file to write$/],

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -53,6 +53,49 @@ describe('deit eval --resume', () => {
     await writeFile(file, whole.text);
     const { result } = await run('--resume', '--workers', '0');
     expect(result).toEqual(whole.result);
+    expect(await readFile(file, 'utf8')).toBe(whole.text);
+  });
+
+  test('without it, what the file held stays until the new run has a line, and beside it until that run is whole', async () => {
+    await writeFile(file, whole.text);
+    const before = `${file}.before`;
+    // Nothing is written.
+    expect((await deitJson('eval', model, 'examples/digits', '--predictions', file)).code).toBe(1);
+    expect(await readFile(file, 'utf8')).toBe(whole.text);
+    // A run that is cut off.
+    await writeFile(before, 'another');
+    const { child, ended } = startDeit(...args());
+    await until(
+      async () => (await stat(`${before}-2`).catch(() => undefined)) !== undefined,
+      () => 'no predictions are written',
+    );
+    child.kill('SIGKILL');
+    await ended;
+    expect(await readFile(`${before}-2`, 'utf8')).toBe(whole.text);
+    expect(await readFile(before, 'utf8')).toBe('another');
+    await rm(before);
+    await rm(`${before}-2`);
+    // A whole run takes its place.
+    await writeFile(file, 'a former run');
+    expect((await run()).code).toBe(0);
+    expect(await readFile(file, 'utf8')).toBe(whole.text);
+    expect(await readdir(folder)).toEqual(['predictions.jsonl']);
+  });
+
+  test('two runs do not write to one file', async () => {
+    await rm(file);
+    const first = startDeit(...args());
+    await until(
+      async () => (await stat(`${file}.lock`).catch(() => undefined)) !== undefined,
+      () => 'the file is not locked',
+    );
+    first.child.kill('SIGSTOP');
+    expect((await run()).err).toMatch(
+      /process \d+ has been writing .*predictions\.jsonl since .*; give this run a file of its own/,
+    );
+    expect((await run('--resume')).code).toBe(1);
+    first.child.kill('SIGCONT');
+    await first.ended;
     expect(await readFile(file, 'utf8')).toBe(whole.text);
   });
 

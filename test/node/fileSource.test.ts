@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openFileSource } from '../../src/node/fileSource.js';
 
@@ -45,3 +46,31 @@ test('a pipe that nobody writes into is told at once, and devices as well', asyn
   await expect(openFileSource(pipe)).rejects.toThrow(/pipe\.pth: expected a checkpoint file, found a pipe/);
   await expect(openFileSource('/dev/zero')).rejects.toThrow(/found a device/);
 });
+
+(process.platform === 'linux' ? test : test.skip)(
+  'one that is forgotten is closed, in silence: that Node itself does it is an error from Node 25 on',
+  async () => {
+    const path = join(folder, 'forgotten.pth');
+    await writeFile(path, Uint8Array.of(1, 2, 3));
+    const code = `
+    import { readdirSync, readlinkSync } from 'node:fs';
+    import { setTimeout } from 'node:timers/promises';
+    import { openFileSource } from ${JSON.stringify(pathToFileURL(resolve('dist/src/node/fileSource.js')).href)};
+    const path = ${JSON.stringify(path)};
+    const isOpen = () => readdirSync('/proc/self/fd').some((fd) => {
+      try { return readlinkSync('/proc/self/fd/' + fd) === path; } catch { return false; }
+    });
+    // A copy that shares the functions keeps it open.
+    let copy = await openFileSource(path).then(({ read }) => ({ read }));
+    const collect = async () => { for (let i = 0; i < 5; i++) { gc(); await setTimeout(10); } };
+    await collect();
+    const bytes = (await copy.read(0, 3)).length;
+    const before = isOpen();
+    copy = undefined;
+    await collect();
+    console.log(bytes, before, isOpen());`;
+    const args = ['--expose-gc', '--input-type=module', '-e', code];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect({ stdout, stderr }).toEqual({ stdout: '3 true false\n', stderr: '' });
+  },
+);

@@ -12,16 +12,24 @@ const WIDE = process.arch === 'x64' && Number(process.versions.v8.split('.')[0])
 const DEFAULTS = [
   '--liftoff',
   '--no-experimental-wasm-revectorize',
+  ...(Number(process.versions.v8.split('.')[0]) >= 14 ? ['--wasm-deopt'] : []),
   '--wasm-dynamic-tiering',
   '--wasm-lazy-compilation',
 ];
 
 const { execArgv } = process;
+const ownVersion = process.versions.v8;
 afterEach(() => {
   jest.restoreAllMocks();
   process.execArgv = execArgv;
   delete process.env.DEIT_WASM_WIDE;
+  pretend(ownVersion);
 });
+
+/** @param v8 the version that is read */
+function pretend(v8: string): void {
+  Object.defineProperty(process.versions, 'v8', { value: v8, configurable: true, enumerable: true });
+}
 
 test('a thread starts whatever the process was started with', () => {
   const code = `import { startNodeWorker } from ${JSON.stringify(pathToFileURL(resolve('dist/src/node/wasmEngine.js')).href)};
@@ -41,6 +49,22 @@ test('DEIT_WASM_WIDE=0 and processors without 256 bits leave V8 alone', () => {
   expect(set).not.toHaveBeenCalled();
 });
 
+test.each([
+  ['15.0.1.2-node.3', undefined, false],
+  ['14.7.1.2-node.3', undefined, false],
+  ['14.7.1.2-node.3', '1', true],
+  ['12.4.254.21-node.57', '1', false],
+])('V8 %s, DEIT_WASM_WIDE=%s: V8 is left alone unless it was tried or is asked for', (version, asked, set) => {
+  if (process.arch !== 'x64') return;
+  const flags = jest.spyOn(v8, 'setFlagsFromString').mockImplementation(() => {});
+  if (asked) process.env.DEIT_WASM_WIDE = asked;
+  pretend(version);
+  const module = compileOptimized(EMPTY, true);
+  expect(module !== undefined).toBe(set);
+  const off = flags.mock.calls.map(([flag]) => flag).slice(0, 5);
+  expect(off.includes('--no-wasm-deopt')).toBe(set);
+});
+
 (WIDE ? test : test.skip)(
   "V8's flags are set while the module is compiled, and put back to what was given",
   () => {
@@ -48,12 +72,12 @@ test('DEIT_WASM_WIDE=0 and processors without 256 bits leave V8 alone', () => {
     const flags = () => set.mock.calls.map(([flag]) => flag);
     expect(compileOptimized(EMPTY, true)).toBeInstanceOf(WebAssembly.Module);
     expect(flags()[0]).toBe('--experimental-wasm-revectorize');
-    expect(flags().slice(4).sort()).toEqual(DEFAULTS);
+    expect(flags().slice(DEFAULTS.length).sort()).toEqual(DEFAULTS);
     set.mockClear();
     process.execArgv = ['--no_liftoff', '--wasm-lazy-compilation'];
     compileOptimized(EMPTY, false);
     expect(flags()[0]).toBe('--no-experimental-wasm-revectorize');
-    expect(flags().slice(4)).toContain('--no-liftoff');
+    expect(flags().slice(DEFAULTS.length)).toContain('--no-liftoff');
     // The process that runs these tests has it.
     v8.setFlagsFromString('--liftoff');
   },
@@ -65,7 +89,7 @@ test('DEIT_WASM_WIDE=0 and processors without 256 bits leave V8 alone', () => {
   expect(
     set.mock.calls
       .map(([flag]) => flag)
-      .slice(4)
+      .slice(DEFAULTS.length)
       .sort(),
   ).toEqual(DEFAULTS);
 });

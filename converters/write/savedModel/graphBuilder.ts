@@ -31,6 +31,14 @@ export const string = (text: string): Attr => ({
 export const ints = (values: readonly number[]): Attr => ({
   value: { case: 'list', value: { i: values.map(BigInt) } },
 });
+/** A list of types: float32, `count` times. */
+export const types = (count: number): Attr => ({
+  value: { case: 'list', value: { type: Array.from({ length: count }, () => DataType.DT_FLOAT) } },
+});
+/** Attribute `_class`: on the device of another node. */
+export const besideNode = (node: string): Attr => ({
+  value: { case: 'list', value: { s: [new TextEncoder().encode(`loc:@${node}`)] } },
+});
 export const shape = (dims: readonly number[]): Attr => ({
   value: { case: 'shape', value: tensorShape(dims) },
 });

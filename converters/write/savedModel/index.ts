@@ -6,7 +6,7 @@ import { weightSpecs } from '../../../src/families/vit/weights.js';
 import { sizeOf } from '../../../src/shape.js';
 import type { OutputSink } from '../sink.js';
 import { encodeSavedModel } from './encode.js';
-import { type Assignment, GraphBuilder, tensorShape, type Weight } from './graphBuilder.js';
+import { type Assignment, GraphBuilder, type GraphNode, tensorShape, type Weight } from './graphBuilder.js';
 import { DataType, MetaGraphDefSchema, type SignatureDefSchema } from './tensorflow_pb.js';
 import { buildVitGraph, type VitGraph } from './vitGraph.js';
 
@@ -85,6 +85,16 @@ export async function writeGraphWithoutValues(
   }
   await sink.write('saved_model.pb', encodeSavedModel(metaGraph(signatures), builder.nodes));
   return groups;
+}
+
+/**
+ * Writes a graph without signatures, for a process that names the nodes that it feeds and fetches.
+ *
+ * @returns the tag by which it is loaded
+ */
+export async function writeGraph(nodes: readonly GraphNode[], sink: OutputSink): Promise<string> {
+  await sink.write('saved_model.pb', encodeSavedModel(metaGraph({}), nodes));
+  return SAVED_MODEL.tag;
 }
 
 /** Assignments by what their weights' names begin with: a block is the largest group. */

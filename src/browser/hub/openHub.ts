@@ -1,4 +1,5 @@
 /** Models on the hub in a page or a web worker, kept in the browser's Cache API. */
+import { checkArguments } from '../../checkArguments.js';
 import { checkOptions } from '../../checkOptions.js';
 import { HUB_OPTIONS, type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
 import { HUB_ENDPOINT, parseEndpoint } from '../../hub/hubName.js';
@@ -25,6 +26,7 @@ const OPTIONS = { ...HUB_OPTIONS, cache: 'flag', endpoint: 'any', token: 'any' }
  * @throws UserError if the name is none, the model is not there or may not be read, or offline, if it is not kept
  */
 export async function openHub(name: string, options: BrowserHubOptions = {}): Promise<HubFolder> {
+  checkArguments('openHub', { name: ['text', name], options: ['fields', options] });
   const { token, endpoint = HUB_ENDPOINT, cache = true, ...rest } = options;
   checkOptions('openHub', options, OPTIONS);
   if (token !== undefined) requireToken(token, 'the option token');

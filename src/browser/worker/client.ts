@@ -1,10 +1,12 @@
 /** The page's side: a model in a worker, called as one in the page. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
+import { checkArguments } from '../../checkArguments.js';
 import { checkOptions } from '../../checkOptions.js';
 import { UserError } from '../../errors.js';
 import type { AttentionStack } from '../../explain/index.js';
 import type { VitConfig } from '../../families/vit/config.js';
+import { showFrozen } from '../../frozen.js';
 import type { Preprocessing } from '../../image/types.js';
 import { isTensor } from '../../isTensor.js';
 import { type ClassifyInput, checkPixels, type Prediction, tensorToRgb } from '../../models/classify.js';
@@ -44,6 +46,7 @@ export async function loadInWorker(
   source: BrowserModelSource,
   options: WorkerLoadOptions = {},
 ): Promise<WorkerModel> {
+  checkArguments('loadInWorker', { options: ['fields', options] });
   const { worker, signal, onProgress, onBackend, assetFolder, ...request } = options;
   signal?.throwIfAborted();
   if (assetFolder !== undefined) setAssetFolder(assetFolder);
@@ -64,20 +67,18 @@ export async function loadInWorker(
 
 /** A vision transformer in a web worker: the methods of VisionTransformer, with plain arrays for tensors. */
 export class WorkerModel {
-  readonly config: VitConfig;
-  readonly labels: readonly string[] | undefined;
-  readonly preprocessing: Preprocessing;
+  declare readonly config: VitConfig;
+  declare readonly labels: readonly string[] | undefined;
+  declare readonly preprocessing: Preprocessing;
   /** What runs the model, and why. */
-  readonly backend: BackendChoice;
+  declare readonly backend: BackendChoice;
 
   constructor(
     private readonly calls: Calls,
     description: ModelDescription,
   ) {
-    this.config = description.config;
-    this.labels = description.labels;
-    this.preprocessing = description.preprocessing;
-    this.backend = description.backend;
+    const { config, labels, preprocessing, backend } = description;
+    showFrozen<WorkerModel, Partial<WorkerModel>>(this, { config, labels, preprocessing, backend });
   }
 
   /** As VisionTransformer.classify. */

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../checkArguments.js';
 import type {
   AttentionOptions,
   LinearOpOptions,
@@ -26,6 +27,7 @@ export interface Flops {
 
 /** Multiply-adds of a model, from its shape alone. */
 export function countFlops(config: VitConfig): Flops {
+  checkArguments('countFlops', { config: ['config', config] });
   const counter = new CountingOps(config);
   forward(counter, config, [...config.imgSize, config.inChans]);
   const { projections, heads, attention, norms, activations } = counter;
@@ -37,6 +39,7 @@ export function countFlops(config: VitConfig): Flops {
 
 /** Number of parameters of a model; the scales of a quantized one are none. */
 export function countParameters(config: VitConfig): number {
+  checkArguments('countParameters', { config: ['config', config] });
   return weightSpecs({ ...config, quantization: undefined }).reduce(
     (sum, { shape }) => sum + sizeOf(shape),
     0,

@@ -1,4 +1,5 @@
 /** Loaders on threads. */
+import { checkArguments } from '../../checkArguments.js';
 import type { AugmentConfig, DataConfig } from '../../data/config.js';
 import type { Dataset } from '../../data/dataset.js';
 import {
@@ -32,6 +33,8 @@ export interface TrainDataOptions extends EvalDataOptions {
  * @throws UserError as openDataset, and for a randAugment that is not understood
  */
 export async function openTrainData(options: TrainDataOptions): Promise<TrainLoader> {
+  checkData('openTrainData', options);
+  checkArguments('openTrainData', { seed: ['count', options.seed], augment: ['fields', options.augment] });
   const { data, augment, preprocessing, seed, workers } = options;
   const dataset = await openDataset(data);
   const spec = { preprocessing, training: { augment, seed } };
@@ -39,8 +42,20 @@ export async function openTrainData(options: TrainDataOptions): Promise<TrainLoa
 }
 
 /** Opens data to evaluate on: no augmentation, the data set's own order. */
-export async function openEvalData({ data, preprocessing, workers }: EvalDataOptions): Promise<EvalLoader> {
+export async function openEvalData(options: EvalDataOptions): Promise<EvalLoader> {
+  checkData('openEvalData', options);
+  const { data, preprocessing, workers } = options;
   return loadDataset(await openDataset(data), preprocessing, workers);
+}
+
+function checkData(what: string, options: EvalDataOptions): void {
+  checkArguments(what, { options: ['fields', options] });
+  const { data, preprocessing, workers } = options;
+  checkArguments(what, {
+    data: ['fields', data],
+    preprocessing: ['preprocessing', preprocessing],
+    workers: ['count', workers],
+  });
 }
 
 /** Loads a data set to evaluate on. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { checkArguments } from '../../checkArguments.js';
 import { modelPaths } from '../../models/openFiles.js';
 import { hubCacheFolder } from './cache.js';
 import { type NodeHubOptions, openHub } from './openHub.js';
@@ -28,6 +29,7 @@ export interface DownloadedModel {
  * @throws UserError as openHub does, and if the folder holds no model
  */
 export async function downloadModel(name: string, options: NodeHubOptions = {}): Promise<DownloadedModel> {
+  checkArguments('downloadModel', { name: ['text', name], options: ['fields', options] });
   const hub = await openHub(name, options);
   try {
     const files: { path: string; bytes: number }[] = [];

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { checkArguments } from '../../checkArguments.js';
 import { checkOptions } from '../../checkOptions.js';
 import { HUB_OPTIONS, type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
 import { parseEndpoint } from '../../hub/hubName.js';
@@ -27,6 +28,7 @@ const OPTIONS = { ...HUB_OPTIONS, cacheDir: 'text', endpoint: 'any', folder: 'te
  * @throws UserError if the name is none, the model is not there or may not be read, or offline, if it is not kept
  */
 export async function openHub(name: string, options: NodeHubOptions = {}): Promise<HubFolder> {
+  checkArguments('openHub', { name: ['text', name], options: ['fields', options] });
   const { token, endpoint, cacheDir, folder, offline, ...rest } = options;
   checkOptions('openHub', options, OPTIONS);
   const address = endpoint === undefined ? hubEndpoint() : parseEndpoint(endpoint, 'the option endpoint');

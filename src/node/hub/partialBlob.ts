@@ -31,8 +31,9 @@ export async function openPartialBlob(
   const path = `${target}.partial`;
   const write = <T>(work: () => Promise<T>) => inWords(path, work, elsewhere);
   const file = await write(() => openToAppend(path));
-  let size = (await stat(path)).size;
+  let size = 0;
   try {
+    size = (await stat(path)).size;
     await requireRoom(path, (total ?? 0) - size, elsewhere);
   } catch (error) {
     await file.close();

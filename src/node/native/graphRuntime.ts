@@ -57,7 +57,8 @@ async function assign(
   }
 }
 
-function folderSink(folder: string): OutputSink {
+/** Writes files, each at once, into a folder. */
+export function folderSink(folder: string): OutputSink {
   return {
     async write(path, chunks) {
       const parts: Uint8Array[] = [];

@@ -19,6 +19,16 @@ export interface TfjsNode {
   backend(): tf.KernelBackend & {
     readonly isUsingGpuDevice: boolean;
     readonly binding: { readonly TF_Version: string };
+    /** Opens a session; gives its number. */
+    loadSavedModelMetaGraph(folder: string, tags: string): number;
+    /** @param outputs names of nodes, each with `:i` for its i-th output */
+    runSavedModel(
+      session: number,
+      inputs: readonly tf.Tensor[],
+      infos: readonly { readonly name: string; readonly tfDtype: string }[],
+      outputs: readonly string[],
+    ): tf.Tensor[];
+    deleteSavedModel(session: number): void;
   };
 }
 

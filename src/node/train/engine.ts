@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../../checkArguments.js';
 import { MOST_THREADS, Untrainable } from '../../engines/wasm/training/index.js';
 import type { TrainConfig } from '../../train/config.js';
 import { openLayersAnswers, openLayersEngine } from '../../train/layersEngine.js';
@@ -10,8 +11,8 @@ import { computingCores } from '../cores.js';
 import { compileOptimized, startNodeWorker } from '../wasmEngine.js';
 
 /**
- * A training engine in Node: forward, backward and AdamW. Of a student on WebGPU it is one on its GPU, else one on WASM, on
- * threads, with 256-bit SIMD where V8 has it. It is given to a Trainer as `engine`, and disposed of by its caller.
+ * A training engine in Node: forward, backward and AdamW. Of a student on WebGPU it is one on its GPU, of a vision
+ * transformer on native TensorFlow one of TensorFlow's graphs, else one on WASM, on threads, with 256-bit SIMD where V8 has it. It is given to a Trainer as `engine`, and disposed of by its caller.
  *
  * @param student a vision transformer, or any tf.LayersModel of layers that the engine has (docs/training.md)
  * @param threads how many compute on WASM; by default as many as there are physical cores
@@ -19,15 +20,27 @@ import { compileOptimized, startNodeWorker } from '../wasmEngine.js';
  */
 export async function openTrainingEngine(
   student: Student,
-  { distillation, emaDecay }: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
+  config: Pick<TrainConfig, 'distillation' | 'emaDecay'>,
   threads: number = computingCores(),
 ): Promise<StepEngine> {
+  checkArguments('openTrainingEngine', {
+    student: ['student', student],
+    config: ['fields', config],
+    threads: ['size', threads],
+  });
+  const { distillation, emaDecay } = config;
+  checkArguments('openTrainingEngine', { distillation: ['distillation', distillation] });
   const run = { distillation: distillation.type, ema: emaDecay !== null };
-  if (student.onBackend(() => tf.getBackend()) === 'webgpu') {
+  const { layersModel } = student;
+  const backend = student.onBackend(() => tf.getBackend());
+  if (backend === 'tensorflow' && !layersModel) {
+    const { openNativeTraining } = await import('../native/training/index.js');
+    return openNativeTraining(student, run);
+  }
+  if (backend === 'webgpu') {
     const { openWebgpuTraining } = await import('../../webgpuTraining.js');
     return openWebgpuTraining(student, run);
   }
-  const { layersModel } = student;
   if (layersModel) return openLayersEngine({ ...student, layersModel }, run, machineOf(threads));
   return openVitEngine(student, run, machineOf(threads));
 }

@@ -35,13 +35,15 @@ export class EventFile {
     // TensorBoard reads a folder's files in the order of their names.
     const stamp = `${String(seconds).padStart(10, '0')}.${String(now % 1000).padStart(3, '0')}`;
     const path = join(folder, `events.out.${MARK}.${stamp}.${hostname()}.${process.pid}`);
+    let events: EventFile | undefined;
     try {
       await makeFolder(folder);
-      const events = new EventFile(path, await open(path, 'wx'));
+      events = new EventFile(path, await open(path, 'wx'));
       await events.append(versionEvent(now));
       await events.append(startEvent(firstStep, now));
       return events;
     } catch (error) {
+      await events?.close();
       throw asUserError(error, path);
     }
   }

@@ -1,8 +1,9 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.js';
 import { asUserError } from '../fileErrors.js';
+import { makeFolder } from '../makeFolder.js';
 import { isAlive } from '../processes.js';
 
 interface Owner {
@@ -21,8 +22,25 @@ const held = new Set<string>();
  * @returns gives the folder free again
  * @throws UserError that names the process which has the folder
  */
-export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const path = resolve(folder, 'train.lock');
+export function lockFolder(folder: string): Promise<() => Promise<void>> {
+  return lockPath(join(folder, 'train.lock'), {
+    doing: 'training into this folder',
+    instead: 'choose another output folder',
+  });
+}
+
+/** What a lock is for, for its errors. */
+export interface LockWords {
+  /** What the process that has it does, e.g. `training into this folder`. */
+  readonly doing: string;
+  /** What another one is to do instead. */
+  readonly instead: string;
+}
+
+/** As lockFolder, by a lock file of any name. */
+export async function lockPath(given: string, words: LockWords): Promise<() => Promise<void>> {
+  const path = resolve(given);
+  await makeFolder(dirname(path));
   const own: Owner = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   const text = JSON.stringify(own);
   while (true) {
@@ -40,32 +58,30 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
         throw asUserError(error, path);
       }
     }
-    await removeStale(path);
+    await removeStale(path, words);
   }
 }
 
 /** Removes a lock whose process is gone; a lock that is held is an error. */
-async function removeStale(path: string): Promise<void> {
+async function removeStale(path: string, { doing, instead }: LockWords): Promise<void> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw new UserError(
-      `${path}: cannot be read (${error.code}), so that nobody can tell which run has the folder; ` +
-        'choose another output folder, or delete it if no run has',
+      `${path}: cannot be read (${error.code}), so that nobody can tell which run has this lock; ` +
+        `${instead}, or delete it if no run has`,
     );
   });
   if (text === undefined) return;
   const owner = parse(text);
   if (owner && owner.host !== hostname()) {
     throw new UserError(
-      `${path}: a run on the machine ${owner.host} (process ${owner.pid}) has held this folder since ${owner.since}; ` +
-        'choose another output folder, or delete the file if that run is gone',
+      `${path}: a run on the machine ${owner.host} (process ${owner.pid}) has been ${doing} since ${owner.since}; ` +
+        `${instead}, or delete the file if that run is gone`,
     );
   }
   const alive = owner && (owner.pid === process.pid ? held.has(path) : isAlive(owner.pid));
   if (owner && alive) {
-    throw new UserError(
-      `${path}: process ${owner.pid} has been training into this folder since ${owner.since}; choose another output folder`,
-    );
+    throw new UserError(`${path}: process ${owner.pid} has been ${doing} since ${owner.since}; ${instead}`);
   }
   // Moved, not deleted: if another process took the folder meanwhile, it is its lock that was moved, and goes back.
   const aside = `${path}.stale-${process.pid}`;

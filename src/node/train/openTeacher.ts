@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import { checkArguments } from '../../checkArguments.js';
 import { UserError } from '../../errors.js';
 import { loadAny } from '../../models/loadAny.js';
 import {
@@ -25,6 +26,7 @@ interface ModelJson {
  * folder of any tf.LayersModel or tf.GraphModel.
  */
 export async function openTeacher(path: string): Promise<Teacher> {
+  checkArguments('openTeacher', { path: ['path', path] });
   const folder = path.endsWith('model.json') ? dirname(path) : path;
   const json = await readModelJson(join(folder, 'model.json'));
   if (json === undefined || json.userDefinedMetadata?.deit) return openOurs(path);

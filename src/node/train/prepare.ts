@@ -92,9 +92,10 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
 const TFJS: Readonly<Record<string, string>> = {
   wasm: 'tfjs, one thread',
   webgpu: 'tfjs on the GPU, operation by operation',
+  tensorflow: 'tfjs on TensorFlow, operation by operation',
 };
 
-/** What computes on WASM and on WebGPU, and what to say of it; other backends compute themselves. */
+/** What computes where there is a training engine, and what to say of it; other backends compute themselves. */
 async function openEngine(
   student: Student,
   config: TrainConfig,

@@ -150,8 +150,8 @@ test('one set of threads prepares several lists of files', async () => {
 test('sizes that make no sense are refused', () => {
   const batches = (batchSize: number, workers: number) => load(good, batchSize, workers).next();
   return Promise.all([
-    expect(batches(0, 1)).rejects.toThrow(/batchSize is 0/),
-    expect(batches(1.5, 1)).rejects.toThrow(RangeError),
+    expect(batches(0, 1)).rejects.toThrow(/batchSize is a whole number of at least 1, got the number 0/),
+    expect(batches(1.5, 1)).rejects.toThrow(/batchSize is a whole number/),
     expect(batches(4, -1)).rejects.toThrow(/workers is -1/),
   ]);
 });

@@ -3,6 +3,7 @@
  * the same one, by ETag, or by date and length; where the server cannot be reached, the kept file serves. Each is
  * checked against its SHA-256 when it is read.
  */
+import { UserError } from '../errors.js';
 import { download, type FetchFile, fetchFile } from '../models/fetchFile.js';
 
 const CACHE = 'deit-tfjs';
@@ -24,7 +25,9 @@ interface Entry {
 /** Fetches through the cache, which is kept below `maxBytes`: what was used longest ago goes first. */
 export function cachedFetch(maxBytes = DEFAULT_CACHE_BYTES): FetchFile {
   return async (url, options = {}) => {
-    const address = new URL(url, globalThis.location?.href).href;
+    const page = globalThis.location?.href;
+    if (!URL.canParse(url, page)) throw new UserError(`${url}: is no address; give an http(s) URL of it`);
+    const address = new URL(url, page).href;
     // Nothing else can be kept, and what lies in this page or on this disk need not be.
     const cache = /^https?:/.test(address) ? await openCache() : undefined;
     if (!cache) return fetchFile(url, options);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -50,5 +50,5 @@ test.each(['0', '2'])('deit eval names it on %s threads, and gives no accuracy',
   const { code, out, err } = await startDeit('eval', model, val, ...args, ...backend).ended;
   expect({ code, out }).toEqual({ code: 1, out: '' });
   expect(err).toMatch(/deit: \S*val\/0\/00003\.png: the model's logit for class \d is -?(?:Infinity|NaN); /);
-  expect(readFileSync(predictions, 'utf8')).toBe('');
+  expect(existsSync(predictions)).toBe(false);
 });

@@ -147,6 +147,7 @@ const steps = {
     if (models.includes('base')) torch({ name: 'base', dtype: 'tf32', mode: 'eager', batches: [64] }, 40);
   },
   webgpu() {
+    contender('forwardHost', { name: models[0] }, 30);
     for (const name of models)
       for (const dtype of ['float32', 'float16'])
         contender('webgpu', { name, dtype, batches: batches.filter((b) => b <= 64) }, 40);

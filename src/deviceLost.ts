@@ -15,6 +15,7 @@ export class DeviceLost extends UserError {
   constructor(
     readonly what: string,
     whatToDo: string,
+    readonly outOfMemory = false,
   ) {
     super(`${what}${whatToDo}`);
   }
@@ -38,10 +39,12 @@ export function watchBackend(name: string): (reason: string) => void {
   const watch: Watch = { error: undefined, lost };
   watches.set(name, watch);
   return (reason) => {
-    const smaller = reason.startsWith('out of memory') ? ', and give it smaller batches' : '';
+    const outOfMemory = reason.startsWith('out of memory');
+    const smaller = outOfMemory ? ', and give it smaller batches' : '';
     watch.error = new DeviceLost(
       `the ${name} backend lost its GPU (${reason})`,
       `, and the model’s weights with it; load the model again${smaller}`,
+      outOfMemory,
     );
     reject(watch.error);
   };

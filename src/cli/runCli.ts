@@ -169,7 +169,10 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
 
 function messageOf(error: Error): string {
   // Of a program that has a model: the command line loads one each time.
-  if (error instanceof DeviceLost) return `${error.what}; run the command again, or with another --backend`;
+  if (error instanceof DeviceLost) {
+    const again = error.outOfMemory ? 'in smaller batches' : 'again';
+    return `${error.what}; run the command ${again}, or with another --backend`;
+  }
   return error.message || String(error);
 }
 

@@ -32,9 +32,9 @@ export interface Inferred {
 
 /** The architecture of a checkpoint: shapes decide what they tell, facts next, then what is likely, which is said. */
 export function inferArchitecture(found: FoundModel, hints: ArchitectureHints, file: string): Inferred {
-  const assumptions: Assumption[] = [];
   const unused: string[] = [];
   const facts = withNamed(hints);
+  const assumptions: Assumption[] = [...(facts.assumptions ?? [])];
   refuseByName(facts, hints, file);
   refuseUnknown(facts, file);
   const told = { ...hints, facts };

@@ -24,6 +24,10 @@ export interface Facts {
   readonly normalization?: Fact<Pick<Preprocessing, 'mean' | 'std'>>;
   /** Names of the classes. */
   readonly labels?: Fact<readonly string[]>;
+  /** The non-linearity of a Hugging Face model's pooler, by its name there. */
+  readonly poolerActivation?: Fact<string>;
+  /** What is told of the outputs, and read otherwise here. */
+  readonly assumptions?: readonly Assumption[];
 }
 
 /** Something that neither the tensors nor any fact tells, and that was taken for likely. */

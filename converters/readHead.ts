@@ -1,5 +1,6 @@
 import { UserError } from '../src/errors.js';
 import type { VitConfig } from '../src/families/vit/config.js';
+import { shown } from '../src/image/checkPreprocessing.js';
 import type { ArchitectureHints } from './architectureHints.js';
 import { checkAroundWhole, someNames } from './aroundModel.js';
 import type { Assumption, Facts } from './facts.js';
@@ -197,6 +198,12 @@ function preLogitsOf(
     );
   }
   if (!told) drop('pre_logits');
+  const { poolerActivation } = hints.facts;
+  if (told && poolerActivation && poolerActivation.value !== 'tanh') {
+    throw new UserError(
+      `${poolerActivation.source} is ${shown(poolerActivation.value)}; only a pooler with tanh is computed here (--no-pooler leaves it out)`,
+    );
+  }
   return told ? width : 0;
 }
 

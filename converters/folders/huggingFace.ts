@@ -42,6 +42,7 @@ export function huggingFaceFacts(config: Fields, file: string): HuggingFaceFacts
         ...shapeFacts(vision, type),
         ...(kind?.classifies ? classCount(root) : {}),
       }) as Facts['config'],
+      ...defined({ poolerActivation: poolerActivation(vision) }),
       // Without a class that is named, the number of names tells whether they are those of a head.
       ...defined({ labels: kind === undefined || kind.classifies ? labelFact(root) : undefined }),
     },
@@ -167,6 +168,11 @@ function classCount({ fields, at, whole }: FieldReader): { numClasses?: Fact<num
   const labels = labelsOfId2label(fields.id2label, at('id2label'));
   if (labels) return { numClasses: { value: labels.length, source: at('id2label') } };
   return defined({ numClasses: fact(whole('num_labels', 0), at('num_labels')) });
+}
+
+function poolerActivation(vision: FieldReader): Fact<string> | undefined {
+  const value = vision.text('pooler_act');
+  return value === undefined ? undefined : { value, source: vision.at('pooler_act') };
 }
 
 /** A masked autoencoder's own class hides patches at random, which features must not. */

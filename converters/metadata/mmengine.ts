@@ -116,7 +116,16 @@ export function mmengineFacts(
         .map(([name, value]) => [name, { value, source: at }]),
     ) as Facts['config'],
     ...images,
+    ...severalLabels(config, source),
   };
+}
+
+/** mmpretrain's heads for labels that do not exclude each other predict by a sigmoid; of the others all do by softmax. */
+function severalLabels(config: Dict, source: string): Pick<Facts, 'assumptions'> {
+  const type = partOf(config, 'head')?.type;
+  if (typeof type !== 'string' || !/MultiLabel|CSRA/.test(type)) return {};
+  const why = `${source}: model.head is ${shown(type)}: its classes do not exclude each other, so read the logits by a sigmoid of each`;
+  return { assumptions: [{ field: 'probabilities', value: 'softmax', why }] };
 }
 
 function partOf({ model }: Dict, name: 'backbone' | 'head'): Dict | undefined {

@@ -25,7 +25,7 @@ export const checkpointOptions = {
   },
   pooler: {
     type: 'boolean',
-    describe: 'of a checkpoint: whether a Hugging Face classifier reads the pooler that stands before it',
+    describe: 'of a checkpoint: whether a Hugging Face classifier reads the pooler (with tanh) before it',
   },
   ...preprocessingOptions,
 } as const satisfies Readonly<Record<string, Options>>;

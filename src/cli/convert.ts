@@ -91,7 +91,8 @@ export const convertCommand = defineCommand({
     if (args.format === 'saved-model' && args.quantize) {
       throw new UserError('a SavedModel holds float32 weights; leave out --quantize');
     }
-    const labels = args.labels === undefined ? undefined : await readLines(args.labels);
+    const labels =
+      args.labels === undefined ? undefined : (await readLines(args.labels)).map((label) => label.trim());
     const { model, numClasses } = args;
     const options = { model, imgSize, numClasses, labels, ...conversionArgs(args) };
     const opened = await openCheckpoint(args.checkpoint, options, hubMessages());

@@ -103,6 +103,6 @@ function show(answer: Answer, several: boolean): void {
     String(index),
     logit.toFixed(3),
   ]);
-  print(answer.file, 'strong');
+  print(oneLine(answer.file), 'strong');
   print(`${formatTable(['probability', 'class', 'index', 'logit'], rows)}\n`);
 }

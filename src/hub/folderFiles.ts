@@ -1,4 +1,5 @@
 import type { ByteSource } from '../../converters/formats/types.js';
+import { decodeText } from '../decodeText.js';
 import { UserError } from '../errors.js';
 
 /** The files of a model, wherever they are: in a folder on the disk, on the hub, in a cache. */
@@ -60,12 +61,7 @@ export function requireTextSize(name: string, size: number | undefined): void {
 /** The bytes of a source as text. Throws a UserError if they are too many or not UTF-8. */
 export async function readTextOf(source: ByteSource): Promise<string> {
   requireTextSize(source.name, source.size);
-  const bytes = await source.read(0, source.size);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new UserError(`${source.name}: expected text in UTF-8, found other bytes`);
-  }
+  return decodeText(await source.read(0, source.size), source.name);
 }
 
 /** Throws a UserError if a source holds a Git LFS pointer in place of the file that it stands for. */

@@ -1,5 +1,6 @@
 import type { ConvertOptions } from '../../converters/convert.js';
 import type { Assumption } from '../../converters/facts.js';
+import { decodeText } from '../decodeText.js';
 import { UserError } from '../errors.js';
 import type { WeightReader } from '../families/types.js';
 import type { VitConfig } from '../families/vit/config.js';
@@ -113,7 +114,7 @@ export function weightPaths(modelJson: Uint8Array, name: string): readonly strin
 function parseJson(bytes: Uint8Array, name: string, file: string): unknown {
   try {
     if (bytes.length > MAX_MODEL_JSON) throw new Error('too long');
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return JSON.parse(decodeText(bytes, file));
   } catch {
     throw new UserError(`${name}: ${file} is not JSON; convert the checkpoint again`);
   }

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { decodeText } from '../decodeText.js';
 import { UserError } from '../errors.js';
 import { asUserError } from './fileErrors.js';
 import { makeFolder } from './makeFolder.js';
@@ -138,7 +139,7 @@ async function* chunksOf(path: string): AsyncGenerator<Buffer, void, undefined> 
 
 function parseLine(bytes: Buffer, place: string): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(decodeText(bytes, place));
   } catch {
     throw new UserError(`${place}: not JSON; the file is damaged: repair it, or run without --resume`);
   }

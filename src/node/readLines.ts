@@ -1,15 +1,19 @@
 import { access, constants, readFile } from 'node:fs/promises';
+import { decodeText } from '../decodeText.js';
 import { UserError } from '../errors.js';
 
-/** The lines of a text file, without the last line's end and a byte order mark. Throws a UserError if it cannot be read. */
+/**
+ * The lines of a text file, without the last line's end and a byte order mark.
+ *
+ * @throws UserError if it cannot be read, or is not UTF-8
+ */
 export async function readLines(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch((error) => {
+  const bytes = await readFile(path).catch((error) => {
     throw unreadable(path, error);
   });
-  return text
-    .replace(/^\ufeff/, '')
-    .replace(/\r?\n$/, '')
-    .split(/\r?\n/);
+  return decodeText(bytes, path)
+    .replace(/(\r\n|\n|\r)$/, '')
+    .split(/\r\n|\n|\r/);
 }
 
 /** Throws readLines' error for a file that is not there or may not be read, and leaves it unread: a pipe gives its lines once. */

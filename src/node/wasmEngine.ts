@@ -33,20 +33,19 @@ export function startNodeWorker(source: string): EngineWorker {
 const LEAST_V8 = [13, 0] as const;
 const LATEST_V8 = [14, 6] as const;
 const WIDE = 'experimental-wasm-revectorize';
-/** From here on V8 compiles so that it can go back to unoptimised code (Node 25). */
-const DEOPT_V8 = [14, 0] as const;
-
 /** V8 flags and their default values. Without them, V8 optimises later, if at all. */
 const EAGER = { liftoff: true, 'wasm-lazy-compilation': true, 'wasm-dynamic-tiering': true };
-/** What V8 ends the process over where it has no unoptimised code to go back to. */
-const DEOPT = { 'wasm-deopt': true };
+/** That optimised code can go back to unoptimised code, of which there is none here: V8 ends the process over it. */
+const DEOPT = 'wasm-deopt';
+/** The first V8 that has it on (Node 25). */
+const DEOPT_V8 = [14, 0] as const;
 
 /** Compiles with V8's optimising compiler, and 256-bit operations if `wide`; undefined where that is not possible. */
 export const compileOptimized: CompileOptimized = (binary, wide) => {
   if (process.arch !== 'x64' || !isTried()) return undefined;
   // V8 keeps one compilation of the same bytes: an empty section tells the two apart.
   const marked = wide ? withEmptySection(binary) : binary;
-  const defaults = isFrom(DEOPT_V8) ? { ...EAGER, ...DEOPT } : EAGER;
+  const defaults = { ...EAGER, [DEOPT]: isFrom(DEOPT_V8) };
   return withFlags(defaults, wide, () => new WebAssembly.Module(marked));
 };
 

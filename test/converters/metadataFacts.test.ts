@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { deitModels } from '../../configs/models/deit.js';
+import { huggingFaceFacts } from '../../converters/folders/huggingFace.js';
 import type { Checkpoint, CheckpointMetadata } from '../../converters/formats/types.js';
 import { mergeFacts } from '../../converters/mergeFacts.js';
 import { exportedTexts } from '../../converters/metadata/ownExport.js';
@@ -210,6 +211,15 @@ describe('parameters that scripts keep beside the weights', () => {
   });
 });
 
+test('the non-linearity of a pooler is told with where it stands', () => {
+  const of = (fields: object) => huggingFaceFacts({ model_type: 'vit', ...fields }, 'config.json').facts;
+  expect(of({ pooler_act: 'gelu' }).poolerActivation).toEqual({
+    value: 'gelu',
+    source: 'config.json: pooler_act',
+  });
+  expect(of({})).not.toHaveProperty('poolerActivation');
+});
+
 describe("mmengine's configuration", () => {
   const cfg = (backbone: string, more = '') =>
     `model = dict(\n    type='ImageClassifier',\n    backbone=dict(${backbone}),\n    head=dict(num_classes=1000))\n${more}`;
@@ -248,6 +258,21 @@ describe("mmengine's configuration", () => {
       pool: 'mean',
       layerNormEps: 1e-5,
     });
+  });
+
+  test('heads for labels that do not exclude each other are said: they predict by sigmoids', async () => {
+    const of = async (head: string) => {
+      const text = cfg("type='VisionTransformer'").replace('head=dict(', `head=dict(type='${head}', `);
+      return (await facts({ 'meta.cfg': text }, layers(12))).assumptions;
+    };
+    for (const head of ['MultiLabelLinearClsHead', 'mmpretrain.models.MultiLabelClsHead', 'CSRAClsHead'])
+      expect(await of(head)).toMatchObject([
+        {
+          field: 'probabilities',
+          why: expect.stringContaining(`"${head}": its classes do not exclude each other`),
+        },
+      ]);
+    for (const head of ['VisionTransformerClsHead', 'LinearClsHead']) expect(await of(head)).toBeUndefined();
   });
 
   test('settings of the blocks, one for all of them or a list of equal ones', async () => {

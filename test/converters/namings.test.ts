@@ -210,6 +210,20 @@ describe('a pooler with a classifier behind it', () => {
   });
 });
 
+test('a pooler with another non-linearity than tanh is refused where it is read, and left out elsewhere', async () => {
+  const name = 'hf_pooler_and_classifier.safetensors';
+  const facts: Facts = {
+    config: { numHeads: { value: 2, source: '' } },
+    poolerActivation: { value: 'gelu', source: 'config.json: pooler_act' },
+  };
+  await expect(predict(name, { facts, pooler: true }, 'wasm')).rejects.toThrow(
+    'config.json: pooler_act is "gelu"; only a pooler with tanh is computed here',
+  );
+  expect(convert(await open(name), { facts, pooler: false }).report.dropped).toContain(
+    'vit.pooler.dense.weight',
+  );
+});
+
 describe('the naming, what is dropped and what is left over', () => {
   test.each<[string, string, string, string[], RegExp | undefined]>([
     ['timm_clip.safetensors', 'timm', '', [], undefined],

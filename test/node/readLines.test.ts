@@ -14,6 +14,23 @@ test('lines without a byte order mark and without the last end', async () => {
   expect(await readLines(at('lines.txt'))).toEqual(['a', 'b', '']);
 });
 
+test('a line ends as on Windows, on Unix or as on old Macs', async () => {
+  writeFileSync(at('ends.txt'), 'a\rb\r\nc\nd\r');
+  expect(await readLines(at('ends.txt'))).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test.each([
+  [
+    'Latin-1',
+    Buffer.from('z\xe9ro\n', 'latin1'),
+    /latin\.txt: expected text in UTF-8, found other bytes; save it as UTF-8$/,
+  ],
+  ['UTF-16', Buffer.from('\ufeffzero\n', 'utf16le'), /found UTF-16; save it as UTF-8$/],
+])('%s is refused: its letters would be others', async (_, bytes, message) => {
+  writeFileSync(at('latin.txt'), bytes);
+  await expect(readLines(at('latin.txt'))).rejects.toThrow(message);
+});
+
 test('what is not there is told by both', async () => {
   const told = `${at('none.txt')}: cannot be read (ENOENT)`;
   await expect(readLines(at('none.txt'))).rejects.toThrow(told);

@@ -1,5 +1,6 @@
 /** The compiled AssemblyScript of assembly/, and which of its builds to use. */
 import { decodeBase64 } from '../../base64.js';
+import { compileWasm } from '../../compileWasm.js';
 import { UserError } from '../../errors.js';
 import { probeSimd, type SimdSupport } from '../../kernels/wasm/featureProbe.js';
 import { pause } from '../../pause.js';
@@ -83,7 +84,7 @@ async function compileBest(options: ModuleOptions): Promise<EngineModule> {
       : undefined;
   if (wide) return { module: wide, bits: 256, simd: support };
   const name = support === 'relaxed' ? 'relaxedSimd' : 'simd';
-  const module = await WebAssembly.compile(await readBuild(name, shared));
+  const module = await compileWasm(await readBuild(name, shared));
   const tried = support === 'relaxed' && tryWide ? await compileOnTrial(module, shared) : undefined;
   return { module: tried ?? module, bits: tried ? 256 : 128, simd: support };
 }
@@ -137,7 +138,7 @@ async function compileOnTrial(
   plain: WebAssembly.Module,
   shared: boolean,
 ): Promise<WebAssembly.Module | undefined> {
-  const wide = await WebAssembly.compile(await readBuild('wideSimd', shared));
+  const wide = await compileWasm(await readBuild('wideSimd', shared));
   if (!(await becomesFaster(wide, plain, shared))) return undefined;
   for (let trial = 0; trial < TRIALS; trial++) {
     if (!givesSameBits(wide, plain, shared)) return undefined;

@@ -30,16 +30,20 @@ export async function decompress(
 async function inflated(data: Uint8Array<ArrayBuffer>, length: number, inflate: Inflate | undefined) {
   const out = new Uint8Array(length);
   let filled = 0;
+  let more = false;
   const sink = (bytes: Uint8Array) => {
     const room = length - filled;
+    more ||= bytes.length > room;
     out.set(bytes.length > room ? bytes.subarray(0, room) : bytes, filled);
     filled += Math.min(bytes.length, room);
     return bytes.length <= room;
   };
   if (inflate && (await inflate(data, sink)) && filled === length) return out;
   filled = 0;
+  more = false;
   const { end } = inflateInto(data, sink);
-  if (end === 'broken') throw damaged();
+  // As zlib, which stops at the first byte too many: what is broken behind it is not seen.
+  if (end === 'broken' && !more) throw damaged();
   if (filled < length) throw early();
   return out;
 }
@@ -70,7 +74,10 @@ function unpackBytes(data: Uint8Array, length: number): Uint8Array<ArrayBuffer> 
 const CLEAR = 256;
 const END = 257;
 
-/** LZW with the first bit highest and codes that grow one entry early. */
+/** Entries that libtiff's table of strings has, though no code means those behind 4095. */
+const MAX_ENTRIES = 4095 + 1024;
+
+/** LZW with the first bit highest and codes that grow one entry early. It begins with a clear code, as for libtiff. */
 function decodeLzw(data: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   if (data[0] === 0 && (data[1] ?? 0) & 1)
     throw new DamagedImage('a TIFF with LZW of before 1988, which is not read');
@@ -78,7 +85,8 @@ function decodeLzw(data: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   // Where in `out` the string of a code begins, and how long it is.
   const start = new Int32Array(4096);
   const size = new Int32Array(4096);
-  let next = 258;
+  let next = 0;
+  let entries = 0;
   let bitsPerCode = 9;
   let [at, bits, held, to] = [0, 0, 0, 0];
   let lastStart = -1;
@@ -94,11 +102,13 @@ function decodeLzw(data: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
     if (code === END) throw early();
     if (code === CLEAR) {
       next = 258;
+      entries = 258;
       bitsPerCode = 9;
       lastStart = -1;
       continue;
     }
-    if (code > next || (code >= 258 && lastStart < 0) || (code === next && lastStart < 0)) throw damaged();
+    if (next === 0 || code > next || (code >= 258 && lastStart < 0) || (code === next && lastStart < 0))
+      throw damaged();
     const begin = to;
     if (code < 256) {
       out[to++] = code;
@@ -108,6 +118,7 @@ function decodeLzw(data: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
       const count = known ? size[code]! : lastSize + 1;
       for (let i = 0; i < count && to < length; i++) out[to++] = out[from + i]!;
     }
+    if (lastStart >= 0 && ++entries > MAX_ENTRIES) throw damaged();
     if (lastStart >= 0 && next < 4096) {
       start[next] = lastStart;
       size[next] = lastSize + 1;

@@ -1,5 +1,6 @@
 /** The compiled AssemblyScript of assembly/, and its instances on the memory of a backend. */
 import { decodeBase64 } from '../../base64.js';
+import { compileWasm } from '../../compileWasm.js';
 import type { SimdSupport } from './featureProbe.js';
 import type { Exports } from './generated/exports.js';
 
@@ -9,7 +10,7 @@ type Support = Exclude<SimdSupport, 'none'>;
 
 /** The binary for an instruction set, and for memory of one thread or shared by several. */
 export async function compileKernels(support: Support, shared: boolean): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(decodeBase64(await fetchKernels(support, shared)));
+  return compileWasm(decodeBase64(await fetchKernels(support, shared)));
 }
 
 /** The same, undecoded; a page may fetch it before it is needed. */

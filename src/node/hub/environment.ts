@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HUB_ENDPOINT, isHubName, parseEndpoint } from '../../hub/hubName.js';
 import { requireToken } from '../../hub/token.js';
+import { homeFolder } from '../home.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -47,13 +47,13 @@ export async function findToken(
 }
 
 function userCaches(env: Env, platform: string): string {
-  if (platform === 'win32') return env.LOCALAPPDATA || join(homedir(), 'AppData', 'Local');
+  if (platform === 'win32') return env.LOCALAPPDATA || join(homeFolder(), 'AppData', 'Local');
   if (env.XDG_CACHE_HOME) return resolve(env.XDG_CACHE_HOME);
-  return join(homedir(), platform === 'darwin' ? 'Library/Caches' : '.cache');
+  return join(homeFolder(), platform === 'darwin' ? 'Library/Caches' : '.cache');
 }
 
 function huggingFaceHome(env: Env): string {
-  return env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
+  return env.HF_HOME || join(env.XDG_CACHE_HOME || join(homeFolder(), '.cache'), 'huggingface');
 }
 
 function isTrue(value: string | undefined): boolean {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { homeFolder } from '../home.js';
 
 /** Release of @tensorflow/tfjs-node that goes with the other tfjs packages of this one. */
 export const TFJS_NODE_VERSION = '4.22.0';
@@ -29,7 +29,7 @@ const MANIFEST = 'native.json';
 export function nativeFolder(env: NodeJS.ProcessEnv = process.env): string {
   if (env.DEIT_NATIVE_DIR) return resolve(env.DEIT_NATIVE_DIR);
   const caches =
-    env.XDG_CACHE_HOME || join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
+    env.XDG_CACHE_HOME || join(homeFolder(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
   return join(caches, 'deit-tfjs', 'native');
 }
 

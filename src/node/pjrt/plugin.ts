@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { UserError } from '../../errors.js';
+import { homeFolder } from '../home.js';
 
 /** What `deit setup-native --xla` leaves beside what it installed; written last. */
 export interface XlaManifest {
@@ -26,7 +26,7 @@ export function programFolder(env: NodeJS.ProcessEnv = process.env): string {
 
 function cacheFolder(env: NodeJS.ProcessEnv): string {
   const caches =
-    env.XDG_CACHE_HOME || join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
+    env.XDG_CACHE_HOME || join(homeFolder(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
   return join(caches, 'deit-tfjs');
 }
 

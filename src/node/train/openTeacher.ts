@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkArguments } from '../../checkArguments.js';
+import { decodeText } from '../../decodeText.js';
 import { UserError } from '../../errors.js';
 import { loadAny } from '../../models/loadAny.js';
 import {
@@ -59,8 +60,9 @@ async function openOurs(path: string): Promise<Teacher> {
 }
 
 async function readModelJson(path: string): Promise<ModelJson | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
+  const bytes = await readFile(path).catch(() => undefined);
+  if (bytes === undefined) return undefined;
+  const text = decodeText(bytes, path);
   try {
     return JSON.parse(text) as ModelJson;
   } catch {

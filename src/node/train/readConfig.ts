@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { trainConfigs } from '../../../configs/train/index.js';
+import { decodeText } from '../../decodeText.js';
 import { UserError } from '../../errors.js';
 import { shorten } from '../../text.js';
 
@@ -22,11 +23,12 @@ export async function readTrainConfig(source: string): Promise<{ given: unknown;
 }
 
 async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new UserError(
       `${path}: ${error.code === 'ENOENT' ? 'no such file' : `cannot be read (${error.code})`}`,
     );
   });
+  const text = decodeText(bytes, path);
   try {
     return JSON.parse(text);
   } catch (error) {

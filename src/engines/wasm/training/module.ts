@@ -1,5 +1,6 @@
 /** The compiled AssemblyScript of training/assembly. */
 import { decodeBase64 } from '../../../base64.js';
+import { compileWasm } from '../../../compileWasm.js';
 import { probeSimd } from '../../../kernels/wasm/featureProbe.js';
 import { compileWide, type EngineModule, type ModuleOptions } from '../module.js';
 import { sameTraining } from './bitCheck.js';
@@ -50,6 +51,6 @@ export async function compileTraining({ simd, compile }: MachineOptions): Promis
     const wide = compileWide(compile, await readBuild('wideSimd'), true, sameTraining);
     if (wide) return { module: wide, bits: 256, simd: support };
   }
-  const module = await WebAssembly.compile(await readBuild(support === 'relaxed' ? 'relaxedSimd' : 'simd'));
+  const module = await compileWasm(await readBuild(support === 'relaxed' ? 'relaxedSimd' : 'simd'));
   return { module, bits: 128, simd: support };
 }

@@ -14,13 +14,14 @@ import { type GraphSession, openSession } from './session.js';
 
 /**
  * Bytes of what a forward pass keeps for the backward pass: larger batches go through in parts, whose gradients are added
- * up. It does not depend on the machine, so that the bits do not.
+ * up. It does not depend on the machine, so that the bits do not. On a CPU larger parts take longer an image, smaller
+ * ones of a large model too (bench/RESULTS.md); a GPU wants more at once.
  */
-const KEPT_BYTES = 2e9;
+const KEPT_BYTES = { cpu: 1e9, cuda: 2e9 };
 
 export interface NativeTrainingOptions extends VitTraining {
   readonly tfjsNode: TfjsNode;
-  /** In place of KEPT_BYTES; for tests. */
+  /** In place of KEPT_BYTES, for tests. */
   readonly keptBytes?: number;
   /** Runs tfjs code on TensorFlow's backend. */
   onBackend<T>(run: () => T): T;
@@ -83,7 +84,9 @@ class NativeTraining implements StepEngine {
   }
 
   async gradients(given: GradientBatch): Promise<void> {
-    const { inputShape, keptBytes = KEPT_BYTES } = this.options;
+    const { inputShape, tfjsNode } = this.options;
+    const device = tfjsNode.backend().isUsingGpuDevice ? 'cuda' : 'cpu';
+    const { keptBytes = KEPT_BYTES[device] } = this.options;
     checkImages(inputShape, given.images, given.batch);
     const most = Math.max(1, Math.floor(keptBytes / this.graph.keptBytes));
     const part = equalPart(given.batch, most);

@@ -28,7 +28,8 @@ const EXTRAS = ['webgpu', 'koffi', 'onnxruntime-node'];
 /** What no machine with Linux on x64 runs, or what bench/gpu.mjs does not load. */
 const LEFT_OUT =
   /\.(map|d\.ts|d\.mts|md)$|darwin|win32|arm64|armv|wasm32|musl|\.min\.js$|es2017|fesm|miniprogram|\/tfjs-[^/]*\/(src|dist\/bin)\/|\.exe$|\.dll$|\/docs?\/|freebsd|openbsd|riscv|ia32|loong/;
-const NOT_LOADED = ['@tensorflow/tfjs-backend-webgl'];
+// typescript is an optional peer of what we depend on.
+const NOT_LOADED = ['@tensorflow/tfjs-backend-webgl', 'typescript', '@typescript/'];
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const target = resolve(process.argv[2] ?? 'deit-gpu');
@@ -92,6 +93,7 @@ for (const folder of [
   'dist/src',
   'dist/converters',
   'dist/configs',
+  'dist/vendor',
   'bench/lib',
   'bench/gpu',
   'bench/contenders',

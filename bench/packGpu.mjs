@@ -102,7 +102,9 @@ for (const folder of [
 for (const file of ['package.json', 'bench/gpu.mjs', 'bench/train.mjs', 'bench/package.json', 'LICENSE'])
   cpSync(join(repository, file), join(app, file));
 copy(join(repository, 'examples/digits'), join(app, 'examples/digits'));
-rmSync(join(app, 'examples/digits/converted'), { recursive: true, force: true });
+// What runs of the examples leave there.
+for (const made of ['converted', 'download'])
+  rmSync(join(app, 'examples/digits', made), { recursive: true, force: true });
 
 console.error(EXTRAS.join(', '));
 writeFileSync(join(work, 'package.json'), '{"private":true}');

@@ -64,6 +64,12 @@ const env = {
   TF_CPP_MIN_LOG_LEVEL: '2',
 };
 
+/** The line of an error in what a program said, else its last one. */
+function reasonIn(said) {
+  const all = said.trim().split('\n');
+  return all.find((line) => /^(?:\w*Error\b|deit: )/.test(line)) ?? all.at(-1);
+}
+
 /** A program's lines of JSON; what it says else goes to stderr. One that runs too long is ended. */
 function lines(command, args, seconds, extra = {}) {
   const run = spawnSync(command, args, {
@@ -80,7 +86,7 @@ function lines(command, args, seconds, extra = {}) {
     results.push(JSON.parse(line));
   }
   if (run.status !== 0) {
-    const why = run.error?.message ?? run.signal ?? run.stderr.trim().split('\n').slice(-3).join(' ');
+    const why = run.error?.message ?? run.signal ?? reasonIn(run.stderr);
     console.error(`${args[0]} ${args[1] ?? ''}: ended before its time (${why})`);
   }
   return run;
@@ -170,7 +176,7 @@ const steps = {
       const args = ['--models', 'tiny', '--rounds', `${rounds}`, '--batch', '64', '--threads', '1'];
       const gpus = ['--backends', backends, '--python', options.python, '--device', 'cuda'];
       const { stdout, stderr } = lines(process.execPath, [here('train.mjs'), ...args, ...gpus], 90);
-      record({ train: stdout?.trim() || stderr?.trim().split('\n').at(-1) });
+      record({ train: stdout?.trim() || reasonIn(stderr ?? '') });
     }
   },
   files() {

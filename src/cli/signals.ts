@@ -1,8 +1,6 @@
 import { constants } from 'node:os';
+import { SIGNALS } from '../node/processes.js';
 import { say } from './print.js';
-
-/** What interrupts a long command: Ctrl-C, a service's end, a terminal or connection that is gone. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface Interruption {
   /** Aborts at the first signal. */

@@ -66,11 +66,11 @@ async function openFor(path: string, flags: string): Promise<FileHandle> {
   try {
     await makeFolder(dirname(path));
     const file = await open(path, flags);
-    const isFile = await file.stat().then(
-      (info) => info.isFile(),
-      () => false,
-    );
-    if (isFile) return file;
+    const info = await file.stat().catch(async (error) => {
+      await file.close();
+      throw error;
+    });
+    if (info.isFile()) return file;
     await file.close();
     throw new UserError(`${path}: is no regular file, in which lines could be counted; give the name of one`);
   } catch (error) {

@@ -7,18 +7,25 @@ import type { TrainingEngine } from '../../src/engines/wasm/training/index.js';
 import { numTokens, type VitConfig } from '../../src/families/vit/config.js';
 import { compileOptimized, startNodeWorker } from '../../src/node/wasmEngine.js';
 import { EngineSteps } from '../../src/train/engineSteps.js';
-import { logitGradients } from '../../src/train/logitGradients.js';
 import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
-import { cosineWithWarmup, epochTime } from '../../src/train/schedule.js';
-import { computeGradients, disposeGradients } from '../../src/train/step.js';
 import type { StepRunner } from '../../src/train/stepRunner.js';
 import { type Student, studentOf } from '../../src/train/student.js';
 import { TfjsSteps } from '../../src/train/tfjsSteps.js';
 import type { TrainSetup } from '../../src/train/trainer.js';
 import { type EngineMachine, openVitEngine } from '../../src/train/vitEngine.js';
 import { CONFIGS, configOf, randomImages } from '../engines/wasm/models.js';
-import { ALL, largestOf, MIXED_STEPS, modelOf, noSeed, relativeOff, teacherThatSays } from './engineRuns.js';
-import { batchOf, furthest, loadFixture, schedule, steps } from './torchSteps.js';
+import {
+  ALL,
+  BATCH,
+  bothGradients,
+  largestOf,
+  MIXED_STEPS,
+  mixedStep,
+  modelOf,
+  relativeOff,
+  tensorsOf,
+} from './engineRuns.js';
+import { DATA, expectTorchSteps } from './torchSteps.js';
 
 const MACHINES: Record<string, EngineMachine> = {
   'two threads': { threads: 2, startWorker: startNodeWorker, compile: compileOptimized },
@@ -32,90 +39,18 @@ afterAll(() => tf.disposeVariables());
 
 describe.each(Object.entries(MACHINES))('training as PyTorch does it, by %s', (_name, machine) => {
   test.each(['none', 'soft', 'hard'])('%s: gradients, losses, weights after 1 and 20 steps', async (name) => {
-    const { type, alpha, tau, clip, ...expected } = steps.cases[name]!;
-    const model = await loadFixture();
-    const student = studentOf(model, ALL);
-    const { weightDecay, emaDecay } = steps;
-    const config = resolveTrainConfig({
-      data: { format: 'folder', path: 'none' },
-      val: { format: 'folder', path: 'none' },
-      optimizer: { weightDecay, clipGrad: clip },
-      distillation: { type, alpha, tau, ...(type === 'none' ? {} : { teacher: 'given' }) },
-      emaDecay,
-      output: 'none',
-    });
-    const engine = await openVitEngine(student, { distillation: type, ema: true }, machine);
-    const runner = new EngineSteps({ config, student, imgSize: [8, 12] } as unknown as TrainSetup, engine);
-    const held = (buffer: 'weights' | 'gradients' | 'ema') => (weight: string) =>
-      buffer === 'gradients' && !engine.reached.has(weight) ? undefined : engine.read(buffer, weight);
-    for (let step = 0; step < steps.steps; step++) {
-      const learningRate = cosineWithWarmup(schedule, epochTime(Math.floor(step / steps.stepsPerEpoch)));
-      const { images, targets, teacherLogits } = batchOf(step);
-      const losses = await runner.add({
-        pixels: images.dataSync<'float32'>(),
-        targets: targets.dataSync<'float32'>(),
-        count: 4,
-        teacher: type === 'none' ? undefined : teacherThatSays(teacherLogits),
-        dropPathSeed: noSeed,
-      });
-      tf.dispose([images, targets]);
-      const tolerance = step === 0 ? 1e-5 : 1e-3;
-      expect(Math.abs(losses.loss - expected.total[step]!)).toBeLessThan(tolerance);
-      expect(Math.abs(losses.base - expected.base[step]!)).toBeLessThan(tolerance);
-      if (type !== 'none') {
-        expect(Math.abs(losses.teacher! - expected.teacher[step]!)).toBeLessThan(tolerance);
-      }
-      if (step === 0) expect(await furthest(held('gradients'), `gradients.${name}`)).toBeLessThan(1e-5);
-      await runner.gradientNorm();
-      await runner.update({ count: step + 1, learningRate });
-      if (step === 0) expect(await furthest(held('weights'), `step1.${name}`)).toBeLessThan(1e-5);
-    }
-    expect(await furthest(held('weights'), `step20.${name}`)).toBeLessThan(1e-3);
-    if (name === 'soft') expect(await furthest(held('ema'), 'ema20.soft')).toBeLessThan(1e-3);
-    runner.writeWeights();
-    const own = (weight: string) => student.weights.get(weight)!.read().dataSync();
-    expect(await furthest(own, `step20.${name}`)).toBeLessThan(1e-3);
-    engine.dispose();
-    model.dispose();
+    await expectTorchSteps(name, (student, { distillation }) =>
+      openVitEngine(student, { distillation: distillation.type, ema: true }, machine),
+    );
   });
 });
 
-const BATCH = 3;
-
-/** Gradients of a model whose loss is the mean cross entropy of some classes, here and by tfjs. */
-async function bothGradients(config: VitConfig, machine: EngineMachine, frozenBlocks = 0) {
-  const model = modelOf(config);
-  const student = studentOf(model, { ...ALL, frozenBlocks }, true);
-  const pixels = randomImages(config, BATCH);
-  const width = model.predict(tf.tensor4d(pixels, [BATCH, ...config.imgSize, config.inChans])).shape[1];
-  const targets = new Float32Array(BATCH * width);
-  for (let i = 0; i < BATCH; i++) targets[i * width + ((3 * i) % width)] = 1;
-  const batch = {
-    images: tf.tensor4d(pixels, [BATCH, ...config.imgSize, config.inChans]),
-    targets: tf.tensor2d(targets, [BATCH, width]),
-  };
-  const none = { type: 'none', alpha: 0, tau: 1 } as const;
-  const found = computeGradients(student, batch, none, noSeed);
-  const expected = new Map(
-    Object.entries(found.byWeight).map(([name, gradient]) => [name, gradient.dataSync<'float32'>()]),
+const gradientsOn = (config: VitConfig, machine: EngineMachine, frozenBlocks?: number) =>
+  bothGradients(
+    config,
+    (student) => openVitEngine(student, { distillation: 'none', ema: false }, machine),
+    frozenBlocks,
   );
-  disposeGradients(found);
-  const engine = await openVitEngine(student, { distillation: 'none', ema: false }, machine);
-  for (const [name, weight] of student.weights) {
-    engine.write('weights', name, weight.read().dataSync<'float32'>());
-  }
-  await engine.gradients({
-    images: pixels,
-    batch: BATCH,
-    dropPath: [],
-    adds: false,
-    lossGradient: (logits, first, count) => {
-      const rows = targets.subarray(first * width, (first + count) * width);
-      return logitGradients({ logits, width, targets: rows, classes: width }, none, BATCH).gradient;
-    },
-  });
-  return { model, student, engine, expected, pixels };
-}
 
 /** A model without blocks cannot be built with layers, which tfjs trains. */
 const poolOrNone = ({ pool = 'token', depth }: Partial<VitConfig>) => (depth === 0 ? 'none' : pool);
@@ -128,7 +63,7 @@ test.each(
 )('%s: the gradients of tfjs, with the same bits on three threads', async (name) => {
   const config = configOf(CONFIGS[name]!);
   const three = { threads: 3, startWorker: startNodeWorker };
-  const { engine, expected, model, pixels } = await bothGradients(config, three);
+  const { engine, expected, model, pixels } = await gradientsOn(config, three);
   expect([...engine.reached].sort()).toEqual([...expected.keys()].sort());
   const largest = Math.max(...[...expected.values()].map(largestOf));
   for (const [weight, gradient] of expected) {
@@ -139,14 +74,14 @@ test.each(
   }
   const logits = model.predict(tf.tensor4d(pixels, [BATCH, ...config.imgSize, config.inChans]));
   expect(relativeOff(await engine.predict(pixels, BATCH), logits.dataSync<'float32'>())).toBeLessThan(1e-5);
-  const alone = await bothGradients(config, { threads: 1 });
+  const alone = await gradientsOn(config, { threads: 1 });
   expect(bits(alone.engine)).toEqual(bits(engine));
   for (const one of [engine, alone.engine, model, alone.model]) one.dispose();
 });
 
 test('what is frozen has no gradient, and what stands before it costs none', async () => {
   const config = configOf({ depth: 3, distilled: true });
-  const { engine, expected, model } = await bothGradients(config, { threads: 1 }, 2);
+  const { engine, expected, model } = await gradientsOn(config, { threads: 1 }, 2);
   expect([...engine.reached].sort()).toEqual([...expected.keys()].sort());
   expect(engine.reached.has('blocks.1.mlp.fc2.kernel')).toBe(false);
   for (const [name, gradient] of expected) {
@@ -159,10 +94,8 @@ test('what is frozen has no gradient, and what stands before it costs none', asy
 describe('steps with drop path, accumulation, clipping and a running mean', () => {
   const shape = configOf({ distilled: true, dropPathRate: 0.4, layerScale: 0.3, depth: 3 });
   const config = resolveTrainConfig({
-    data: { format: 'folder', path: 'none' },
-    val: { format: 'folder', path: 'none' },
+    ...DATA,
     ...MIXED_STEPS,
-    output: 'none',
   });
 
   /** Some steps, and all that they changed. */
@@ -172,29 +105,8 @@ describe('steps with drop path, accumulation, clipping and a running mean', () =
     const setup = { config, student, imgSize: shape.imgSize } as unknown as TrainSetup;
     const runner = await runnerOf(student, setup);
     const losses: number[] = [];
-    for (let step = 1; step <= 4; step++) {
-      for (let part = 0; part < 2; part++) {
-        let seed = 100 * step + 10 * part;
-        const count = 5;
-        const { loss } = await runner.add({
-          pixels: randomImages(shape, count).map((value) => value * (step + part)),
-          targets: Float32Array.from({ length: 10 * count }, (_, i) => (i % 10 === step ? 1 : 0)),
-          count,
-          teacher: teacherThatSays(
-            tf.tensor2d(
-              Array.from({ length: 10 * count }, (_, i) => Math.sin(i + step)),
-              [count, 10],
-            ),
-          ),
-          dropPathSeed: () => seed++,
-        });
-        losses.push(loss);
-      }
-      losses.push(await runner.gradientNorm());
-      await runner.update({ count: step, learningRate: 0.01 });
-    }
-    const tensors = new Map<string, Float32Array>();
-    for (const { name, read } of runner.tensors()) tensors.set(name, await read());
+    for (let number = 1; number <= 4; number++) losses.push(...(await mixedStep(runner, shape, number, 10)));
+    const tensors = await tensorsOf(runner);
     runner.dispose();
     model.dispose();
     return { losses, tensors };

@@ -15,10 +15,7 @@ import { openTrainingEngine } from '../../../src/node/train/engine.js';
 import { runTraining } from '../../../src/node/train/run.js';
 import { FILES } from '../../../src/node/train/runFolder.js';
 import { EngineSteps } from '../../../src/train/engineSteps.js';
-import { logitGradients } from '../../../src/train/logitGradients.js';
 import { resolveTrainConfig } from '../../../src/train/resolveConfig.js';
-import { cosineWithWarmup, epochTime } from '../../../src/train/schedule.js';
-import { computeGradients, disposeGradients } from '../../../src/train/step.js';
 import type { StepEngine } from '../../../src/train/stepEngine.js';
 import type { StepRunner } from '../../../src/train/stepRunner.js';
 import { type Student, studentOf, studentOfLayersModel } from '../../../src/train/student.js';
@@ -29,67 +26,31 @@ import { CONFIGS, configOf, randomImages } from '../../engines/wasm/models.js';
 import { showNativeTensorflow, testedNativeFolder } from '../../native.js';
 import {
   ALL,
+  BATCH,
+  bothGradients,
   largestOf,
   MIXED_STEPS,
+  mixedStep,
   modelOf,
-  noSeed,
   relativeOff,
-  teacherThatSays,
+  tensorsOf,
 } from '../../train/engineRuns.js';
-import { batchOf, furthest, loadFixture, schedule, steps } from '../../train/torchSteps.js';
+import { DATA, expectTorchSteps } from '../../train/torchSteps.js';
 import { writeDigits } from '../train/digitsFolder.js';
 
 showNativeTensorflow();
-
-const DATA = {
-  data: { format: 'folder', path: 'none' },
-  val: { format: 'folder', path: 'none' },
-  output: 'none',
-} as const;
-const NONE = { type: 'none', alpha: 0, tau: 1 } as const;
-const BATCH = 3;
 
 const read = async (engine: StepEngine, buffer: BufferName, name: string) => engine.read(buffer, name);
 
 /** A model without blocks cannot be built with layers, which tfjs trains. */
 const trained = Object.keys(CONFIGS).filter((name) => CONFIGS[name]!.depth !== 0);
 
-/** Gradients of a model whose loss is the mean cross entropy of some classes, here and by tfjs. */
-async function bothGradients(config: VitConfig, frozenBlocks = 0) {
-  const model = modelOf(config);
-  const student = studentOf(model, { ...ALL, frozenBlocks }, true);
-  const pixels = randomImages(config, BATCH);
-  const images = tf.tensor4d(pixels, [BATCH, ...config.imgSize, config.inChans]);
-  const logits = model.predict(images).dataSync<'float32'>().slice();
-  const width = logits.length / BATCH;
-  const targets = new Float32Array(BATCH * width);
-  for (let i = 0; i < BATCH; i++) targets[i * width + ((3 * i) % width)] = 1;
-  const found = computeGradients(
-    student,
-    { images, targets: tf.tensor2d(targets, [BATCH, width]) },
-    NONE,
-    noSeed,
+const gradientsOn = (config: VitConfig, frozenBlocks?: number) =>
+  bothGradients(
+    config,
+    (student) => openNativeTraining(student, { distillation: 'none', ema: false }),
+    frozenBlocks,
   );
-  const expected = new Map(
-    Object.entries(found.byWeight).map(([name, gradient]) => [name, gradient.dataSync<'float32'>().slice()]),
-  );
-  disposeGradients(found);
-  const engine = await openNativeTraining(student, { distillation: 'none', ema: false });
-  for (const [name, weight] of student.weights) {
-    engine.write('weights', name, weight.read().dataSync<'float32'>());
-  }
-  await engine.gradients({
-    images: pixels,
-    batch: BATCH,
-    dropPath: [],
-    adds: false,
-    lossGradient: (rows, first, count) => {
-      const part = targets.subarray(first * width, (first + count) * width);
-      return logitGradients({ logits: rows, width, targets: part, classes: width }, NONE, BATCH).gradient;
-    },
-  });
-  return { model, student, engine, expected, pixels, logits };
-}
 
 (testedNativeFolder ? describe : describe.skip)('training as graphs', () => {
   beforeAll(() => useBackend('tensorflow'));
@@ -100,56 +61,15 @@ async function bothGradients(config: VitConfig, frozenBlocks = 0) {
     'soft',
     'hard',
   ])('%s: PyTorch’s gradients, losses, weights after 1 and 20 steps', async (name) => {
-    const { type, alpha, tau, clip, ...expected } = steps.cases[name]!;
-    const model = await loadFixture();
-    const student = studentOf(model, ALL);
-    const { weightDecay, emaDecay } = steps;
-    const config = resolveTrainConfig({
-      ...DATA,
-      optimizer: { weightDecay, clipGrad: clip },
-      distillation: { type, alpha, tau, ...(type === 'none' ? {} : { teacher: 'given' }) },
-      emaDecay,
+    await expectTorchSteps(name, async (student, config) => {
+      const engine = await openTrainingEngine(student, config);
+      expect(engine.description).toContain('TensorFlow');
+      return engine;
     });
-    const engine = await openTrainingEngine(student, config);
-    expect(engine.description).toContain('TensorFlow');
-    const runner = new EngineSteps({ config, student, imgSize: [8, 12] } as unknown as TrainSetup, engine);
-    const held = (buffer: 'weights' | 'gradients' | 'ema') => (weight: string) =>
-      buffer === 'gradients' && !engine.reached.has(weight)
-        ? undefined
-        : (engine.read(buffer, weight) as Float32Array);
-    for (let step = 0; step < steps.steps; step++) {
-      const learningRate = cosineWithWarmup(schedule, epochTime(Math.floor(step / steps.stepsPerEpoch)));
-      const { images, targets, teacherLogits } = batchOf(step);
-      const losses = await runner.add({
-        pixels: images.dataSync<'float32'>(),
-        targets: targets.dataSync<'float32'>(),
-        count: 4,
-        teacher: type === 'none' ? undefined : teacherThatSays(teacherLogits),
-        dropPathSeed: noSeed,
-      });
-      tf.dispose([images, targets]);
-      const tolerance = step === 0 ? 1e-5 : 1e-3;
-      expect(Math.abs(losses.loss - expected.total[step]!)).toBeLessThan(tolerance);
-      expect(Math.abs(losses.base - expected.base[step]!)).toBeLessThan(tolerance);
-      if (type !== 'none') {
-        expect(Math.abs(losses.teacher! - expected.teacher[step]!)).toBeLessThan(tolerance);
-      }
-      if (step === 0) expect(await furthest(held('gradients'), `gradients.${name}`)).toBeLessThan(1e-5);
-      await runner.gradientNorm();
-      await runner.update({ count: step + 1, learningRate });
-      if (step === 0) expect(await furthest(held('weights'), `step1.${name}`)).toBeLessThan(1e-5);
-    }
-    expect(await furthest(held('weights'), `step20.${name}`)).toBeLessThan(1e-3);
-    if (name === 'soft') expect(await furthest(held('ema'), 'ema20.soft')).toBeLessThan(1e-3);
-    runner.writeWeights();
-    const own = (weight: string) => student.weights.get(weight)!.read().dataSync();
-    expect(await furthest(own, `step20.${name}`)).toBeLessThan(1e-3);
-    engine.dispose();
-    model.dispose();
   });
 
   test.each(trained)('%s: the gradients of tfjs, and the answers', async (name) => {
-    const { engine, expected, model, pixels, logits } = await bothGradients(configOf(CONFIGS[name]!));
+    const { engine, expected, model, pixels, logits } = await gradientsOn(configOf(CONFIGS[name]!));
     expect([...engine.reached].sort()).toEqual([...expected.keys()].sort());
     const largest = Math.max(...[...expected.values()].map(largestOf));
     for (const [weight, gradient] of expected) {
@@ -165,7 +85,7 @@ async function bothGradients(config: VitConfig, frozenBlocks = 0) {
 
   test('what is frozen has no gradient', async () => {
     const config = configOf({ depth: 3, distilled: true });
-    const { engine, expected, model } = await bothGradients(config, 2);
+    const { engine, expected, model } = await gradientsOn(config, 2);
     expect([...engine.reached].sort()).toEqual([...expected.keys()].sort());
     expect(engine.reached.has('blocks.1.mlp.fc2.kernel')).toBe(false);
     for (const [name, gradient] of expected) {
@@ -179,33 +99,7 @@ async function bothGradients(config: VitConfig, frozenBlocks = 0) {
     const shape = configOf({ distilled: true, dropPathRate: 0.4, layerScale: 0.3, depth: 3 });
     const config = resolveTrainConfig({ ...DATA, ...MIXED_STEPS });
 
-    async function step(runner: StepRunner, number: number): Promise<number[]> {
-      const seen: number[] = [];
-      for (let part = 0; part < 2; part++) {
-        let seed = 100 * number + 10 * part;
-        const count = 5;
-        const given = Array.from({ length: 10 * count }, (_, i) => Math.sin(i + number));
-        const { loss } = await runner.add({
-          pixels: randomImages(shape, count).map((value) => value * (number + part)),
-          targets: Float32Array.from({ length: 10 * count }, (_, i) => (i % 10 === number ? 1 : 0)),
-          count,
-          teacher: teacherThatSays(tf.tensor2d(given, [count, 10])),
-          dropPathSeed: () => seed++,
-        });
-        seen.push(loss);
-      }
-      seen.push(await runner.gradientNorm());
-      await runner.update({ count: number, learningRate: 0.01 });
-      return seen;
-    }
-
     type Snapshot = Map<string, Float32Array>;
-
-    async function tensorsOf(runner: StepRunner): Promise<Snapshot> {
-      const tensors: Snapshot = new Map();
-      for (const { name, read } of runner.tensors()) tensors.set(name, await read());
-      return tensors;
-    }
 
     /** Steps `from` … `to`, and all that they changed. */
     async function train(
@@ -218,7 +112,8 @@ async function bothGradients(config: VitConfig, frozenBlocks = 0) {
       const runner = await runnerOf(student, setup);
       if (snapshot) runner.restore((name) => snapshot.get(name)!);
       const seen: number[] = [];
-      for (let number = from; number <= to; number++) seen.push(...(await step(runner, number)));
+      for (let number = from; number <= to; number++)
+        seen.push(...(await mixedStep(runner, shape, number, 10)));
       const tensors = await tensorsOf(runner);
       runner.dispose();
       model.dispose();
@@ -257,7 +152,7 @@ async function bothGradients(config: VitConfig, frozenBlocks = 0) {
       const engine = await openTrainingEngine(student, config);
       const setup = { config, student, imgSize: shape.imgSize } as unknown as TrainSetup;
       const runner = new EngineSteps(setup, engine);
-      await step(runner, 1);
+      await mixedStep(runner, shape, 1, 10);
       const before = await tensorsOf(runner);
       const images = randomImages(shape, 2);
       const answer = await engine.predict(images, 2);

@@ -25,10 +25,12 @@ import {
   ALL,
   largestOf,
   MIXED_STEPS,
+  mixedStep,
   modelOf,
   noSeed,
   relativeOff,
   teacherThatSays,
+  tensorsOf,
 } from '../../train/engineRuns.js';
 import { batchOf, furthest, loadFixture, schedule, steps } from '../../train/torchSteps.js';
 import { attempt } from './attempt.js';
@@ -207,25 +209,8 @@ async function mixed() {
     const setup = { config, student, imgSize: shape.imgSize } as unknown as TrainSetup;
     const runner = new EngineSteps(setup, engine);
     const losses: number[] = [];
-    for (let step = 1; step <= 4; step++) {
-      for (let part = 0; part < 2; part++) {
-        let seed = 100 * step + 10 * part;
-        const count = 5;
-        const logits = Array.from({ length: 5 * count }, (_, i) => Math.sin(i + step));
-        const { loss } = await runner.add({
-          pixels: randomImages(shape, count).map((value) => value * (step + part)),
-          targets: Float32Array.from({ length: 5 * count }, (_, i) => (i % 5 === step ? 1 : 0)),
-          count,
-          teacher: teacherThatSays(tf.tensor2d(logits, [count, 5])),
-          dropPathSeed: () => seed++,
-        });
-        losses.push(loss);
-      }
-      losses.push(await runner.gradientNorm());
-      await runner.update({ count: step, learningRate: 0.01 });
-    }
-    const tensors = new Map<string, Float32Array>();
-    for (const { name, read } of runner.tensors()) tensors.set(name, await read());
+    for (let number = 1; number <= 4; number++) losses.push(...(await mixedStep(runner, shape, number, 5)));
+    const tensors = await tensorsOf(runner);
     const images = randomImages(shape, 2);
     const before = await engine.predict(images, 2);
     const ofMean = await runner.withEma(() => engine.predict(images, 2));

@@ -25,7 +25,8 @@ import {
   relativeOff,
   tensorsOf,
 } from './engineRuns.js';
-import { DATA, expectTorchSteps } from './torchSteps.js';
+import { expectTorchSteps } from './expectTorchSteps.js';
+import { DATA } from './torchSteps.js';
 
 const MACHINES: Record<string, EngineMachine> = {
   'two threads': { threads: 2, startWorker: startNodeWorker, compile: compileOptimized },

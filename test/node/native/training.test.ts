@@ -35,7 +35,8 @@ import {
   relativeOff,
   tensorsOf,
 } from '../../train/engineRuns.js';
-import { DATA, expectTorchSteps } from '../../train/torchSteps.js';
+import { expectTorchSteps } from '../../train/expectTorchSteps.js';
+import { DATA } from '../../train/torchSteps.js';
 import { writeDigits } from '../train/digitsFolder.js';
 
 showNativeTensorflow();

@@ -1,7 +1,6 @@
 /** Facts of the arguments that training scripts keep beside the weights: timm's, and facebookresearch's. */
 import { UserError } from '../../src/errors.js';
 import { type Fields, shown } from '../../src/image/checkPreprocessing.js';
-import { preprocessingFor } from '../../src/image/presets.js';
 import { timmPreprocessing } from '../../src/image/timm.js';
 import type { Preprocessing } from '../../src/image/types.js';
 import type { Facts } from '../facts.js';
@@ -11,6 +10,12 @@ import { architectureFactsOf, namedModel } from '../namedFacts.js';
 import { orByPreset } from '../orByPreset.js';
 import { refusedByName, timmArchitecture, timmPretrained } from '../timmModels.js';
 import type { Entries } from './entries.js';
+import {
+  type EvaluationFacts,
+  facebookEvaluation,
+  normalizationOf,
+  torchvisionEvaluation,
+} from './evaluationArguments.js';
 import { timmPool } from './modelParameters.js';
 
 /** What the caller tells in place of what the file says. */
@@ -21,7 +26,7 @@ export interface MetadataOptions {
   readonly skipPreprocessing?: boolean;
 }
 
-/** Facts of `args` with a model's name: of timm's train.py, of DeiT's main.py and MAE's main_finetune.py. */
+/** Facts of `args` with a model's name: of timm's, torchvision's, DeiT's and MAE's scripts, and of people's own. */
 export async function argumentFacts(
   entries: Entries,
   options: MetadataOptions = {},
@@ -32,12 +37,13 @@ export async function argumentFacts(
   if (refused)
     throw new UserError(`args.model is ${shown(model)}, which ${refused}: it is not computed here`);
   if (isFacebook(entries)) return facebookFacts(entries, model, options);
+  if (entries.has('args.val_crop_size')) return torchvisionFacts(entries, model, options);
   return timmTrainFacts(entries, model, options);
 }
 
-/** facebookresearch's scripts have one number as input_size, timm's have three. */
+/** The scripts of facebookresearch and their descendants keep both; timm's input_size has three numbers. */
 function isFacebook(entries: Entries): boolean {
-  return entries.has('args.nb_classes') || entries.list('args.input_size')?.length === 1;
+  return entries.has('args.nb_classes') && entries.list('args.input_size')?.length === 1;
 }
 
 /** Facts of a model's name alone; undefined if no table has it. */
@@ -53,7 +59,8 @@ export function nameFacts(name: string, source: string): Facts | undefined {
   return { ...facts, config };
 }
 
-const TIMM_TRANSFORM = ['mean', 'std', 'crop_pct', 'interpolation', 'input_size', 'img_size'] as const;
+/** What timm's script, and hardly another, keeps together. */
+const TIMM_TRANSFORM = ['mean', 'std', 'crop_pct', 'interpolation', 'img_size'] as const;
 
 async function timmTrainFacts(
   entries: Entries,
@@ -62,7 +69,7 @@ async function timmTrainFacts(
 ): Promise<Facts> {
   const named = nameFacts(model, 'args.model');
   // timm's script keeps all of its arguments, those that were not given as None.
-  const isTimm = TIMM_TRANSFORM.some((name) => entries.has(`args.${name}`));
+  const isTimm = TIMM_TRANSFORM.every((name) => entries.has(`args.${name}`));
   const gp = entries.text('args.gp');
   const pool = gp === undefined ? undefined : timmPool(gp);
   const given = entries.fields('args.model_kwargs');
@@ -72,7 +79,10 @@ async function timmTrainFacts(
     ...(pool && { pool: { value: pool, source: 'args.gp' } }),
   } as Facts['config'];
   const base = { name: { value: model, source: 'args.model' }, ...named, config };
-  if (!isTimm) return base;
+  if (!isTimm) {
+    const normalization = skipPreprocessing ? undefined : normalizationOf(entries, 'args');
+    return { ...base, ...(normalization && { normalization }) };
+  }
   const library = { value: 'timm' as const, source: 'args' };
   const preprocessing = skipPreprocessing ? undefined : await timmTransform(entries, model);
   return {
@@ -109,7 +119,17 @@ function tableConfig(config: Fields | undefined, chosen: Fields): Fields {
   return rest;
 }
 
-/** DeiT's and MAE's scripts evaluate at args.input_size, MAE's and DeiT's with their own crops. */
+/** torchvision's references/classification/train.py. */
+function torchvisionFacts(entries: Entries, model: string, { skipPreprocessing }: MetadataOptions): Facts {
+  return {
+    name: { value: model, source: 'args.model' },
+    config: {},
+    ...nameFacts(model, 'args.model'),
+    ...(skipPreprocessing ? {} : torchvisionEvaluation(entries)),
+  };
+}
+
+/** DeiT's and MAE's scripts, and what others made of them. */
 function facebookFacts(entries: Entries, model: string, { skipPreprocessing }: MetadataOptions): Facts {
   const isMae = entries.flag('args.global_pool') !== undefined;
   const named = isMae ? maeFacts(model) : nameFacts(model, 'args.model');
@@ -118,14 +138,12 @@ function facebookFacts(entries: Entries, model: string, { skipPreprocessing }: M
     ...named?.config,
     ...(isMae && { pool: { value: pool, source: 'args.global_pool' } }),
   } as Facts['config'];
-  const size = entries.number('args.input_size');
-  const preprocessing =
-    skipPreprocessing || size === undefined ? undefined : facebookTransform(entries, size, isMae);
+  const evaluation: EvaluationFacts = skipPreprocessing ? {} : facebookEvaluation(entries, isMae);
   return {
     name: { value: model, source: 'args.model' },
     library: { value: isMae ? 'mae' : 'facebook', source: 'args' },
     config,
-    ...(preprocessing && { preprocessing: { value: preprocessing, source: 'args.input_size' } }),
+    ...evaluation,
   };
 }
 
@@ -133,15 +151,6 @@ function facebookFacts(entries: Entries, model: string, { skipPreprocessing }: M
 function maeFacts(model: string): Facts | undefined {
   const name = `${model.replace(/^mae_/, '').replace(/_dec\w+$/, '')}_224`;
   return timmArchitecture(name) && nameFacts(name, 'args.model');
-}
-
-function facebookTransform(entries: Entries, size: number, isMae: boolean): Preprocessing {
-  const imgSize = [size, size] as const;
-  if (isMae) return { ...preprocessingFor('mae', imgSize), preset: 'args' };
-  const ratio = entries.number('args.eval_crop_ratio') ?? 0.875;
-  if (ratio === 0.875) return preprocessingFor('deit', imgSize);
-  const deit = preprocessingFor('deit', imgSize);
-  return { ...deit, preset: 'args', resize: { mode: 'short', size: Math.trunc(size / ratio) } };
 }
 
 /** Of the self-supervised code bases, whose `vit_small` are not one model: heads by the code base. */

@@ -131,6 +131,15 @@ const TRAINING_ONLY = [
   'exportable',
 ];
 
+/** Arguments that are supported as timm has them by default alone. */
+const DEFAULTS: Readonly<Record<string, unknown>> = {
+  pos_embed: 'learn',
+  proj_bias: true,
+  scale_attn_norm: false,
+  scale_mlp_norm: false,
+  dynamic_img_pad: false,
+};
+
 /** What each argument of timm's VisionTransformer sets. */
 const ARGUMENTS: Readonly<Record<string, (args: FieldReader, name: string) => Partial<VitConfig>>> = {
   img_size: (args, name) => ({ imgSize: args.size(name)! }),
@@ -168,6 +177,7 @@ export function modelArguments(args: FieldReader): Record<string, Fact<unknown>>
   for (const [name, value] of Object.entries(args.fields)) {
     if (value === null || TRAINING_ONLY.includes(name)) continue;
     if (name === 'global_pool' && value === '') continue; // see unpooledAssumption
+    if (Object.hasOwn(DEFAULTS, name) && value === DEFAULTS[name]) continue;
     if (!Object.hasOwn(ARGUMENTS, name)) {
       throw new UserError(`${args.at(name)} is ${shown(value)}: this argument is not supported`);
     }

@@ -111,10 +111,15 @@ function tagged(name: string, { fields }: FieldReader): string {
 }
 
 /** The input that timm builds the model for: that of its weights, unless an argument says otherwise. */
-function inputFact({ fields, at }: FieldReader): Record<string, Fact<readonly [number, number]>> {
+function inputFact(pretrained: FieldReader): Record<string, Fact<readonly [number, number]>> {
+  const value = pretrainedInput(pretrained);
+  return value ? { imgSize: { value, source: pretrained.at('input_size') } } : {};
+}
+
+/** [height, width] of `input_size`, [channels, height, width]. */
+export function pretrainedInput({ fields, at }: FieldReader): readonly [number, number] | undefined {
   const { input_size: size } = fields;
-  if (!Array.isArray(size) || size.length !== 3) return {};
-  return { imgSize: { value: pixelPair(size.slice(1), at('input_size')), source: at('input_size') } };
+  return Array.isArray(size) && size.length === 3 ? pixelPair(size.slice(1), at('input_size')) : undefined;
 }
 
 const TRAINING_ONLY = [
@@ -250,7 +255,8 @@ function preprocessingFact(
   return { value: { ...value, preset: pretrained.where }, source: pretrained.where };
 }
 
-function labelsFact(
+/** Names of the classes: timm's own list, or ImageNet's by the tag. */
+export function labelsFact(
   config: Fields,
   pretrained: FieldReader,
   root: FieldReader,

@@ -526,9 +526,10 @@ function refuse(checkpoint: Checkpoint, candidates: readonly Candidate[]): never
   const missing = ESSENTIAL.find((name) => !nearest.weights.has(name))!;
   if (missing === 'pos_embed' && nearest.missing === 1) {
     const ours = nearest.prefix + expectedNames(nearest.naming, missing)[0];
+    const kind = nearest.naming.library === 'google' ? 'sincos2d (big_vision)' : 'rotary or relative';
     throw new UserError(
       `${checkpoint.name}: the tensor ${ours} is missing (${nearest.naming.name} naming); without position embeddings it is ` +
-        'a ViT with rotary or relative positions, which is not computed here, or not whole',
+        `a ViT with ${kind} positions, which is not computed here, or not whole`,
     );
   }
   const model = found(checkpoint, new Names(checkpoint), nearest, [], undefined, {});

@@ -2,8 +2,7 @@
 import { UserError } from '../../src/errors.js';
 import { type Fields, shown } from '../../src/image/checkPreprocessing.js';
 import { timmPreprocessing } from '../../src/image/timm.js';
-import type { Preprocessing } from '../../src/image/types.js';
-import type { Facts } from '../facts.js';
+import type { Assumption, Facts } from '../facts.js';
 import { fieldReader } from '../folders/fields.js';
 import { modelArguments } from '../folders/timm.js';
 import { architectureFactsOf, namedModel } from '../namedFacts.js';
@@ -84,16 +83,11 @@ async function timmTrainFacts(
     return { ...base, ...(normalization && { normalization }) };
   }
   const library = { value: 'timm' as const, source: 'args' };
-  const preprocessing = skipPreprocessing ? undefined : await timmTransform(entries, model);
-  return {
-    ...base,
-    library,
-    ...(preprocessing && { preprocessing: { value: preprocessing, source: 'args' } }),
-  };
+  return { ...base, library, ...(skipPreprocessing ? {} : await timmTransform(entries, model)) };
 }
 
 /** resolve_data_config: what was given, then what timm's table has for the model. */
-async function timmTransform(entries: Entries, model: string): Promise<Preprocessing | undefined> {
+async function timmTransform(entries: Entries, model: string): Promise<EvaluationFacts> {
   const pretrained = await timmPretrained(model);
   const given: Record<string, unknown> = {};
   for (const name of ['mean', 'std', 'input_size']) {
@@ -107,9 +101,19 @@ async function timmTransform(entries: Entries, model: string): Promise<Preproces
   }
   for (const name of ['crop_mode', 'interpolation']) given[name] = entries.text(`args.${name}`);
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  if (!pretrained && Object.keys(chosen).length === 0) return undefined;
+  if (!pretrained && Object.keys(chosen).length === 0) return {};
   const config: Fields = { ...tableConfig(pretrained?.config, chosen), ...chosen };
-  return orByPreset(() => ({ ...timmPreprocessing(config, 'args'), preset: 'args' }));
+  const value = orByPreset(() => ({ ...timmPreprocessing(config, 'args'), preset: 'args' }));
+  const assumptions = pretrained ? [] : untoldOfModel(model, chosen);
+  return { preprocessing: { value, source: 'args' }, ...(assumptions.length > 0 && { assumptions }) };
+}
+
+/** A model of one's own has settings in its code, which timm takes for those that are not given. */
+function untoldOfModel(model: string, chosen: Fields): Assumption[] {
+  const untold = ['mean', 'std', 'crop_pct', 'interpolation'].filter((name) => chosen[name] === undefined);
+  if (untold.length === 0) return [];
+  const why = `args.model is ${shown(model)}, whose settings are not known here, and args do not tell: as timm has it for a model without settings; --preset says otherwise`;
+  return [{ field: 'preprocessing', value: `timm's defaults for ${untold.join(', ')}`, why }];
 }
 
 /** Of the table's size nothing is left where an argument gives one. */

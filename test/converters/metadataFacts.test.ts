@@ -64,6 +64,36 @@ describe("timm's train.py", () => {
     });
   });
 
+  test('a name of before timm 0.8', async () => {
+    const { preprocessing, config, assumptions } = await facts({
+      ...args,
+      'args.model': 'vit_base_patch16_224_in21k',
+      'args.img_size': 96,
+    });
+    expect(config.numHeads).toEqual({ value: 12, source: 'args.model' });
+    expect(preprocessing?.value).toMatchObject({
+      mean: [0.5, 0.5, 0.5],
+      resize: { size: 106 },
+      crop: [96, 96],
+    });
+    expect(assumptions).toBeUndefined();
+  });
+
+  test('of a model of one’s own what args do not tell is said', async () => {
+    const own = { ...args, 'args.model': 'mine', 'args.img_size': 96, 'args.crop_pct': 0.8 };
+    const { preprocessing, assumptions } = await facts(own);
+    expect(preprocessing?.value).toMatchObject({ resize: { size: 120 } });
+    expect(assumptions).toMatchObject([
+      { field: 'preprocessing', value: "timm's defaults for mean, std, interpolation" },
+    ]);
+    const { 'args.mean': _, 'args.std': __, ...rest } = own;
+    const channels = { ...channelsOf('args.mean', 0.4), ...channelsOf('args.std', 0.2) };
+    const told = await facts({ ...rest, ...channels, 'args.interpolation': 'bilinear' });
+    expect(told.assumptions).toBeUndefined();
+    expect(told.preprocessing?.value).toMatchObject({ mean: [0.4, 0.4, 0.4], interpolation: 'bilinear' });
+    expect(await facts({ ...args, 'args.model': 'mine' })).not.toHaveProperty('preprocessing');
+  });
+
   test('heads, and the pooling that was chosen', async () => {
     expect(await values({ ...args, 'args.gp': 'avg' })).toMatchObject({
       numHeads: 6,

@@ -6,6 +6,7 @@ import { packageVersion } from '../node/version.js';
 import { nearest, oneLine, printable, shortenWords } from '../text.js';
 import { addCommand, type CommandEntry, commandName } from './command.js';
 import { say } from './print.js';
+import { forgetSignals, signalCode } from './signals.js';
 import { UsageError } from './usage.js';
 import { usageText } from './usageText.js';
 
@@ -16,7 +17,7 @@ const COMPLETION = 'completion';
  * Runs a command line. Results go to stdout, everything else to stderr.
  *
  * @param commands the program's commands, or the one that it is
- * @returns the exit code: 0 done, 1 failed, 2 wrong usage
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage, 128 and a signal's number where one left the work unfinished
  */
 export async function runCli(
   program: string,
@@ -31,13 +32,14 @@ export async function runCli(
   });
   // What is told of progress must not end a run whose log nobody reads any more, as where its terminal is gone.
   process.stderr.off('error', passOver).on('error', passOver);
+  forgetSignals();
   try {
     await (await parser(program, commands, argv)).parseAsync();
     return 0;
   } catch (error) {
     const named = 'usage' in commands ? undefined : namedIn(commands, argv);
     report(program, named && commandName(named), error as Error, argv.includes('--debug'));
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof UsageError ? 2 : (signalCode() ?? 1);
   }
 }
 

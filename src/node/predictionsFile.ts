@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { asUserError } from './fileErrors.js';
 import { JsonLinesWriter } from './jsonLines.js';
+import { lockPath } from './lock.js';
 import { SIGNALS } from './processes.js';
-import { lockPath } from './train/lock.js';
 
 /** The file of an evaluation's predictions. What it held before stays, beside it, until the evaluation is whole. */
 export interface PredictionsFile {

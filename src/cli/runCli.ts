@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import yargs from '#yargs';
 import { DeviceLost } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import { packageVersion } from '../node/version.js';
 import { nearest, oneLine, printable, shortenWords } from '../text.js';
-import { addCommand, type CommandEntry, commandName } from './command.js';
+import { addCommand, type CommandEntry, commandName, PARSER } from './command.js';
 import { say } from './print.js';
 import { forgetSignals, signalCode } from './signals.js';
 import { UsageError } from './usage.js';
@@ -53,6 +54,7 @@ async function parser(
   const entries = 'usage' in commands ? [commands] : commands;
   const cli = yargs(withMarks(argv))
     .scriptName(program)
+    .parserConfiguration(PARSER)
     .help('help')
     .alias('h', 'help')
     .version(packageVersion())
@@ -65,7 +67,8 @@ async function parser(
     .showHelpOnFail(false)
     .wrap(Math.min(110, process.stderr.columns ?? 100))
     .fail((message, error) => {
-      throw error ?? new UsageError(withNearest(usageText(message, usageOf(entries, argv)), cli, entries));
+      const text = withNearest(usageText(message, usageOf(entries, argv)), cli, entries);
+      throw error ?? new UsageError(text + fileHint(argv));
     });
   if ('usage' in commands) return addOnly(cli, commands);
   for (const entry of entries) await addNamed(cli, entry, argv);
@@ -149,6 +152,13 @@ function withNearest(message: string, cli: Argv, commands: readonly CommandEntry
   ];
   const told = `Unknown ${what}${names.length > 1 ? 's' : ''}: ${names.join(', ')}`;
   return near.length === 0 ? told : `${told}; did you mean ${near.slice(0, 2).join(' or ')}?`;
+}
+
+/** What to write where a file's name was taken for an option. */
+function fileHint(argv: readonly string[]): string {
+  const options = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const file = options.find((name) => name.startsWith('-') && existsSync(name));
+  return file === undefined ? '' : `; write ./${file} for the file ${file}, or put it behind --`;
 }
 
 /** Without yargs' second names: `classMap` for `class-map`. */

@@ -423,6 +423,34 @@ describe('usage', () => {
     expect(await deit(...args)).toEqual({ code, said: expect.stringMatching(message) });
   });
 
+  test.each([
+    ['-v.jpg', 'v.jpg'],
+    ['-h.jpg', 'h.jpg'],
+    ['--json.jpg', 'json.jpg'],
+    ['--version.jpg', 'version.jpg'],
+    ['-dash.jpg', 'dash.jpg'],
+  ])('the name of a file is no option: %s', async (file, option) => {
+    const folder = process.cwd();
+    process.chdir(mkdtempSync(join(tmpdir(), 'deit-dash-')));
+    try {
+      expect(await deit('predict', 'm', 'a.png', file)).toEqual({
+        code: 2,
+        said: expect.stringMatching(
+          new RegExp(`^deit: Unknown argument: ${option}(; did you mean .*)?; see`),
+        ),
+      });
+      writeFileSync(file, '');
+      const hint = `; write ./${file} for the file ${file}, or put it behind --; see deit predict --help`;
+      for (const args of [['a.png', file], [file]]) {
+        const { code, said } = await deit('predict', 'm', ...args);
+        expect([code, said.slice(-hint.length)]).toEqual([2, hint]);
+      }
+    } finally {
+      rmSync(process.cwd(), { recursive: true });
+      process.chdir(folder);
+    }
+  });
+
   test.each<[string[], string]>([
     [['eval'], '<model> and <val-dir> are missing; expected: eval <model> <val-dir>'],
     [['predict', 'model'], '<images...> is missing; expected: predict <model> <images...>'],

@@ -147,11 +147,17 @@ function withNearest(message: string, cli: Argv, commands: readonly CommandEntry
   const names = asTyped(list.split(', '));
   const [unknown] = names as [string];
   const near = [
+    ...fieldsNamed(unknown, optionNames(cli)).map((name) => `--${name}`),
     ...nearest(unknown, optionNames(cli)).map((name) => `--${name}`),
     ...nearest(unknown, [...commands.map(commandName), COMPLETION]),
   ];
   const told = `Unknown ${what}${names.length > 1 ? 's' : ''}: ${names.join(', ')}`;
   return near.length === 0 ? told : `${told}; did you mean ${near.slice(0, 2).join(' or ')}?`;
+}
+
+/** Options of `deit train` by the last part of their path: `--schedule.epochs` for `--epochs`. */
+function fieldsNamed(last: string, options: readonly string[]): string[] {
+  return options.filter((name) => name.endsWith(`.${last}`));
 }
 
 /** What to write where a file's name was taken for an option. */

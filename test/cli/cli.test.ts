@@ -412,6 +412,7 @@ describe('usage', () => {
     [['predict', 'm', 'a.png', '--class-map', 'b', '--xyz', '1'], /: Unknown arguments: class-map, xyz(;|$)/],
     [['eval', 'model', 'val', '--prediction', 'a'], /did you mean --predictions or/],
     [['train', '--optimizer.lrr', '1'], /did you mean --optimizer\.lr/],
+    [['train', '--epochs', '1'], /did you mean --schedule\.epochs/],
     [['predct', 'model', 'a.png'], /did you mean predict\?/],
     [
       ['eval', 'model', 'val', '--preset', 'tim'],

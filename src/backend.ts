@@ -1,5 +1,6 @@
 import '@tensorflow/tfjs-backend-wasm';
 import { type BoundBackend, makeCurrent, startBackend } from './boundBackend.js';
+import { checkArguments } from './checkArguments.js';
 import type { ComputeDtype } from './computeDtype.js';
 import { UserError } from './errors.js';
 import type { WeightReader } from './families/types.js';
@@ -112,6 +113,7 @@ export async function useBackend(name = 'auto', dtype?: ComputeDtype): Promise<B
 
 /** As useBackend, but leaves tfjs' current backend as it is. */
 export async function chooseBackend(name = 'auto', dtype?: ComputeDtype): Promise<StartedBackend> {
+  checkArguments('useBackend', { name: ['text', name] });
   if (name !== 'auto') {
     if (!backends.has(name))
       throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);

@@ -230,6 +230,19 @@ describeInBrowser('a visitor of the page', () => {
     await visit.expectPytorchs('7/00000.png');
   });
 
+  test('without a network no backend is blamed, and the model stays; with it again a press opens the other', async () => {
+    await openDigits();
+    await page.context().setOffline(true);
+    await visit.openUrl(`${server.url}/digits.pth`);
+    await visit.told(
+      /digits.pth could not be loaded\s+the files of this page cannot be fetched; check the network/,
+    );
+    expect(await visit.text('#model-name')).toBe('Digits');
+    await page.context().setOffline(false);
+    await page.locator('#messages button', { hasText: 'Try again' }).click();
+    await visit.modelIs('digits.pth');
+  });
+
   test('an address that is pasted opens: an image, a checkpoint; what cannot be fetched is said', async () => {
     await openDigits();
     await visit.paste(`${server.url}/examples/digits/val/2/00001.png`);

@@ -62,6 +62,14 @@ export async function loadBrowserSource<Model>(
   build: Build<Model>,
 ): Promise<Model> {
   checkBrowserLoad(source, given);
+  return explainImports(() => openAndBuild(source, given, build));
+}
+
+async function openAndBuild<Model>(
+  source: BrowserModelSource,
+  given: BrowserLoadOptions,
+  build: Build<Model>,
+): Promise<Model> {
   const { cache = true, assetFolder, hub, ...rest } = given;
   if (assetFolder !== undefined) setAssetFolder(assetFolder);
   const options: LoadOptions = { ...rest, fetchFile: rest.fetchFile ?? fetchFrom(cache) };
@@ -69,6 +77,20 @@ export async function loadBrowserSource<Model>(
   if (isHubAddress(source))
     return loadHub(String(source), { cache: cache !== false, ...hub }, options, build);
   return loadSource(source, options, build);
+}
+
+/** A service worker may not import(): the HTML standard has it so. */
+async function explainImports<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    if (!('ServiceWorkerGlobalScope' in globalThis) || !/\bimport/.test((error as Error).message))
+      throw error;
+    throw new UserError(
+      'a service worker may not import() the parts of the library: bundle deit-tfjs/wasm into its one script, e.g. by esbuild --bundle (docs/browser.md)',
+      { cause: error },
+    );
+  }
 }
 
 function isHubAddress(source: BrowserModelSource): source is string | URL {

@@ -132,7 +132,7 @@ test.each([
   ],
   [{ batchSize: 0 }, 'my.json: batchSize should be a whole number of at least 1 and at most 65536, is 0'],
   [{ batchSize: '8' }, 'my.json: batchSize should be a whole number of at least 1 and at most 65536, is "8"'],
-  [{ optimizer: { lr: Number.NaN } }, 'my.json: optimizer.lr should be a number above 0, is null'],
+  [{ optimizer: { lr: Number.NaN } }, 'my.json: optimizer.lr should be a number above 0, is NaN'],
   [{ distillation: { type: 'firm' } }, 'distillation.type should be one of none, soft, hard, is "firm"'],
   [
     { distillation: { type: 'soft' } },

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import type * as tf from '@tensorflow/tfjs-core';
 import { currentBackend } from '../../boundBackend.js';
@@ -12,6 +13,7 @@ import type { Preprocessing } from '../../image/types.js';
 import { buildModel, resolveConfig } from '../../models/create.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { assignWeights } from '../../models/weights.js';
+import { nearest } from '../../text.js';
 import type { TrainConfig } from '../../train/config.js';
 import { freshWeights, startFrom } from '../../train/startModel.js';
 import type { StepEngine } from '../../train/stepEngine.js';
@@ -66,8 +68,9 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
         `input ${student.imgSize.join('×')}, ${classNames.length} classes`,
       ...changes,
       `training: ${data.length} images, ${data.name}; validation: ${val.length}, ${val.name}`,
+      ...(await dataNotes(config, data, val)),
       ...(joint ? ['no teacher: both heads learn from the labels, by the mean of their logits'] : []),
-      ...(teacher ? [`teacher ${teacher.name}, ${config.distillation.type} distillation`] : []),
+      ...(teacher ? teacherNotes(teacher, config, data) : []),
       ...computing.notes,
     ];
     return {
@@ -146,7 +149,8 @@ async function openData(
   open.push(() => val.close());
   const missing = val.classNames.find((name) => !data.classNames.includes(name));
   if (missing !== undefined) {
-    throw new UserError(`${val.name}: has the class "${missing}", which ${data.name} has not`);
+    const hint = likeName(missing, data.classNames);
+    throw new UserError(`${val.name}: has the class "${missing}", which ${data.name} has not${hint}`);
   }
   if (String(val.classNames) !== String(data.classNames)) {
     throw new UserError(
@@ -155,6 +159,50 @@ async function openData(
     );
   }
   return { data, val };
+}
+
+/** Names that look the same, or nearly: macOS writes accents as characters of their own. */
+function likeName(name: string, names: readonly string[]): string {
+  const same = names.find((other) => other.normalize() === name.normalize());
+  if (same !== undefined)
+    return ': its folder there looks the same, but its accents are encoded otherwise (NFC, NFD); rename one of the two';
+  const [near] = nearest(name, names);
+  return near === undefined ? '' : `, but "${near}"`;
+}
+
+/** What of the data is likely not meant so, a line each. */
+async function dataNotes(config: TrainConfig, data: TrainLoader, val: EvalLoader): Promise<string[]> {
+  const notes: string[] = [];
+  if (data.classNames.length === 1) notes.push('one class alone: whatever is learnt, top-1 is 100 %');
+  const classes = [data, val].map(
+    ({ classNames, labels = [] }) => classNames.length - new Set(Array.from(labels)).size,
+  );
+  for (const [i, set] of (['data', 'val'] as const).entries()) {
+    const { limit } = config[set];
+    if (limit === null || classes[i] === 0) continue;
+    notes.push(
+      `${set}.limit ${limit} takes the first images of ${[data, val][i]!.name}, which leaves ` +
+        `${classes[i]} of ${data.classNames.length} classes without any`,
+    );
+  }
+  if (await isSame(config.data, config.val))
+    notes.push(`${val.name}: validates on the images that it trains on, whose top-1 tells nothing of others`);
+  return notes;
+}
+
+function teacherNotes({ name, labels }: Teacher, config: TrainConfig, data: TrainLoader): string[] {
+  const taught = `teacher ${name}, ${config.distillation.type} distillation`;
+  if (labels) return [taught];
+  return [
+    taught,
+    `teacher ${name}: has no names of classes; taken to be those of ${data.name}, in their order`,
+  ];
+}
+
+async function isSame(data: TrainConfig['data'], val: TrainConfig['val']): Promise<boolean> {
+  if (data.format !== val.format || (data.format !== 'folder' && data.split !== val.split)) return false;
+  const [a, b] = await Promise.all([data.path, val.path].map((path) => realpath(path)));
+  return a === b;
 }
 
 function checkDistillation(config: TrainConfig, student: VitConfig): void {

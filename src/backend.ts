@@ -1,19 +1,30 @@
 import '@tensorflow/tfjs-backend-wasm';
 import { type BoundBackend, makeCurrent, startBackend } from './boundBackend.js';
 import { checkArguments } from './checkArguments.js';
+import { checkOptions } from './checkOptions.js';
 import type { ComputeDtype } from './computeDtype.js';
-import { UserError } from './errors.js';
+import { SettingError, UserError } from './errors.js';
 import type { WeightReader } from './families/types.js';
 import type { VitConfig } from './families/vit/config.js';
 import { registerConvolutionGradient, registerWasmKernels, type WasmKernels } from './kernels/wasm/index.js';
 import type { EngineRuntime, Runtime, VisionTransformer } from './models/visionTransformer.js';
 
+/** What a backend may be asked for. */
+export interface BackendOptions {
+  /** What it is to compute products of (see load); by default what the backend's settings say, or float32. */
+  readonly dtype?: ComputeDtype;
+  /** Which of its devices is to compute: part of a name, or a number as `listDevices` counts (see load). */
+  readonly device?: string;
+  /** Whether layers are to be computed, for training or another model, which some backends leave to another one. */
+  readonly layers?: boolean;
+  /** Backends that `auto` passes over. */
+  readonly without?: readonly string[];
+}
+
 /** What is asked of a backend. */
-export interface AskedBackend {
+export interface AskedBackend extends BackendOptions {
   /** Whether it is one of several to choose from. */
   readonly auto: boolean;
-  /** By default what the backend's settings say, or float32. */
-  readonly dtype?: ComputeDtype;
 }
 
 /**
@@ -23,7 +34,7 @@ export interface AskedBackend {
 export type BackendActivator = (asked: AskedBackend) => Promise<string>;
 
 /** Makes what runs a whole model on a backend, faster than layer by layer, from the weights of its layers. */
-export type RuntimeFactory = (model: VisionTransformer, dtype?: ComputeDtype) => Promise<Runtime>;
+export type RuntimeFactory = (model: VisionTransformer, options: BackendOptions) => Promise<Runtime>;
 
 /** A model that an engine is to run: it reads each weight once, and holds it. */
 export interface EngineSource {
@@ -45,6 +56,8 @@ export interface BackendParts {
   readonly runtime?: RuntimeFactory;
   /** What its runtime may be asked to compute products of; float32 alone by default. */
   readonly dtypes?: readonly ComputeDtype[];
+  /** Names of the devices that it may be asked for; rejects with a UserError where it has none. Not there: no choice. */
+  readonly devices?: () => Promise<readonly string[]>;
   /** An engine for the models that it can run; undefined for others. */
   readonly engine?: (config: VitConfig) => EngineFactory | undefined;
 }
@@ -72,15 +85,24 @@ export function engineFor(backend: string, config: VitConfig): EngineFactory | u
 export async function attachRuntime(
   model: VisionTransformer,
   backend: string,
-  dtype?: ComputeDtype,
+  options: BackendOptions = {},
 ): Promise<void> {
-  const runtime = await backends.get(backend)?.runtime?.(model, dtype);
+  const runtime = await backends.get(backend)?.runtime?.(model, options);
   if (runtime) model.useRuntime(runtime, backend);
 }
 
 /** Names that useBackend takes beside `auto`. */
 export function backendNames(): string[] {
   return [...backends.keys()];
+}
+
+/**
+ * Names of a backend's devices, in its order; undefined for one that lets nobody choose.
+ *
+ * @throws UserError if it has none here
+ */
+export async function backendDevices(name: string): Promise<readonly string[] | undefined> {
+  return backends.get(name)?.devices?.();
 }
 
 /** Which backend runs, and why. */
@@ -102,43 +124,65 @@ export interface StartedBackend {
  * Makes a backend the current one of tfjs. A named backend is used or is an error; `auto` takes the best that works.
  * Models that are there already stay on theirs.
  *
- * @param dtype what it must be able to compute products of (see load)
- * @throws UserError if the backend cannot be used here
+ * @throws UserError if the backend cannot be used here, or not as it is asked for
  */
-export async function useBackend(name = 'auto', dtype?: ComputeDtype): Promise<BackendChoice> {
-  const { choice, bound } = await chooseBackend(name, dtype);
+export async function useBackend(name = 'auto', options: BackendOptions = {}): Promise<BackendChoice> {
+  checkOptions('useBackend', options, {
+    dtype: 'text',
+    device: 'text',
+    layers: 'flag',
+    without: 'texts',
+  });
+  const { choice, bound } = await chooseBackend(name, options);
   makeCurrent(bound);
   return choice;
 }
 
 /** As useBackend, but leaves tfjs' current backend as it is. */
-export async function chooseBackend(name = 'auto', dtype?: ComputeDtype): Promise<StartedBackend> {
+export async function chooseBackend(name = 'auto', options: BackendOptions = {}): Promise<StartedBackend> {
   checkArguments('useBackend', { name: ['text', name] });
   if (name !== 'auto') {
     if (!backends.has(name))
       throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);
-    const description = await activateNamed(name, { auto: false, dtype });
+    const description = await activateNamed(name, { ...options, auto: false });
     return started({ backend: name, description, passedOver: [] });
   }
   const passedOver: string[] = [];
   for (const candidate of backendNames().reverse()) {
+    if (options.without?.includes(candidate)) continue;
     try {
-      const description = await activateNamed(candidate, { auto: true, dtype });
+      const description = await activateNamed(candidate, { ...options, auto: true });
       return await started({ backend: candidate, description, passedOver });
     } catch (error) {
+      if (error instanceof SettingError) throw error;
       passedOver.push(`${candidate}: ${(error as Error).message}`);
     }
   }
-  const what = dtype === undefined ? 'works' : `computes in ${dtype}`;
-  throw new UserError(`no backend ${what} here: ${passedOver.join('; ')}`);
+  throw new UserError(`no backend ${whatIsAsked(options)} here: ${passedOver.join('; ')}`);
 }
 
 async function activateNamed(name: string, asked: AskedBackend): Promise<string> {
-  const { activate, dtypes = ['float32'] } = backends.get(name)!;
+  const { activate, devices, tensors = name, dtypes = ['float32'] } = backends.get(name)!;
+  if (asked.layers && tensors !== name) {
+    throw new UserError(
+      `${name} computes predictions and embeddings of vision transformers alone; ${tensors} would compute this`,
+    );
+  }
   if (asked.dtype !== undefined && !dtypes.includes(asked.dtype)) {
     throw new UserError(`${name} computes in ${dtypes.join(', ')}, not in ${asked.dtype}`);
   }
+  if (asked.device !== undefined && !devices) {
+    throw new UserError(`${name} has no devices to choose from`);
+  }
   return activate(asked);
+}
+
+function whatIsAsked({ dtype, device }: BackendOptions): string {
+  const what = [
+    ...(dtype === undefined ? [] : [`computes in ${dtype}`]),
+    ...(device === undefined ? [] : [`has a device "${device}"`]),
+  ];
+  return what.length === 0 ? 'works' : what.join(' and ');
 }
 
 async function started(choice: BackendChoice): Promise<StartedBackend> {

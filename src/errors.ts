@@ -12,3 +12,9 @@ export class UserError extends Error {
     super(oneLine(message), options);
   }
 }
+
+/**
+ * That a setting of the process (an environment variable) is wrong, or asks for what is not here. Where one of several
+ * backends is chosen, what it was set for is not passed over.
+ */
+export class SettingError extends UserError {}

@@ -19,9 +19,11 @@ export function refuseSoftware(gpu: string, isFallback = false): void {
   }
 }
 
-/** A WebGPU adapter's name as its driver gives it. */
-export function adapterName({ vendor, architecture, description }: GPUAdapterInfo): string {
-  return description || [vendor, architecture].filter(Boolean).join(' ') || 'a GPU without a name';
+/** A WebGPU adapter's name and its driver's, as far as they are told: browsers say less than Node. */
+export function adapterName({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const name = device?.replace(/-+$/, '') || (description ? '' : `${vendor} ${architecture}`.trim());
+  if (name === '') return description || 'a GPU without a name';
+  return description ? `${name}, ${description}` : name;
 }
 
 /** Starts a backend, making a lost one again, and has it multiply two matrices. */

@@ -15,7 +15,7 @@ export {
 export type { WeightDtype } from '../converters/write/encodeWeight.js';
 export { writeLayersModel } from '../converters/write/layersModel.js';
 export type { OutputSink } from '../converters/write/sink.js';
-export { type BackendChoice, backendNames, useBackend } from './backend.js';
+export { type BackendChoice, type BackendOptions, backendNames, useBackend } from './backend.js';
 export * from './common.js';
 export * from './data/index.js';
 export * from './evaluate/index.js';

@@ -17,19 +17,24 @@ const { name, dtype, batches, milliseconds = 1000, attention } = JSON.parse(proc
 const { model, batchOf, expected } = await reference(name);
 const api = new PjrtApi(findPlugin());
 const client = new PjrtClient(api, api.isCuda ? { preallocate: false } : {});
+const device = client.devices[0];
 const weights = namedWeights(model.layersModel);
-const runtime = await XlaRuntime.create(client, new ProgramCache(client, programFolder()), {
+const runtime = await XlaRuntime.create(device, new ProgramCache(device, programFolder()), {
   model: programModel(model.config),
   read: async (key) => /** @type {Float32Array} */ (weights.get(key).read().dataSync()),
   dtype,
   attention,
 });
-const { deviceKind: device, platformVersion: version } = client;
-await report({ engine: 'xla', device, version, name, dtype, attention }, batches, async (batch) => {
-  const images = batchOf(batch);
-  const run = () => runtime.run(images, batch);
-  const latency = await latencyOf(run, batch, expected, milliseconds);
-  const perSecond = await throughputOf(run, batch, milliseconds);
-  const compute = await runtime.measure(images, batch, milliseconds);
-  return { ...latency, perSecond, compute, computePerSecond: (1000 * batch) / compute };
-});
+const { kind, platform } = device;
+await report(
+  { engine: 'xla', device: kind, version: platform.version, name, dtype, attention },
+  batches,
+  async (batch) => {
+    const images = batchOf(batch);
+    const run = () => runtime.run(images, batch);
+    const latency = await latencyOf(run, batch, expected, milliseconds);
+    const perSecond = await throughputOf(run, batch, milliseconds);
+    const compute = await runtime.measure(images, batch, milliseconds);
+    return { ...latency, perSecond, compute, computePerSecond: (1000 * batch) / compute };
+  },
+);

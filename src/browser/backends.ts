@@ -17,7 +17,7 @@ export function addBrowserBackends(): void {
   addBackend('webgl', startWebgl);
   addBackend('webgpu', startWebgpu, {
     dtypes: ['float32', 'float16'],
-    runtime: async (model, dtype) => {
+    runtime: async (model, { dtype }) => {
       const { webgpuRuntime } = await import('./webgpu.js');
       return webgpuRuntime(model, { half: dtype === 'float16' });
     },

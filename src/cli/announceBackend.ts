@@ -1,18 +1,17 @@
-import { type BackendChoice, useBackend } from '../backend.js';
-import type { ComputeDtype } from '../computeDtype.js';
+import { type BackendChoice, type BackendOptions, useBackend } from '../backend.js';
 import '../node/backends.js';
 import { say } from './print.js';
 
 /** Makes a backend the current one and says on stderr which it is and why. */
-export async function announceBackend(name: string): Promise<string> {
-  const choice = await firstBackend(name);
+export async function announceBackend(name: string, options: BackendOptions = {}): Promise<string> {
+  const choice = await firstBackend(name, options);
   sayBackend(choice);
   return choice.backend;
 }
 
 /** Makes a backend the current one and says on stderr which came before it; the model names the backend. */
-export async function firstBackend(name: string, dtype?: ComputeDtype): Promise<BackendChoice> {
-  const choice = await useBackend(name, dtype);
+export async function firstBackend(name: string, options: BackendOptions = {}): Promise<BackendChoice> {
+  const choice = await useBackend(name, options);
   for (const line of choice.passedOver) say(`backend passed over: ${line}`, 'quiet');
   return choice;
 }

@@ -79,6 +79,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./export.js')).exportCommand,
   },
   {
+    usage: 'devices',
+    describe: 'List the backends that work here, and their GPUs',
+    load: async () => (await import('./devices.js')).devicesCommand,
+  },
+  {
     usage: 'setup-native',
     describe: 'Install native TensorFlow, which `--backend auto` then prefers',
     load: async () => (await import('./setupNative.js')).setupNativeCommand,

@@ -17,7 +17,7 @@ import {
   BATCH_NUMBERS,
   backendOption,
   batchSizeOption,
-  dtypeOption,
+  gpuOptions,
   jsonOption,
   MAX_WORKERS,
   modelPositional,
@@ -39,6 +39,7 @@ interface Args extends Omit<ConversionArgs, 'pool'> {
   batchSize: number;
   workers: number;
   backend: string;
+  device?: string;
   dtype?: ComputeDtype;
   quantize?: 'int8';
   json: boolean;
@@ -68,7 +69,7 @@ export const embedCommand = defineCommand({
       .options(batchSizeOption)
       .options(workersOption('threads that decode; 0: none'))
       .options(backendOption)
-      .options(dtypeOption)
+      .options(gpuOptions)
       .options(quantizeOption)
       .options(jsonOption())
       .check((args) =>
@@ -120,9 +121,10 @@ async function featuresOf(
   files: readonly string[],
 ): Promise<{ features: FileFeatures; pool: EmbeddingPool }> {
   const { pool: asked, ...rest } = args;
-  const { backend, dtype, quantize } = rest;
+  const { backend, device, dtype, quantize } = rest;
   const model = await loadClassifier(args.model, {
     backend,
+    device,
     dtype,
     quantize,
     hub: hubMessages(),

@@ -7,9 +7,7 @@ import { preprocessingFromOptions } from '../image/fromOptions.js';
 import type { Preprocessing } from '../image/types.js';
 import { checkRgb } from '../models/classify.js';
 import { type FamilySource, requireVit } from '../models/familySource.js';
-import type { ImageModel } from '../models/imageModel.js';
 import { loadFrom } from '../models/load.js';
-import { loadAny } from '../models/loadAny.js';
 import { backendFor } from '../models/loadSource.js';
 import { checkOutput } from '../node/checkOutput.js';
 import { type ImageFolder, openImageFolder, requireFolder } from '../node/data/imageFolder.js';
@@ -20,7 +18,7 @@ import { importOptional } from '../node/optionalPackages.js';
 import type { RedisAddress } from '../node/queue/connection.js';
 import { checkReadable } from '../node/readLines.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
-import { firstBackend, sayBackend } from './announceBackend.js';
+import { firstBackend } from './announceBackend.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import {
@@ -31,12 +29,13 @@ import {
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkKnnOptions, type KnnArgs, knnOptions, runKnn } from './knn.js';
+import { askedOf, localPredictor } from './localPredictor.js';
 import {
   BATCH_NUMBERS,
   backendOption,
   batchSizeOption,
   computedBy,
-  dtypeOption,
+  gpuOptions,
   jsonOption,
   MAX_WORKERS,
   modelPositional,
@@ -57,6 +56,7 @@ interface Args extends RedisArgs, ConversionArgs, KnnArgs {
   workers: number;
   threads?: number;
   backend: string;
+  device?: string;
   dtype?: ComputeDtype;
   quantize?: 'int8';
   labels?: string;
@@ -77,9 +77,9 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const queue = args.queue === undefined ? undefined : await redisAddress(args);
   const backends = new Set<string>();
   const byQueue = queue !== undefined;
-  if (!byQueue) backends.add((await firstBackend(backendFor(args), args.dtype)).backend);
   const opened = await openAnyModel(args.model, conversionArgs(args), hubMessages());
   try {
+    if (!byQueue) backends.add((await firstBackend(backendFor(args), askedOf(opened.source, args))).backend);
     const { config, labels, preprocessing: own } = opened.source;
     checkRgb(config);
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
@@ -87,7 +87,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
     sayAssumptions(opened.source);
     announce(folder, preprocessing);
     const interruption = byQueue ? catchInterrupt('ending: what is outstanding is taken back') : undefined;
-    const local = interruption ? undefined : await localPredictor(opened.source, [...backends][0]!, args);
+    const local = interruption ? undefined : await localPredictor(opened.source, backends, args);
     const predictor = local ?? (await queuePredictor(opened.source, queue!, backends, interruption!));
     try {
       const result = await evaluateWithProgress(predictor, folder, preprocessing, args, report?.record);
@@ -100,7 +100,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
       if (report) await writeReport(report, opened.source, { args, folder, preprocessing, summary });
       return summary;
     } finally {
-      local?.model.dispose();
+      local?.dispose();
       interruption?.release();
     }
   } finally {
@@ -152,20 +152,6 @@ async function queuePredictor(
 /** The report's plots are a large library, which only this option loads. */
 async function startReport(path: string) {
   return (await importOptional('drawing', '--report', () => import('../node/report.js'))).startReport(path);
-}
-
-interface LocalPredictor {
-  readonly model: ImageModel;
-  readonly decodeThreads: number;
-}
-
-/** The model in this process; on WASM threads of its own compute. */
-async function localPredictor(source: FamilySource, backend: string, args: Args): Promise<LocalPredictor> {
-  const { quantize, dtype, threads = Math.max(1, args.workers) } = args;
-  if (args.threads !== undefined && backend !== 'wasm')
-    say(`${backend} chooses its threads: --threads is for wasm`);
-  const model = await loadAny(source, { backend, quantize, dtype, threads, onBackend: sayBackend });
-  return { model, decodeThreads: args.workers };
 }
 
 /** The report shows attention, which vision transformers have. */
@@ -242,8 +228,10 @@ function checkTogether(args: Record<string, unknown>): true {
   if (args.queue !== undefined && args.threads !== undefined) {
     throw new UsageError('with --queue `deit worker` computes: --threads is not for it');
   }
-  if (args.queue !== undefined && args.dtype !== undefined) {
-    throw new UsageError('with --queue `deit worker` computes: --dtype is for it');
+  for (const option of ['device', 'dtype']) {
+    if (args.queue !== undefined && args[option] !== undefined) {
+      throw new UsageError(`with --queue \`deit worker\` computes: --${option} is for it`);
+    }
   }
   if (args.queue !== undefined && args.quantize) {
     throw new UsageError('with --queue the model is quantized beforehand: deit-convert --quantize int8');
@@ -270,7 +258,7 @@ export const evalCommand = defineCommand({
         describe: 'threads that compute, on wasm; by default as many as decode',
       })
       .options(backendOption)
-      .options(dtypeOption)
+      .options(gpuOptions)
       .options(quantizeOption)
       .option('labels', {
         type: 'string',

@@ -29,6 +29,7 @@ export interface KnnArgs extends ConversionArgs {
   workers: number;
   threads?: number;
   backend: string;
+  device?: string;
   dtype?: ComputeDtype;
   quantize?: 'int8';
   strict: boolean;
@@ -88,7 +89,7 @@ export function checkKnnOptions(args: Record<string, unknown>): true {
 /** Measures the accuracy of a model's features. */
 export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   const { knnK: k = K, knnTemperature: temperature = TEMPERATURE } = args;
-  const { threads, backend, dtype, quantize } = args;
+  const { threads, backend, device, dtype, quantize } = args;
   const folders = await openKnnFolders(args.knn, args.valDir);
   const { train, val } = folders;
   say(
@@ -97,6 +98,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   const chosen = threads === undefined ? {} : { threads };
   const model = await load(args.model, {
     backend,
+    device,
     dtype,
     quantize,
     ...chosen,

@@ -25,8 +25,12 @@ export const backendOption = {
   },
 } as const;
 
-/** With how many digits a GPU computes. */
-export const dtypeOption = {
+/** Which GPU of several computes, and with how many digits. */
+export const gpuOptions = {
+  device: {
+    type: 'string',
+    describe: 'GPU to compute on, of xla or webgpu: part of its name, or its number in `deit devices`',
+  },
   dtype: {
     choices: COMPUTE_DTYPES,
     describe: 'precision of matrix products on a GPU: float32, on webgpu float16 too, on xla all of them',

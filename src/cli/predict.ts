@@ -8,7 +8,7 @@ import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { CONVERSION_NUMBERS, checkpointOptions, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
-import { backendOption, dtypeOption, jsonOption, modelPositional, quantizeOption } from './options.js';
+import { backendOption, gpuOptions, jsonOption, modelPositional, quantizeOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { readImage, STDIN } from './readImage.js';
 import { formatTable } from './table.js';
@@ -30,7 +30,7 @@ export const predictCommand = defineCommand({
       })
       .option('top-k', { type: 'number', default: 5, describe: 'how many classes to name' })
       .options(backendOption)
-      .options(dtypeOption)
+      .options(gpuOptions)
       .options(quantizeOption)
       .options(checkpointOptions)
       .options(jsonOption('print one JSON array'))
@@ -45,10 +45,11 @@ export const predictCommand = defineCommand({
     ['curl -s https://example.com/cat.jpg | $0 deit-tiny/ - --json', 'an image from stdin'],
   ],
   handler: async (args) => {
-    const { backend, dtype, quantize } = args;
+    const { backend, device, dtype, quantize } = args;
     const model = await loadClassifier(args.model, {
       hub: hubMessages(),
       backend,
+      device,
       dtype,
       quantize,
       ...loadArgs(args),

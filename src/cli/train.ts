@@ -47,7 +47,7 @@ export const trainCommand = defineCommand({
   ],
   handler: async (args) => {
     const config = await configOf(args);
-    await announceBackend(config.backend);
+    await announceBackend(config.backend, { device: config.device ?? undefined, layers: true });
     const interruption = catchInterrupt(
       'stopping after this step; once more ends at once, from the last checkpoint',
     );

@@ -9,7 +9,7 @@ import { firstBackend, sayBackend } from './announceBackend.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
-import { backendOption, computedBy, dtypeOption, jsonOption, MAX_WORKERS, workersOption } from './options.js';
+import { backendOption, computedBy, gpuOptions, jsonOption, MAX_WORKERS, workersOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type RedisArgs, redisAddress, redisOptions } from './redis.js';
 import { catchInterrupt } from './signals.js';
@@ -20,6 +20,7 @@ interface Args extends RedisArgs {
   data: string;
   workers: number;
   backend: string;
+  device?: string;
   dtype?: ComputeDtype;
   idle?: number;
   json: boolean;
@@ -28,15 +29,17 @@ interface Args extends RedisArgs {
 async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
   await requireFolder(args.data);
-  const { dtype } = args;
-  const { backend } = await firstBackend(args.backend, dtype);
-  const named = computedBy(backend, dtype);
   const opened = await openAnyModel(args.model, {}, hubMessages());
+  const { device, dtype } = args;
+  const layers = opened.source.family !== 'vit';
+  const { backend } = await firstBackend(args.backend, { device, dtype, layers });
+  const named = computedBy(backend, dtype);
   sayAssumptions(opened.source);
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);
   const model = await loadAny(opened.source, {
     backend,
+    device,
     dtype,
     threads: args.workers,
     onBackend: sayBackend,
@@ -88,7 +91,7 @@ export const workerCommand = defineCommand({
       })
       .options(workersOption('threads of this machine'))
       .options(backendOption)
-      .options(dtypeOption)
+      .options(gpuOptions)
       .option('idle', {
         type: 'number',
         describe: 'end after so many seconds without work; by default never',

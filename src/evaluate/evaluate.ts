@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkArguments } from '../checkArguments.js';
 import type { EvalLoader, ImageBatch, ImageFailure } from '../data/loader.js';
+import { DeviceLost } from '../deviceLost.js';
 import type { ImageModel } from '../models/imageModel.js';
 import { type Accuracy, Metrics } from './metrics.js';
 import { type ImagePrediction, predictionOf } from './prediction.js';
@@ -62,19 +63,33 @@ export function evaluate(
   return measure(predictBatches(model, loader.batches(batchSize)), loader, hooks);
 }
 
-/**
- * Runs a model over batches, one after another; `heads` asks for both heads' logits of a distilled model, which are given
- * where the model runs layer by layer.
- */
+export interface PredictBatchesOptions {
+  /** Whether both heads' logits of a distilled model are wanted, which are given where the model runs layer by layer. */
+  readonly heads?: boolean;
+  /** Gives the model that goes on, from the same batch, where the GPU of the one before was lost; rejects if none can. */
+  readonly recover?: (loss: DeviceLost) => Promise<Classifier>;
+}
+
+/** Runs a model over batches, one after another. */
 export async function* predictBatches(
   model: Classifier,
   batches: AsyncIterable<ImageBatch>,
-  { heads = false } = {},
+  { heads = false, recover }: PredictBatchesOptions = {},
 ): AsyncGenerator<PredictedBatch, void, undefined> {
   checkArguments('predictBatches', { model: ['anyModel', model], batches: ['stream', batches] });
+  let current = model;
+  const answer = async (batch: ImageBatch): Promise<Pick<PredictedBatch, 'logits' | 'heads'>> => {
+    try {
+      return await logitsOf(current, batch, heads);
+    } catch (error) {
+      if (!recover || !(error instanceof DeviceLost)) throw error;
+      current = await recover(error);
+      return answer(batch);
+    }
+  };
   for await (const batch of batches) {
     const { indices, failures = [] } = batch;
-    yield { ...(await logitsOf(model, batch, heads)), indices, failures };
+    yield { ...(await answer(batch)), indices, failures };
   }
 }
 

@@ -11,6 +11,7 @@ export {
   type EvaluationResult,
   evaluate,
   measure,
+  type PredictBatchesOptions,
   type PredictedBatch,
   predictBatches,
 } from './evaluate.js';

@@ -58,7 +58,7 @@ export async function loadFrom(
   checkLoadOptions(options);
   const backend = backendFor(options);
   const wanted = await readySource(given, options);
-  const { choice, bound } = await (starting ?? chooseBackend(backend, options.dtype));
+  const { choice, bound } = await (starting ?? chooseBackend(backend, options));
   if (currentBackendName() === undefined) makeCurrent(bound);
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
   if (bound.name === 'wasm') checkWasmRoom(source.config);
@@ -78,7 +78,7 @@ export async function loadFrom(
   try {
     const order = weightSpecs(source.config).map(({ name }) => name);
     await model.onBackend(() => assignWeights(model.layersModel, source.readWeight, onFraction, order));
-    await attachRuntime(model, choice.backend, options.dtype);
+    await attachRuntime(model, choice.backend, options);
   } catch (error) {
     model.dispose();
     throw error;
@@ -88,7 +88,7 @@ export async function loadFrom(
 
 /** As loadFrom, on a backend that starts now, while the weights are on their way; that it fails is told by the build. */
 export function startingEarly(options: LoadOptions): Build<VisionTransformer> {
-  const starting = chooseBackend(backendFor(options), options.dtype);
+  const starting = chooseBackend(backendFor(options), options);
   starting.catch(() => {});
   return (source, rest) => loadFrom(source, rest, starting);
 }

@@ -45,6 +45,11 @@ export interface LoadOptions {
    * `auto`, and named is an error. Layers (features, attention maps, training) compute in float32.
    */
   dtype?: ComputeDtype;
+  /**
+   * In Node, on xla and webgpu: which GPU computes, as part of its name in any case (`rtx 4090`), or its number as
+   * `deit devices` counts. `auto` passes over a backend without it; named, that is an error. A process has one GPU on webgpu.
+   */
+  device?: string;
   /** Name of the preset by which images are prepared (presetNames), in place of the model's own. */
   preset?: string;
   /** Single settings of how images are prepared, over the preset's or the model's own. */
@@ -70,6 +75,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, OptionKind> = {
   onBackend: 'function',
   quantize: 'text',
   dtype: 'text',
+  device: 'text',
   preset: 'text',
   preprocessing: 'object',
   numHeads: 'number',

@@ -111,7 +111,7 @@ export async function loadOnEngine(
   options: LoadOptions,
   host: EngineHost,
 ): Promise<WasmModel> {
-  const { threads, signal, dtype = 'float32' } = options;
+  const { threads, signal, device, dtype = 'float32' } = options;
   const backend = backendFor(options);
   if (backend !== 'wasm' && backend !== 'auto') {
     throw new UserError(
@@ -119,6 +119,7 @@ export async function loadOnEngine(
     );
   }
   if (dtype !== 'float32') throw new UserError(`wasm computes in float32, not in ${dtype}`);
+  if (device !== undefined) throw new UserError('wasm has no devices to choose from');
   const source = await readySource(given, options);
   const { config, labels, preprocessing, assumptions, readWeight } = source;
   checkWasmRoom(config);

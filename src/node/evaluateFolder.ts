@@ -5,6 +5,7 @@ import {
   type EvaluationResult,
   Metrics,
   measure,
+  type PredictBatchesOptions,
   type PredictedBatch,
   predictBatches,
 } from '../evaluate/index.js';
@@ -19,7 +20,11 @@ import type { QueueOptions } from './queue/predictOnQueue.js';
 
 /** What computes: a model in this process, with threads that decode for it, or the workers of a queue. */
 export type Predictor =
-  | { readonly model: Classifier; readonly decodeThreads: number }
+  | {
+      readonly model: Classifier;
+      readonly decodeThreads: number;
+      readonly recover?: PredictBatchesOptions['recover'];
+    }
   | { readonly queue: Omit<QueueOptions, 'preprocessing' | 'batchSize' | 'heads'> };
 
 export interface EvaluateFolderOptions {
@@ -36,7 +41,7 @@ export interface EvaluateFolderOptions {
   strict: boolean;
   /** Called once, before the first image, with the number of those that are recorded already. */
   onStart?: (done: number) => void;
-  /** Called with the number of images that are done, failed and recorded ones included. */
+  /** Called after each batch with the number of images that are done, failed and recorded ones included. */
   onProgress?: (done: number) => void;
   /** Takes a line about the predictions file of a run that was cut off. */
   onNote?: (line: string) => void;
@@ -64,7 +69,7 @@ export async function evaluateFolder(
       const file = dataset.files[index]!;
       options.report?.add(file, prediction.label, logits, heads);
       await lines?.write({ file, ...prediction });
-      options.onProgress?.(++done);
+      done++;
     },
     onRepeated(index, prediction) {
       if (record?.last?.index === index) requireSamePrediction(path!, record.last.prediction, prediction);
@@ -73,7 +78,12 @@ export async function evaluateFolder(
       if (options.strict) throw new UserError(`${message}; --strict stops here`);
       options.report?.failures.push(message);
       options.onFailure?.(message);
-      options.onProgress?.(++done);
+      done++;
+    },
+    // Not image by image: the first of a batch has had the time of the whole.
+    onBatch() {
+      options.onProgress?.(done);
+      return true;
     },
   };
   let whole = false;
@@ -122,7 +132,8 @@ async function* predict(
   }
   const loader = loadDataset(dataset, preprocessing, predictor.decodeThreads);
   try {
-    yield* predictBatches(predictor.model, loader.batches(batchSize, order), { heads });
+    const { model, recover } = predictor;
+    yield* predictBatches(model, loader.batches(batchSize, order), { heads, recover });
   } finally {
     await loader.close();
   }

@@ -11,6 +11,7 @@ export { writeFolder } from './folderSink.js';
 export { type DownloadedModel, downloadModel } from './hub/downloadModel.js';
 export { type NodeHubOptions, openHub } from './hub/openHub.js';
 export type { NodeImage } from './imageInputs.js';
+export { type BackendInfo, listBackends } from './listBackends.js';
 export { load, type NodeLoadOptions } from './load.js';
 export { openLocalFolder } from './localFolder.js';
 export { openCheckpoint } from './openCheckpoint.js';

@@ -1,3 +1,4 @@
+import { SettingError } from '../errors.js';
 import { probeSimd } from '../kernels/wasm/featureProbe.js';
 import type { ImageClassifier } from '../models/imageClassifier.js';
 import { backendFor } from '../models/loadSource.js';
@@ -16,8 +17,8 @@ export type LoadedClassifier = ImageClassifier & { dispose(): void };
  */
 export async function loadClassifier(source: string, options: NodeLoadOptions): Promise<LoadedClassifier> {
   const backend = backendFor(options);
-  const { dtype = 'float32' } = options;
-  const mayBeWasm = dtype === 'float32' && ['wasm', 'auto'].includes(backend);
+  const { device, dtype = 'float32' } = options;
+  const mayBeWasm = device === undefined && dtype === 'float32' && ['wasm', 'auto'].includes(backend);
   const alone = mayBeWasm && (backend === 'wasm' || !(await mayHaveOthers()));
   if (alone && probeSimd() !== 'none') return loadOnWasm(source, options);
   const { load } = await import('./load.js');
@@ -34,7 +35,7 @@ function passes(check: () => unknown): boolean {
   try {
     check();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return error instanceof SettingError; // told by who starts the backend
   }
 }

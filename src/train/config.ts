@@ -97,6 +97,7 @@ const makeSchema = () =>
     /** Of the training engine; none: as many as there are physical cores. */
     threads: field(orNone(changeable(whole('threads that compute on wasm in Node', 1, 64))), null),
     backend: field(changeable(text('backend: auto, wasm, tensorflow …')), 'auto'),
+    device: field(orNone(changeable(text('GPU of webgpu: part of its name, or its number'))), null),
     output: field(changeable(text('folder for all results')), ''),
   });
 

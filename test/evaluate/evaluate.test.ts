@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ImageBatch } from '../../src/data/loader.js';
+import { DeviceLost } from '../../src/deviceLost.js';
 import {
   type Classifier,
   evaluate,
@@ -197,6 +198,31 @@ describe('predictBatches', () => {
     const [scored] = await all(predictBatches({ ...model, predictPixels }, of(batch)));
     expect(asked).toEqual([[data, 2]]);
     expect([...scored.logits]).toEqual([1, 2, 3, 4]);
+  });
+
+  test('a batch whose GPU is lost goes to the model that recover gives, as do those that follow', async () => {
+    const answering = (value: number, losesAt?: number): Classifier => {
+      let calls = 0;
+      return {
+        ...model,
+        predictPixels: async (_, count) => {
+          if (++calls === losesAt) throw new DeviceLost(`${value} lost its GPU`, '');
+          return new Float32Array(2 * count).fill(value);
+        },
+      };
+    };
+    const losses: string[] = [];
+    const next = [answering(2, 1), answering(3)];
+    const recover = async ({ what }: DeviceLost) => {
+      losses.push(what);
+      return next.shift()!;
+    };
+    const scored = await all(predictBatches(answering(1, 2), of(batch, batch, batch), { recover }));
+    expect(scored.map(({ logits }) => logits[0])).toEqual([1, 3, 3]);
+    expect(losses).toEqual(['1 lost its GPU', '2 lost its GPU']);
+    await expect(all(predictBatches(answering(1, 1), of(batch)))).rejects.toThrow('1 lost its GPU');
+    const broken = { ...model, predictPixels: () => Promise.reject(new Error('another error')) };
+    await expect(all(predictBatches(broken, of(batch), { recover }))).rejects.toThrow('another error');
   });
 });
 

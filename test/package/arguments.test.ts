@@ -33,7 +33,7 @@ const WRONG: Record<string, () => unknown> = {
 };
 
 /** What takes nothing, and what each takes of the above. */
-const NO_ARGUMENTS = ['backendNames'];
+const NO_ARGUMENTS = ['backendNames', 'listBackends'];
 const TAKES: Record<string, readonly string[]> = {
   createModel: ['an empty object'],
   resolveConfig: ['an empty object'],

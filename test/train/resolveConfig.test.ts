@@ -8,7 +8,7 @@ import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
 const NEEDED = { data: { path: 'a' }, val: { path: 'b' }, output: 'c' };
 
 /** Fields of a training configuration: one that is added adds one here. */
-const FIELD_COUNT = 64;
+const FIELD_COUNT = 65;
 
 const resolve = (given: object, fields = {}) =>
   resolveTrainConfig({ ...NEEDED, ...given }, fields, 'my.json');
@@ -22,6 +22,7 @@ test('every field has a meaning, and every group that can be left out is null by
   expect(changeable.sort()).toEqual([
     'backend',
     'data.path',
+    'device',
     'distillation.teacher',
     'evalBatchSize',
     'init.from',

@@ -108,6 +108,11 @@ export class PjrtAnswer {
   pointer(index: number): Pointer {
     return this.bytes.readBigUInt64LE(8 * (2 + index));
   }
+
+  /** The same field, of an int. */
+  int32(index: number): number {
+    return this.bytes.readInt32LE(8 * (2 + index));
+  }
 }
 
 /** Loaded plugins by their path, for the life of the process: koffi unloads one whose handle is collected. */

@@ -16,9 +16,14 @@ addBackend(
   {
     tensors: 'wasm',
     dtypes: COMPUTE_DTYPES,
-    runtime: async (model, dtype) => {
+    devices: async () => {
+      const plugin = findPlugin();
+      const { xlaDevices } = await import('./start.js');
+      return xlaDevices(plugin);
+    },
+    runtime: async (model, options) => {
       const { xlaRuntime } = await import('./start.js');
-      return xlaRuntime(findPlugin(), model, dtype);
+      return xlaRuntime(findPlugin(), model, options);
     },
   },
 );

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { UserError } from '../../errors.js';
+import { SettingError, UserError } from '../../errors.js';
 import { homeFolder } from '../home.js';
 
 /** What `deit setup-native --xla` leaves beside what it installed; written last. */
@@ -42,7 +42,7 @@ export function xlaManifestFile(folder: string): string {
 export function findPlugin(env: NodeJS.ProcessEnv = process.env): string {
   if (env.DEIT_PJRT_PLUGIN) {
     if (existsSync(env.DEIT_PJRT_PLUGIN)) return resolve(env.DEIT_PJRT_PLUGIN);
-    throw new UserError(`DEIT_PJRT_PLUGIN: ${env.DEIT_PJRT_PLUGIN} is no file`);
+    throw new SettingError(`DEIT_PJRT_PLUGIN: ${env.DEIT_PJRT_PLUGIN} is no file`);
   }
   const folder = xlaFolder(env);
   const file = xlaManifestFile(folder);

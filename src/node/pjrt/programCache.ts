@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PjrtError } from './api.js';
-import type { Executable, PjrtClient } from './client.js';
+import type { Executable, PjrtDevice } from './device.js';
 
 /**
  * Compiled programs on the disk, one a file, by the hash of the program's text and of what compiled it. A folder that
@@ -10,30 +10,32 @@ import type { Executable, PjrtClient } from './client.js';
  */
 export class ProgramCache {
   constructor(
-    private readonly client: PjrtClient,
+    private readonly device: PjrtDevice,
     private readonly folder: string,
   ) {}
 
   /** The compiled program, from the disk if it is there. */
   get(text: string): Executable {
-    return this.read(text) ?? this.keep(text, this.client.compile(text));
+    return this.read(text) ?? this.keep(text, this.device.compile(text));
   }
 
   /** The same, compiling on a thread of Node's pool. */
   async getAsync(text: string): Promise<Executable> {
-    return this.read(text) ?? this.keep(text, await this.client.compileAsync(text));
+    return this.read(text) ?? this.keep(text, await this.device.compileAsync(text));
   }
 
   private file(text: string): string {
-    const { platform, platformVersion, deviceKind } = this.client;
+    const { platform, kind, index } = this.device;
     const hash = createHash('sha256');
-    for (const part of [platform, platformVersion, deviceKind, text]) hash.update(part).update('\0');
+    // A program knows its device.
+    const parts = [platform.name, platform.version, kind, ...(index > 0 ? [String(index)] : []), text];
+    for (const part of parts) hash.update(part).update('\0');
     return join(this.folder, `${hash.digest('hex')}.xla`);
   }
 
   private read(text: string): Executable | undefined {
     try {
-      return this.client.deserialize(readFileSync(this.file(text)));
+      return this.device.deserialize(readFileSync(this.file(text)));
     } catch (error) {
       // A program of another build of the same version: it is compiled again and overwritten.
       if (error instanceof PjrtError || (error as NodeJS.ErrnoException).code) return undefined;
@@ -46,7 +48,7 @@ export class ProgramCache {
     const partial = `${file}.${process.pid}`;
     try {
       mkdirSync(this.folder, { recursive: true });
-      writeFileSync(partial, this.client.serialize(executable));
+      writeFileSync(partial, this.device.serialize(executable));
       renameSync(partial, file);
     } catch (error) {
       rmSync(partial, { force: true });

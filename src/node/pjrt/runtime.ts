@@ -8,7 +8,7 @@ import type { WeightReader } from '../../families/types.js';
 import type { RunOptions, Runtime } from '../../models/visionTransformer.js';
 import { sizeOf } from '../../shape.js';
 import { PjrtError, type Pointer } from './api.js';
-import type { Executable, PjrtClient } from './client.js';
+import type { Executable, PjrtDevice } from './device.js';
 import type { ProgramCache } from './programCache.js';
 
 export interface XlaRuntimeOptions {
@@ -48,7 +48,7 @@ export class XlaRuntime implements Runtime {
   private readonly programs = new Map<string, Map<number, Program | Promise<Program>>>();
 
   private constructor(
-    private readonly client: PjrtClient,
+    private readonly device: PjrtDevice,
     private readonly cache: ProgramCache,
     private readonly model: ProgramModel,
     private readonly dtype: ComputeDtype,
@@ -57,7 +57,7 @@ export class XlaRuntime implements Runtime {
   ) {}
 
   static async create(
-    client: PjrtClient,
+    device: PjrtDevice,
     cache: ProgramCache,
     { model, read, dtype, attention }: XlaRuntimeOptions,
   ): Promise<XlaRuntime> {
@@ -65,14 +65,14 @@ export class XlaRuntime implements Runtime {
     const weights: Pointer[] = [];
     try {
       for (const { name, shape } of model.weights) {
-        weights.push(client.upload(encode(await read(name), type), shape, type));
+        weights.push(device.upload(encode(await read(name), type), shape, type));
       }
     } catch (error) {
-      for (const weight of weights) client.free(weight);
+      for (const weight of weights) device.free(weight);
       throw error;
     }
-    const kernel = attention ?? (client.platform === 'cuda' ? 'cudnn' : 'products');
-    return new XlaRuntime(client, cache, model, dtype, weights, kernel);
+    const kernel = attention ?? (device.platform.name === 'cuda' ? 'cudnn' : 'products');
+    return new XlaRuntime(device, cache, model, dtype, weights, kernel);
   }
 
   /** @returns logits, float32 [B, classes] */
@@ -81,7 +81,7 @@ export class XlaRuntime implements Runtime {
     const program = this.programNow('logits', batch);
     const call = this.start(program, x.dataSync<'float32'>());
     try {
-      const all = this.client.download(call.output, program.width * program.size);
+      const all = this.device.download(call.output, program.width * program.size);
       return tf.tensor2d(all.subarray(0, program.width * batch), [batch, program.width]);
     } finally {
       this.end(call);
@@ -108,7 +108,7 @@ export class XlaRuntime implements Runtime {
     signal?.throwIfAborted();
     const call = this.start(program, images);
     try {
-      const all = await this.client.downloadAsync(call.output, program.width * program.size);
+      const all = await this.device.downloadAsync(call.output, program.width * program.size);
       return all.subarray(0, program.width * batch);
     } finally {
       this.end(call);
@@ -119,22 +119,22 @@ export class XlaRuntime implements Runtime {
   async measure(images: Float32Array, batch: number, milliseconds: number): Promise<number> {
     const { executable, width, size } = await this.program('logits', batch);
     if (size !== batch) throw new Error(`there is a program for batches of ${size}, not of ${batch}`);
-    const input = this.client.upload(images, [batch, ...this.model.inputShape], 'f32');
+    const input = this.device.upload(images, [batch, ...this.model.inputShape], 'f32');
     const runs = async (count: number) => {
       const started = performance.now();
       const outputs: Pointer[] = [];
       for (let i = 0; i < count; i++) {
-        outputs.push(this.client.execute(executable, [input, ...this.weights]));
-        if (outputs.length > 2) this.client.free(outputs.shift()!);
+        outputs.push(this.device.execute(executable, [input, ...this.weights]));
+        if (outputs.length > 2) this.device.free(outputs.shift()!);
       }
-      await this.client.downloadAsync(outputs.at(-1)!, width * batch);
-      for (const output of outputs) this.client.free(output);
+      await this.device.downloadAsync(outputs.at(-1)!, width * batch);
+      for (const output of outputs) this.device.free(output);
       return (performance.now() - started) / count;
     };
     await runs(3);
     const each = await runs(5);
     const mean = await runs(Math.max(5, Math.ceil(milliseconds / each)));
-    this.client.free(input);
+    this.device.free(input);
     return mean;
   }
 
@@ -208,32 +208,32 @@ export class XlaRuntime implements Runtime {
       values = new Float32Array(whole);
       values.set(pixels);
     }
-    const images = this.client.startUpload(values, shape, 'f32');
+    const images = this.device.startUpload(values, shape, 'f32');
     try {
-      const output = this.client.execute(executable, [images.buffer, ...this.weights]);
+      const output = this.device.execute(executable, [images.buffer, ...this.weights]);
       return { output, arrival: images.event, values };
     } catch (error) {
-      this.client.await(images.event);
+      this.device.await(images.event);
       throw error;
     } finally {
       // The program holds the memory until it has read it.
-      this.client.free(images.buffer);
+      this.device.free(images.buffer);
     }
   }
 
   private end({ output, arrival }: Call): void {
-    this.client.free(output);
-    this.client.freeEvent(arrival);
+    this.device.free(output);
+    this.device.freeEvent(arrival);
   }
 
   dispose(): void {
     for (const programs of this.programs.values()) {
       for (const program of programs.values()) {
-        if (!(program instanceof Promise)) this.client.freeExecutable(program.executable);
-        else program.then(({ executable }) => this.client.freeExecutable(executable)).catch(() => {});
+        if (!(program instanceof Promise)) this.device.freeExecutable(program.executable);
+        else program.then(({ executable }) => this.device.freeExecutable(executable)).catch(() => {});
       }
     }
-    for (const weight of this.weights) this.client.free(weight);
+    for (const weight of this.weights) this.device.free(weight);
     this.programs.clear();
   }
 }

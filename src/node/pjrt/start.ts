@@ -1,14 +1,16 @@
-import { type AskedBackend, activate } from '../../backend.js';
+import { type AskedBackend, activate, type BackendOptions } from '../../backend.js';
 import { COMPUTE_DTYPES, type ComputeDtype } from '../../computeDtype.js';
 import type { ProgramModel } from '../../engines/pjrt/program.js';
-import { UserError } from '../../errors.js';
+import { SettingError, UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import { weightSpecs } from '../../families/vit/weights.js';
 import { engineOutputs } from '../../models/engineOutputs.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { namedWeights } from '../../models/weights.js';
+import { chooseDevice } from '../chooseDevice.js';
 import { PjrtApi } from './api.js';
 import { PjrtClient } from './client.js';
+import type { PjrtDevice } from './device.js';
 import { programFolder } from './plugin.js';
 import { ProgramCache } from './programCache.js';
 import { XlaRuntime } from './runtime.js';
@@ -17,21 +19,31 @@ import { XlaRuntime } from './runtime.js';
 function dtypeFrom(env: NodeJS.ProcessEnv): ComputeDtype {
   const asked = env.DEIT_XLA_DTYPE ?? 'float32';
   const dtype = COMPUTE_DTYPES.find((known) => known === asked);
-  if (!dtype) throw new UserError(`DEIT_XLA_DTYPE is "${asked}"; it may be ${COMPUTE_DTYPES.join(', ')}`);
+  if (!dtype) throw new SettingError(`DEIT_XLA_DTYPE is "${asked}"; it may be ${COMPUTE_DTYPES.join(', ')}`);
   return dtype;
 }
 
-let started: { readonly client: PjrtClient; readonly cache: ProgramCache } | undefined;
+let started: PjrtClient | undefined;
 
 /** A plugin's client: one for the process, since a GPU's memory is taken by it. */
-function start(plugin: string) {
+function start(plugin: string): PjrtClient {
   if (!started) {
     const api = new PjrtApi(plugin);
     // Taking memory as it is needed leaves room for other programs on the card.
-    const client = new PjrtClient(api, api.isCuda ? { preallocate: false } : {});
-    started = { client, cache: new ProgramCache(client, programFolder()) };
+    started = new PjrtClient(api, api.isCuda ? { preallocate: false } : {});
   }
   return started;
+}
+
+/** The device that is asked for, by default the first. */
+function deviceOf({ devices }: PjrtClient, asked: string | undefined): PjrtDevice {
+  const names = devices.map(({ kind }) => kind);
+  return devices[asked === undefined ? 0 : chooseDevice(asked, names, 'xla')]!;
+}
+
+/** What the plugin's devices call themselves, in its order. */
+export function xlaDevices(plugin: string): string[] {
+  return start(plugin).devices.map(({ kind }) => kind);
 }
 
 /** A model's forward passes as XLA programs take them. */
@@ -46,25 +58,29 @@ export function programModel(config: VitConfig): ProgramModel {
 /** Starts XLA with a plugin. @returns a description of the device */
 export async function startXla(
   plugin: string,
-  { auto, dtype = dtypeFrom(process.env) }: AskedBackend,
+  { auto, device, dtype = dtypeFrom(process.env) }: AskedBackend,
 ): Promise<string> {
-  const { client } = start(plugin);
-  if (auto && client.platform === 'cpu') throw new UserError('the plugin computes on the CPU');
+  const client = start(plugin);
+  const { platform, devices } = client;
+  const { kind, index } = deviceOf(client, device);
+  if (auto && device === undefined && platform === 'cpu') {
+    throw new UserError('the plugin computes on the CPU');
+  }
   await activate('wasm');
-  const devices = client.deviceCount > 1 ? ` (the first of ${client.deviceCount})` : '';
-  return `xla: ${client.platform}, ${client.deviceKind}${devices}, ${dtype}`;
+  const which = devices.length > 1 ? ` (device ${index} of 0 to ${devices.length - 1})` : '';
+  return `xla: ${platform}, ${kind}${which}, ${dtype}`;
 }
 
 /** A model on XLA, which has been started. */
 export function xlaRuntime(
   plugin: string,
   model: VisionTransformer,
-  dtype = dtypeFrom(process.env),
+  { device: asked, dtype = dtypeFrom(process.env) }: BackendOptions,
 ): Promise<XlaRuntime> {
-  const { client, cache } = start(plugin);
+  const device = deviceOf(start(plugin), asked);
   const weights = namedWeights(model.layersModel);
   const read = async (name: string) => (await weights.get(name)!.read().data<'float32'>()) as Float32Array;
-  return XlaRuntime.create(client, cache, {
+  return XlaRuntime.create(device, new ProgramCache(device, programFolder()), {
     model: programModel(model.config),
     read,
     dtype,

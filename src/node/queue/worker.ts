@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
+import { DeviceLost } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
 import type { PredictedBatch } from '../../evaluate/index.js';
 import { shorten } from '../../text.js';
@@ -58,7 +59,7 @@ class JobError extends UserError {}
 
 /**
  * Takes shards of evaluations of this worker's model from a queue until the signal aborts, or it was idle for long
- * enough. Throws a UserError if Redis or the data folder cannot be used.
+ * enough. Throws a UserError if Redis or the data folder cannot be used, or the model's GPU is lost: others do its shards.
  */
 export async function runQueueWorker(options: QueueWorkerOptions): Promise<QueueWorkerResult> {
   await requireRedis(options.address);
@@ -81,6 +82,7 @@ class QueueWorker {
   private inWork = 0;
   private classifying = 0;
   private lastWork = performance.now();
+  private lost: DeviceLost | undefined;
 
   /** @param root the real path of the data folder */
   constructor(
@@ -118,9 +120,10 @@ class QueueWorker {
         .then(() => log(`waiting for shards of ${this.name} on ${address.shown}`));
       ready.catch(() => {}); // worker.on('error') tells
       const isIdle = () => this.inWork === 0 && performance.now() - this.lastWork > 1000 * idleSeconds;
-      await ended(signal, isIdle);
+      await ended(signal, () => this.lost !== undefined || isIdle());
       this.pause.stop();
       await close(this.worker, () => this.classifying, log);
+      if (this.lost) throw this.lost;
       return this.done;
     } finally {
       this.pause.stop();
@@ -148,6 +151,7 @@ class QueueWorker {
       const { message } = error as Error;
       if (message === GONE) this.told('dropped: shards of an evaluation that is gone');
       else this.options.log(`a shard failed here: ${message}`);
+      if (error instanceof DeviceLost) this.lost ??= error;
       // A worker that cannot do its work must not take it from those that can.
       if (!(error instanceof JobError)) this.pause.start();
       throw new Error(`${this.where}: ${message}`);

@@ -1,5 +1,6 @@
-import type { ComputeDtype } from '../../computeDtype.js';
-import { UserError } from '../../errors.js';
+import type { BackendOptions } from '../../backend.js';
+import { SettingError, UserError } from '../../errors.js';
+import { chooseDevice, isSameName } from '../chooseDevice.js';
 import type { Dawn } from './dawn.js';
 
 /** An adapter that was found, and the GPU object that it came from. */
@@ -10,8 +11,10 @@ export interface FoundAdapter {
 
 /** Which adapter to take, and how. */
 export interface AdapterChoice {
-  /** $DEIT_WEBGPU_DEVICE: part of an adapter's name; by default the fastest, as the system orders them. */
+  /** Part of an adapter's name, or its number; by default the fastest, as the system orders them. */
   readonly device?: string;
+  /** Whether $DEIT_WEBGPU_DEVICE says so, rather than the program. */
+  readonly bySetting: boolean;
   /** $DEIT_DAWN_FLAGS: flags of Dawn, e.g. `backend=vulkan` or `enable-dawn-features=skip_validation`. */
   readonly flags: readonly string[];
 }
@@ -25,24 +28,28 @@ const HALF_FLAG = 'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_n
 export function dtypeFrom(env: NodeJS.ProcessEnv = process.env): WebgpuDtype {
   const asked = env.DEIT_WEBGPU_DTYPE || 'float32';
   if (asked === 'float32' || asked === 'float16') return asked;
-  throw new UserError(`DEIT_WEBGPU_DTYPE is "${asked}"; it may be float32, float16`);
+  throw new SettingError(`DEIT_WEBGPU_DTYPE is "${asked}"; it may be float32, float16`);
 }
 
 /** @throws UserError if a flag is not KEY=VALUE, or if there shall be no WebGPU (`DEIT_WEBGPU_DEVICE=none`) */
 export function adapterChoice(
   env: NodeJS.ProcessEnv = process.env,
-  dtype: ComputeDtype = dtypeFrom(env),
+  { dtype = dtypeFrom(env), device }: BackendOptions = {},
 ): AdapterChoice {
-  const device = env.DEIT_WEBGPU_DEVICE || undefined;
-  if (device === 'none') throw new UserError('DEIT_WEBGPU_DEVICE is none');
+  const set = env.DEIT_WEBGPU_DEVICE || undefined;
+  if (device === undefined && set === 'none') throw new UserError('DEIT_WEBGPU_DEVICE is none');
   const flags = (env.DEIT_DAWN_FLAGS ?? '').split(';').filter(Boolean);
   const wrong = flags.find((flag) => !/^(backend|(en|dis)able-dawn-features)=./.test(flag));
   if (wrong) {
-    throw new UserError(
+    throw new SettingError(
       `DEIT_DAWN_FLAGS: "${wrong}"; flags are backend=NAME, enable-dawn-features=A,B and disable-dawn-features=A,B, with ; between them`,
     );
   }
-  return { device, flags: dtype === 'float16' ? [...flags, HALF_FLAG] : flags };
+  return {
+    device: device ?? set,
+    bySetting: device === undefined && set !== undefined,
+    flags: dtype === 'float16' ? [...flags, HALF_FLAG] : flags,
+  };
 }
 
 /**
@@ -57,12 +64,27 @@ export async function findAdapter(dawn: Dawn, choice: AdapterChoice): Promise<Fo
     if (found) return found;
     throw new UserError(`WebGPU finds no GPU${hint()}`);
   }
-  const names = await adapterNames(dawn, flags);
-  const name = names.find((known) => known.toLowerCase().includes(device.toLowerCase()));
-  const found = name && (await request(dawn, [...flags, `adapter=${name}`]));
+  const name = await nameOf(dawn, choice);
+  const found = await request(dawn, [...flags, `adapter=${name}`]);
   if (found) return found;
-  const list = names.length > 0 ? `; there are: ${names.join(', ')}` : hint();
-  throw new UserError(`WebGPU finds no GPU named "${device}" (DEIT_WEBGPU_DEVICE)${list}`);
+  throw new UserError(`WebGPU finds no GPU "${name}" any more`);
+}
+
+/** Whether a device that is asked for is the one that an adapter stands for. */
+export async function isChosen(dawn: Dawn, choice: AdapterChoice, { info }: GPUAdapter): Promise<boolean> {
+  return choice.device === undefined || isSameName(await nameOf(dawn, choice), info.device);
+}
+
+/** The whole name of the device that is asked for. */
+async function nameOf(dawn: Dawn, { device = '', flags }: AdapterChoice): Promise<string> {
+  const names = await adapterNames(dawn, flags);
+  if (names.length === 0) throw new UserError(`WebGPU finds no GPU${hint()}`);
+  const index = chooseDevice(device, names, 'webgpu');
+  const name = names[index]!;
+  if (names.indexOf(name) === index) return name;
+  throw new UserError(
+    `webgpu cannot take device ${index}: an earlier one has the same name, ${name}, and Dawn takes that one`,
+  );
 }
 
 /** By their flags. If one is collected while anything of it is in use, Dawn aborts the process: all are kept. */
@@ -84,15 +106,15 @@ async function request(dawn: Dawn, flags: readonly string[]): Promise<FoundAdapt
     // Dawn's own words on an unknown backend; a list of what there is follows on further lines.
     const [line = ''] = (error as Error).message.split('\n');
     if (/no suitable/.test(line)) return undefined;
-    throw new UserError(`WebGPU does not start with DEIT_DAWN_FLAGS: ${line}`, { cause: error });
+    throw new SettingError(`WebGPU does not start with DEIT_DAWN_FLAGS: ${line}`, { cause: error });
   }
 }
 
 /** No adapter has this name: Dawn then says which there are. */
 const NO_NAME = '\u0001';
 
-/** Names of the adapters here, as DEIT_WEBGPU_DEVICE takes them. */
-async function adapterNames(dawn: Dawn, flags: readonly string[] = []): Promise<string[]> {
+/** Names of the adapters here. */
+export async function adapterNames(dawn: Dawn, flags: readonly string[] = []): Promise<string[]> {
   const gpu = instance(dawn, [...flags, `adapter=${NO_NAME}`]);
   try {
     await gpu.requestAdapter();

@@ -1,11 +1,19 @@
 import { type AskedBackend, activate, addBackend } from '../../backend.js';
 import { runningBackend } from '../../boundBackend.js';
 import { isLost } from '../../deviceLost.js';
-import { UserError } from '../../errors.js';
+import { SettingError, UserError } from '../../errors.js';
 import { adapterName, refuseSoftware, startGpu, watchWebgpu } from '../../gpuStart.js';
 import { loadTfjsNode } from '../native/tfjsNode.js';
 import { requireWebgpuFiles } from './absent.js';
-import { adapterChoice, dtypeFrom, type FoundAdapter, findAdapter } from './adapter.js';
+import {
+  type AdapterChoice,
+  adapterChoice,
+  adapterNames,
+  dtypeFrom,
+  type FoundAdapter,
+  findAdapter,
+  isChosen,
+} from './adapter.js';
 import { loadDawn } from './dawn.js';
 
 const NAME = 'webgpu';
@@ -18,14 +26,31 @@ async function createBackend() {
   return createBackend(current!);
 }
 
-async function startWebgpu({ auto, dtype = dtypeFrom() }: AskedBackend): Promise<string> {
-  const choice = adapterChoice(process.env, dtype);
-  if (auto) requireWebgpuFiles();
+async function startWebgpu(asked: AskedBackend): Promise<string> {
+  const choice = adapterChoice(process.env, asked);
+  try {
+    return await startAdapter(asked, choice);
+  } catch (error) {
+    if (!choice.bySetting || !(error instanceof UserError)) throw error;
+    throw new SettingError(`DEIT_WEBGPU_DEVICE is "${choice.device}": ${error.message}`, { cause: error });
+  }
+}
+
+async function startAdapter(
+  { auto, dtype = dtypeFrom() }: AskedBackend,
+  choice: AdapterChoice,
+): Promise<string> {
+  if (auto) requireWebgpuFiles(choice);
   const dawn = await loadDawn();
   const runs = current && runningBackend(NAME) && !isLost(NAME);
   const found = runs ? current! : await findAdapter(dawn, choice);
   const { info, limits } = found.adapter;
   const gpu = adapterName(info);
+  if (runs && !(await isChosen(dawn, choice, found.adapter))) {
+    throw new UserError(
+      `webgpu runs on ${gpu} in this process, and on one GPU at a time; take another process for device "${choice.device}"`,
+    );
+  }
   if (auto && choice.device === undefined) {
     refuseSoftware(gpu, info.isFallbackAdapter);
     if (await isCudaHere()) throw new UserError('TensorFlow finds a GPU for CUDA, which comes first');
@@ -46,7 +71,11 @@ async function startWebgpu({ auto, dtype = dtypeFrom() }: AskedBackend): Promise
 /** Adds WebGPU by Dawn as the backend `webgpu`; importing this module is enough, and loads nothing of it. */
 addBackend(NAME, startWebgpu, {
   dtypes: ['float32', 'float16'],
-  runtime: async (model, dtype = dtypeFrom()) => {
+  devices: async () => {
+    const choice = adapterChoice();
+    return adapterNames(await loadDawn(), choice.flags);
+  },
+  runtime: async (model, { dtype = dtypeFrom() }) => {
     const { webgpuRuntime } = await import('../../webgpuRuntime.js');
     const { hasMatrices } = await import('./device.js');
     const half = dtype === 'float16';

@@ -159,7 +159,9 @@ function relativeDifference(found: Float32Array, expected: Float32Array): number
       expect(difference).toBeGreaterThan(1e-5);
       expect(difference).toBeLessThan(2e-2);
       process.env.DEIT_XLA_DTYPE = 'bf8';
-      await expect(useBackend('xla')).rejects.toThrow(/DEIT_XLA_DTYPE is "bf8"; it may be float32, tf32/);
+      for (const backend of ['xla', 'auto']) {
+        await expect(useBackend(backend)).rejects.toThrow(/DEIT_XLA_DTYPE is "bf8"; it may be float32, tf32/);
+      }
     } finally {
       delete process.env.DEIT_XLA_DTYPE;
     }
@@ -173,6 +175,47 @@ function relativeDifference(found: Float32Array, expected: Float32Array): number
     for (const program of programs) writeFileSync(join(folder, program), 'damaged');
     const { expected, found } = await bothLogits({}, 2);
     expect(relativeDifference(found, expected)).toBeLessThan(2e-6);
+  });
+
+  test('a device by its number: its own program, the same logits', async () => {
+    const [checkpoint, image] = [`${DIGITS}/deit_digits_distilled.pth`, `${DIGITS}/val/3/00018.png`];
+    const folder = join(cache, 'xla-programs');
+    const found: { description: string; logits: Float32Array; programs: number }[] = [];
+    for (const device of [undefined, '1', '1']) {
+      let description = '';
+      const onBackend = (choice: { description: string }) => {
+        description = choice.description;
+      };
+      const model = await load(checkpoint, { backend: 'xla', device, onBackend });
+      const logits = await model.logits(image);
+      model.dispose();
+      found.push({ description, logits, programs: readdirSync(folder).length });
+    }
+    expect(found.map(({ description }) => description.replace(/to \d+/, 'to N'))).toEqual([
+      'xla: cpu, cpu (device 0 of 0 to N), float32',
+      'xla: cpu, cpu (device 1 of 0 to N), float32',
+      'xla: cpu, cpu (device 1 of 0 to N), float32',
+    ]);
+    for (const { logits } of found) expect(logits).toEqual(found[0]!.logits);
+    const [first, second, third] = found.map(({ programs }) => programs);
+    expect([second! - first!, third! - second!]).toEqual([1, 0]);
+  });
+
+  test('a device that is not there: which there are; auto takes the plugin’s CPU only where it is named', async () => {
+    await expect(useBackend('xla', { device: '99' })).rejects.toThrow(
+      /^xla finds no device "99"; there are: 0 cpu, 1 cpu/,
+    );
+    expect((await useBackend('auto', { device: 'CPU' })).backend).toBe('xla');
+    const { backend, passedOver } = await useBackend('auto');
+    expect(backend).not.toBe('xla');
+    expect(passedOver).toContain('xla: the plugin computes on the CPU');
+  });
+
+  test('what is computed by layers is not said to run on XLA', async () => {
+    await expect(useBackend('xla', { layers: true })).rejects.toThrow(
+      'xla computes predictions and embeddings of vision transformers alone; wasm would compute this',
+    );
+    expect((await useBackend('auto', { device: undefined, layers: true })).backend).not.toBe('xla');
   });
 
   test('a changed weight drops the program, and the layers predict', async () => {

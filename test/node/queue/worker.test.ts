@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
+import { DeviceLost } from '../../../src/deviceLost.js';
 import type { PredictedBatch } from '../../../src/evaluate/index.js';
 import { preprocessingFor } from '../../../src/image/index.js';
 import { parseRedisUrl } from '../../../src/node/queue/connection.js';
@@ -69,12 +70,15 @@ if (!hasRedis) console.warn('no redis-server: the worker is not tested; apt-get 
       signal: stop.signal,
       log: (line) => void lines.push(line),
     });
-    await enough(queue);
-    stop.abort();
-    const result = await worker;
-    const failed = await queue.getFailed();
-    await queue.close();
-    return { failed: failed.map(({ failedReason }) => failedReason), result, lines };
+    try {
+      await Promise.race([enough(queue), worker]);
+      stop.abort();
+      const result = await worker;
+      const failed = await queue.getFailed();
+      return { failed: failed.map(({ failedReason }) => failedReason), result, lines };
+    } finally {
+      await queue.close();
+    }
   }
 
   test('leaves the shards to others: after each failure it takes none for longer', async () => {
@@ -85,6 +89,12 @@ if (!hasRedis) console.warn('no redis-server: the worker is not tested; apt-get 
     expect(failed.length).toBeLessThanOrEqual(3);
     expect(failed[0]).toMatch(/^\S+:\d+: out of memory$/);
     expect(result.shards).toBe(0);
+  }, 60_000);
+
+  test('ends where its GPU is lost, and leaves the shards to others', async () => {
+    const lost = () => Promise.reject(new DeviceLost('the webgpu backend lost its GPU', ', and more'));
+    const ending = run('e'.repeat(64), lost, () => new Promise(() => {}));
+    await expect(ending).rejects.toThrow('the webgpu backend lost its GPU, and more');
   }, 60_000);
 
   test('does not answer with logits that are not finite, and names the image', async () => {

@@ -1,4 +1,4 @@
-/** Imported before a program: its first WebGPU device goes away at submission LOSE_AT. */
+/** Imported before a program: its WebGPU device goes away at each submission that LOSE_AT names, e.g. `3` or `3,9`. */
 import { loadDawn } from '../../../src/node/webgpu/dawn.js';
 
 const { GPUAdapter, GPUQueue } = (await loadDawn()).globals as {
@@ -11,11 +11,11 @@ let device: GPUDevice | undefined;
 let submissions = 0;
 GPUAdapter.prototype.requestDevice = async function (...given) {
   const made = await requestDevice.apply(this, given);
-  device ??= made;
+  device = made;
   return made;
 };
 GPUQueue.prototype.submit = function (...given) {
   submissions += 1;
-  if (submissions === Number(process.env.LOSE_AT)) device!.destroy();
+  if (process.env.LOSE_AT!.split(',').includes(String(submissions))) device!.destroy();
   return submit.apply(this, given);
 };

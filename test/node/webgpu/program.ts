@@ -372,6 +372,20 @@ async function worker() {
   return { code, choice };
 }
 
+/** load's option `device`, with one that is not there in DEIT_WEBGPU_DEVICE. */
+async function device() {
+  const { load, useBackend } = await library();
+  const descriptions: string[] = [];
+  const onBackend = ({ description }: { description: string }) => descriptions.push(description);
+  const errors = [await attempt(() => load(model, { backend: 'webgpu', device: 'GeForce RTX' }))];
+  await load(model, { backend: 'webgpu', device: 'subzero', onBackend });
+  await load(model, { backend: 'auto', device: '0', onBackend });
+  errors.push(await attempt(() => load(model, { backend: 'webgpu' })));
+  errors.push(await attempt(() => useBackend('wasm', { device: '0' })));
+  errors.push(await attempt(() => useBackend('auto', { device: 'GeForce' })));
+  return { descriptions, errors };
+}
+
 const scenarios: Record<string, () => Promise<unknown>> = {
   logits,
   lost,
@@ -386,6 +400,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   error,
   float16,
   choice,
+  device,
   missing,
   worker,
 };

@@ -95,7 +95,7 @@ describeOnSwiftShader('training on WebGPU', () => {
   test('a run whose GPU is lost keeps its last checkpoint, and goes on from it on another backend', () => {
     const { gone, end, count, losses, computes } = found.run;
     expect(gone).toMatch(/^UserError: the webgpu backend lost its GPU .*\(deit train --resume\)/);
-    expect(computes[0]).toMatch(/^computes: own training engine, WebGPU on SwiftShader/);
+    expect(computes[0]).toMatch(/^computes: own training engine, WebGPU on swiftshader/);
     expect(computes).toContain('goes on after step 1 (epoch 0, 1 batches of it done)');
     expect([end, count]).toEqual(['done', 4]);
     const [onGpu, resumed, whole] = losses as number[][];

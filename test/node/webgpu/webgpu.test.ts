@@ -55,7 +55,9 @@ describeOnSwiftShader('WebGPU in Node', () => {
       ).toBeLessThan(1e-5);
     }
     expect(difference(features[0], features[1])).toBeLessThan(1e-5);
-    expect(descriptions[0]).toMatch(/^webgpu: SwiftShader .*, tensors to \d+ MiB, float32$/);
+    expect(descriptions[0]).toMatch(
+      /^webgpu: swiftshader-device-subzero, SwiftShader .*, tensors to \d+ MiB, float32$/,
+    );
     expect(backends).toEqual(['webgpu', 'wasm']);
     expect(kernel).toBe(true);
     expect(navigatorGpu).toBe(false); // other libraries would take it for a browser's
@@ -110,7 +112,7 @@ describeOnSwiftShader('WebGPU in Node', () => {
 
   test('DEIT_WEBGPU_DTYPE: float16 where the adapter has it, another name is refused', () => {
     const { error } = found('error', { env: { DEIT_WEBGPU_DTYPE: 'float16' } });
-    expect(error).toMatch(/^UserError: SwiftShader.* has no float16 \(shader-f16\)/);
+    expect(error).toMatch(/^UserError: swiftshader.* has no float16 \(shader-f16\)/);
     expect(found('float16').error).toBe(error);
     const { error: wrong } = found('error', { env: { DEIT_WEBGPU_DTYPE: 'half' } });
     expect(wrong).toMatch(/^UserError: DEIT_WEBGPU_DTYPE is "half"; it may be float32, float16/);
@@ -152,6 +154,20 @@ describeOnSwiftShader('WebGPU in Node', () => {
     expect(lines).toEqual([expect.stringMatching(line)]);
   });
 
+  test.each([
+    ['once: on that GPU again', '4', 'webgpu', 1],
+    ['again and again: on the next backend', '4,8', 'webgpu, wasm', 2],
+  ])('deit eval by auto goes on where the GPU is lost %s', (_, at, backend, losses) => {
+    const hook = pathToFileURL(resolve('dist/test/node/webgpu/loseDevice.js')).href;
+    const args = ['dist/src/cli/deit.js', 'eval', model, VAL, '--json', '--batch-size', '64'];
+    const env = { LOSE_AT: at, DEIT_WEBGPU_DEVICE: 'swiftshader' };
+    const { stdout, stderr } = node(['--import', hook, ...args], { env });
+    expect(JSON.parse(stdout)).toMatchObject({ images: 400, top1: 99.25, failed: 0, backend });
+    expect(JSON.parse(stdout).loss).toBeCloseTo(0.0201, 4);
+    const told = stderr.match(/^the webgpu backend lost its GPU \(.*\): the model is loaded again$/gm);
+    expect(told).toHaveLength(losses);
+  });
+
   test('a loaded model takes no processor time while nothing is asked of it, and holds no process', () => {
     const { working, idle } = found('polling');
     expect(idle.asked).toBe(0);
@@ -184,14 +200,60 @@ describeOnSwiftShader('WebGPU in Node', () => {
   test('auto passes a software adapter over, unless it is named', () => {
     const passed = found('choice');
     expect(passed.backend).toBe('wasm');
-    expect(passed.passedOver.join('\n')).toMatch(/^webgpu: only software rendering here \(SwiftShader/m);
+    expect(passed.passedOver.join('\n')).toMatch(
+      /^webgpu: only software rendering here \(swiftshader-device-subzero, SwiftShader/m,
+    );
     const named = found('choice', { env: { DEIT_WEBGPU_DEVICE: 'swiftshader' } });
     expect(named.backend).toBe('webgpu');
   });
 
   test('a device that is not there: which there are', () => {
     const { error } = found('error', { env: { DEIT_WEBGPU_DEVICE: 'GeForce' } });
-    expect(error).toMatch(/^UserError: WebGPU finds no GPU named "GeForce" .*there are: SwiftShader Device/);
+    expect(error).toMatch(
+      /^UserError: DEIT_WEBGPU_DEVICE is "GeForce": webgpu finds no device "GeForce"; there are: 0 SwiftShader Device/,
+    );
+  });
+
+  test('load’s device: by name or number, over the setting; another while one runs is an error', () => {
+    const { descriptions, errors } = found('device', { env: { DEIT_WEBGPU_DEVICE: 'GeForce' } });
+    expect(descriptions).toEqual([
+      expect.stringMatching(/^webgpu: swiftshader-device-subzero, SwiftShader driver /),
+      expect.stringMatching(/^webgpu: swiftshader/),
+    ]);
+    expect(errors).toEqual([
+      expect.stringMatching(/^UserError: webgpu finds no device "GeForce RTX"; there are: 0 SwiftShader/),
+      expect.stringMatching(/^UserError: DEIT_WEBGPU_DEVICE is "GeForce": webgpu finds no device "GeForce"/),
+      expect.stringMatching(/^UserError: wasm has no devices to choose from/),
+      expect.stringMatching(
+        /^UserError: no backend has a device "GeForce" here: .*; webgpu: webgpu finds no/,
+      ),
+    ]);
+  });
+
+  test('`auto` does not pass over a setting that is wrong, nor does a program that needs no tensors', () => {
+    for (const [name, value] of Object.entries({
+      DEIT_WEBGPU_DEVICE: 'GeForce',
+      DEIT_WEBGPU_DTYPE: 'float17',
+      DEIT_DAWN_FLAGS: 'backend',
+      DEIT_PJRT_PLUGIN: '/no/plugin.so',
+    })) {
+      const args = ['dist/src/cli/deit.js', 'predict', model, join(VAL, '0/00003.png')];
+      expect(() => node(args, { env: { [name]: value } })).toThrow(new RegExp(`deit: ${name}.*${value}`));
+    }
+  });
+
+  test('deit devices: what there is, and what auto takes', () => {
+    const { stdout } = node(['dist/src/cli/deit.js', 'devices']);
+    expect(stdout).toMatch(/^webgpu {6}0 {2}SwiftShader Device \(Subzero\)$/m);
+    expect(stdout).toMatch(/^wasm {8}own kernels, /m);
+    expect(stdout).toMatch(/^auto takes (wasm|tensorflow): /m);
+    const { backends } = JSON.parse(node(['dist/src/cli/deit.js', 'devices', '--json']).stdout);
+    expect(backends.map(({ backend }: { backend: string }) => backend)).toEqual([
+      'xla',
+      'webgpu',
+      'tensorflow',
+      'wasm',
+    ]);
   });
 
   test.each([
@@ -239,6 +301,8 @@ test('DEIT_WEBGPU_DEVICE=none and flags that are none', () => {
   );
   expect(adapterChoice({ DEIT_DAWN_FLAGS: 'backend=vulkan;' })).toEqual({
     device: undefined,
+    bySetting: false,
     flags: ['backend=vulkan'],
   });
+  expect(adapterChoice({ DEIT_WEBGPU_DEVICE: 'none' }, { device: 'a' })).toMatchObject({ device: 'a' });
 });

@@ -15,6 +15,7 @@ import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { assignWeights } from '../../models/weights.js';
 import { nearest } from '../../text.js';
 import type { TrainConfig } from '../../train/config.js';
+import { otherClass } from '../../train/sameClasses.js';
 import { freshWeights, startFrom } from '../../train/startModel.js';
 import type { StepEngine } from '../../train/stepEngine.js';
 import { type Student, studentOf } from '../../train/student.js';
@@ -127,14 +128,15 @@ function studentShape(config: TrainConfig, source: VitConfig | undefined): VitCo
           `leave model.${field} out`,
       );
     }
-    return resolveConfig({ ...source, ...given }, size);
+    return withFrozen(resolveConfig({ ...source, ...given }, size), config);
   }
-  const { train } = config;
-  const shape = resolveConfig(name ?? {}, { ...given, ...size });
-  if (train.frozenBlocks > shape.depth) {
-    throw new UserError(`train.frozenBlocks is ${train.frozenBlocks}, the student has ${shape.depth} blocks`);
-  }
-  return shape;
+  return withFrozen(resolveConfig(name ?? {}, { ...given, ...size }), config);
+}
+
+/** The shape, if it has as many blocks as are to stay as they are. */
+function withFrozen(shape: VitConfig, { train }: TrainConfig): VitConfig {
+  if (train.frozenBlocks <= shape.depth) return shape;
+  throw new UserError(`train.frozenBlocks is ${train.frozenBlocks}, the student has ${shape.depth} blocks`);
 }
 
 async function openData(
@@ -265,7 +267,30 @@ async function fillIn(
   const options = { scheme, seed: config.seed, name: from! };
   const { readWeight, changes } = startFrom(start.source, model.config, options);
   await assignWeights(model.layersModel, readWeight);
-  return [`starts from ${from}`, ...changes];
+  return [`starts from ${from}`, ...changes, ...startNotes(model, start.source, config)];
+}
+
+/** Where the model to start from was made for something else: its classes, and how its images were normalised. */
+function startNotes(
+  { labels = [], preprocessing: now }: VisionTransformer,
+  { config: { numClasses }, labels: before, preprocessing: then }: OpenedModel['source'],
+  { init, preset }: TrainConfig,
+): string[] {
+  const other = numClasses === labels.length ? otherClass(before, labels) : -1;
+  const normalization = ({ mean, std }: Preprocessing) => `mean ${mean.join(', ')}, std ${std.join(', ')}`;
+  const [from, to] = [then, now].map(normalization);
+  return [
+    ...(other < 0
+      ? []
+      : [
+          `heads: kept, though class ${other} is "${before![other]}" there and "${labels[other]}" in the training data`,
+        ]),
+    ...(from === to
+      ? []
+      : [
+          `images: ${init.from} was made for ${from}; the preset ${preset} gives it ${to} (see the field preset)`,
+        ]),
+  ];
 }
 
 /** Reads a model's weights from the backend, to be written. */

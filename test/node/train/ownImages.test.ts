@@ -167,6 +167,25 @@ test.each([
   await expect(runTraining(configOf(config))).rejects.toThrow(message);
 });
 
+test('a model to start from that was made for something else: its classes, its normalisation, too few blocks', async () => {
+  const first = await own(['cat', 'dog']);
+  await runTraining(configOf(first));
+  const from = join(first.output, 'last');
+  const shape = { imgSize: null, patchSize: null, embedDim: null, depth: null, numHeads: null };
+  const fields = { model: shape, init: { from } };
+  const same = await own(['cat', 'dog'], fields);
+  expect((await notesOf(configOf(same), stopAfter(1))).join('\n')).not.toMatch(/heads:|images: /);
+  const other = await own(['a', 'dog'], { ...fields, preset: 'augreg' });
+  const notes = await notesOf(configOf(other), stopAfter(1));
+  expect(notes).toContain('heads: kept, though class 0 is "cat" there and "a" in the training data');
+  expect(notes).toContain(
+    `images: ${from} was made for mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225; the preset augreg gives it ` +
+      'mean 0.5, 0.5, 0.5, std 0.5, 0.5, 0.5 (see the field preset)',
+  );
+  const frozen = await own(['cat', 'dog'], { ...fields, train: { frozenBlocks: 2 } });
+  await expect(runTraining(configOf(frozen))).rejects.toThrow(/frozenBlocks is 2, the student has 1 blocks/);
+});
+
 test('a student whose MLP has no unit is refused', async () => {
   const config = await own();
   const model = { ...config.model, mlpRatio: 0.01 };

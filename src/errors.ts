@@ -13,6 +13,9 @@ export class UserError extends Error {
   }
 }
 
+/** That a backend which works cannot take this model, e.g. as its memory is too small. `auto` goes on to the next. */
+export class ModelRefused extends UserError {}
+
 /**
  * That a setting of the process (an environment variable) is wrong, or asks for what is not here. Where one of several
  * backends is chosen, what it was set for is not passed over.

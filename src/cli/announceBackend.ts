@@ -3,19 +3,17 @@ import '../node/backends.js';
 import { say } from './print.js';
 
 /** Makes a backend the current one and says on stderr which it is and why. */
-export async function announceBackend(name: string, options: BackendOptions = {}): Promise<string> {
-  const choice = await firstBackend(name, options);
-  sayBackend(choice);
-  return choice.backend;
+export async function announceBackend(name: string, options: BackendOptions = {}): Promise<void> {
+  sayBackend(await useBackend(name, options));
 }
 
-/** Makes a backend the current one and says on stderr which came before it; the model names the backend. */
-export async function firstBackend(name: string, options: BackendOptions = {}): Promise<BackendChoice> {
-  const choice = await useBackend(name, options);
-  for (const line of choice.passedOver) say(`backend passed over: ${line}`, 'quiet');
-  return choice;
-}
+const told = new Set<string>();
 
-export function sayBackend({ description }: BackendChoice): void {
+/** Says on stderr which backend runs, and why those before it do not. */
+export function sayBackend({ description, passedOver }: BackendChoice): void {
+  for (const line of passedOver.filter((line) => !told.has(line))) {
+    told.add(line); // another backend may take over later
+    say(`backend passed over: ${line}`, 'quiet');
+  }
   say(`backend: ${description}`, 'quiet');
 }

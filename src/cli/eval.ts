@@ -8,7 +8,6 @@ import type { Preprocessing } from '../image/types.js';
 import { checkRgb } from '../models/classify.js';
 import { type FamilySource, requireVit } from '../models/familySource.js';
 import { loadFrom } from '../models/load.js';
-import { backendFor } from '../models/loadSource.js';
 import { checkOutput } from '../node/checkOutput.js';
 import { type ImageFolder, openImageFolder, requireFolder } from '../node/data/imageFolder.js';
 import { evaluateFolder, type Predictor } from '../node/evaluateFolder.js';
@@ -18,7 +17,6 @@ import { importOptional } from '../node/optionalPackages.js';
 import type { RedisAddress } from '../node/queue/connection.js';
 import { checkReadable } from '../node/readLines.js';
 import type { Evaluated, EvaluationReport } from '../node/report.js';
-import { firstBackend } from './announceBackend.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import {
@@ -29,7 +27,7 @@ import {
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkKnnOptions, type KnnArgs, knnOptions, runKnn } from './knn.js';
-import { askedOf, localPredictor } from './localPredictor.js';
+import { localPredictor } from './localPredictor.js';
 import {
   BATCH_NUMBERS,
   backendOption,
@@ -79,7 +77,6 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const byQueue = queue !== undefined;
   const opened = await openAnyModel(args.model, conversionArgs(args), hubMessages());
   try {
-    if (!byQueue) backends.add((await firstBackend(backendFor(args), askedOf(opened.source, args))).backend);
     const { config, labels, preprocessing: own } = opened.source;
     checkRgb(config);
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });

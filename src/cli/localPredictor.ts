@@ -1,11 +1,11 @@
-import type { BackendOptions } from '../backend.js';
+import { type BackendChoice, chooseBackend } from '../backend.js';
 import type { ComputeDtype } from '../computeDtype.js';
 import type { DeviceLost } from '../deviceLost.js';
 import type { FamilySource } from '../models/familySource.js';
 import type { ImageModel } from '../models/imageModel.js';
 import { loadAny } from '../models/loadAny.js';
 import type { LoadOptions } from '../models/loadSource.js';
-import { firstBackend, sayBackend } from './announceBackend.js';
+import { sayBackend } from './announceBackend.js';
 import { say } from './print.js';
 
 /** What computes an evaluation in this process. */
@@ -25,19 +25,11 @@ interface Args {
   quantize?: 'int8';
 }
 
-/** What a backend must be able to do for a model. */
-export function askedOf(
-  { family }: FamilySource,
-  { device, dtype }: Pick<Args, 'device' | 'dtype'>,
-): BackendOptions {
-  return { device, dtype, layers: family !== 'vit' };
-}
-
 /**
  * The model in this process; on WASM threads of its own compute. Where `auto` chose its backend and the GPU is lost, it is
  * loaded again: on that GPU once, as it may be back, unless its memory was full, and then on the next backend.
  *
- * @param backends the one that was chosen; those that take over are added
+ * @param backends takes the one that is chosen, and those that take over
  */
 export async function localPredictor(
   source: FamilySource,
@@ -45,11 +37,18 @@ export async function localPredictor(
   args: Args,
 ): Promise<LocalPredictor> {
   const { quantize, device, dtype, workers, threads = Math.max(1, workers) } = args;
-  const [first] = backends;
-  if (args.threads !== undefined && first !== 'wasm')
-    say(`${first} chooses its threads: --threads is for wasm`);
-  const options: LoadOptions = { quantize, device, dtype, threads, onBackend: sayBackend };
-  let model = await loadAny(source, { ...options, backend: first });
+  const onBackend = (choice: BackendChoice) => {
+    sayBackend(choice);
+    if (args.threads !== undefined && choice.backend !== 'wasm')
+      say(`${choice.backend} chooses its threads: --threads is for wasm`);
+  };
+  const options: LoadOptions = { quantize, device, dtype, threads, onBackend };
+  const load = async (backend: string) => {
+    const loaded = await loadAny(source, { ...options, backend });
+    backends.add(loaded.backend);
+    return loaded;
+  };
+  let model = await load(args.backend);
   const again = new Set<string>();
   const without: string[] = [];
   const recover = async ({ what, outOfMemory }: DeviceLost) => {
@@ -57,9 +56,13 @@ export async function localPredictor(
     if (outOfMemory || again.has(model.backend)) without.push(model.backend);
     again.add(model.backend);
     model.dispose();
-    const { backend } = await firstBackend('auto', { ...askedOf(source, args), without });
-    backends.add(backend);
-    model = await loadAny(source, { ...options, backend });
+    const { choice } = await chooseBackend('auto', {
+      device,
+      dtype,
+      layers: source.family !== 'vit',
+      without,
+    });
+    model = await load(choice.backend);
     return model;
   };
   return {

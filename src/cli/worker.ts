@@ -5,7 +5,7 @@ import { modelFingerprint } from '../node/modelFingerprint.js';
 import { openAnyModel } from '../node/openModel.js';
 import { importOptional } from '../node/optionalPackages.js';
 import { shardClassifier } from '../node/shardClassifier.js';
-import { firstBackend, sayBackend } from './announceBackend.js';
+import { sayBackend } from './announceBackend.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
@@ -30,20 +30,13 @@ async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
   await requireFolder(args.data);
   const opened = await openAnyModel(args.model, {}, hubMessages());
-  const { device, dtype } = args;
-  const layers = opened.source.family !== 'vit';
-  const { backend } = await firstBackend(args.backend, { device, dtype, layers });
-  const named = computedBy(backend, dtype);
   sayAssumptions(opened.source);
   const { config } = opened.source;
   const fingerprint = await modelFingerprint(opened.source);
-  const model = await loadAny(opened.source, {
-    backend,
-    device,
-    dtype,
-    threads: args.workers,
-    onBackend: sayBackend,
-  });
+  const { backend, device, dtype, workers: threads } = args;
+  const options = { backend, device, dtype, threads, onBackend: sayBackend };
+  const model = await loadAny(opened.source, options);
+  const named = computedBy(model.backend, dtype);
   await opened.close();
   const classifier = shardClassifier(model, args.workers);
   const interruption = catchInterrupt(

@@ -1,6 +1,7 @@
 import { attachRuntime, chooseBackend, engineFor, type StartedBackend } from '../backend.js';
 import { currentBackendName, makeCurrent, onBackend } from '../boundBackend.js';
 import { checkArguments } from '../checkArguments.js';
+import { ModelRefused } from '../errors.js';
 import { dequantize } from '../families/vit/quantize.js';
 import { weightSpecs } from '../families/vit/weights.js';
 import { hasQuantizedBlock } from '../ops/index.js';
@@ -57,8 +58,30 @@ export async function loadFrom(
   checkArguments('loadFrom', { source: ['conversion', given] });
   checkLoadOptions(options);
   const backend = backendFor(options);
-  const wanted = await readySource(given, options);
-  const { choice, bound } = await (starting ?? chooseBackend(backend, options));
+  const source = await readySource(given, options);
+  const refused: string[] = [];
+  const why: string[] = [];
+  let started = await (starting ?? chooseBackend(backend, options));
+  for (;;) {
+    const { choice, bound } = started;
+    const { passedOver } = choice;
+    try {
+      const told = { ...choice, passedOver: [...why, ...passedOver] };
+      return await buildOn({ choice: told, bound }, source, options);
+    } catch (error) {
+      if (backend !== 'auto' || !(error instanceof ModelRefused)) throw error;
+      refused.push(choice.backend);
+      why.push(`${choice.backend}: ${error.message}`);
+      started = await chooseBackend(backend, { ...options, without: refused });
+    }
+  }
+}
+
+async function buildOn(
+  { choice, bound }: StartedBackend,
+  wanted: ModelSource,
+  options: LoadOptions,
+): Promise<VisionTransformer> {
   if (currentBackendName() === undefined) makeCurrent(bound);
   const source = onBackend(bound, hasQuantizedBlock) ? wanted : dequantize(wanted);
   if (bound.name === 'wasm') checkWasmRoom(source.config);

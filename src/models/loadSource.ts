@@ -32,7 +32,7 @@ export interface LoadOptions {
   onProgress?: (fraction: number, progress: LoadProgress) => void;
   /** Aborts the load. */
   signal?: AbortSignal;
-  /** Called once with what runs the model and why. */
+  /** Called with what runs the model and why; again where a GPU of `auto` has no room for it, and the next takes it. */
   onBackend?: (choice: BackendChoice) => void;
   /**
    * `int8`: 8-bit weights and activations, on the wasm backend alone, which is then what `auto` takes. A model that was

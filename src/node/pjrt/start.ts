@@ -1,14 +1,14 @@
 import { type AskedBackend, activate, type BackendOptions } from '../../backend.js';
 import { COMPUTE_DTYPES, type ComputeDtype } from '../../computeDtype.js';
 import type { ProgramModel } from '../../engines/pjrt/program.js';
-import { SettingError, UserError } from '../../errors.js';
+import { ModelRefused, SettingError, UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import { weightSpecs } from '../../families/vit/weights.js';
 import { engineOutputs } from '../../models/engineOutputs.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { namedWeights } from '../../models/weights.js';
 import { chooseDevice } from '../chooseDevice.js';
-import { PjrtApi } from './api.js';
+import { PjrtApi, PjrtError } from './api.js';
 import { PjrtClient } from './client.js';
 import type { PjrtDevice } from './device.js';
 import { programFolder } from './plugin.js';
@@ -71,8 +71,12 @@ export async function startXla(
   return `xla: ${platform}, ${kind}${which}, ${dtype}`;
 }
 
-/** A model on XLA, which has been started. */
-export function xlaRuntime(
+/**
+ * A model on XLA, which has been started.
+ *
+ * @throws ModelRefused if the device's memory does not hold the weights
+ */
+export async function xlaRuntime(
   plugin: string,
   model: VisionTransformer,
   { device: asked, dtype = dtypeFrom(process.env) }: BackendOptions,
@@ -80,9 +84,19 @@ export function xlaRuntime(
   const device = deviceOf(start(plugin), asked);
   const weights = namedWeights(model.layersModel);
   const read = async (name: string) => (await weights.get(name)!.read().data<'float32'>()) as Float32Array;
-  return XlaRuntime.create(device, new ProgramCache(device, programFolder()), {
-    model: programModel(model.config),
-    read,
-    dtype,
-  });
+  try {
+    return await XlaRuntime.create(device, new ProgramCache(device, programFolder()), {
+      model: programModel(model.config),
+      read,
+      dtype,
+    });
+  } catch (error) {
+    if (!(error instanceof PjrtError) || !error.outOfMemory) throw error;
+    throw new ModelRefused(
+      `${device.kind} has no room for ${model.config.name}'s weights: ${error.message}`,
+      {
+        cause: error,
+      },
+    );
+  }
 }

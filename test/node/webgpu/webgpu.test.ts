@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,6 +20,8 @@ const PROGRAM = resolve('dist/test/node/webgpu/program.js');
 
 const work = mkdtempSync(join(tmpdir(), 'deit-webgpu-'));
 const model = join(work, 'digits');
+/** Three images of each digit. */
+const FEW = join(work, 'few');
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** Garbage is collected all the while in those that load models as users do, and lose them. */
@@ -34,6 +44,12 @@ describeOnSwiftShader('WebGPU in Node', () => {
   beforeAll(() => {
     const checkpoint = join(DIGITS, 'deit_digits_distilled.pth');
     node(['dist/converters/cli.js', checkpoint, model, '--labels', join(DIGITS, 'labels.txt')]);
+    for (const digit of readdirSync(VAL)) {
+      mkdirSync(join(FEW, digit), { recursive: true });
+      for (const file of readdirSync(join(VAL, digit)).slice(0, 3)) {
+        copyFileSync(join(VAL, digit, file), join(FEW, digit, file));
+      }
+    }
   });
 
   test('models on webgpu and wasm at once: the logits of WASM and of PyTorch, and the process ends', () => {
@@ -159,13 +175,31 @@ describeOnSwiftShader('WebGPU in Node', () => {
     ['again and again: on the next backend', '4,8', 'webgpu, wasm', 2],
   ])('deit eval by auto goes on where the GPU is lost %s', (_, at, backend, losses) => {
     const hook = pathToFileURL(resolve('dist/test/node/webgpu/loseDevice.js')).href;
-    const args = ['dist/src/cli/deit.js', 'eval', model, VAL, '--json', '--batch-size', '64'];
+    const args = ['dist/src/cli/deit.js', 'eval', model, FEW, '--json', '--batch-size', '6'];
+    const expected = JSON.parse(node([...args, '--backend', 'wasm']).stdout);
     const env = { LOSE_AT: at, DEIT_WEBGPU_DEVICE: 'swiftshader' };
     const { stdout, stderr } = node(['--import', hook, ...args], { env });
-    expect(JSON.parse(stdout)).toMatchObject({ images: 400, top1: 99.25, failed: 0, backend });
-    expect(JSON.parse(stdout).loss).toBeCloseTo(0.0201, 4);
+    const { images, top1 } = expected;
+    expect(images).toBe(30);
+    expect(JSON.parse(stdout)).toMatchObject({ images, top1, failed: 0, backend });
+    expect(JSON.parse(stdout).loss).toBeCloseTo(expected.loss, 5);
     const told = stderr.match(/^the webgpu backend lost its GPU \(.*\): the model is loaded again$/gm);
     expect(told).toHaveLength(losses);
+  });
+
+  test('a GPU without room for the weights: one line, and by auto the next backend', () => {
+    const hook = pathToFileURL(resolve('dist/test/node/webgpu/fullMemory.js')).href;
+    const env = { ROOM: '100000', DEIT_WEBGPU_DEVICE: 'swiftshader' };
+    const run = (...args: string[]) => node(['--import', hook, 'dist/src/cli/deit.js', ...args], { env });
+    const evaluated = run('eval', model, FEW, '--json');
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({ images: 30, failed: 0, backend: 'wasm' });
+    const line = /the GPU's memory has no room for the \d+ MiB of deit_\w+'s weights; take another backend$/m;
+    expect(evaluated.stderr).toMatch(new RegExp(`^backend passed over: webgpu: ${line.source}`, 'm'));
+    expect(evaluated.stderr.match(/passed over: xla/g)).toHaveLength(1);
+    expect(run('predict', model, join(VAL, '0/00003.png')).stdout).toMatch(/ 0 /);
+    expect(() => run('predict', model, join(VAL, '0/00003.png'), '--backend', 'webgpu')).toThrow(
+      new RegExp(`^deit: ${line.source}`, 'm'),
+    );
   });
 
   test('a loaded model takes no processor time while nothing is asked of it, and holds no process', () => {

@@ -200,7 +200,16 @@ const ARGUMENTS = {
   heads: ['the weights of heads, as trainHead gives them', isMap],
   trainSetup: [
     'the setup of a training: {config, student, data …}',
-    withFields({ config: isObject, student: isObject, data: withFields({ batchesPerEpoch: isFunction }) }),
+    withFields({
+      config: isObject,
+      student: isObject,
+      data: withFields({
+        name: isText,
+        classNames: isList,
+        batchesPerEpoch: isFunction,
+        batches: isFunction,
+      }),
+    }),
   ],
 } as const satisfies Record<string, readonly [expected: string, test: Test]>;
 

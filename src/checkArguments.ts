@@ -2,6 +2,7 @@
 import { describeValue } from './checkOptions.js';
 import { UserError } from './errors.js';
 import type { AttentionStack } from './explain/types.js';
+import { checkPreprocessing } from './image/checkPreprocessing.js';
 import { isTensor } from './isTensor.js';
 import { oneLine } from './text.js';
 
@@ -228,7 +229,10 @@ export function checkArguments(
 ): void {
   for (const [name, [kind, value]] of Object.entries(given)) {
     const [expected, test] = ARGUMENTS[kind];
-    if (test(value)) continue;
+    if (test(value)) {
+      if (kind === 'preprocessing') checkPreprocessing(value, what);
+      continue;
+    }
     const got = `${describeArgument(value)}${wrongField(test, value)}`;
     throw new UserError(`${what}: ${name} should be ${expected}, got ${got}`);
   }

@@ -93,6 +93,14 @@ const noNodeModules = {
   load: (id) => (id === '\0no-node-module' ? 'export default {}' : undefined),
 };
 
+/** Vite's helper for import() tells `window` of a failure, which a worker has not: the error would be about that. */
+const plainImports = {
+  name: 'plain-imports',
+  enforce: 'pre',
+  load: (id) =>
+    id === '\0vite/preload-helper.js' ? 'export const __vitePreload = (load) => load();' : undefined,
+};
+
 /**
  * tfjs hands its threads the text of this module's function. A minifier shortens the name of the variable outside of
  * it and drops the question whether that is defined, so that the text alone would fail.
@@ -107,6 +115,14 @@ const noOuterVariable = {
         .replace('typeof _scriptDir !== "undefined" && _scriptDir', 'false')
         .replace('Module["mainScriptUrlOrBlob"]||_scriptDir', 'Module["mainScriptUrlOrBlob"]'),
   },
+};
+
+/** Of the generators of random numbers tfjs-core takes one; the package brings seven. */
+const aleaAlone = {
+  name: 'alea-alone',
+  enforce: 'pre',
+  resolveId: (id) => (id === 'seedrandom' ? '\0alea' : undefined),
+  load: (id) => (id === '\0alea' ? "export { default as alea } from 'seedrandom/lib/alea.js';" : undefined),
 };
 
 /** Modules that are not files: by their name, with their text. */
@@ -135,7 +151,7 @@ const wasmModules = await modulesOf(WASM_ENTRY);
 
 const bundle = await buildOnce({
   ...common,
-  plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable],
+  plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable, plainImports, aleaAlone],
   build: {
     outDir,
     emptyOutDir: false,
@@ -233,7 +249,7 @@ import { serveWorker } from ${JSON.stringify(join(root, 'dist/src/browser/worker
 serveWorker();`;
   const { output } = await buildOnce({
     ...common,
-    plugins: [virtualModules({ worker: entry }), noNodeModules, noOuterVariable],
+    plugins: [virtualModules({ worker: entry }), noNodeModules, noOuterVariable, aleaAlone],
     build: {
       write: false,
       target: 'es2022',

@@ -1,4 +1,5 @@
 import { type PresetRule, presets } from '../../configs/presets.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { frozen } from '../frozen.js';
 import { pixelPair } from './checkPreprocessing.js';
@@ -19,6 +20,7 @@ export const presetNames: readonly string[] = /* @__PURE__ */ Object.freeze(Obje
  * @throws UserError for an unknown name, or a size that is none
  */
 export function preprocessingFor(preset: string, imgSize: readonly [number, number]): Preprocessing {
+  checkArguments('preprocessingFor', { preset: ['text', preset], imgSize: ['imageSize', imgSize] });
   if (!Object.hasOwn(presets, preset)) {
     throw new UserError(`unknown preset '${preset}': expected one of ${presetNames.join(', ')}`);
   }

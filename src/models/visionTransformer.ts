@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
+import { checkArguments } from '../checkArguments.js';
 import { checkOptions } from '../checkOptions.js';
 import { checkBackend, readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
@@ -123,6 +124,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
    * @throws UserError if the model was disposed of, or its backend removed or lost
    */
   onBackend<T>(run: () => T): T {
+    checkArguments('onBackend', { run: ['function', run] });
     if (this.disposed) throw new UserError(`${this.config.name}: the model was disposed of; load it again`);
     checkBackend(this.bound.name);
     return onBackend(this.bound, run);
@@ -238,7 +240,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
    * @param x float32 [B, H, W, C], normalised
    */
   features(x: tf.Tensor, options: FeatureOptions = {}): Features {
-    checkOptions('features', options, { blocks: 'any', attention: 'flag' });
+    checkOptions('features', options, { blocks: 'flag', attention: 'flag' });
     const input = this.checkInput(x, 'features');
     const compute = () => {
       const blocks: tf.Tensor3D[] = [];
@@ -300,7 +302,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
     fast: Runtime['run'],
     options: RunOptions,
   ): Promise<Float32Array> {
-    const shape = this.checkPixels(method, images, batch);
+    const shape = this.checkPixels(method, images, batch, options);
     options.signal?.throwIfAborted();
     if (fast) return fast(images, batch, options);
     const output = this.onBackend(() => tf.tidy(() => compute(tf.tensor4d(images, shape))));

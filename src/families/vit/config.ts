@@ -140,7 +140,9 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
     default: 4,
     shape: true,
     check: (value: number, config) =>
-      above(0)(value) ?? (mlpDim(config) <= 16 * MAX_WIDTH ? undefined : `is too large: ${value}`),
+      above(0)(value) ??
+      (mlpDim(config) < 1 ? `is ${value}, which leaves the MLP no hidden unit` : undefined) ??
+      (mlpDim(config) <= 16 * MAX_WIDTH ? undefined : `is too large: ${value}`),
   },
   activation: {
     default: undefined,

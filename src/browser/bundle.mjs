@@ -162,6 +162,8 @@ const bundle = await buildOnce({
     rolldownOptions: {
       input: { 'deit-tfjs': 'deit-tfjs', wasm: WASM_ENTRY },
       preserveEntrySignatures: 'strict',
+      // What reads a property or a global and uses nothing of it can go: nobody here has getters that do something.
+      treeshake: { propertyReadSideEffects: false, unknownGlobalSideEffects: false },
       output: {
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',

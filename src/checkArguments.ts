@@ -2,6 +2,7 @@
 import { describeValue, isFields } from './checkOptions.js';
 import { UserError } from './errors.js';
 import type { AttentionStack } from './explain/types.js';
+import { checkPreprocessing } from './image/checkPreprocessing.js';
 import { isTensor } from './isTensor.js';
 import { sizeOf } from './shape.js';
 import { oneLine } from './text.js';
@@ -223,7 +224,16 @@ const ARGUMENTS = {
   heads: ['the weights of heads, as trainHead gives them', isMap],
   trainSetup: [
     'the setup of a training: {config, student, data …}',
-    withFields({ config: isObject, student: isObject, data: withFields({ batchesPerEpoch: isFunction }) }),
+    withFields({
+      config: isObject,
+      student: isObject,
+      data: withFields({
+        name: isText,
+        classNames: isList,
+        batchesPerEpoch: isFunction,
+        batches: isFunction,
+      }),
+    }),
   ],
 } as const satisfies Record<string, readonly [expected: string, test: Test]>;
 
@@ -242,7 +252,10 @@ export function checkArguments(
 ): void {
   for (const [name, [kind, value]] of Object.entries(given)) {
     const [expected, test] = ARGUMENTS[kind];
-    if (test(value)) continue;
+    if (test(value)) {
+      if (kind === 'preprocessing') checkPreprocessing(value, what);
+      continue;
+    }
     const got = `${describeArgument(value)}${wrongField(test, value)}`;
     throw new UserError(`${what}: ${name} should be ${expected}, got ${got}`);
   }

@@ -117,6 +117,14 @@ const noOuterVariable = {
   },
 };
 
+/** Of the generators of random numbers tfjs-core takes one; the package brings seven. */
+const aleaAlone = {
+  name: 'alea-alone',
+  enforce: 'pre',
+  resolveId: (id) => (id === 'seedrandom' ? '\0alea' : undefined),
+  load: (id) => (id === '\0alea' ? "export { default as alea } from 'seedrandom/lib/alea.js';" : undefined),
+};
+
 /** Modules that are not files: by their name, with their text. */
 const virtualModules = (sources) => ({
   name: 'virtual-modules',
@@ -143,7 +151,7 @@ const wasmModules = await modulesOf(WASM_ENTRY);
 
 const bundle = await buildOnce({
   ...common,
-  plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable, plainImports],
+  plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable, plainImports, aleaAlone],
   build: {
     outDir,
     emptyOutDir: false,
@@ -243,7 +251,7 @@ import { serveWorker } from ${JSON.stringify(join(root, 'dist/src/browser/worker
 serveWorker();`;
   const { output } = await buildOnce({
     ...common,
-    plugins: [virtualModules({ worker: entry }), noNodeModules, noOuterVariable],
+    plugins: [virtualModules({ worker: entry }), noNodeModules, noOuterVariable, aleaAlone],
     build: {
       write: false,
       target: 'es2022',

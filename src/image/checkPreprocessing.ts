@@ -62,6 +62,14 @@ export function interpolationNamed(value: unknown, what: string): Interpolation 
   throw new UserError(`${what} is ${shown(value)}; expected one of ${interpolations.join(', ')}`);
 }
 
+/** mmpretrain and others have their means on 0…255, with which every image would be black here. */
+export function ofUnit(values: Preprocessing['mean'], what: string): Preprocessing['mean'] {
+  if (values.every((value) => Math.abs(value) <= 1)) return values;
+  throw new UserError(
+    `${what} is ${shown(values)}; expected it on levels scaled to 0…1: divide those of 0…255 by 255`,
+  );
+}
+
 /** A ratio of crop to resized image, in (0, 1]. */
 export function cropRatio(value: unknown, what: string): number {
   if (typeof value === 'number' && value > 0 && value <= 1) return value;
@@ -131,6 +139,8 @@ export function checkPreprocessing(value: unknown, where: string): Preprocessing
     );
   }
   const { preset, interpolation, cropRounding, fill, rescaleFactor } = value;
+  // Levels that a factor scales have a range of their own.
+  const scaled = rescaleFactor === undefined ? ofUnit : (values: Preprocessing['mean']) => values;
   if (typeof preset !== 'string') throw new UserError(`${what}.preset is ${shown(preset)}; expected a name`);
   return {
     preset,
@@ -142,7 +152,7 @@ export function checkPreprocessing(value: unknown, where: string): Preprocessing
     ...(cropRounding !== undefined && { cropRounding: checkRounding(cropRounding, `${what}.cropRounding`) }),
     ...(fill !== undefined && { fill: checkFill(fill, `${what}.fill`) }),
     ...(rescaleFactor !== undefined && { rescaleFactor: factor(rescaleFactor, `${what}.rescaleFactor`) }),
-    mean: channels(value.mean, `${what}.mean`),
-    std: deviations(value.std, `${what}.std`),
+    mean: scaled(channels(value.mean, `${what}.mean`), `${what}.mean`),
+    std: scaled(deviations(value.std, `${what}.std`), `${what}.std`),
   };
 }

@@ -4,6 +4,7 @@ import {
   cropRatio,
   deviations,
   interpolationNamed,
+  ofUnit,
   pixelPair,
   shown,
 } from './checkPreprocessing.js';
@@ -53,14 +54,6 @@ export function customPreprocessing(base: Preprocessing, settings: Preprocessing
     mean,
     std,
   };
-}
-
-/** mmpretrain and others have their means on 0…255, with which every image would be black here. */
-function ofUnit(values: Preprocessing['mean'], what: string): Preprocessing['mean'] {
-  if (values.every((value) => Math.abs(value) <= 1)) return values;
-  throw new UserError(
-    `${what} is ${shown(values)}; expected it on levels scaled to 0…1: divide those of 0…255 by 255`,
-  );
 }
 
 /** The base with the size, ratio and mode of the settings. */

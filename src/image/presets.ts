@@ -2,6 +2,7 @@ import { type PresetRule, presets } from '../../configs/presets.js';
 import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { frozen } from '../frozen.js';
+import { pixelPair } from './checkPreprocessing.js';
 import { timmResize } from './timm.js';
 import type { Preprocessing, Resize } from './types.js';
 
@@ -16,7 +17,7 @@ export const presetNames: readonly string[] = /* @__PURE__ */ Object.freeze(Obje
  * that the crop never reaches outside the image, `squash` scales height and width each by its own, and timm's presets
  * scale the image so that it just covers both.
  *
- * Throws a UserError for an unknown name.
+ * @throws UserError for an unknown name, or a size that is none
  */
 export function preprocessingFor(preset: string, imgSize: readonly [number, number]): Preprocessing {
   checkArguments('preprocessingFor', { preset: ['text', preset], imgSize: ['imageSize', imgSize] });
@@ -24,7 +25,7 @@ export function preprocessingFor(preset: string, imgSize: readonly [number, numb
     throw new UserError(`unknown preset '${preset}': expected one of ${presetNames.join(', ')}`);
   }
   const { rules, interpolation, mean, std } = presets[preset]!;
-  const [height, width] = imgSize;
+  const [height, width] = pixelPair(imgSize, 'preprocessingFor: imgSize');
   const longer = Math.max(height, width);
   const rule = rules.findLast(({ fromSize }) => longer >= fromSize)!;
   const scaled = (size: number) => Math.floor(size / rule.cropRatio);

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { currentBackend, onBackend } from '../boundBackend.js';
 import { checkArguments } from '../checkArguments.js';
+import { checkOptions } from '../checkOptions.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { isHeadWeight, weightSpecs } from '../families/vit/weights.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -46,6 +47,7 @@ export interface Trainable {
  */
 export function studentOf(model: VisionTransformer, trainable: Trainable, joint = false): Student {
   checkArguments('studentOf', { model: ['model', model], trainable: ['fields', trainable] });
+  checkOptions('studentOf', trainable, { frozenBlocks: 'count', attentionOnly: 'flag' });
   const weights = namedWeights(model.layersModel);
   const forward = (x: tf.Tensor4D, dropPathSeed: () => number): StudentLogits => {
     const options = { training: true, dropPathSeed };

@@ -3,6 +3,7 @@ import { mixBatch } from '../data/augment/mix.js';
 import type { EvalLoader, TrainBatch, TrainLoader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
+import { checkBatch, checkClasses } from './checkBatch.js';
 import type { TrainConfig } from './config.js';
 import { EngineSteps } from './engineSteps.js';
 import { cosineWithWarmup, epochTime } from './schedule.js';
@@ -126,6 +127,7 @@ export class Trainer {
   constructor(private readonly setup: TrainSetup) {
     checkArguments('Trainer', { setup: ['trainSetup', setup] });
     const { config, student, data } = setup;
+    checkClasses(student, data.name, data.classNames.length);
     const batches = data.batchesPerEpoch(config.batchSize);
     this.stepsPerEpoch = Math.floor(batches / config.accumulate);
     if (this.stepsPerEpoch < 1) {
@@ -241,7 +243,12 @@ export class Trainer {
           this.unread = error;
           throw error;
         });
-        if (next.done) throw new Error(`${data.name} ended at batch ${first + i} of epoch ${epoch}`);
+        if (next.done) {
+          const told = data.batchesPerEpoch(config.batchSize);
+          throw new UserError(
+            `${data.name} ended at batch ${first + i} of epoch ${epoch}; its batchesPerEpoch says ${told}`,
+          );
+        }
         const part = await this.forwardAndBack(next.value, first + i);
         sums.loss += part.loss / config.accumulate;
         sums.base += part.base / config.accumulate;
@@ -273,6 +280,7 @@ export class Trainer {
     const { config, imgSize, teacher, data } = this.setup;
     const { epoch, step } = this.position;
     const numClasses = data.classNames.length;
+    checkBatch(samples, { imgSize, numClasses }, `${data.name}: batch ${batch} of epoch ${epoch}`);
     const mixing = { ...config.mix, numClasses, smoothing: config.labelSmoothing };
     const mixed = mixBatch(samples, imgSize, mixing, seedFrom(config.seed, STREAMS.mix, epoch, batch));
     let masks = 0;

@@ -38,9 +38,19 @@ test.each([
   [{ ...deit, cropRounding: 'up' }, /preprocessing.cropRounding is "up"/],
   [{ ...deit, fill: [0, 0, 300] }, /preprocessing.fill is/],
   [{ ...deit, rescaleFactor: 0 }, /preprocessing.rescaleFactor is 0/],
+  [
+    { ...deit, mean: [123.675, 116.28, 103.53] },
+    /preprocessing.mean is .*; expected it on levels scaled to 0…1: divide those of 0…255 by 255$/,
+  ],
+  [{ ...deit, std: [58.395, 57.12, 57.375] }, /preprocessing.std is .*; expected it on levels scaled to 0…1/],
   [{ ...deit, preset: 4 }, /preprocessing.preset is 4/],
   [{ ...deit, turn: 90 }, /preprocessing."turn" is not known to this version/],
 ])('%j is refused', (value, message) => {
   expect(() => check(value)).toThrow(UserError);
   expect(() => check(value)).toThrow(message);
+});
+
+test('means on other levels pass where a factor scales levels to them', () => {
+  const own = { ...deit, rescaleFactor: 1, mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] };
+  expect(check(own)).toEqual(own);
 });

@@ -52,3 +52,13 @@ test('an unknown preset is an error that names the presets', () => {
     expect(() => preprocessingFor(name, [224, 224])).toThrow(/deit, timm, mmpretrain, deit3, huggingface/);
   }
 });
+
+test.each([
+  [224, 'preprocessingFor: imgSize is 224; expected [height, width]'],
+  [[224], 'preprocessingFor: imgSize is [224]; expected [height, width]'],
+  [[224, 224.5], 'preprocessingFor: imgSize is 224.5; expected 1 to 16384 whole pixels'],
+  [[0, 224], 'preprocessingFor: imgSize is 0; expected'],
+])('a size of %j is an error', (size, message) => {
+  expect(() => preprocessingFor('timm', size as never)).toThrow(UserError);
+  expect(() => preprocessingFor('timm', size as never)).toThrow(message);
+});

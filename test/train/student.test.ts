@@ -102,3 +102,10 @@ test('of a LayersModel the vectors do not decay, and dropout acts in training al
   expect(rows(student.predict(x))).toBe(1);
   expect(rows(student.forward(x, noSeed).head)).toBeGreaterThan(1);
 });
+
+test('a misspelt field of what learns is an error, not all weights', () => {
+  const wrong = { frozenBlocks: 0, attentonOnly: true } as never;
+  expect(() => studentOf(model, wrong)).toThrow(
+    'studentOf has no option "attentonOnly"; did you mean attentionOnly?',
+  );
+});

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backend.js';
-import type { EvalLoader, TrainLoader } from '../../src/data/loader.js';
+import type { EvalLoader, TrainBatch, TrainLoader } from '../../src/data/loader.js';
+import { UserError } from '../../src/errors.js';
 import { createModel } from '../../src/models/create.js';
 import type { VisionTransformer } from '../../src/models/visionTransformer.js';
 import { resolveTrainConfig } from '../../src/train/resolveConfig.js';
@@ -162,3 +163,72 @@ test('a run stays on its backend: other code changes the current one at every st
   expect(disturbed).toEqual(alone);
   await tf.setBackend('wasm');
 }, 120_000);
+
+describe('data of a caller that does not fit is refused before it trains', () => {
+  const trainOn = async (change: (batch: TrainBatch) => object, more: Partial<TrainLoader> = {}) => {
+    const own: TrainLoader = {
+      ...data,
+      async *batches(epoch, options) {
+        for await (const batch of data.batches(epoch, options)) yield { ...batch, ...change(batch) };
+      },
+      ...more,
+    };
+    const student = studentOf(model, { frozenBlocks: 0, attentionOnly: false });
+    const before = model.layersModel.getWeights().map((weight) => weight.dataSync().slice());
+    const trainer = new Trainer({ config, student, imgSize: [SIDE, SIDE], data: own, val });
+    try {
+      await trainer.run();
+    } finally {
+      expect(model.layersModel.getWeights().map((weight) => weight.dataSync())).toEqual(before);
+      trainer.dispose();
+    }
+  };
+
+  test.each<[string, (batch: TrainBatch) => object, string]>([
+    ['a label too high', () => ({ labels: Int32Array.of(0, 1, 2, 1) }), 'from 0 to 1, got 2'],
+    ['a negative label', () => ({ labels: Int32Array.of(0, 1, -1, 1) }), 'from 0 to 1, got -1'],
+    ['a label between classes', () => ({ labels: [0, 1, 0.5, 1] }), 'from 0 to 1, got 0.5'],
+    ['no number', () => ({ labels: [0, 1, Number.NaN, 1] }), 'from 0 to 1, got NaN'],
+    [
+      'too few labels',
+      () => ({ labels: Int32Array.of(0) }),
+      'labels should be 4 class indices, got 1 numbers',
+    ],
+    ['no labels', () => ({ labels: undefined }), 'labels should be 4 class indices, got undefined'],
+    ['no indices', () => ({ indices: undefined }), 'indices should be those of its images, got undefined'],
+    [
+      'too few pixels',
+      () => ({ pixels: new Float32Array(9) }),
+      'Float32Array of [4, 8, 8, 3], got 9 numbers',
+    ],
+    [
+      'levels',
+      () => ({ pixels: new Uint8Array(4 * 8 * 8 * 3) }),
+      'got 768 numbers in an object of class Uint8',
+    ],
+  ])('%s', async (_, change, message) => {
+    await expect(trainOn(change)).rejects.toThrow(UserError);
+    await expect(trainOn(change)).rejects.toThrow('greys: batch 0 of epoch 0: ');
+    await expect(trainOn(change)).rejects.toThrow(message);
+  });
+
+  test('other classes than the student has', async () => {
+    const classNames = ['dark', 'grey', 'bright'];
+    const attempt = trainOn(() => ({}), { classNames });
+    await expect(attempt).rejects.toThrow('greys: it has 3 classes, and the student 2');
+  });
+
+  test('fewer batches than it says, after those that there are', async () => {
+    const ended = new Trainer({
+      config,
+      student: studentOf(createModel(model.config, { seed: 2 }), { frozenBlocks: 0, attentionOnly: false }),
+      imgSize: [SIDE, SIDE],
+      data: { ...data, batchesPerEpoch: () => 9 },
+      val,
+    });
+    await expect(ended.run()).rejects.toThrow(
+      new UserError('greys ended at batch 4 of epoch 0; its batchesPerEpoch says 9'),
+    );
+    ended.dispose();
+  });
+});

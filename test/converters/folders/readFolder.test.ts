@@ -188,6 +188,16 @@ describe('config.json of transformers', () => {
     expect(told.map(({ field }) => field)).not.toContain('numClasses');
   });
 
+  test('fields that the type does not have are read by nobody', async () => {
+    const foreign = { mlp_ratio: 4, use_swiglu_ffn: true, num_register_tokens: 4 };
+    const { facts } = await readFolder(changed('vit', 'config.json', foreign));
+    expect(facts).toEqual((await readFolder(folder('vit'))).facts);
+    const clip = await readFolder(changed('clip', 'config.json', { ...foreign, qkv_bias: false }));
+    expect(clip.facts).toEqual((await readFolder(folder('clip'))).facts);
+    const dino = await readFolder(changed('dinov2', 'config.json', { intermediate_size: 7, mlp_ratio: 3 }));
+    expect(dino.facts.config.mlpRatio).toEqual({ value: 3, source: 'config.json: mlp_ratio' });
+  });
+
   test('an empty list of architectures tells nothing', async () => {
     const { facts } = await readFolder(changed('vit', 'config.json', { architectures: [] }));
     expect(facts.name?.source).toBe('config.json: model_type');

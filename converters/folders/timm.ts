@@ -18,6 +18,9 @@ export function isTimmConfig(config: Fields): boolean {
   );
 }
 
+/** timm's names of RegNetX and RegNetY, with a tag or without. */
+export const REGNET = /^regnet[xy]_\d{3}(\.|$)/;
+
 /** What the caller tells in place of what the file says. */
 export interface TimmOptions {
   /** Name of an architecture of timm, where the file's is not known. */
@@ -97,6 +100,11 @@ function classCount(root: FieldReader): Record<string, Fact<number>> {
 function architectureNamed(name: string, source: string): TimmFields {
   const architecture = timmArchitecture(name);
   if (architecture) return architecture;
+  if (REGNET.test(name)) {
+    throw new UserError(
+      `${source} is ${shown(name)}, a RegNet, which is evaluated (deit eval) and teaches (deit train); this takes a vision transformer`,
+    );
+  }
   const reason = refusedByName(name);
   throw new UserError(
     reason

@@ -427,6 +427,11 @@ describe('config.json of timm', () => {
       { architecture: 'swin_tiny_patch4_window7_224' },
       /"swin_tiny_patch4_window7_224", which is of timm's swin_transformer\.py/,
     ],
+    [
+      'a RegNet where a ViT is wanted',
+      { architecture: 'regnety_160.deit_in1k' },
+      /"regnety_160\.deit_in1k", a RegNet, which is evaluated .*; this takes a vision transformer/,
+    ],
     ['rotary embeddings', { architecture: 'vit_small_patch16_rope_224' }, /which is of timm's eva\.py/],
     [
       'differential attention',

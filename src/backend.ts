@@ -1,5 +1,6 @@
 import '@tensorflow/tfjs-backend-wasm';
 import { type BoundBackend, makeCurrent, startBackend } from './boundBackend.js';
+import { checkArguments } from './checkArguments.js';
 import { checkOptions } from './checkOptions.js';
 import type { ComputeDtype } from './computeDtype.js';
 import { SettingError, UserError } from './errors.js';
@@ -139,6 +140,7 @@ export async function useBackend(name = 'auto', options: BackendOptions = {}): P
 
 /** As useBackend, but leaves tfjs' current backend as it is. */
 export async function chooseBackend(name = 'auto', options: BackendOptions = {}): Promise<StartedBackend> {
+  checkArguments('useBackend', { name: ['text', name] });
   if (name !== 'auto') {
     if (!backends.has(name))
       throw new UserError(`no backend is named "${name}"; there are auto, ${backendNames().join(', ')}`);

@@ -1,8 +1,9 @@
 /** What public functions take: said in one line where a caller without types gives something else. */
-import { describeValue } from './checkOptions.js';
+import { describeValue, isFields } from './checkOptions.js';
 import { UserError } from './errors.js';
 import type { AttentionStack } from './explain/types.js';
 import { isTensor } from './isTensor.js';
+import { sizeOf } from './shape.js';
 import { oneLine } from './text.js';
 
 type Test = (value: unknown) => boolean;
@@ -79,6 +80,13 @@ const isRgb: Test = (value) => {
   return data.length === 3 * width * height;
 };
 
+const isPlainTensor: Test = (value) => {
+  if (isTensor(value)) return !value.isDisposed;
+  if (!withFields({ data: isFloats, shape: isList })(value)) return false;
+  const { data, shape } = value as { data: Float32Array; shape: unknown[] };
+  return shape.every(isCount) && sizeOf(shape as number[]) === data.length;
+};
+
 const isPreprocessing = withFields({
   resize: withFields({ mode: isText }),
   crop: isPair,
@@ -89,6 +97,8 @@ const isPreprocessing = withFields({
 /** Each with how it is named in a message. */
 const ARGUMENTS = {
   text: ['a text', isText],
+  maybeText: ['a text', maybe(isText)],
+  address: ['an address (text or URL)', (value) => isText(value) || value instanceof URL],
   path: ['a path', (value) => isText(value) && value !== ''],
   count: ['a whole number of at least 0', isCount],
   size: ['a whole number of at least 1', isSize],
@@ -99,15 +109,28 @@ const ARGUMENTS = {
   positive: ['a number above 0', (value) => isNumber(value) && (value as number) > 0],
   function: ['a function', isFunction],
   object: ['an object', isObject],
-  fields: ['an object of fields', (value) => isObject(value) && typeof value !== 'function'],
+  fields: ['an object of fields', isFields],
   floats: ['a Float32Array', isFloats],
   numbers: ['an array of numbers', isNumbers],
   texts: ['an array of texts', (value) => isList(value) && (value as unknown[]).every(isText)],
   rows: ['an array of Float32Arrays', (value) => isList(value) && (value as unknown[]).every(isFloats)],
   grid: ['[rows, columns] of patches', isPair],
+  imageSize: ['[height, width] in pixels', isPair],
   tensor: ['a tensor', isTensor],
+  plainTensor: [
+    'a tensor, or {data, shape} with data a Float32Array of as many numbers as the shape says',
+    isPlainTensor,
+  ],
   bytes: ['a Uint8Array or an ArrayBuffer', (value) => isBytes(value) || tagOf(value) === 'ArrayBuffer'],
+  workerScope: [
+    'the global scope of a worker',
+    withFields({ addEventListener: isFunction, postMessage: isFunction }),
+  ],
   blob: ['a Blob', (value) => tagOf(value) === 'Blob' || tagOf(value) === 'File'],
+  files: [
+    'an array of the Files of a converted folder',
+    (value) => isList(value) && Array.from(value as unknown[]).every((file) => tagOf(file) === 'File'),
+  ],
   byteSource: [
     'the bytes of a checkpoint as Uint8Array, ArrayBuffer, Blob or ByteSource (openFileSource opens a path)',
     withFields({ name: isText, size: isCount, read: isFunction }),
@@ -235,5 +258,6 @@ function wrongField(test: Test, value: unknown): string {
 }
 
 function describeArgument(value: unknown): string {
-  return isTensor(value) ? `a tensor [${oneLine(String(value.shape))}]` : describeValue(value);
+  if (!isTensor(value)) return describeValue(value);
+  return `a tensor [${oneLine(String(value.shape))}]${value.isDisposed ? ' that was disposed of' : ''}`;
 }

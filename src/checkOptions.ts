@@ -6,6 +6,13 @@ export type OptionKind = keyof typeof KINDS;
 
 const isWhole = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
 
+/**
+ * Whether a value holds named fields. A Date, a Map, a Blob or an element of a page has none of its own, and would pass for
+ * an object in which nothing is set. By tag: what comes out of another frame or thread has classes of its own.
+ */
+export const isFields = (value: unknown): boolean =>
+  Object.prototype.toString.call(value) === '[object Object]';
+
 const KINDS = {
   any: ['', () => true],
   text: ['a text', (value: unknown) => typeof value === 'string'],
@@ -17,15 +24,22 @@ const KINDS = {
   count: ['a whole number of at least 0', (value: unknown) => isWhole(value, 0)],
   flag: ['true or false', (value: unknown) => typeof value === 'boolean'],
   function: ['a function', (value: unknown) => typeof value === 'function'],
-  object: [
-    'an object',
-    (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  ],
+  object: ['an object', isFields],
   size: [
     '[height, width] in pixels',
     (value: unknown) => Array.isArray(value) && value.length === 2 && value.every((side) => isWhole(side, 1)),
   ],
   signal: ['an AbortSignal', (value: unknown) => typeof (value as AbortSignal | null)?.aborted === 'boolean'],
+  address: [
+    'an address (text or URL)',
+    (value: unknown) => typeof value === 'string' || value instanceof URL,
+  ],
+  worker: ['a Worker', (value: unknown) => typeof (value as Worker | null)?.postMessage === 'function'],
+  redirects: ['same-host or any', (value: unknown) => value === 'same-host' || value === 'any'],
+  room: [
+    'true, false or a whole number of bytes',
+    (value: unknown) => typeof value === 'boolean' || isWhole(value, 0),
+  ],
 } as const satisfies Record<string, readonly [expected: string, test: (value: unknown) => boolean]>;
 
 /**
@@ -40,11 +54,11 @@ export function checkOptions(
   known: Readonly<Record<string, OptionKind>>,
 ): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!isFields(options)) {
     throw new UserError(`${what}: its options are an object, got ${describeValue(options)}`);
   }
   const names = Object.keys(known);
-  for (const [field, value] of Object.entries(options)) {
+  for (const [field, value] of Object.entries(options as object)) {
     if (!names.includes(field)) {
       const [near] = nearest(field, names);
       const hint = near ? `did you mean ${near}?` : `it has ${names.join(', ')}`;

@@ -4,6 +4,7 @@
  * default in a group.
  */
 import * as v from 'valibot';
+import { isFields } from './checkOptions.js';
 import { UserError } from './errors.js';
 import { frozen } from './frozen.js';
 import { nearest, shorten, show } from './text.js';
@@ -173,7 +174,7 @@ export function parseConfig<S extends Leaf>(
   overrides: Readonly<Tree>,
   source: string,
 ): v.InferOutput<S> {
-  if (overrides === null || typeof overrides !== 'object')
+  if (!isFields(overrides))
     throw new UserError(`${source}: its single fields are an object by path, got ${show(overrides)}`);
   const tree = copyKnown(schema, given, source);
   for (const [path, value] of Object.entries(overrides)) assign(tree, path, value, schema);
@@ -202,13 +203,13 @@ function copyKnown(
   root = schema,
 ): Tree {
   const entries = entriesOf(schema)!;
-  if (tree === null || typeof tree !== 'object' || Array.isArray(tree)) {
+  if (!isFields(tree)) {
     throw new UserError(
       `${source}: ${path.join('.') || 'it'} should be an object of fields, is ${show(tree)}`,
     );
   }
   const copy: Tree = {};
-  for (const [name, value] of Object.entries(tree)) {
+  for (const [name, value] of Object.entries(tree as Tree)) {
     const here = [...path, name];
     if (value === undefined) continue;
     const entry = Object.hasOwn(entries, name) ? entries[name] : undefined;

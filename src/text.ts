@@ -42,9 +42,15 @@ export function shorten(text: string, most = MAX_WORD): string {
   return `${text.slice(0, head)}…${text.slice(text.length - tail)} (${text.length} characters)`;
 }
 
-/** A value that came from JSON, for a message: as JSON of at most `most` characters. */
+/** A value for a message: as JSON of at most `most` characters; what JSON has not (NaN, a bigint) as it is written. */
 export function show(value: unknown, most = 80): string {
-  return shorten(JSON.stringify(value) ?? 'nothing', most);
+  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value)))
+    return String(value);
+  try {
+    return shorten(JSON.stringify(value) ?? 'nothing', most);
+  } catch {
+    return `no JSON (${typeof value})`; // it holds itself, or a bigint
+  }
 }
 
 /** The same text with every word of more than 300 characters shortened, e.g. a data: URL. */

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { nearest, oneLine, printable, safeJson, shorten, shortenWords } from '../src/text.js';
+import { nearest, oneLine, printable, safeJson, shorten, shortenWords, show } from '../src/text.js';
 
 test.each([
   ['\u001b[31mred\u001b[0m', 'red'],
@@ -13,6 +13,13 @@ test.each([
   ['Käse 猫 🐈', 'Käse 猫 🐈'],
 ])('%j is one safe line', (text, line) => {
   expect(oneLine(text)).toBe(line);
+});
+
+test('what JSON has not is shown as it is written', () => {
+  const ring: Record<string, unknown> = {};
+  ring.ring = ring;
+  const shown = [Number.NaN, -Infinity, 5n, undefined, ring, { a: [1, null] }].map((value) => show(value));
+  expect(shown).toEqual(['NaN', '-Infinity', '5', 'nothing', 'no JSON (object)', '{"a":[1,null]}']);
 });
 
 test('several lines stay several lines, without control characters', () => {

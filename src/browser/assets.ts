@@ -3,6 +3,7 @@
  * finds its own (index.ts, the bundle, deit-tfjs/inline); a page may name a folder of its own.
  */
 import { decodeBase64 } from '../base64.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { request } from '../models/fetchFile.js';
 import { explainBlocked } from './policy.js';
@@ -54,6 +55,7 @@ export function assetSource(): AssetSource {
  * relative to the page. To be called before the first load; for what a bundler (esbuild, Rollup) has not taken along.
  */
 export function setAssetFolder(address: string | URL): void {
+  checkArguments('setAssetFolder', { address: ['address', address] });
   folder = new URL(String(address).replace(/\/?$/, '/'), baseUrl()).href;
 }
 

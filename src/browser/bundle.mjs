@@ -93,6 +93,14 @@ const noNodeModules = {
   load: (id) => (id === '\0no-node-module' ? 'export default {}' : undefined),
 };
 
+/** Vite's helper for import() tells `window` of a failure, which a worker has not: the error would be about that. */
+const plainImports = {
+  name: 'plain-imports',
+  enforce: 'pre',
+  load: (id) =>
+    id === '\0vite/preload-helper.js' ? 'export const __vitePreload = (load) => load();' : undefined,
+};
+
 /**
  * tfjs hands its threads the text of this module's function. A minifier shortens the name of the variable outside of
  * it and drops the question whether that is defined, so that the text alone would fail.
@@ -135,7 +143,7 @@ const wasmModules = await modulesOf(WASM_ENTRY);
 
 const bundle = await buildOnce({
   ...common,
-  plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable],
+  plugins: [virtualModules({ 'deit-tfjs': ENTRY }), noNodeModules, noOuterVariable, plainImports],
   build: {
     outDir,
     emptyOutDir: false,
@@ -146,6 +154,8 @@ const bundle = await buildOnce({
     rolldownOptions: {
       input: { 'deit-tfjs': 'deit-tfjs', wasm: WASM_ENTRY },
       preserveEntrySignatures: 'strict',
+      // What reads a property or a global and uses nothing of it can go: nobody here has getters that do something.
+      treeshake: { propertyReadSideEffects: false, unknownGlobalSideEffects: false },
       output: {
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',

@@ -3,8 +3,9 @@
  * the same one, by ETag, or by date and length; where the server cannot be reached, the kept file serves. Each is
  * checked against its SHA-256 when it is read.
  */
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
-import { download, type FetchFile, fetchFile } from '../models/fetchFile.js';
+import { checkFetch, download, type FetchFile, fetchFile } from '../models/fetchFile.js';
 
 const CACHE = 'deit-tfjs';
 /** An address in the cache that no file has: the list of what is kept, last used last. */
@@ -24,7 +25,9 @@ interface Entry {
 
 /** Fetches through the cache, which is kept below `maxBytes`: what was used longest ago goes first. */
 export function cachedFetch(maxBytes = DEFAULT_CACHE_BYTES): FetchFile {
+  checkArguments('cachedFetch', { maxBytes: ['count', maxBytes] });
   return async (url, options = {}) => {
+    checkFetch(url, options);
     const page = globalThis.location?.href;
     if (!URL.canParse(url, page)) throw new UserError(`${url}: is no address; give an http(s) URL of it`);
     const address = new URL(url, page).href;

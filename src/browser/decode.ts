@@ -1,4 +1,6 @@
 /** Images as a page has them → the pixels that Pillow reads from the same file, as far as the browser gives them. */
+import { checkArguments } from '../checkArguments.js';
+import { describeValue } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { DamagedImage } from '../image/formats/damaged.js';
 import { describeOther, FORMAT_NAMES, imageFormat, imageSize, jpegExif } from '../image/imageFormat.js';
@@ -43,7 +45,9 @@ const HEADER_BYTES = 2 ** 20;
 export async function decodeImage(image: BrowserImageSource): Promise<RgbImage> {
   const decoded = decodeImageSource(image);
   if (decoded) return decoded;
-  throw new UserError('expected a Blob, an ImageBitmap, an <img>, a <canvas> or a <video>');
+  throw new UserError(
+    `expected a Blob, an ImageBitmap, an <img>, a <canvas> or a <video>, got ${describeValue(image)}`,
+  );
 }
 
 /** The decoder that src/browser adds to classify: undefined for what is no image of the browser's. */
@@ -119,6 +123,7 @@ async function decodeOwn(blob: Blob, name: string): Promise<RgbImage | undefined
  * @throws UserError if it is no image, damaged, or has more than MAX_PIXELS
  */
 export async function imageBitmap(blob: Blob): Promise<ImageBitmap> {
+  checkArguments('imageBitmap', { blob: ['blob', blob] });
   const image = await decodeOwn(blob, nameOfBlob(blob));
   return image ? createImageBitmap(opaque(image)) : browserBitmap(blob);
 }
@@ -207,7 +212,8 @@ async function decodeDrawable(source: ImageBitmap | HTMLCanvasElement | Offscree
   return readBitmap(source, 'image');
 }
 
-function checkDrawable({ width, height }: { width: number; height: number }): void {
+/** Throws a UserError for a bitmap or a canvas without pixels, a bitmap that was closed among them, or with too many. */
+export function checkDrawable({ width, height }: { width: number; height: number }): void {
   if (width === 0 || height === 0) {
     throw new UserError(`the image has ${width} × ${height} pixels; expected at least one`);
   }

@@ -4,6 +4,7 @@ import type { RgbImage } from '../image/types.js';
 import { bytesOfDataUrl, isDataUrl } from '../models/dataUrl.js';
 import { fetchFile, MAX_UNDECLARED } from '../models/fetchFile.js';
 import { type BrowserImageSource, decodeImageSource, sendableElement } from './decode.js';
+import { explainBlocked } from './policy.js';
 
 /**
  * What classify takes in a browser, beside pixels and tensors: an address (as text or URL; relative to the page), the
@@ -54,9 +55,9 @@ function blobOf(input: unknown): Promise<Blob> | undefined {
 
 async function fetchBlob(address: string): Promise<Blob> {
   if (isDataUrl(address)) return new File([bytesOfDataUrl(address)], 'the data: URL');
-  const bytes = address.startsWith('blob:')
-    ? await (await fetch(address)).arrayBuffer()
-    : await fetchFile(address, { maxBytes: MAX_UNDECLARED });
+  const isHere = address.startsWith('blob:'); // of any size: it is in memory or on this disk
+  const options = isHere ? {} : { maxBytes: MAX_UNDECLARED };
+  const bytes = await explainBlocked(address, () => fetchFile(address, options));
   return new File([bytes], address);
 }
 

@@ -1,11 +1,15 @@
 /** What load takes in a page or a web worker, opened as the source of a model. */
+import { checkArguments } from '../checkArguments.js';
+import { checkOptions, type OptionKind } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { isHubName } from '../hub/hubName.js';
+import { BROWSER_HUB_OPTIONS } from '../hub/hubOptions.js';
 import { type FetchFile, fetchFile } from '../models/fetchFile.js';
 import { openLayersModelFolder, type StoredModel } from '../models/layersModelFolder.js';
 import {
   type Build,
   checkLoadOptions,
+  checkSource,
   conversionOptions,
   type LoadOptions,
   loadSource,
@@ -33,6 +37,20 @@ export interface BrowserLoadOptions extends LoadOptions {
  */
 export type BrowserModelSource = string | URL | Uint8Array | ArrayBuffer | Blob | readonly File[];
 
+const BROWSER_OPTIONS = { cache: 'room', assetFolder: 'address', hub: 'object' } as const;
+
+/** Throws a UserError for what load does not take in a browser. `more` are options beside load's. */
+export function checkBrowserLoad(
+  source: BrowserModelSource,
+  options: BrowserLoadOptions,
+  more: Readonly<Record<string, OptionKind>> = {},
+): void {
+  checkLoadOptions(options, { ...BROWSER_OPTIONS, ...more });
+  checkOptions('load: hub', options?.hub, BROWSER_HUB_OPTIONS);
+  if (isFileList(source)) checkArguments('load', { source: ['files', source] });
+  else if (typeof source !== 'string' && !(source instanceof URL)) checkSource(source);
+}
+
 /**
  * Opens what load takes in a browser, and has `build` make the model.
  *
@@ -43,7 +61,15 @@ export async function loadBrowserSource<Model>(
   given: BrowserLoadOptions,
   build: Build<Model>,
 ): Promise<Model> {
-  checkLoadOptions(given, { cache: 'any', assetFolder: 'any', hub: 'object' });
+  checkBrowserLoad(source, given);
+  return explainImports(() => openAndBuild(source, given, build));
+}
+
+async function openAndBuild<Model>(
+  source: BrowserModelSource,
+  given: BrowserLoadOptions,
+  build: Build<Model>,
+): Promise<Model> {
   const { cache = true, assetFolder, hub, ...rest } = given;
   if (assetFolder !== undefined) setAssetFolder(assetFolder);
   const options: LoadOptions = { ...rest, fetchFile: rest.fetchFile ?? fetchFrom(cache) };
@@ -51,6 +77,20 @@ export async function loadBrowserSource<Model>(
   if (isHubAddress(source))
     return loadHub(String(source), { cache: cache !== false, ...hub }, options, build);
   return loadSource(source, options, build);
+}
+
+/** A service worker may not import(): the HTML standard has it so. */
+async function explainImports<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    if (!('ServiceWorkerGlobalScope' in globalThis) || !/\bimport/.test((error as Error).message))
+      throw error;
+    throw new UserError(
+      'a service worker may not import() the parts of the library: bundle deit-tfjs/wasm into its one script, e.g. by esbuild --bundle (docs/browser.md)',
+      { cause: error },
+    );
+  }
 }
 
 function isHubAddress(source: BrowserModelSource): source is string | URL {

@@ -57,6 +57,8 @@ export interface EvalLoader extends Pick<Dataset, 'name' | 'length' | 'className
  * place in the epoch) alone.
  */
 export interface TrainLoader extends Pick<Dataset, 'name' | 'length' | 'classNames' | 'describe'> {
+  /** [length] class indices, where they are known. */
+  readonly labels?: ArrayLike<number>;
   /** Whole batches in an epoch: the last part of a batch is left out, as in facebookresearch/deit. */
   batchesPerEpoch(batchSize: number): number;
   /**
@@ -148,6 +150,7 @@ export function trainLoader(dataset: Dataset, preparer: Preparer): TrainLoader {
     name,
     length,
     classNames,
+    labels,
     describe,
     batchesPerEpoch,
     async *batches(epoch, { batchSize, start }) {

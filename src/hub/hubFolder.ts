@@ -39,17 +39,6 @@ export interface HubOptions {
   readonly pauses?: readonly number[];
 }
 
-/** What `HubOptions` may hold, as checkOptions asks. */
-export const HUB_OPTIONS = {
-  revision: 'text',
-  signal: 'signal',
-  onProgress: 'function',
-  onNotice: 'function',
-  offline: 'flag',
-  stallMs: 'number',
-  pauses: 'any',
-} as const;
-
 /** What a Node process and a browser's page have each in their own way. */
 export interface HubPlatform {
   readonly endpoint: string;

@@ -1,4 +1,5 @@
 import { type PresetRule, presets } from '../../configs/presets.js';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { frozen } from '../frozen.js';
 import { timmResize } from './timm.js';
@@ -18,6 +19,7 @@ export const presetNames: readonly string[] = /* @__PURE__ */ Object.freeze(Obje
  * Throws a UserError for an unknown name.
  */
 export function preprocessingFor(preset: string, imgSize: readonly [number, number]): Preprocessing {
+  checkArguments('preprocessingFor', { preset: ['text', preset], imgSize: ['imageSize', imgSize] });
   if (!Object.hasOwn(presets, preset)) {
     throw new UserError(`unknown preset '${preset}': expected one of ${presetNames.join(', ')}`);
   }

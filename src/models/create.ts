@@ -1,6 +1,6 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { describeValue } from '../checkOptions.js';
+import { describeValue, isFields } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import '../families/layers/index.js';
 import { findEntry } from '../../converters/findEntry.js';
@@ -66,7 +66,7 @@ export function resolveConfig(model: string | Partial<VitConfig>, overrides: Mod
 }
 
 function requireFields(value: unknown, expected: string): void {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
+  if (isFields(value)) return;
   throw new UserError(`a model is made of ${expected}; got ${describeValue(value)}`);
 }
 

@@ -1,6 +1,7 @@
 import { checkArguments } from '../checkArguments.js';
 import { checkOptions } from '../checkOptions.js';
 import { readValues } from '../deviceLost.js';
+import { UserError } from '../errors.js';
 import type { WeightReader } from '../families/types.js';
 import { dequantize } from '../families/vit/quantize.js';
 import type { Preprocessing } from '../image/types.js';
@@ -20,7 +21,8 @@ export interface ExportOptions {
  * The bytes of a safetensors file with a model's weights as facebookresearch/deit or timm name them, as `deit export`
  * writes it: PyTorch loads it, and so does load(). 8-bit weights become float32 again.
  *
- * @throws UserError that names the field if neither has such a model
+ * @throws UserError that names the field if neither has such a model, or if labels are not as many as classes, or missing
+ *   for other heads
  */
 export async function exportStateDict(
   model: VisionTransformer,
@@ -28,14 +30,23 @@ export async function exportStateDict(
 ): Promise<AsyncGenerator<Uint8Array>> {
   checkArguments('exportStateDict', { model: ['model', model] });
   checkOptions('exportStateDict', options, { heads: 'any', labels: 'texts', preprocessing: 'object' });
-  const { heads = new Map(), labels = model.labels, preprocessing = model.preprocessing } = options;
+  const { heads = new Map(), preprocessing = model.preprocessing } = options;
   checkArguments('exportStateDict', { heads: ['heads', heads] });
+  const numClasses = heads.get('head.bias')?.length ?? model.config.numClasses;
+  const labels = options.labels ?? model.labels;
+  if (options.heads && !options.labels) {
+    throw new UserError(`exportStateDict: heads of ${numClasses} classes need the classes' names, as labels`);
+  }
+  if (labels && labels.length !== numClasses) {
+    throw new UserError(
+      `exportStateDict: there are ${numClasses} classes, and labels names ${labels.length}`,
+    );
+  }
   const { stateDictChunks } = await import('../../converters/write/stateDict.js');
   const weights = namedWeights(model.layersModel);
   const readOwn: WeightReader = async (name) =>
     Float32Array.from(await readValues(weights.get(name)!.read(), model.backend));
   const own = dequantize({ config: model.config, labels, preprocessing, readWeight: readOwn });
-  const numClasses = heads.get('head.bias')?.length ?? own.config.numClasses;
   return stateDictChunks({
     ...own,
     config: { ...own.config, numClasses },

@@ -1,4 +1,5 @@
 import { checkArguments } from '../checkArguments.js';
+import { checkOptions, type OptionKind } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 
 export interface FetchOptions {
@@ -25,15 +26,29 @@ export const MAX_UNDECLARED = 2 ** 28;
 const STALL_MS = 30_000;
 const MAX_REDIRECTS = 5;
 
+const FETCH_OPTIONS: Record<keyof FetchOptions, OptionKind> = {
+  signal: 'signal',
+  onBytes: 'function',
+  maxBytes: 'count',
+  redirects: 'redirects',
+  stallMs: 'number',
+};
+
 /** Fetches a file over the network. */
 export const fetchFile: FetchFile = async (url, options) => (await download(url, options)).bytes;
+
+/** Throws a UserError for what fetchFile does not take. */
+export function checkFetch(url: string, options: FetchOptions): void {
+  checkArguments('fetchFile', { url: ['text', url], options: ['fields', options] });
+  checkOptions('fetchFile', options, FETCH_OPTIONS);
+}
 
 /** As fetchFile, with the answer that the body came in. */
 export async function download(
   url: string,
   options: FetchOptions = {},
 ): Promise<{ response: Response; bytes: Uint8Array<ArrayBuffer> }> {
-  checkArguments('fetchFile', { url: ['text', url], options: ['fields', options] });
+  checkFetch(url, options);
   const stall = watchStall(url, options);
   try {
     const response = await request(url, { signal: stall.signal }, options.redirects);

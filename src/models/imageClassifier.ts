@@ -207,12 +207,8 @@ export abstract class ImageClassifier {
     place: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Float32Array> {
-    try {
-      return await toPixels(image, this.preprocessing, signal);
-    } catch (error) {
-      if (place === undefined || !(error instanceof UserError)) throw error;
-      throw new UserError(`image ${place} of the list: ${error.message}`, { cause: error });
-    }
+    const pixels = toPixels(image, this.preprocessing, signal);
+    return place === undefined ? pixels : ofList(pixels, place);
   }
 
   /** Throws a UserError if pixels are not as many as a batch of inputs has; gives the batch's shape. */
@@ -220,9 +216,11 @@ export abstract class ImageClassifier {
     method: string,
     images: Float32Array,
     batch: number,
+    options?: RunOptions,
   ): [number, number, number, number] {
     const shape: [number, number, number, number] = [batch, ...this.config.imgSize, this.config.inChans];
     checkArguments(`${this.config.name}: ${method}`, { images: ['floats', images], batch: ['size', batch] });
+    checkOptions(method, options, { signal: 'signal' });
     if (images.length === sizeOf(shape)) return shape;
     throw new UserError(
       `${this.config.name}: ${method} takes ${shape.join(' × ')} numbers, got ${images.length}`,
@@ -236,6 +234,16 @@ export abstract class ImageClassifier {
       `${this.config.name}: its output holds ${values[bad]} on the ${this.backend} backend; ` +
         'its weights have diverged, or are too large for the backend’s floats',
     );
+  }
+}
+
+/** What becomes of an image of a list: where it is wrong, the error says which one it was. */
+export async function ofList<T>(result: Promise<T>, place: number): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`image ${place} of the list: ${error.message}`, { cause: error });
   }
 }
 

@@ -82,7 +82,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, OptionKind> = {
   root: 'text',
   convert: 'object',
   fetchFile: 'function',
-  redirects: 'text',
+  redirects: 'redirects',
   threads: 'any',
 };
 

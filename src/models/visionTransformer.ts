@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { type BoundBackend, currentBackend, isRunning, onBackend } from '../boundBackend.js';
+import { checkArguments } from '../checkArguments.js';
 import { checkOptions } from '../checkOptions.js';
 import { checkBackend, readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
@@ -9,6 +10,7 @@ import { modelMetadata } from '../families/metadata.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { TfjsVitOps } from '../families/vit/vitOps.js';
+import { isTapeOn } from '../gradientTape.js';
 import type { WeightTensors } from '../ops/index.js';
 import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
@@ -122,6 +124,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
    * @throws UserError if the model was disposed of, or its backend removed or lost
    */
   onBackend<T>(run: () => T): T {
+    checkArguments('onBackend', { run: ['function', run] });
     if (this.disposed) throw new UserError(`${this.config.name}: the model was disposed of; load it again`);
     checkBackend(this.bound.name);
     return onBackend(this.bound, run);
@@ -176,6 +179,8 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
   }
 
   /**
+   * Within tf.grad and its like the layers compute, so that gradients of x and of the layers' weights are whole.
+   *
    * @param x float32 [B, H, W, C], normalised
    * @returns logits, float32 [B, classes]; with no head, features [B, D]: the class token after the final norm, or the
    *   mean of class and distillation token
@@ -185,7 +190,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
     const input = this.checkInput(x, 'predict');
     return this.onBackend(() => {
       const runtime = this.currentRuntime();
-      if (runtime) return runtime.predict(input);
+      if (runtime && !isTapeOn()) return runtime.predict(input);
       return tf.tidy(() => this.layersModel.apply(input, { training: false }) as tf.Tensor2D);
     });
   }
@@ -235,7 +240,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
    * @param x float32 [B, H, W, C], normalised
    */
   features(x: tf.Tensor, options: FeatureOptions = {}): Features {
-    checkOptions('features', options, { blocks: 'any', attention: 'flag' });
+    checkOptions('features', options, { blocks: 'flag', attention: 'flag' });
     const input = this.checkInput(x, 'features');
     const compute = () => {
       const blocks: tf.Tensor3D[] = [];
@@ -297,7 +302,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
     fast: Runtime['run'],
     options: RunOptions,
   ): Promise<Float32Array> {
-    const shape = this.checkPixels(method, images, batch);
+    const shape = this.checkPixels(method, images, batch, options);
     options.signal?.throwIfAborted();
     if (fast) return fast(images, batch, options);
     const output = this.onBackend(() => tf.tidy(() => compute(tf.tensor4d(images, shape))));

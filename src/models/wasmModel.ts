@@ -1,3 +1,4 @@
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { ImageClassifier, type ModelExtras, type RunOptions } from './imageClassifier.js';
@@ -79,6 +80,7 @@ export class WasmModel extends ImageClassifier {
 
   /** A weight by its name, float32 in tfjs' layout. */
   weight(name: string): Float32Array {
+    checkArguments('weight', { name: ['text', name] });
     this.checkUsable();
     return this.opened.engine.weight(name);
   }
@@ -98,7 +100,7 @@ export class WasmModel extends ImageClassifier {
     output?: OutputName,
   ): Promise<Float32Array> {
     this.checkUsable();
-    this.checkPixels(method, images, batch);
+    this.checkPixels(method, images, batch, options);
     return this.opened.engine.run(images, batch, { ...options, output });
   }
 }

@@ -1,5 +1,6 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Sharp } from 'sharp';
+import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { dropAlphaBytes } from '../image/dropAlpha.js';
 import { decodeHere, rgbFromCmyk } from '../image/formats/index.js';
@@ -185,6 +186,7 @@ async function decodeBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promis
  * Every failure is a UserError of one line that begins with the path, or with `name` for bytes.
  */
 export async function decodeImage(input: string | Uint8Array, name?: string): Promise<RgbImage> {
+  checkArguments('decodeImage', { name: ['maybeText', name] });
   const label = name ?? (typeof input === 'string' ? input : 'image');
   if (input === '') throw new UserError('the path of an image is an empty text');
   const late = () =>

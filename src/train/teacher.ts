@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { imagenetLabels, imagenetSynsets } from '../../configs/imagenet.js';
 import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import type { Preprocessing } from '../image/types.js';
 import type { ImageModel } from '../models/imageModel.js';
+import { otherClass } from './sameClasses.js';
 
 /** What a student learns from. It sees the student's own augmented batches and runs without gradient. */
 export interface Teacher {
@@ -128,10 +128,7 @@ export function fitTeacher(teacher: Teacher, student: TaughtStudent): Teacher {
       `has ${classes} classes, the training data ${classNames.length}; take one trained on the same classes`,
     );
   }
-  // Folders of ImageNet are named by synset, its classes by words.
-  const synsets = classes === 1000 && imagenetSynsets.every((synset, i) => synset === classNames[i]);
-  const labels = synsets && String(teacher.labels) === String(imagenetLabels) ? undefined : teacher.labels;
-  const other = labels?.findIndex((label, i) => label !== classNames[i]) ?? -1;
+  const other = otherClass(teacher.labels, classNames);
   if (other >= 0) {
     fail(
       `class ${other} is "${teacher.labels![other]}" there and "${classNames[other]}" in the training data`,

@@ -120,6 +120,8 @@ export class Trainer {
   private readonly steps: StepRunner;
   private position: Position = { epoch: 0, batch: 0, step: 0, lossSum: 0 };
   private best: Best | null = null;
+  /** The error of an image that could not be read: weights and optimiser are those of the last step. */
+  private unread: unknown;
 
   constructor(private readonly setup: TrainSetup) {
     checkArguments('Trainer', { setup: ['trainSetup', setup] });
@@ -172,9 +174,24 @@ export class Trainer {
         if (!(await this.endEpoch(hooks))) return 'stopped';
       }
       return 'done';
+    } catch (error) {
+      throw error === this.unread ? await this.savedAt(error as Error, hooks) : error;
     } finally {
       this.writeWeights();
     }
+  }
+
+  /** An image that cannot be read takes nothing of what is done: that is saved, and the error says so. */
+  private async savedAt(error: Error, hooks: TrainHooks): Promise<Error> {
+    if (!hooks.save || !(error instanceof UserError)) return error;
+    try {
+      await hooks.save(await this.snapshot());
+    } catch {
+      return error; // that it cannot be saved either helps nobody
+    }
+    return new UserError(`${error.message}; the run is saved up to here: replace the image, then --resume`, {
+      cause: error,
+    });
   }
 
   /** Brings the student's weights up to date, where an engine holds those that are trained. */
@@ -220,7 +237,10 @@ export class Trainer {
     const sums = { loss: 0, base: 0, teacher: 0, images: 0 };
     try {
       for (let i = 0; i < config.accumulate; i++) {
-        const next = await batches.next();
+        const next = await batches.next().catch((error) => {
+          this.unread = error;
+          throw error;
+        });
         if (next.done) throw new Error(`${data.name} ended at batch ${first + i} of epoch ${epoch}`);
         const part = await this.forwardAndBack(next.value, first + i);
         sums.loss += part.loss / config.accumulate;
@@ -314,7 +334,8 @@ export class Trainer {
       batchSize: config.evalBatchSize,
       onPrediction: () => void done++,
       onFailure: (_index, message) => {
-        throw new UserError(message);
+        this.unread = new UserError(message);
+        throw this.unread;
       },
       onBatch: () => {
         hooks.onEvaluate?.(done, val.length);
@@ -326,7 +347,9 @@ export class Trainer {
   }
 }
 
-const ADVICE = 'nothing of this step was kept; lower optimizer.lr or set optimizer.clipGrad, then --resume';
+const ADVICE =
+  'nothing of this step was kept, and --resume would end here again: begin anew with a lower optimizer.lr or with ' +
+  'optimizer.clipGrad (init.from takes the best epoch so far)';
 
 /** How many images an error names. */
 const NAMED = 4;

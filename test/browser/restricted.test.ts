@@ -2,7 +2,7 @@
  * Pages that may do less than others: a Content-Security-Policy, a library from another origin, a sandboxed frame, a
  * cache that fails, threads that do not start. Each loads and classifies, or says in one line what to do.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { describeInBrowser, launchChromium } from './chromium.js';
@@ -117,6 +117,40 @@ describeInBrowser('restricted pages', () => {
     });
     expect(found.seconds).toBeLessThan(30);
     expect(await runIn(page, 'loadInWorker')).toMatchObject({ index: 3 });
+  });
+
+  test.each([
+    'deit-tfjs',
+    'wasm',
+  ])('a service worker may not import the parts of %s: it is said', async (entry) => {
+    const script = `import { load } from '/lib/${entry}.js';
+      addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+      addEventListener('message', ({ source, data }) =>
+        load(data).then(() => source.postMessage('loaded'), (error) => source.postMessage(String(error))));`;
+    const routes = { '/service.js': sends(Buffer.from(script), undefined, 'text/javascript') };
+    const page = await open(await serve({ routes }));
+    const told = await page.evaluate(async (model) => {
+      const { serviceWorker } = navigator;
+      await serviceWorker.register('/service.js', { type: 'module' });
+      const { active } = await serviceWorker.ready;
+      const answer = new Promise((resolve) => {
+        serviceWorker.onmessage = ({ data }) => resolve(data);
+      });
+      active!.postMessage(model);
+      return answer;
+    }, MODEL);
+    expect(told).toMatch(
+      /^UserError: a service worker may not import\(\) .*: bundle deit-tfjs\/wasm into its one script/,
+    );
+  });
+
+  test('where a part of the library does not come, a worker too says which', async () => {
+    const parts = readdirSync('dist/browser').filter((name) => /simd\w*\.js$/i.test(name));
+    const missing: Route = (_, response) => response.writeHead(404).end();
+    const routes = Object.fromEntries(parts.map((name) => [`/lib/${name}`, missing]));
+    const page = await open(await serve({ routes }));
+    const told = await Promise.all(BOTH.map((how) => runIn(page, how)));
+    for (const { error } of told) expect(error).toMatch(/fetch dynamically imported module: .*simd/i);
   });
 
   test('without wasm-unsafe-eval WebGL works all the same', async () => {

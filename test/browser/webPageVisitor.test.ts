@@ -204,7 +204,7 @@ describeInBrowser('a visitor of the page', () => {
     ];
     await visit.drop([...good.slice(0, 3), ...broken, ...good.slice(3)]);
     await visit.told(
-      /2 of \d+ images cannot be shown\s+.*words.png: not an image.*cut.jpg|2 of \d+ images cannot be shown\s+.*cut.jpg.*words.png/,
+      /2 of 52 images cannot be shown\s+.*words.png: not an image.*cut.jpg|2 of 52 images cannot be shown\s+.*cut.jpg.*words.png/,
     );
     await visit.answered('good 0.png');
     expect(await page.locator('#strip button').count()).toBe(58);
@@ -216,6 +216,31 @@ describeInBrowser('a visitor of the page', () => {
     await page.locator('#clear-images').click();
     expect(await page.locator('#strip button').count()).toBe(0);
     expect(await visit.predictions()).toEqual([]);
+  });
+
+  test('a drop that begins with broken images shows the first of it that can be read', async () => {
+    await openDigits();
+    await visit.drop([
+      { name: 'words.png', url: '/words.txt' },
+      { name: 'cut.jpg', url: '/cut.jpg' },
+      { name: 'good.png', url: '/examples/digits/val/7/00000.png' },
+    ]);
+    await visit.told(/2 of 3 images cannot be shown/);
+    await visit.answered('good.png');
+    await visit.expectPytorchs('7/00000.png');
+  });
+
+  test('without a network no backend is blamed, and the model stays; with it again a press opens the other', async () => {
+    await openDigits();
+    await page.context().setOffline(true);
+    await visit.openUrl(`${server.url}/digits.pth`);
+    await visit.told(
+      /digits.pth could not be loaded\s+the files of this page cannot be fetched; check the network/,
+    );
+    expect(await visit.text('#model-name')).toBe('Digits');
+    await page.context().setOffline(false);
+    await page.locator('#messages button', { hasText: 'Try again' }).click();
+    await visit.modelIs('digits.pth');
   });
 
   test('an address that is pasted opens: an image, a checkpoint; what cannot be fetched is said', async () => {

@@ -108,6 +108,23 @@ describeInBrowser('a model in a worker', () => {
     expect(watched.errors).toEqual([]);
   });
 
+  test('an image of a list that cannot be read is told by its place, one that was left out too', async () => {
+    const told = await page.evaluate(async () => {
+      const model = await globalThis.deit.loadInWorker('/examples/digits/deit_digits_distilled.pth', {
+        backend: 'wasm',
+      });
+      const good = '/examples/digits/val/3/00018.png';
+      const [bad, missing] = [[good, new Blob(['abc'])], [good]];
+      missing[2] = good;
+      const lists = [bad, missing] as ClassifyInput[][];
+      return Promise.all(lists.map((list) => model.classify(list).catch((error) => String(error))));
+    });
+    expect(told).toEqual([
+      expect.stringMatching(/^UserError: image 1 of the list: .*not an image/),
+      expect.stringMatching(/^UserError: image 1 of the list: an image is expected, got undefined/),
+    ]);
+  });
+
   test('the page stays live while the worker computes', async () => {
     const turns = await page.evaluate(async () => {
       const { deit } = globalThis;

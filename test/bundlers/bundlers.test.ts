@@ -160,6 +160,33 @@ describeWith([], IN_A_PAGE, () => {
     );
 
     test(
+      'deit-tfjs/wasm in one script: a service worker',
+      async () => {
+        const app = await wasmSample('esbuild-service');
+        const main = join(app, 'main.js');
+        const answer = `
+          addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+          addEventListener('message', ({ source, data }) =>
+            globalThis.run(...data).then(
+              (value) => source.postMessage(value), (error) => source.postMessage([String(error)])));`;
+        await writeFile(main, `${await readFile(main, 'utf8')}\n${answer}`);
+        await build(app, 'esbuild', 'main.js', '--bundle', '--minify', '--outdir=out', '--log-level=error');
+        const page = html(`<script>
+          globalThis.run = async (...data) => {
+            await navigator.serviceWorker.register('main.js');
+            const { active } = await navigator.serviceWorker.ready;
+            const answer = new Promise((done) => {
+              navigator.serviceWorker.onmessage = (event) => done(event.data);
+            });
+            active.postMessage(data);
+            return answer;
+          };</script>`);
+        expect(await classify(join(app, 'out'), { html: page })).toEqual([3]);
+      },
+      3 * MINUTES,
+    );
+
+    test(
       'deit-tfjs/inline: one script, nothing beside it, from a file: page',
       async () => {
         const app = await sample('esbuild-inline', 'deit-tfjs/inline');

@@ -24,6 +24,10 @@ const WRONG: Record<string, () => unknown> = {
   'an empty object': () => ({}),
   'an object of another kind': () => ({ nonsense: 1 }),
   'a function': () => () => {},
+  'a symbol': () => Symbol('x'),
+  'a bigint': () => -5n,
+  'a Date': () => new Date(),
+  'a Map': () => new Map([['topK', 1]]),
   'a tensor of another shape': () => tf.tensor2d([[1, 2]]),
   'a tensor of NaN': nanImage,
 };
@@ -89,11 +93,26 @@ test.each([
   ['deit-tfjs/wasm', [...METHODS, 'inspectPixels'], () => onWasm.load(readFileSync(DIGITS))],
 ])('the methods of a model of %s', async (_, methods, open) => {
   const model = (await open()) as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const { imgSize } = (model as unknown as { config: { imgSize: [number, number] } }).config;
+  const [height, width] = imgSize;
+  const pixels = [new Float32Array(height * width * 3), 1];
+  const image = [{ data: new Uint8Array(3), width: 1, height: 1 }];
+  /** Of those that take options: what stands before them. */
+  const options: Record<string, unknown[]> = {
+    classify: image,
+    logits: image,
+    embed: image,
+    predictPixels: pixels,
+    embedPixels: pixels,
+    features: [tf.zeros([1, height, width, 3])],
+  };
   for (const name of methods) {
     for (const [kind, make] of Object.entries(WRONG)) {
       // No images have no answers.
       if (kind === 'an empty array' && ['classify', 'logits', 'embed'].includes(name)) continue;
       await expectUserError(`${name}(${kind})`, () => model[name]!(make()));
+      if (!(name in options) || ['undefined', 'an empty object'].includes(kind)) continue;
+      await expectUserError(`${name}(…, ${kind})`, () => model[name]!(...options[name]!, make()));
     }
   }
   model.dispose!();

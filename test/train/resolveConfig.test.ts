@@ -22,6 +22,7 @@ test('every field has a meaning, and every group that can be left out is null by
   expect(changeable.sort()).toEqual([
     'backend',
     'data.path',
+    'device',
     'distillation.teacher',
     'evalBatchSize',
     'init.from',
@@ -132,7 +133,7 @@ test.each([
   ],
   [{ batchSize: 0 }, 'my.json: batchSize should be a whole number of at least 1 and at most 65536, is 0'],
   [{ batchSize: '8' }, 'my.json: batchSize should be a whole number of at least 1 and at most 65536, is "8"'],
-  [{ optimizer: { lr: Number.NaN } }, 'my.json: optimizer.lr should be a number above 0, is null'],
+  [{ optimizer: { lr: Number.NaN } }, 'my.json: optimizer.lr should be a number above 0, is NaN'],
   [{ distillation: { type: 'firm' } }, 'distillation.type should be one of none, soft, hard, is "firm"'],
   [
     { distillation: { type: 'soft' } },

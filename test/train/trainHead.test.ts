@@ -156,6 +156,26 @@ test('a model exported with its own heads gives its own logits', async () => {
   loaded.dispose();
 });
 
+test('names that are not those of the exported classes are refused', async () => {
+  const heads = await trainHead(digits, {
+    features: [new Float32Array(128), new Float32Array(128).fill(1)],
+    labels: [0, 1],
+    numClasses: 2,
+  });
+  const attempt = (options: Parameters<typeof exportStateDict>[1]) => exportStateDict(digits, options);
+  await expect(attempt({ labels: ['one'] })).rejects.toThrow(
+    'exportStateDict: there are 10 classes, and labels names 1',
+  );
+  await expect(attempt({ heads, labels: ['one', 'two', 'three'] })).rejects.toThrow(
+    'there are 2 classes, and labels names 3',
+  );
+  // The model's own names are those of its own classes.
+  await expect(attempt({ heads })).rejects.toThrow(/heads of 2 classes need the classes' names, as labels$/);
+  const ten = { features: [...Array(10)].map((_, i) => new Float32Array(128).fill(i)), numClasses: 10 };
+  const others = await trainHead(digits, { ...ten, labels: [...Array(10).keys()] });
+  await expect(attempt({ heads: others })).rejects.toThrow(/heads of 10 classes need/);
+});
+
 test('what cannot be trained on or exported is said', async () => {
   const row = new Float32Array(128);
   const attempt = (features: Float32Array[], labels: number[], numClasses: number) =>

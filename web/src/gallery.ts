@@ -18,14 +18,17 @@ const NAMED = 5;
 const strip = byId('strip');
 const buttons = new Map<GalleryImage, HTMLButtonElement>();
 const imageOf = new WeakMap<Element, GalleryImage>();
+/** Of each image those that were given with it. */
+const dropOf = new WeakMap<GalleryImage, readonly GalleryImage[]>();
 const waiting: GalleryImage[] = [];
 let decoding = 0;
-let broken: { name: string; message: string }[] = [];
+let broken: { image: GalleryImage; message: string }[] = [];
 
 /** Adds images before those that are there, and shows the first unless told otherwise. */
 export function addImages(given: readonly GalleryImage[], show = true): void {
   if (given.length === 0) return;
   const added = [...given];
+  for (const image of added) dropOf.set(image, added);
   strip.prepend(...added.map((image) => make('li', {}, buttonFor(image))));
   update({ images: [...added, ...state.images], ...(show || !state.chosen ? { chosen: added[0] } : {}) });
 }
@@ -38,9 +41,17 @@ function removeImages(images: readonly GalleryImage[]): void {
     buttons.get(image)?.parentElement?.remove();
     buttons.delete(image);
   }
-  const before = kept.find((image) => image === state.shown?.image) ?? kept[0];
-  const chosen = state.chosen && gone.has(state.chosen) ? before : state.chosen;
-  update({ images: kept, chosen });
+  update({ images: kept, chosen: chosenOf(kept) });
+}
+
+/** Where the chosen one is gone: another of its drop, else the one that is shown. */
+function chosenOf(kept: readonly GalleryImage[]): GalleryImage | undefined {
+  const { chosen, shown } = state;
+  if (!chosen || kept.includes(chosen)) return chosen;
+  const drop = dropOf.get(chosen) ?? [];
+  return (
+    kept.find((image) => drop.includes(image)) ?? kept.find((image) => image === shown?.image) ?? kept[0]
+  );
 }
 
 /** Puts the images in another order. */
@@ -52,25 +63,24 @@ export function orderImages(images: readonly GalleryImage[]): void {
 /** An image that cannot be read: it is taken out, and named together with others of the same drop. */
 export function tellBroken(image: GalleryImage, error: unknown): void {
   if (!buttons.has(image)) return;
-  if (broken.length === 0) total = state.images.length;
-  broken.push({ name: image.name, message: (error as Error).message });
+  broken.push({ image, message: (error as Error).message });
   removeImages([image]);
   clearTimeout(timer);
   timer = setTimeout(sayBroken, 120);
 }
 
 let timer: ReturnType<typeof setTimeout> | undefined;
-/** Images that there were before the first of the broken ones was found. */
-let total = 0;
 
 function sayBroken(): void {
   const all = broken;
   broken = [];
   if (all.length === 1) {
-    showError(`${all[0]!.name} cannot be shown`, all[0]!.message);
+    showError(`${all[0]!.image.name} cannot be shown`, all[0]!.message);
     return;
   }
   const more = all.length > NAMED ? `; and ${all.length - NAMED} more` : '';
+  const drops = new Set(all.map(({ image }) => dropOf.get(image)!));
+  const total = [...drops].reduce((sum, drop) => sum + drop.length, 0);
   const named = all.slice(0, NAMED).map(({ message }) => message);
   showError(`${all.length} of ${total} images cannot be shown`, named.join('; ') + more);
 }

@@ -115,8 +115,10 @@ function otherBackend(source: ModelSource, asked: string): Remedy[] {
 /** A file that is broken stays so; an address may answer the next time. */
 function otherSource(source: ModelSource, error: unknown): Remedy[] {
   const hint = hintAskedFor((error as Error).message);
+  const again = { label: 'Try again', act: () => void open(source) };
+  if (error instanceof WorkerError && error.about === 'page') return [again];
   if (hint) return [{ label: 'Say it …', act: () => askForHint(source, hint) }];
-  if (typeof source.data === 'string') return [{ label: 'Try again', act: () => void open(source) }];
+  if (typeof source.data === 'string') return [again];
   const button = Array.isArray(source.data) ? 'open-folder' : 'open-file';
   const another = { label: 'Choose another …', act: () => ask(button) };
   const { data } = source;

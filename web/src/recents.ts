@@ -24,7 +24,9 @@ export function listenForRecents(onModel: (source: ModelSource) => void): void {
 }
 
 async function show(): Promise<void> {
-  const recents = [...recentAddresses(await listKeptFiles()), ...recentNames(await listCachedFiles())];
+  // The code that reads what is kept of the hub is fetched now, which fails without a network.
+  const ofHub = listCachedFiles().catch(() => []);
+  const recents = [...recentAddresses(await listKeptFiles()), ...recentNames(await ofHub)];
   byId('recents').hidden = recents.length === 0;
   byId('recent-list').replaceChildren(...recents.slice(0, SHOWN).map(item));
 }

@@ -1,8 +1,9 @@
 /** Models on the hub in a page or a web worker, kept in the browser's Cache API. */
 import { checkArguments } from '../../checkArguments.js';
 import { checkOptions } from '../../checkOptions.js';
-import { HUB_OPTIONS, type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
+import { type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
 import { HUB_ENDPOINT, parseEndpoint } from '../../hub/hubName.js';
+import { BROWSER_HUB_OPTIONS } from '../../hub/hubOptions.js';
 import { requireToken } from '../../hub/token.js';
 import { cacheStore } from './cacheStore.js';
 import { createHasher } from './hasher.js';
@@ -18,8 +19,6 @@ export interface BrowserHubOptions extends HubOptions {
   readonly cache?: boolean;
 }
 
-const OPTIONS = { ...HUB_OPTIONS, cache: 'flag', endpoint: 'any', token: 'any' } as const;
-
 /**
  * Opens a model on the hub: `hf:OWNER/NAME[@REVISION][/PATH]`. Its files are downloaded when they are read.
  *
@@ -28,7 +27,7 @@ const OPTIONS = { ...HUB_OPTIONS, cache: 'flag', endpoint: 'any', token: 'any' }
 export async function openHub(name: string, options: BrowserHubOptions = {}): Promise<HubFolder> {
   checkArguments('openHub', { name: ['text', name], options: ['fields', options] });
   const { token, endpoint = HUB_ENDPOINT, cache = true, ...rest } = options;
-  checkOptions('openHub', options, OPTIONS);
+  checkOptions('openHub', options, BROWSER_HUB_OPTIONS);
   if (token !== undefined) requireToken(token, 'the option token');
   return openHubFolder(name, rest, {
     endpoint: parseEndpoint(endpoint, 'the option endpoint'),

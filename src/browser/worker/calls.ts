@@ -1,4 +1,16 @@
 /** Calls to a worker and their answers, each pair by a number: for the library's worker and for others like it. */
+import { UserError } from '../../errors.js';
+
+/** Functions, elements and what was closed cannot be sent; the browser says which it is. */
+function unsendable(method: string, error: Error): Error {
+  if (error.name !== 'DataCloneError') return error;
+  return new UserError(
+    `${method}: its arguments cannot be sent to the worker: ${error.message.split('\n')[0]}`,
+    {
+      cause: error,
+    },
+  );
+}
 
 /** From the page: a call, or the wish that one be given up. */
 export type CallMessage<Name> =
@@ -73,7 +85,7 @@ export class WorkerCalls<Methods extends Functions, Progress extends readonly un
       try {
         this.post({ id, method, args }, transfer);
       } catch (error) {
-        this.pending.get(id)!.reject(error);
+        this.pending.get(id)!.reject(unsendable(String(method), error as Error));
         this.pending.delete(id);
       }
     });

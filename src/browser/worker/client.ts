@@ -9,11 +9,19 @@ import type { VitConfig } from '../../families/vit/config.js';
 import { showFrozen } from '../../frozen.js';
 import type { Preprocessing } from '../../image/types.js';
 import { isTensor } from '../../isTensor.js';
-import { type ClassifyInput, checkPixels, type Prediction, tensorToRgb } from '../../models/classify.js';
+import {
+  type ClassifyInput,
+  checkPixels,
+  checkTopK,
+  type Prediction,
+  tensorToRgb,
+} from '../../models/classify.js';
+import { ofList } from '../../models/imageClassifier.js';
 import type { ClassifyOptions, Embedding, FeatureOptions } from '../../models/visionTransformer.js';
 import { assetsForWorker, baseUrl, setAssetFolder } from '../assets.js';
+import { checkDrawable } from '../decode.js';
 import { sendableImage } from '../imageInputs.js';
-import type { BrowserLoadOptions, BrowserModelSource } from '../load.js';
+import { type BrowserLoadOptions, type BrowserModelSource, checkBrowserLoad } from '../loadSource.js';
 import { WorkerCalls } from './calls.js';
 import type {
   HeadLogits,
@@ -46,7 +54,7 @@ export async function loadInWorker(
   source: BrowserModelSource,
   options: WorkerLoadOptions = {},
 ): Promise<WorkerModel> {
-  checkArguments('loadInWorker', { options: ['fields', options] });
+  checkBrowserLoad(source, options, { worker: 'worker' });
   const { worker, signal, onProgress, onBackend, assetFolder, ...request } = options;
   signal?.throwIfAborted();
   if (assetFolder !== undefined) setAssetFolder(assetFolder);
@@ -93,36 +101,42 @@ export class WorkerModel {
   ): Promise<Prediction[] | Prediction[][]> {
     checkOptions('classify', options, { topK: 'any', signal: 'signal' });
     const { signal, topK } = options;
+    if (topK !== undefined) checkTopK(topK);
     const one = (image: ClassifyInput) => this.onImage('classify', image, [{ topK }], signal);
-    return Array.isArray(input) ? Promise.all(input.map(one)) : one(input as ClassifyInput);
+    // A copy has a place for each image, those that were left out of a list too.
+    if (!Array.isArray(input)) return one(input as ClassifyInput);
+    return Promise.all(Array.from(input, (image: ClassifyInput, i) => ofList(one(image), i)));
   }
 
   /** The logits of an image, of a distilled model those of its two heads too. */
   async logits(input: ClassifyInput, options: CallOptions = {}): Promise<HeadLogits> {
-    return this.onImage('logits', input, [], options.signal);
+    return this.onImage('logits', input, [], signalOf('logits', options));
   }
 
   /** As VisionTransformer.embed, of one image. */
   async embed(input: ClassifyInput, options: CallOptions = {}): Promise<Embedding> {
-    return this.onImage('embed', input, [], options.signal);
+    return this.onImage('embed', input, [], signalOf('embed', options));
   }
 
   /** The attention weights of every block for an image, for attentionMap and rollout. */
   async attention(input: ClassifyInput, options: CallOptions = {}): Promise<AttentionStack> {
-    return this.onImage('attention', input, [], options.signal);
+    return this.onImage('attention', input, [], signalOf('attention', options));
   }
 
   /** As VisionTransformer.predict. */
   async predict(x: PlainTensor | tf.Tensor4D, options: CallOptions = {}): Promise<PlainTensor> {
-    return this.calls.call('predict', [await toPlain(x)], options);
+    const signal = signalOf('predict', options);
+    return this.calls.call('predict', [await toPlain('predict', x)], { signal });
   }
 
   /** As VisionTransformer.features. */
   async features(
     x: PlainTensor | tf.Tensor4D,
-    { signal, ...options }: FeatureOptions & CallOptions = {},
+    given: FeatureOptions & CallOptions = {},
   ): Promise<PlainFeatures> {
-    return this.calls.call('features', [await toPlain(x), options], { signal });
+    checkOptions('features', given, { blocks: 'flag', attention: 'flag', signal: 'signal' });
+    const { signal, ...options } = given;
+    return this.calls.call('features', [await toPlain('features', x), options], { signal });
   }
 
   /** Ends the worker, and with it the model. Calls that have no answer yet reject. */
@@ -142,8 +156,14 @@ export class WorkerModel {
   }
 }
 
-async function toPlain(x: PlainTensor | tf.Tensor4D): Promise<PlainTensor> {
-  return isTensor(x) ? { data: await x.data<'float32'>(), shape: x.shape } : x;
+function signalOf(method: string, options: CallOptions): AbortSignal | undefined {
+  checkOptions(method, options, { signal: 'signal' });
+  return options.signal;
+}
+
+async function toPlain(method: string, x: PlainTensor | tf.Tensor4D): Promise<PlainTensor> {
+  checkArguments(method, { x: ['plainTensor', x] });
+  return isTensor(x) ? { data: await x.data<'float32'>(), shape: x.shape } : { data: x.data, shape: x.shape };
 }
 
 /** What only a page has (elements, tensors) as something that can be sent. */
@@ -153,6 +173,7 @@ async function sendable(input: ClassifyInput): Promise<{ image: SentImage; trans
   }
   const sent = await sendableImage(input);
   if (sent) return { image: sent, transfer: sent instanceof ImageBitmap ? [sent] : [] };
+  if (input instanceof ImageBitmap) checkDrawable(input);
   if (input instanceof Blob || input instanceof ImageBitmap) return { image: input, transfer: [] };
   const { data, width, height } = checkPixels(input);
   return { image: { data, width, height }, transfer: [] };

@@ -1,6 +1,7 @@
 /** The worker's side: one model, called from a page. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice } from '../../backend.js';
+import { checkArguments } from '../../checkArguments.js';
 import { readValues } from '../../deviceLost.js';
 import { UserError } from '../../errors.js';
 import { attentionStack } from '../../explain/index.js';
@@ -34,6 +35,7 @@ type Asynchronous = {
 
 /** Answers the calls of a page's WorkerModel. To be called once, at the worker's start. */
 export function serveWorker(scope = globalThis as unknown as WorkerScope): void {
+  checkArguments('serveWorker', { scope: ['workerScope', scope] });
   const aborts = new Map<number, AbortController>();
   let model: VisionTransformer | undefined;
   let queue: Promise<unknown> = Promise.resolve();

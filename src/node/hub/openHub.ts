@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { checkArguments } from '../../checkArguments.js';
 import { checkOptions } from '../../checkOptions.js';
-import { HUB_OPTIONS, type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
+import { type HubFolder, type HubOptions, openHubFolder } from '../../hub/hubFolder.js';
 import { parseEndpoint } from '../../hub/hubName.js';
+import { HUB_OPTIONS } from '../../hub/hubOptions.js';
 import { requireToken } from '../../hub/token.js';
 import { diskStore } from './diskStore.js';
 import { cacheFolder, findToken, hubEndpoint, huggingFaceCacheFolder, isOffline } from './environment.js';

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import type * as tf from '@tensorflow/tfjs-core';
 import { currentBackend } from '../../boundBackend.js';
@@ -12,7 +13,9 @@ import type { Preprocessing } from '../../image/types.js';
 import { buildModel, resolveConfig } from '../../models/create.js';
 import type { VisionTransformer } from '../../models/visionTransformer.js';
 import { assignWeights } from '../../models/weights.js';
+import { nearest } from '../../text.js';
 import type { TrainConfig } from '../../train/config.js';
+import { otherClass } from '../../train/sameClasses.js';
 import { freshWeights, startFrom } from '../../train/startModel.js';
 import type { StepEngine } from '../../train/stepEngine.js';
 import { type Student, studentOf } from '../../train/student.js';
@@ -66,8 +69,9 @@ export async function prepareTraining(config: TrainConfig): Promise<Prepared> {
         `input ${student.imgSize.join('×')}, ${classNames.length} classes`,
       ...changes,
       `training: ${data.length} images, ${data.name}; validation: ${val.length}, ${val.name}`,
+      ...(await dataNotes(config, data, val)),
       ...(joint ? ['no teacher: both heads learn from the labels, by the mean of their logits'] : []),
-      ...(teacher ? [`teacher ${teacher.name}, ${config.distillation.type} distillation`] : []),
+      ...(teacher ? teacherNotes(teacher, config, data) : []),
       ...computing.notes,
     ];
     return {
@@ -124,14 +128,15 @@ function studentShape(config: TrainConfig, source: VitConfig | undefined): VitCo
           `leave model.${field} out`,
       );
     }
-    return resolveConfig({ ...source, ...given }, size);
+    return withFrozen(resolveConfig({ ...source, ...given }, size), config);
   }
-  const { train } = config;
-  const shape = resolveConfig(name ?? {}, { ...given, ...size });
-  if (train.frozenBlocks > shape.depth) {
-    throw new UserError(`train.frozenBlocks is ${train.frozenBlocks}, the student has ${shape.depth} blocks`);
-  }
-  return shape;
+  return withFrozen(resolveConfig(name ?? {}, { ...given, ...size }), config);
+}
+
+/** The shape, if it has as many blocks as are to stay as they are. */
+function withFrozen(shape: VitConfig, { train }: TrainConfig): VitConfig {
+  if (train.frozenBlocks <= shape.depth) return shape;
+  throw new UserError(`train.frozenBlocks is ${train.frozenBlocks}, the student has ${shape.depth} blocks`);
 }
 
 async function openData(
@@ -146,7 +151,8 @@ async function openData(
   open.push(() => val.close());
   const missing = val.classNames.find((name) => !data.classNames.includes(name));
   if (missing !== undefined) {
-    throw new UserError(`${val.name}: has the class "${missing}", which ${data.name} has not`);
+    const hint = likeName(missing, data.classNames);
+    throw new UserError(`${val.name}: has the class "${missing}", which ${data.name} has not${hint}`);
   }
   if (String(val.classNames) !== String(data.classNames)) {
     throw new UserError(
@@ -155,6 +161,50 @@ async function openData(
     );
   }
   return { data, val };
+}
+
+/** Names that look the same, or nearly: macOS writes accents as characters of their own. */
+function likeName(name: string, names: readonly string[]): string {
+  const same = names.find((other) => other.normalize() === name.normalize());
+  if (same !== undefined)
+    return ': its folder there looks the same, but its accents are encoded otherwise (NFC, NFD); rename one of the two';
+  const [near] = nearest(name, names);
+  return near === undefined ? '' : `, but "${near}"`;
+}
+
+/** What of the data is likely not meant so, a line each. */
+async function dataNotes(config: TrainConfig, data: TrainLoader, val: EvalLoader): Promise<string[]> {
+  const notes: string[] = [];
+  if (data.classNames.length === 1) notes.push('one class alone: whatever is learnt, top-1 is 100 %');
+  const classes = [data, val].map(
+    ({ classNames, labels = [] }) => classNames.length - new Set(Array.from(labels)).size,
+  );
+  for (const [i, set] of (['data', 'val'] as const).entries()) {
+    const { limit } = config[set];
+    if (limit === null || classes[i] === 0) continue;
+    notes.push(
+      `${set}.limit ${limit} takes the first images of ${[data, val][i]!.name}, which leaves ` +
+        `${classes[i]} of ${data.classNames.length} classes without any`,
+    );
+  }
+  if (await isSame(config.data, config.val))
+    notes.push(`${val.name}: validates on the images that it trains on, whose top-1 tells nothing of others`);
+  return notes;
+}
+
+function teacherNotes({ name, labels }: Teacher, config: TrainConfig, data: TrainLoader): string[] {
+  const taught = `teacher ${name}, ${config.distillation.type} distillation`;
+  if (labels) return [taught];
+  return [
+    taught,
+    `teacher ${name}: has no names of classes; taken to be those of ${data.name}, in their order`,
+  ];
+}
+
+async function isSame(data: TrainConfig['data'], val: TrainConfig['val']): Promise<boolean> {
+  if (data.format !== val.format || (data.format !== 'folder' && data.split !== val.split)) return false;
+  const [a, b] = await Promise.all([data.path, val.path].map((path) => realpath(path)));
+  return a === b;
 }
 
 function checkDistillation(config: TrainConfig, student: VitConfig): void {
@@ -217,7 +267,30 @@ async function fillIn(
   const options = { scheme, seed: config.seed, name: from! };
   const { readWeight, changes } = startFrom(start.source, model.config, options);
   await assignWeights(model.layersModel, readWeight);
-  return [`starts from ${from}`, ...changes];
+  return [`starts from ${from}`, ...changes, ...startNotes(model, start.source, config)];
+}
+
+/** Where the model to start from was made for something else: its classes, and how its images were normalised. */
+function startNotes(
+  { labels = [], preprocessing: now }: VisionTransformer,
+  { config: { numClasses }, labels: before, preprocessing: then }: OpenedModel['source'],
+  { init, preset }: TrainConfig,
+): string[] {
+  const other = numClasses === labels.length ? otherClass(before, labels) : -1;
+  const normalization = ({ mean, std }: Preprocessing) => `mean ${mean.join(', ')}, std ${std.join(', ')}`;
+  const [from, to] = [then, now].map(normalization);
+  return [
+    ...(other < 0
+      ? []
+      : [
+          `heads: kept, though class ${other} is "${before![other]}" there and "${labels[other]}" in the training data`,
+        ]),
+    ...(from === to
+      ? []
+      : [
+          `images: ${init.from} was made for ${from}; the preset ${preset} gives it ${to} (see the field preset)`,
+        ]),
+  ];
 }
 
 /** Reads a model's weights from the backend, to be written. */

@@ -22,6 +22,7 @@ import { EventRuns } from './eventFile.js';
 import type { CurvePoint } from './learningCurve.js';
 import { type Prepared, prepareTraining, weightReaderOf } from './prepare.js';
 import { checkRoom, openRunFolder, type RunFolder } from './runFolder.js';
+import { identityOf, type RunIdentity, requireSameRun } from './runIdentity.js';
 
 /** What the caller sees and says of a run. */
 export interface RunHooks {
@@ -74,7 +75,8 @@ async function trainInto(
   const drawCurve = await curveDrawer(folder, hooks);
   await checkRoom(folder.path, bytesWritten(prepared, config));
   const trainer = new Trainer(prepared);
-  const logs = await openLogs(folder, prepared, trainer, hooks).catch((error) => {
+  const run = identityOf(prepared, config);
+  const logs = await openLogs(folder, prepared, run, trainer, hooks).catch((error) => {
     trainer.dispose();
     throw error;
   });
@@ -82,7 +84,7 @@ async function trainInto(
     const total = trainer.stepsPerEpoch * config.schedule.epochs;
     const imagesPerStep = config.batchSize * config.accumulate;
     hooks.onStart?.({ steps: total, done: trainer.at.step, imagesPerStep });
-    const end = await trainer.run(trainHooks(folder, prepared, logs, hooks));
+    const end = await trainer.run(trainHooks(folder, prepared, run, logs, hooks));
     if (end === 'done') await writeModel(folder.file('last'), writable(prepared));
     if (drawCurve) await writeCurve(folder, prepared, drawCurve);
     const { epoch, step } = trainer.at;
@@ -117,6 +119,7 @@ interface Logs {
 async function openLogs(
   folder: RunFolder,
   prepared: Prepared,
+  run: RunIdentity,
   trainer: Trainer,
   hooks: RunHooks,
 ): Promise<Logs> {
@@ -124,7 +127,9 @@ async function openLogs(
   if (folder.resumes) {
     const path = folder.file('checkpoint');
     const stored = await readCheckpoint(path);
+    const notes = stored.run ? requireSameRun(stored.run, run, path, prepared) : [];
     requirePlace(stored.snapshot.position, trainer, prepared.config, path);
+    for (const note of notes) hooks.onNote?.(note);
     trainer.restore(stored.snapshot);
     metricsBytes = await intactLength(folder.file('metrics'), stored.metricsBytes);
     if (metricsBytes < stored.metricsBytes) {
@@ -165,7 +170,13 @@ function requirePlace(position: Position, trainer: Trainer, config: Prepared['co
   );
 }
 
-function trainHooks(folder: RunFolder, prepared: Prepared, logs: Logs, hooks: RunHooks): TrainHooks {
+function trainHooks(
+  folder: RunFolder,
+  prepared: Prepared,
+  run: RunIdentity,
+  logs: Logs,
+  hooks: RunHooks,
+): TrainHooks {
   return {
     shouldStop: hooks.shouldStop,
     onEvaluate: hooks.onEvaluate,
@@ -179,7 +190,7 @@ function trainHooks(folder: RunFolder, prepared: Prepared, logs: Logs, hooks: Ru
     },
     saveBest: () => writeModel(folder.file('best'), writable(prepared)),
     save: async (snapshot) => {
-      await writeCheckpoint(folder.file('checkpoint'), snapshot, logs.metrics.bytes);
+      await writeCheckpoint(folder.file('checkpoint'), snapshot, logs.metrics.bytes, run);
     },
   };
 }

@@ -1,12 +1,12 @@
 import { readdir, readFile, rm, rmdir, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../../errors.js';
-import { fieldsOf, valueAt } from '../../schema.js';
-import { type TrainConfig, trainSchema } from '../../train/config.js';
+import type { TrainConfig } from '../../train/config.js';
 import { writeFileAtomically } from '../atomicFile.js';
 import { asUserError } from '../fileErrors.js';
 import { makeFolder } from '../makeFolder.js';
 import { lockFolder } from './lock.js';
+import { fixedFields } from './runIdentity.js';
 
 /** What a run leaves in its output folder. */
 export const FILES = {
@@ -126,9 +126,9 @@ async function removeLeftovers(folder: string, names: string[]): Promise<void> {
 }
 
 function checkSameRun(stored: unknown, config: TrainConfig, folder: string): void {
-  for (const [field, { mayChange }] of Object.entries(fieldsOf(trainSchema))) {
-    if (mayChange) continue;
-    const [before, now] = [stored, config].map((tree) => JSON.stringify(valueAt(tree, field) ?? null));
+  const [of, given] = [stored, config].map(fixedFields);
+  for (const field of Object.keys(given!)) {
+    const [before, now] = [of!, given!].map((fields) => JSON.stringify(fields[field]));
     if (before === now) continue;
     throw new UserError(
       `${folder}: the run there has ${field} ${before}, not ${now}; --resume goes on with the same run: ` +

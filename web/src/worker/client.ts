@@ -1,14 +1,15 @@
 /** The page's side of the worker: its methods as promises. */
 import { type WorkerCallOptions, WorkerCalls } from '../../../src/browser/worker/calls.js';
-import type {
-  Description,
-  LoadRequest,
-  MethodName,
-  Methods,
-  ModelData,
-  Progress,
-  SentError,
-  TensorList,
+import {
+  type Description,
+  type LoadRequest,
+  type MethodName,
+  type Methods,
+  type ModelData,
+  NO_FILES,
+  type Progress,
+  type SentError,
+  type TensorList,
 } from './protocol.js';
 
 /** An error of the worker, with what it is about. */
@@ -33,8 +34,10 @@ export class ModelWorker {
     this.calls = new WorkerCalls(worker, errorOf);
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const what = event.message || 'its script cannot be loaded';
-      this.end(new WorkerError({ name: 'Error', message: `the worker failed: ${what}`, about: 'backend' }));
+      const [message, about] = event.message
+        ? ([`the worker failed: ${event.message}`, 'backend'] as const)
+        : ([NO_FILES, 'page'] as const);
+      this.end(new WorkerError({ name: 'Error', message, about }));
     });
   }
 

@@ -195,7 +195,10 @@ export interface SentError {
   readonly name: string;
   readonly message: string;
   /** What the error is about: the backend, an image that cannot be read, or what else was given. */
-  readonly about: 'backend' | 'image' | 'input';
+  readonly about: 'backend' | 'image' | 'input' | 'page';
 }
 
 export type FromWorker = AnswerMessage<Progress, SentError>;
+
+/** What is said where the page's own scripts do not come. */
+export const NO_FILES = 'the files of this page cannot be fetched; check the network, then try again';

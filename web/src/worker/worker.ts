@@ -1,6 +1,13 @@
 /** The page's worker: one model, and the image that it looked at last. One call after the other. */
 import { type Deit, ModelHost } from './modelHost.js';
-import type { FromWorker, MethodName, Methods, SentError, ToWorker } from './protocol.js';
+import {
+  type FromWorker,
+  type MethodName,
+  type Methods,
+  NO_FILES,
+  type SentError,
+  type ToWorker,
+} from './protocol.js';
 
 interface Scope {
   addEventListener(type: 'message', listener: (event: MessageEvent<ToWorker>) => void): void;
@@ -15,7 +22,10 @@ let queue: Promise<unknown> = Promise.resolve();
 
 scope.addEventListener('message', ({ data }) => {
   if ('library' in data) {
-    library = import(/* @vite-ignore */ data.library);
+    library = import(/* @vite-ignore */ data.library).catch((cause: Error) => {
+      const about: SentError['about'] = 'page';
+      throw Object.assign(new Error(`${NO_FILES} (${cause.message})`, { cause }), { about });
+    });
     library.catch(() => {}); // the first call tells
     return;
   }

@@ -1,7 +1,7 @@
 /** The page for deit-tfjs/wasm, which needs no file beside the script. */
 import { load } from 'deit-tfjs/wasm';
 
-window.run = async (url, image) => {
+globalThis.run = async (url, image) => {
   const blob = await (await fetch(image)).blob();
   try {
     const model = await load(url, { cache: false });

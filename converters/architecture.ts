@@ -66,7 +66,7 @@ function configOfTensors(
   const has = (name: string) => found.weights.has(name);
   const { patch, ...patches } = readPatches(found, file);
   const { hasLayerScale, ...blocks } = readBlocks(found, patches.embedDim, file);
-  const tokens = readTokens(found);
+  const tokens = readTokens(found, file);
   const positions = nameInCheckpoint(found, 'pos_embed');
   const layout = { ...tokens, library: found.naming.library, positions };
   const grid = patchGrid(countPositions(found, file), layout, patch, told, file, assumptions);
@@ -150,12 +150,16 @@ function readBlocks(found: FoundModel, embedDim: number, file: string) {
 }
 
 /** The tokens before the patches. */
-function readTokens(found: FoundModel) {
-  return {
+function readTokens(found: FoundModel, file: string) {
+  const tokens = {
     classToken: found.weights.has('cls_token'),
     distilled: found.weights.has('dist_token'),
     registers: torchShapeOf(found, 'reg_token')?.at(-2) ?? 0,
   };
+  if (!tokens.distilled || tokens.registers === 0) return tokens;
+  throw new UserError(
+    `${file}: ${nameInCheckpoint(found, 'reg_token')} lies beside a distillation token: timm keeps such registers and leaves them out, and no other code base has both; it is not computed here`,
+  );
 }
 
 /** Number of position embeddings. */

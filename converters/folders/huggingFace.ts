@@ -98,8 +98,8 @@ function withSource(fields: Partial<VitConfig>, source: string): Record<string, 
 }
 
 /** Facts of the fields that a configuration gives, or its class by default. */
-function shapeFacts(vision: FieldReader, { defaults }: HuggingFaceType): Record<string, Fact<unknown>> {
-  const given = fieldReader({ ...defaults, ...definedFields(vision.fields) }, vision.where);
+function shapeFacts(vision: FieldReader, type: HuggingFaceType): Record<string, Fact<unknown>> {
+  const given = fieldReader({ ...type.defaults, ...ownFields(vision.fields, type) }, vision.where);
   const width = given.whole('hidden_size')!;
   const heads = given.whole('num_attention_heads')!;
   if (width % heads !== 0) {
@@ -126,8 +126,21 @@ function shapeFacts(vision: FieldReader, { defaults }: HuggingFaceType): Record<
   return defined(facts) as Record<string, Fact<unknown>>;
 }
 
-const definedFields = (fields: Fields): Fields =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
+/** Fields that some types have; transformers keeps any other that it was given, and reads none of them. */
+const SOME_TYPES_HAVE: Readonly<Record<string, (type: HuggingFaceType) => boolean>> = {
+  intermediate_size: ({ defaults }) => defaults.intermediate_size !== undefined,
+  mlp_ratio: ({ defaults }) => defaults.mlp_ratio !== undefined,
+  use_swiglu_ffn: ({ defaults }) => defaults.mlp_ratio !== undefined,
+  num_register_tokens: ({ defaults }) => defaults.num_register_tokens !== undefined,
+  qkv_bias: ({ fields }) => fields.qkvBias === undefined,
+};
+
+const ownFields = (fields: Fields, type: HuggingFaceType): Fields =>
+  Object.fromEntries(
+    Object.entries(fields).filter(
+      ([name, value]) => value !== undefined && value !== null && (SOME_TYPES_HAVE[name]?.(type) ?? true),
+    ),
+  );
 
 const squareOf = ([height, width]: readonly [number, number]) =>
   height === width ? height : ([height, width] as const);

@@ -16,7 +16,7 @@ import { type Fields, isObject, parseJsonObject, shown } from './fields.js';
 import { huggingFaceFacts } from './huggingFace.js';
 import type { HuggingFaceType } from './huggingFaceTypes.js';
 import { openClipFacts } from './openClip.js';
-import { isTimmConfig, type TimmOptions, timmFacts, unpooledAssumption } from './timm.js';
+import { classesAssumption, isTimmConfig, type TimmOptions, timmFacts, unpooledAssumption } from './timm.js';
 
 /** A model's folder: its weights, and what the files beside them say. */
 export interface ReadFolder {
@@ -99,7 +99,7 @@ async function openClipDescription(
 
 async function timmDescription(config: Fields, options: ReadFolderOptions): Promise<Described> {
   const facts = timmFacts(config, CONFIG, options);
-  const assumptions = unpooledAssumption(config, CONFIG, options);
+  const assumptions = [...unpooledAssumption(config, CONFIG, options), ...classesAssumption(config, CONFIG)];
   const { name, preprocessing } = facts;
   if (preprocessing || options.skipPreprocessing) return { facts, assumptions };
   // Without pretrained_cfg, timm itself takes what its table has for the architecture.

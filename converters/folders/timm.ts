@@ -18,6 +18,9 @@ export function isTimmConfig(config: Fields): boolean {
   );
 }
 
+/** timm's names of RegNetX and RegNetY, with a tag or without. */
+export const REGNET = /^regnet[xy]_\d{3}(\.|$)/;
+
 /** What the caller tells in place of what the file says. */
 export interface TimmOptions {
   /** Name of an architecture of timm, where the file's is not known. */
@@ -77,6 +80,16 @@ export function unpooledAssumption(config: Fields, file: string, { pool }: TimmO
   return [{ field: 'pool', value: args.fields.class_token === false ? 'mean' : 'token', why }];
 }
 
+/** Two numbers of classes in one file: timm builds the model by the argument, and drops a head of another number. */
+export function classesAssumption(config: Fields, file: string): Assumption[] {
+  const root = fieldReader(config, file);
+  const args = root.object('model_args');
+  const [count, argument] = [root.whole('num_classes', 0), args?.whole('num_classes', 0)];
+  if (count === undefined || argument === undefined || count === argument) return [];
+  const why = `${root.at('num_classes')} is ${count}, and ${args!.at('num_classes')} ${argument}: the head is taken as it is in the file; --num-classes says otherwise`;
+  return [{ field: 'numClasses', value: "the file's", why }];
+}
+
 function classCount(root: FieldReader): Record<string, Fact<number>> {
   const count = root.whole('num_classes', 0);
   // transformers' wrapper keeps the number, and its model has no head.
@@ -87,6 +100,11 @@ function classCount(root: FieldReader): Record<string, Fact<number>> {
 function architectureNamed(name: string, source: string): TimmFields {
   const architecture = timmArchitecture(name);
   if (architecture) return architecture;
+  if (REGNET.test(name)) {
+    throw new UserError(
+      `${source} is ${shown(name)}, a RegNet, which is evaluated (deit eval) and teaches (deit train); this takes a vision transformer`,
+    );
+  }
   const reason = refusedByName(name);
   throw new UserError(
     reason

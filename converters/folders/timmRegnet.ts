@@ -3,11 +3,11 @@ import { timmConfig, timmPreprocessing } from '../../src/image/timm.js';
 import type { RegnetFacts } from '../convertRegnet.js';
 import { orByPreset } from '../orByPreset.js';
 import { defined, type Fields, fieldReader, shown } from './fields.js';
-import { isTimmConfig, labelsFact, pretrainedInput } from './timm.js';
+import { isTimmConfig, labelsFact, pretrainedInput, REGNET } from './timm.js';
 
 /** Whether a config.json is that of a RegNetX or RegNetY of timm: `regnety_160`, with whatever tag. */
 export function isTimmRegnet(config: Fields): boolean {
-  return isTimmConfig(config) && /^regnet[xy]_\d{3}(\.|$)/.test(String(config.architecture));
+  return isTimmConfig(config) && REGNET.test(String(config.architecture));
 }
 
 /** Arguments that training alone reads, or that the tensors tell. */

@@ -198,7 +198,8 @@ function backboneFields(backbone: Dict, type: string, source: string, layers: La
     ...(typeof backbone.with_cls_token === 'boolean' && { classToken: backbone.with_cls_token }),
     ...(typeof backbone.qkv_bias === 'boolean' && { qkvBias: backbone.qkv_bias }),
     ...(typeof backbone.pre_norm === 'boolean' && { preNorm: backbone.pre_norm }),
-    ...(typeof backbone.final_norm === 'boolean' && { finalNorm: backbone.final_norm }),
+    // It is about the norm before the pooling; a mean has one behind it whatever this says.
+    ...(pool !== 'mean' && typeof backbone.final_norm === 'boolean' && { finalNorm: backbone.final_norm }),
     layerNormEps: epsilonOf(backbone.norm_cfg, `${source}: model.backbone.norm_cfg`),
     activation: activationOf(backbone, source),
   };

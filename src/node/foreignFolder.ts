@@ -7,9 +7,15 @@ export const CONFIG = 'config.json';
 export const OPEN_CLIP = 'open_clip_config.json';
 
 /** Names of files that may be weights, whole or in parts, and of what joins the parts. */
-export const WEIGHTS = /\.(safetensors|pth|pt|bin|npz|ckpt|pth\.tar|distcp|index\.json)$/;
+const WEIGHTS = /\.(safetensors|pth|pt|bin|npz|ckpt|pth\.tar|distcp|index\.json)$/;
 
-const isConverted = (path: string) => existsSync(join(path, 'model.json'));
+/** Shards of a converted folder, whose model.json may be lost. */
+const CONVERTED = /^group\d+-shard\d+of\d+\.bin$/;
+
+const isWeights = (name: string) => WEIGHTS.test(name) && !CONVERTED.test(name);
+
+/** A link that leads nowhere counts: it is said when it is read. */
+const isConverted = (path: string) => namesIn(path).includes('model.json');
 
 /** Whether a folder has a description of its model as Hugging Face, timm or open_clip write it. */
 export function isDescribed(path: string): boolean {
@@ -18,7 +24,7 @@ export function isDescribed(path: string): boolean {
 
 /** Whether a folder is one of Hugging Face, timm or open_clip, or of weights alone, not one that this package converted. */
 export function isForeignFolder(path: string): boolean {
-  return isDescribed(path) || (!isConverted(path) && namesIn(path).some((name) => WEIGHTS.test(name)));
+  return isDescribed(path) || (!isConverted(path) && namesIn(path).some(isWeights));
 }
 
 function namesIn(path: string): readonly string[] {

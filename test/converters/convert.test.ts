@@ -449,6 +449,11 @@ describe('wrong checkpoints are refused in one line', () => {
       (s) => Object.assign(s, { 'patch_embed.proj.weight': [4, 4, 3, 64] }),
       /patch_embed\.proj\.weight has shape \[4, 4, 3, 64\], channels last.*expected PyTorch’s \[64, 3, 4, 4\]/,
     ],
+    [
+      'registers beside a distillation token, which timm keeps and leaves out',
+      (s) => Object.assign(s, { dist_token: [1, 1, 64], reg_token: [1, 2, 64] }),
+      /reg_token lies beside a distillation token: .* not computed here/,
+    ],
     ['a head without bias', (s) => void delete s['head.bias'], /the tensor head\.bias is missing/],
   ])('%s', (_, change, message) => {
     expect(broken(change)).toThrow(message);

@@ -387,6 +387,14 @@ describe("mmengine's configuration", () => {
     });
   });
 
+  test('final_norm is about the norm before the pooling, which a mean has behind it', async () => {
+    const backbone = (more: string) => cfg(`type='VisionTransformer', arch='small', final_norm=False${more}`);
+    expect(await values({ 'meta.cfg': backbone('') }, layers(8))).toMatchObject({ finalNorm: false });
+    const mean = await values({ 'meta.cfg': backbone(", out_type='avg_featmap'") }, layers(8));
+    expect(mean).toMatchObject({ pool: 'mean' });
+    expect(mean).not.toHaveProperty('finalNorm');
+  });
+
   test('heads for labels that do not exclude each other are said: they predict by sigmoids', async () => {
     const of = async (head: string) => {
       const text = cfg("type='VisionTransformer'").replace('head=dict(', `head=dict(type='${head}', `);

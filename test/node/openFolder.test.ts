@@ -60,6 +60,12 @@ test('a folder of weights alone is read, in shards too', async () => {
   expect(opened.source.assumptions).toContainEqual(expect.objectContaining({ field: 'preprocessing' }));
 });
 
+test('a converted folder without its model.json is said to be one', async () => {
+  const own = mkdtempSync(join(folder, 'lost-'));
+  writeFileSync(join(own, 'group1-shard1of2.bin'), 'x');
+  await expect(open(own)).rejects.toThrow(`${join(own, 'model.json')}: is missing`);
+});
+
 test('a folder of folders is told the latest', async () => {
   const run = mkdtempSync(join(folder, 'run-'));
   for (const name of ['checkpoint-500', 'checkpoint-1000', 'logs']) mkdirSync(join(run, name));
@@ -179,6 +185,17 @@ test('a name on the hub is read as its folder is', async () => {
     expect(there.config).toEqual(here.config);
     expect(there.preprocessing).toEqual(here.preprocessing);
     expect(there.labels).toEqual(here.labels);
+    const regnet = readFileSync('test/fixtures/regnet/regnetx.pth');
+    sandbox.add('timm/regnetx_002', {
+      'config.json': {
+        bytes: new TextEncoder().encode('{"architecture": "regnetx_002", "num_classes": 10}'),
+      },
+      'pytorch_model.bin': { bytes: new Uint8Array(regnet) },
+    });
+    const teacher = await openAnyModel('hf:timm/regnetx_002');
+    await teacher.close();
+    expect(teacher.source.family).toBe('regnet');
+    expect(teacher.source.assumptions).toMatchObject([{ field: 'preprocessing' }]);
   } finally {
     await sandbox.close();
   }

@@ -188,6 +188,16 @@ describe('config.json of transformers', () => {
     expect(told.map(({ field }) => field)).not.toContain('numClasses');
   });
 
+  test('fields that the type does not have are read by nobody', async () => {
+    const foreign = { mlp_ratio: 4, use_swiglu_ffn: true, num_register_tokens: 4 };
+    const { facts } = await readFolder(changed('vit', 'config.json', foreign));
+    expect(facts).toEqual((await readFolder(folder('vit'))).facts);
+    const clip = await readFolder(changed('clip', 'config.json', { ...foreign, qkv_bias: false }));
+    expect(clip.facts).toEqual((await readFolder(folder('clip'))).facts);
+    const dino = await readFolder(changed('dinov2', 'config.json', { intermediate_size: 7, mlp_ratio: 3 }));
+    expect(dino.facts.config.mlpRatio).toEqual({ value: 3, source: 'config.json: mlp_ratio' });
+  });
+
   test('an empty list of architectures tells nothing', async () => {
     const { facts } = await readFolder(changed('vit', 'config.json', { architectures: [] }));
     expect(facts.name?.source).toBe('config.json: model_type');
@@ -387,6 +397,19 @@ describe('config.json of timm', () => {
     expect(assumptions).toMatchObject([{ field: 'preprocessing', value: 'test_vit.r160_in1k' }]);
   });
 
+  test('two numbers of classes are said', async () => {
+    const config = JSON.parse(readFileSync(`${FOLDERS}/timm_avg/config.json`, 'utf8'));
+    const model_args = { ...config.model_args, num_classes: 0 };
+    const { assumptions } = await readFolder(changed('timm_avg', 'config.json', { model_args }));
+    expect(assumptions).toMatchObject([
+      {
+        field: 'numClasses',
+        why: expect.stringMatching(/num_classes is 3, and .*model_args: num_classes 0/),
+      },
+    ]);
+    expect((await readFolder(folder('timm_avg'))).assumptions).toEqual([]);
+  });
+
   test('arguments that are as timm has them by default', async () => {
     const given = { pos_embed: 'learn', proj_bias: true, scale_attn_norm: false, dynamic_img_pad: false };
     const config = JSON.parse(readFileSync(`${FOLDERS}/timm_avg/config.json`, 'utf8'));
@@ -403,6 +426,11 @@ describe('config.json of timm', () => {
       'Swin',
       { architecture: 'swin_tiny_patch4_window7_224' },
       /"swin_tiny_patch4_window7_224", which is of timm's swin_transformer\.py/,
+    ],
+    [
+      'a RegNet where a ViT is wanted',
+      { architecture: 'regnety_160.deit_in1k' },
+      /"regnety_160\.deit_in1k", a RegNet, which is evaluated .*; this takes a vision transformer/,
     ],
     ['rotary embeddings', { architecture: 'vit_small_patch16_rope_224' }, /which is of timm's eva\.py/],
     [
@@ -440,19 +468,20 @@ describe('config.json of timm', () => {
   });
 
   test('no pooling: refused with a head, unless the caller says what it reads; said of a backbone', async () => {
-    const unpooled = (more: object) => {
-      const args = { num_classes: 3, embed_dim: 16, depth: 2, num_heads: 4, img_size: 16, patch_size: 4 };
+    const unpooled = (num_classes: number) => {
+      const args = { num_classes, embed_dim: 16, depth: 2, num_heads: 4, img_size: 16, patch_size: 4 };
       return changed('timm', 'config.json', {
+        num_classes,
         global_pool: undefined,
-        model_args: { ...args, global_pool: '', ...more },
+        model_args: { ...args, global_pool: '' },
       });
     };
-    await expect(readFolder(unpooled({}))).rejects.toThrow(
+    await expect(readFolder(unpooled(3))).rejects.toThrow(
       /^config\.json: model_args: global_pool is "": timm then pools nothing and gives every token's logits, none of the image; --pool/,
     );
-    const told = await readFolder(unpooled({}), { pool: 'mean' });
+    const told = await readFolder(unpooled(3), { pool: 'mean' });
     expect(convertRead(told, { pool: 'mean' })).toMatchObject({ config: { pool: 'mean' }, assumptions: [] });
-    const { assumptions, facts } = await readFolder(unpooled({ num_classes: 0 }));
+    const { assumptions, facts } = await readFolder(unpooled(0));
     expect(assumptions).toEqual([
       {
         field: 'pool',

@@ -1,9 +1,12 @@
 import { checkArguments } from '../checkArguments.js';
 import { checkOptions } from '../checkOptions.js';
 import { readValues } from '../deviceLost.js';
+import { UserError } from '../errors.js';
 import type { WeightReader } from '../families/types.js';
+import { headNames, headWidth, type VitConfig } from '../families/vit/config.js';
 import { dequantize } from '../families/vit/quantize.js';
 import type { Preprocessing } from '../image/types.js';
+import { sizeOfHeads } from './headWeights.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { namedWeights } from './weights.js';
 
@@ -29,16 +32,39 @@ export async function exportStateDict(
   checkArguments('exportStateDict', { model: ['model', model] });
   checkOptions('exportStateDict', options, { heads: 'any', labels: 'texts', preprocessing: 'object' });
   const { heads = new Map(), labels = model.labels, preprocessing = model.preprocessing } = options;
-  checkArguments('exportStateDict', { heads: ['heads', heads] });
+  checkArguments('exportStateDict', {
+    heads: ['heads', heads],
+    preprocessing: ['preprocessing', preprocessing],
+  });
+  const numClasses = classesOf(model.config, options);
+  checkLabels(labels, numClasses, options);
   const { stateDictChunks } = await import('../../converters/write/stateDict.js');
   const weights = namedWeights(model.layersModel);
   const readOwn: WeightReader = async (name) =>
     Float32Array.from(await readValues(weights.get(name)!.read(), model.backend));
   const own = dequantize({ config: model.config, labels, preprocessing, readWeight: readOwn });
-  const numClasses = heads.get('head.bias')?.length ?? own.config.numClasses;
   return stateDictChunks({
     ...own,
     config: { ...own.config, numClasses },
     readWeight: async (name) => heads.get(name) ?? own.readWeight(name),
   });
+}
+
+/** How many classes the exported heads tell apart. */
+function classesOf(config: VitConfig, { heads }: ExportOptions): number {
+  if (!heads) return config.numClasses;
+  const { classes, width } = sizeOfHeads(heads, headNames(config), 'exportStateDict');
+  if (width === headWidth(config)) return classes;
+  throw new UserError(`exportStateDict: heads read ${width} features, the model's give ${headWidth(config)}`);
+}
+
+function checkLabels(
+  labels: readonly string[] | undefined,
+  numClasses: number,
+  { heads, labels: given }: ExportOptions,
+): void {
+  if (heads && !given)
+    throw new UserError('exportStateDict: other heads have other classes; name them as labels');
+  if (labels === undefined || labels.length === numClasses) return;
+  throw new UserError(`exportStateDict: labels names ${labels.length} classes, the model has ${numClasses}`);
 }

@@ -3,6 +3,7 @@ import { mixBatch } from '../data/augment/mix.js';
 import type { EvalLoader, TrainBatch, TrainLoader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
+import { checkBatch, checkClasses } from './checkSetup.js';
 import type { TrainConfig } from './config.js';
 import { EngineSteps } from './engineSteps.js';
 import { cosineWithWarmup, epochTime } from './schedule.js';
@@ -134,6 +135,7 @@ export class Trainer {
           'lower batchSize or accumulate',
       );
     }
+    checkClasses(setup);
     if (student.trainable.length === 0) throw new UserError('no weight is left to train');
     this.steps = setup.engine ? new EngineSteps(setup, setup.engine) : new TfjsSteps(setup);
   }
@@ -241,7 +243,11 @@ export class Trainer {
           this.unread = error;
           throw error;
         });
-        if (next.done) throw new Error(`${data.name} ended at batch ${first + i} of epoch ${epoch}`);
+        if (next.done)
+          throw new UserError(
+            `${data.name}: ends at batch ${first + i} of epoch ${epoch}, and promises more`,
+          );
+        checkBatch(next.value, this.setup.imgSize, data);
         const part = await this.forwardAndBack(next.value, first + i);
         sums.loss += part.loss / config.accumulate;
         sums.base += part.base / config.accumulate;
@@ -343,6 +349,8 @@ export class Trainer {
         return !stopped;
       },
     });
+    if (!stopped && done !== val.length)
+      throw new UserError(`${val.name}: gives ${done} images, and promises ${val.length}`);
     return stopped ? undefined : { top1: top1!, top5: top5!, loss: loss! };
   }
 }

@@ -223,16 +223,19 @@ const ARGUMENTS = {
   ],
   heads: ['the weights of heads, as trainHead gives them', isMap],
   trainSetup: [
-    'the setup of a training: {config, student, data …}',
+    'the setup of a training: {config, student, imgSize, data, val}',
     withFields({
       config: isObject,
       student: isObject,
+      imgSize: isPair,
       data: withFields({
         name: isText,
         classNames: isList,
+        describe: isFunction,
         batchesPerEpoch: isFunction,
         batches: isFunction,
       }),
+      val: withFields({ length: isCount, classNames: isList, labels: isNumbers, batches: isFunction }),
     }),
   ],
 } as const satisfies Record<string, readonly [expected: string, test: Test]>;

@@ -5,7 +5,7 @@ export const HUB_OPTIONS = {
   onProgress: 'function',
   onNotice: 'function',
   offline: 'flag',
-  stallMs: 'number',
+  stallMs: 'positive',
   pauses: 'any',
 } as const;
 

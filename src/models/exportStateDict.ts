@@ -3,8 +3,10 @@ import { checkOptions } from '../checkOptions.js';
 import { readValues } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import type { WeightReader } from '../families/types.js';
+import { headNames, headWidth, type VitConfig } from '../families/vit/config.js';
 import { dequantize } from '../families/vit/quantize.js';
 import type { Preprocessing } from '../image/types.js';
+import { sizeOfHeads } from './headWeights.js';
 import type { VisionTransformer } from './visionTransformer.js';
 import { namedWeights } from './weights.js';
 
@@ -30,18 +32,13 @@ export async function exportStateDict(
 ): Promise<AsyncGenerator<Uint8Array>> {
   checkArguments('exportStateDict', { model: ['model', model] });
   checkOptions('exportStateDict', options, { heads: 'any', labels: 'texts', preprocessing: 'object' });
-  const { heads = new Map(), preprocessing = model.preprocessing } = options;
-  checkArguments('exportStateDict', { heads: ['heads', heads] });
-  const numClasses = heads.get('head.bias')?.length ?? model.config.numClasses;
-  const labels = options.labels ?? model.labels;
-  if (options.heads && !options.labels) {
-    throw new UserError(`exportStateDict: heads of ${numClasses} classes need the classes' names, as labels`);
-  }
-  if (labels && labels.length !== numClasses) {
-    throw new UserError(
-      `exportStateDict: there are ${numClasses} classes, and labels names ${labels.length}`,
-    );
-  }
+  const { heads = new Map(), labels = model.labels, preprocessing = model.preprocessing } = options;
+  checkArguments('exportStateDict', {
+    heads: ['heads', heads],
+    preprocessing: ['preprocessing', preprocessing],
+  });
+  const numClasses = classesOf(model.config, options);
+  checkLabels(labels, numClasses, options);
   const { stateDictChunks } = await import('../../converters/write/stateDict.js');
   const weights = namedWeights(model.layersModel);
   const readOwn: WeightReader = async (name) =>
@@ -52,4 +49,23 @@ export async function exportStateDict(
     config: { ...own.config, numClasses },
     readWeight: async (name) => heads.get(name) ?? own.readWeight(name),
   });
+}
+
+/** How many classes the exported heads tell apart. */
+function classesOf(config: VitConfig, { heads }: ExportOptions): number {
+  if (!heads) return config.numClasses;
+  const { classes, width } = sizeOfHeads(heads, headNames(config), 'exportStateDict');
+  if (width === headWidth(config)) return classes;
+  throw new UserError(`exportStateDict: heads read ${width} features, the model's give ${headWidth(config)}`);
+}
+
+function checkLabels(
+  labels: readonly string[] | undefined,
+  numClasses: number,
+  { heads, labels: given }: ExportOptions,
+): void {
+  if (heads && !given)
+    throw new UserError('exportStateDict: other heads have other classes; name them as labels');
+  if (labels === undefined || labels.length === numClasses) return;
+  throw new UserError(`exportStateDict: labels names ${labels.length} classes, the model has ${numClasses}`);
 }

@@ -31,7 +31,7 @@ const FETCH_OPTIONS: Record<keyof FetchOptions, OptionKind> = {
   onBytes: 'function',
   maxBytes: 'count',
   redirects: 'redirects',
-  stallMs: 'number',
+  stallMs: 'positive',
 };
 
 /** Fetches a file over the network. */

@@ -3,6 +3,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { currentBackend, onBackend } from '../boundBackend.js';
 import { checkArguments } from '../checkArguments.js';
 import { checkOptions } from '../checkOptions.js';
+import { UserError } from '../errors.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { isHeadWeight, weightSpecs } from '../families/vit/weights.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
@@ -79,6 +80,12 @@ export function studentOfLayersModel(
   model: tfl.LayersModel,
 ): Student & { readonly layersModel: tfl.LayersModel } {
   checkArguments('studentOfLayersModel', { model: ['layersModel', model] });
+  const last = model.outputs[0]!.sourceLayer;
+  if (last.getClassName() === 'Softmax' || last.getConfig().activation === 'softmax') {
+    throw new UserError(
+      `${model.name}: ends in softmax, and a student ends in logits, of which the loss takes the softmax: leave its last activation out`,
+    );
+  }
   const backend = currentBackend();
   const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
   const trainable = model.trainableWeights.map((weight) => weight.originalName);

@@ -137,6 +137,24 @@ export function fitTeacher(teacher: Teacher, student: TaughtStudent): Teacher {
   return renormalized(teacher, preprocessing);
 }
 
+/**
+ * Whether a teacher answers with probabilities, as a model does that ends in softmax, and not with logits: told by the answer
+ * to noise, which is then above 0 and sums up to 1. Its choices are the same, its distribution is not.
+ */
+export async function givesProbabilities(
+  teacher: Teacher,
+  imgSize: readonly [number, number],
+): Promise<boolean> {
+  const answer = tf.tidy(() => teacher.predict(tf.randomNormal([2, ...imgSize, 3], 0, 1, 'float32', 1)));
+  try {
+    const values = await answer.data<'float32'>();
+    const sum = values.reduce((total, value) => total + value, 0);
+    return values.every((value) => value >= 0 && value <= 1) && Math.abs(sum - 2) < 1e-3;
+  } finally {
+    answer.dispose();
+  }
+}
+
 function classesByForwardPass(
   teacher: Teacher,
   imgSize: readonly [number, number],

@@ -4,6 +4,7 @@ import { checkArguments } from '../checkArguments.js';
 import { checkOptions } from '../checkOptions.js';
 import { UserError } from '../errors.js';
 import { headNames, headWidth, type VitConfig } from '../families/vit/config.js';
+import { sizeOfHeads } from '../models/headWeights.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { adamW, type OptimizerState } from './optimizer/index.js';
 import { cosineWithWarmup } from './schedule.js';
@@ -54,9 +55,9 @@ export async function trainHead(
 ): Promise<HeadWeights> {
   checkArguments('trainHead', { model: ['model', model], examples: ['examples', examples] });
   checkOptions('trainHead', options, {
-    steps: 'count',
-    learningRate: 'number',
-    weightDecay: 'number',
+    steps: 'counting',
+    learningRate: 'positive',
+    weightDecay: 'atLeast0',
     onStep: 'function',
     signal: 'signal',
   });
@@ -205,9 +206,10 @@ async function foldedWeights(
 export function headAnswers(weights: HeadWeights, features: readonly Float32Array[]): Float64Array[] {
   checkArguments('headAnswers', { weights: ['heads', weights], features: ['rows', features] });
   const names = ['head', 'head_dist'].filter((name) => weights.has(`${name}.kernel`));
-  return features.map((row) => {
-    const width = row.length / names.length;
-    const classes = weights.get('head.bias')!.length;
+  const { classes, width } = sizeOfHeads(weights, names, 'headAnswers');
+  return features.map((row, i) => {
+    if (row.length !== names.length * width)
+      throw new UserError(`example ${i}: expected ${names.length * width} features, got ${row.length}`);
     const logits = new Float64Array(classes);
     for (const [place, name] of names.entries()) {
       const [kernel, bias] = [weights.get(`${name}.kernel`)!, weights.get(`${name}.bias`)!];

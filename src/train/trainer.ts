@@ -3,7 +3,7 @@ import { mixBatch } from '../data/augment/mix.js';
 import type { EvalLoader, TrainBatch, TrainLoader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
-import { checkBatch, checkClasses } from './checkBatch.js';
+import { checkBatch, checkClasses } from './checkSetup.js';
 import type { TrainConfig } from './config.js';
 import { EngineSteps } from './engineSteps.js';
 import { cosineWithWarmup, epochTime } from './schedule.js';
@@ -127,7 +127,7 @@ export class Trainer {
   constructor(private readonly setup: TrainSetup) {
     checkArguments('Trainer', { setup: ['trainSetup', setup] });
     const { config, student, data } = setup;
-    checkClasses(student, data.name, data.classNames.length);
+    checkClasses(setup);
     const batches = data.batchesPerEpoch(config.batchSize);
     this.stepsPerEpoch = Math.floor(batches / config.accumulate);
     if (this.stepsPerEpoch < 1) {
@@ -351,6 +351,8 @@ export class Trainer {
         return !stopped;
       },
     });
+    if (!stopped && done !== val.length)
+      throw new UserError(`${val.name}: gives ${done} images, and promises ${val.length}`);
     return stopped ? undefined : { top1: top1!, top5: top5!, loss: loss! };
   }
 }

@@ -164,7 +164,7 @@ test('names that are not those of the exported classes are refused', async () =>
   });
   const attempt = (options: Parameters<typeof exportStateDict>[1]) => exportStateDict(digits, options);
   await expect(attempt({ labels: ['one'] })).rejects.toThrow(
-    'exportStateDict: there are 10 classes, and labels names 1',
+    'exportStateDict: labels names 1 classes, the model has 10',
   );
   await expect(attempt({ heads, labels: ['one', 'two', 'three'] })).rejects.toThrow(
     'there are 2 classes, and labels names 3',
@@ -194,4 +194,48 @@ test('what cannot be trained on or exported is said', async () => {
   const signal = AbortSignal.abort();
   const examples = { features: [row, row], labels: [0, 1], numClasses: 2 };
   await expect(trainHead(digits, examples, { signal })).rejects.toThrow(/abort/);
+});
+
+test.each([
+  [{ steps: 0 }, 'steps is a whole number of at least 1, got the number 0'],
+  [{ learningRate: 0 }, 'learningRate is a number above 0, got the number 0'],
+  [{ learningRate: Number.NaN }, 'learningRate is a number above 0, got the number NaN'],
+  [{ weightDecay: -1 }, 'weightDecay is a number of at least 0, got the number -1'],
+])('options that train nothing are refused: %o', async (options, message) => {
+  const examples = {
+    features: [new Float32Array(128), new Float32Array(128)],
+    labels: [0, 1],
+    numClasses: 2,
+  };
+  await expect(trainHead(digits, examples, options)).rejects.toThrow(`trainHead: ${message}`);
+});
+
+test('heads that do not fit the features, the model or the names of the classes are refused', async () => {
+  const heads = await ownHeads(digits);
+  const classes = heads.get('head.bias')!.length;
+  const labels = Array.from({ length: classes }, (_, i) => `class ${i}`);
+  expect(() => headAnswers(heads, [new Float32Array(128), new Float32Array(127)])).toThrow(
+    'example 1: expected 128 features, got 127',
+  );
+  const without = (name: string) => new Map([...heads].filter(([other]) => other !== name));
+  expect(() => headAnswers(new Map(), [new Float32Array(128)])).toThrow(
+    /heads are head with .*, got nothing/,
+  );
+  expect(() => headAnswers(without('head_dist.bias'), [new Float32Array(128)])).toThrow(
+    /heads are head and head_dist with/,
+  );
+  const refused = (options: object, message: string | RegExp) =>
+    expect(exportStateDict(digits, options)).rejects.toThrow(message);
+  await refused({ heads }, 'other heads have other classes; name them as labels');
+  await refused(
+    { heads, labels: labels.slice(1) },
+    `labels names ${classes - 1} classes, the model has ${classes}`,
+  );
+  await refused({ labels: ['a'] }, 'labels names 1 classes, the model has 10');
+  await refused({ heads: without('head_dist.kernel'), labels }, /heads are head and head_dist with/);
+  await refused({ heads: new Map([...heads, ['other', new Float32Array(1)]]), labels }, /other \[1\]/);
+  const narrow = new Map(
+    [...heads].map(([name, values]) => [name, name.endsWith('kernel') ? values.slice(classes) : values]),
+  );
+  await refused({ heads: narrow, labels }, "heads read 63 features, the model's give 64");
 });

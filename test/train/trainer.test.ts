@@ -215,7 +215,7 @@ describe('data of a caller that does not fit is refused before it trains', () =>
   test('other classes than the student has', async () => {
     const classNames = ['dark', 'grey', 'bright'];
     const attempt = trainOn(() => ({}), { classNames });
-    await expect(attempt).rejects.toThrow('greys: it has 3 classes, and the student 2');
+    await expect(attempt).rejects.toThrow('greys: has 3 classes, and the student 2');
   });
 
   test('fewer batches than it says, after those that there are', async () => {

@@ -19,7 +19,7 @@ import { otherClass } from '../../train/sameClasses.js';
 import { freshWeights, startFrom } from '../../train/startModel.js';
 import type { StepEngine } from '../../train/stepEngine.js';
 import { type Student, studentOf } from '../../train/student.js';
-import { fitTeacher, type Teacher } from '../../train/teacher.js';
+import { fitTeacher, givesProbabilities, type Teacher } from '../../train/teacher.js';
 import type { TrainSetup } from '../../train/trainer.js';
 import { openEvalData, openTrainData } from '../data/loaders.js';
 import type { OpenedModel } from '../openedModel.js';
@@ -240,7 +240,14 @@ async function openFittingTeacher(
     if (currentBackend().name === 'wasm') {
       teacher = await teacherOnEngine(teacher, student.imgSize, config.threads ?? undefined);
     }
-    return fitTeacher(teacher, student);
+    const fitting = fitTeacher(teacher, student);
+    if (config.distillation.type === 'soft' && (await givesProbabilities(fitting, student.imgSize))) {
+      throw new UserError(
+        `teacher ${teacher.name}: answers with probabilities, and soft distillation takes the softmax of logits: ` +
+          'leave the softmax at its end out, or take distillation.type hard, which asks for its choice alone',
+      );
+    }
+    return fitting;
   } catch (error) {
     teacher.dispose();
     throw error;

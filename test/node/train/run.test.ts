@@ -274,8 +274,9 @@ describe('found before the first step', () => {
   });
 
   test('a teacher with other classes, another input, or none', async () => {
-    const save = async (side: number, units: number) => {
-      const layers = [tfl.layers.flatten({ inputShape: [side, side, 3] }), tfl.layers.dense({ units })];
+    const save = async (side: number, units: number, activation?: 'softmax') => {
+      const dense = tfl.layers.dense({ units, ...(activation && { activation }) });
+      const layers = [tfl.layers.flatten({ inputShape: [side, side, 3] }), dense];
       const model = tfl.sequential({ layers });
       const folder = join(await newFolder(), 'teacher');
       await saveLayersModel(model, folder);
@@ -291,6 +292,11 @@ describe('found before the first step', () => {
     await fails(teach(four), `teacher ${four}: has 4 classes, the training data 10`);
     const large = await save(32, 10);
     await fails(teach(large), `teacher ${large}: takes images of 32×32, the student's are 28×28`);
+    const soft = await save(28, 10, 'softmax');
+    await fails(
+      teach(soft),
+      `teacher ${soft}: answers with probabilities, and soft distillation takes the softmax`,
+    );
   });
 
   test('a checkpoint that does not fit', async () => {

@@ -1,7 +1,34 @@
+/** What a Trainer is given by code of one's own: said where its parts do not fit each other. */
 import { describeValue } from '../checkOptions.js';
 import type { TrainBatch } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import type { Student } from './student.js';
+import type { TrainSetup } from './trainer.js';
+
+/** Throws a UserError where the student, the data and the validation data have not the same classes. */
+export function checkClasses({ student, data, val }: Pick<TrainSetup, 'student' | 'data' | 'val'>): void {
+  const { classNames } = data;
+  const classes = classesOf(student);
+  if (classes !== undefined && classes !== classNames.length) {
+    throw new UserError(
+      `${data.name}: has ${classNames.length} classes, and the student ${classes}; build it with numClasses ${classNames.length}`,
+    );
+  }
+  const other = Array.from({ length: Math.max(classNames.length, val.classNames.length) }, (_, i) => i).find(
+    (i) => val.classNames[i] !== classNames[i],
+  );
+  if (other === undefined) return;
+  throw new UserError(
+    `${val.name}: its class ${other} is ${named(val.classNames[other])}, that of ${data.name} ${named(classNames[other])}; ` +
+      'give both the same classes in the same order',
+  );
+}
+
+const named = (name: string | undefined) => (name === undefined ? 'none' : `"${name}"`);
+
+function classesOf({ family, layersModel }: Student): number | undefined {
+  return family?.config.numClasses ?? layersModel?.outputs[0]?.shape.at(-1) ?? undefined;
+}
 
 /** What a batch must fit. */
 interface Expected {
@@ -43,12 +70,4 @@ const isFloats = (value: unknown) => Object.prototype.toString.call(value) === '
 function given(value: unknown): string {
   const length = (value as { length?: unknown } | undefined)?.length;
   return typeof length === 'number' ? `${length} numbers in ${describeValue(value)}` : describeValue(value);
-}
-
-/** Throws a UserError where a student's logits are of more or fewer classes than its data has. */
-export function checkClasses({ family, layersModel }: Student, data: string, numClasses: number): void {
-  const output = layersModel?.outputs[0]?.shape.at(-1);
-  const classes = family?.config.numClasses ?? output ?? numClasses;
-  if (classes === numClasses) return;
-  throw new UserError(`${data}: it has ${numClasses} classes, and the student ${classes}`);
 }

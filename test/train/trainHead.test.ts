@@ -167,13 +167,13 @@ test('names that are not those of the exported classes are refused', async () =>
     'exportStateDict: labels names 1 classes, the model has 10',
   );
   await expect(attempt({ heads, labels: ['one', 'two', 'three'] })).rejects.toThrow(
-    'there are 2 classes, and labels names 3',
+    'labels names 3 classes, the model has 2',
   );
   // The model's own names are those of its own classes.
-  await expect(attempt({ heads })).rejects.toThrow(/heads of 2 classes need the classes' names, as labels$/);
+  await expect(attempt({ heads })).rejects.toThrow(/other heads have other classes; name them as labels$/);
   const ten = { features: [...Array(10)].map((_, i) => new Float32Array(128).fill(i)), numClasses: 10 };
   const others = await trainHead(digits, { ...ten, labels: [...Array(10).keys()] });
-  await expect(attempt({ heads: others })).rejects.toThrow(/heads of 10 classes need/);
+  await expect(attempt({ heads: others })).rejects.toThrow(/other heads have other classes/);
 });
 
 test('what cannot be trained on or exported is said', async () => {

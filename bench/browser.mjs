@@ -7,6 +7,8 @@
  *         [--check FOLDER]    holds fb_tiny_distilled_legacy.pth, its input x224.f32 (NCHW) and ref.json with
  *                             PyTorch's logits: every contender's are compared with them; WASM runs in 8 bits too
  *         [--ort FOLDER]      holds node_modules/onnxruntime-web and tiny.onnx
+ *         [--ort-provider webgpu]  by default wasm
+ *         [--only TEXT,TEXT]  contenders of these names, or that begin with one of them and a space
  *         [--profile]         milliseconds of each kind of kernel; each is waited for, so that their sum is more
  *                             than the whole
  *
@@ -29,12 +31,14 @@ const { values: options } = parseArgs({
     threads: { type: 'string' },
     check: { type: 'string' },
     ort: { type: 'string' },
+    'ort-provider': { type: 'string', default: 'wasm' },
+    only: { type: 'string' },
     profile: { type: 'boolean', default: false },
   },
 });
 
 /** Runs in the page: contenders by name, each a function that runs one forward pass and gives its logits. */
-async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
+async function prepare({ backends, name, hasCheckpoint, hasOrt, provider, threads }) {
   const { deit } = globalThis;
   const { tf } = deit;
   const bytes = async (url) => (await fetch(url)).arrayBuffer();
@@ -105,16 +109,17 @@ async function prepare({ backends, name, hasCheckpoint, hasOrt, threads }) {
     };
   }
   if (hasOrt) {
-    const ort = await import(/** @type {any} */ ('/ort/ort.wasm.min.mjs'));
+    const ort = await import(/** @type {any} */ (`/ort/ort.${provider}.min.mjs`));
     ort.env.wasm.numThreads = threads;
     const session = await ort.InferenceSession.create('/ort-model/tiny.onnx', {
-      executionProviders: ['wasm'],
+      executionProviders: [provider],
     });
     const input = new ort.Tensor('float32', nchw, [1, 3, side, side]);
     const [inputName] = session.inputNames;
     const [outputName] = session.outputNames;
-    contenders[`onnxruntime-web ${ort.env.versions.web}, ${threads} thread${threads > 1 ? 's' : ''}`] =
-      async () => (await session.run({ [inputName]: input }))[outputName].data;
+    const where = provider === 'wasm' ? `${threads} thread${threads > 1 ? 's' : ''}` : provider;
+    contenders[`onnxruntime-web ${ort.env.versions.web}, ${where}`] = async () =>
+      (await session.run({ [inputName]: input }))[outputName].data;
   }
   globalThis.contenders = contenders;
   return { names: Object.keys(contenders), notes, isolated: globalThis.crossOriginIsolated };
@@ -168,13 +173,22 @@ const browser = await launchChromium();
 try {
   const { page } = await openPage(browser, server);
   page.setDefaultTimeout(0);
-  const { names, notes, isolated } = await page.evaluate(prepare, {
+  const {
+    names: all,
+    notes,
+    isolated,
+  } = await page.evaluate(prepare, {
     backends: options.backends.split(','),
     name: options.model,
     hasCheckpoint: options.check !== undefined,
     hasOrt: options.ort !== undefined,
+    provider: options['ort-provider'],
     threads: Number(options.threads ?? 1),
   });
+  const only = options.only?.split(',');
+  const names = all.filter(
+    (name) => only?.some((each) => name === each || name.startsWith(`${each} `)) ?? true,
+  );
   console.log(`Chromium ${browser.version()}, ${isolated ? 'cross-origin isolated' : 'not isolated'}`);
   for (const note of Object.values(notes)) console.log(`    ${note}`);
   const expected =

@@ -67,7 +67,8 @@ function configOfTensors(
   const { patch, ...patches } = readPatches(found, file);
   const { hasLayerScale, ...blocks } = readBlocks(found, patches.embedDim, file);
   const tokens = readTokens(found);
-  const layout = { ...tokens, library: found.naming.library };
+  const positions = nameInCheckpoint(found, 'pos_embed');
+  const layout = { ...tokens, library: found.naming.library, positions };
   const grid = patchGrid(countPositions(found, file), layout, patch, told, file, assumptions);
   refuseRmsNorms(found, file);
   const shape = { ...patches, depth: blocks.depth };

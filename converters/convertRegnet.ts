@@ -12,7 +12,7 @@ import type { WeightReader } from '../src/families/types.js';
 import { preprocessingFor } from '../src/image/index.js';
 import type { Preprocessing } from '../src/image/types.js';
 import { fits, someNames } from './aroundModel.js';
-import type { Assumption } from './facts.js';
+import type { Assumption, Fact } from './facts.js';
 import type { Checkpoint, CheckpointTensor } from './formats/types.js';
 import { type RegnetNaming, regnetNamings } from './namings/regnet.js';
 import { EMA, isOffTheWay, LATER, mayCompute } from './offTheWay.js';
@@ -32,12 +32,21 @@ export interface RegnetConversion {
   readonly family: 'regnet';
   readonly config: RegnetConfig;
   readonly labels: readonly string[] | undefined;
-  /** Of the `deit` preset, with which facebookresearch/deit evaluates its teacher. */
+  /** As is told, else of the `deit` preset, with which facebookresearch/deit evaluates its teacher. */
   readonly preprocessing: Preprocessing;
   readonly assumptions: readonly Assumption[];
   readonly naming: RegnetNaming['name'];
   /** Gives a weight in tfjs' layout, batch norm folded in; throws a UserError on values that are not finite. */
   readonly readWeight: WeightReader;
+}
+
+/** What is known of a RegNet beside its tensors. */
+export interface RegnetFacts {
+  /** Where its architecture is named, a RegNetX or RegNetY. */
+  readonly source?: string;
+  readonly preprocessing?: Fact<Preprocessing>;
+  /** Names of the classes. */
+  readonly labels?: Fact<readonly string[]>;
 }
 
 /** Tensors of the network by their names there, the prefix taken off. */
@@ -67,7 +76,7 @@ export function isRegnet(checkpoint: Checkpoint): boolean {
  *
  * @throws UserError if it holds no RegNet, or a tensor is missing or of another shape
  */
-export function convertRegnet(checkpoint: Checkpoint): RegnetConversion {
+export function convertRegnet(checkpoint: Checkpoint, facts: RegnetFacts = {}): RegnetConversion {
   checkArguments('convertRegnet', { checkpoint: ['checkpoint', checkpoint] });
   const found = locate(checkpoint);
   if (!found) {
@@ -75,24 +84,25 @@ export function convertRegnet(checkpoint: Checkpoint): RegnetConversion {
     throw new UserError(`${checkpoint.name}: no RegNet in it: expected ${stems}`);
   }
   refuseEquals(found);
-  const config = inferConfig(found);
+  const preprocessing = facts.preprocessing?.value ?? preprocessingFor(PRESET, IMG_SIZE);
+  const config = { ...inferConfig(found), imgSize: preprocessing.crop };
   refuseUnknown(found, checkShapes(found, config));
   const beside = tensorsBeside(checkpoint, found);
   refuseFitting(found, beside, config);
-  const labels = config.numClasses === 1000 ? imagenetLabels : undefined;
+  const labels = labelsOf(config, facts);
   return {
     family: 'regnet',
     config,
-    labels,
-    preprocessing: preprocessingFor(PRESET, IMG_SIZE),
-    assumptions: [...choice(found), ...aroundIt(beside), ...assumed(found, labels)],
+    labels: labels.value,
+    preprocessing,
+    assumptions: [...choice(found), ...aroundIt(beside), ...assumed(found, facts), ...labels.assumptions],
     naming: found.naming.name,
     readWeight: weightReader(found, config),
   };
 }
 
 /** What no tensor tells of a RegNet. */
-function assumed({ naming }: Found, labels: readonly string[] | undefined): Assumption[] {
+function assumed({ naming }: Found, { source, preprocessing }: RegnetFacts): Assumption[] {
   const preset: Assumption = {
     field: 'preprocessing',
     value: `preset ${PRESET}`,
@@ -103,9 +113,22 @@ function assumed({ naming }: Found, labels: readonly string[] | undefined): Assu
     value: 'relu',
     why: 'as RegNetX and RegNetY have it; one that was made with another (timm’s act_layer) has the same tensors and is not computed here',
   };
-  if (!labels) return [preset, activation];
+  return [...(preprocessing ? [] : [preset]), ...(source ? [] : [activation])];
+}
+
+/** Names of the classes, and whether they are a guess. */
+function labelsOf(
+  { numClasses }: RegnetConfig,
+  { labels }: RegnetFacts,
+): { value: readonly string[] | undefined; assumptions: Assumption[] } {
+  if (labels?.value.length === numClasses) return { value: labels.value, assumptions: [] };
+  if (labels) {
+    const why = `${labels.source} names ${labels.value.length} classes, the model has ${numClasses}: the names are left out`;
+    return { value: undefined, assumptions: [{ field: 'labels', value: 'none', why }] };
+  }
+  if (numClasses !== 1000) return { value: undefined, assumptions: [] };
   const why = 'the model has 1000 classes, as ImageNet-1k has; its file names none';
-  return [preset, activation, { field: 'labels', value: "ImageNet-1k's", why }];
+  return { value: imagenetLabels, assumptions: [{ field: 'labels', value: "ImageNet-1k's", why }] };
 }
 
 /** The RegNet of a file; of several one that is no average of another's weights. */

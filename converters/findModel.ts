@@ -151,7 +151,7 @@ export function findVisionTransformer(
   if (whole.length === 0) refuse(checkpoint, candidates);
   type Ranked = ReturnType<typeof preference> & { candidate: Candidate };
   const ranked: Ranked[] = whole
-    .map((candidate) => ({ candidate, ...preference(candidate) }))
+    .map((candidate) => ({ candidate, ...preference(candidate, whole) }))
     .sort((a, b) => a.rank - b.rank);
   const [first, second] = ranked as [Ranked, ...Ranked[]];
   if (second?.rank === first.rank) {
@@ -375,10 +375,13 @@ function underRoot(all: readonly Candidate[], root: string, { name }: Checkpoint
   );
 }
 
+/** Beside the average that Lightning's WeightAveraging puts into state_dict: the weights themselves. */
+const PAUSED = /^current_model_state\./;
 const STUDENT = /(^|\.)student\./;
 
 /** Which of several models is meant: the lowest, with the reason. */
-function preference({ prefix, naming }: Candidate): { rank: number; why: string } {
+function preference({ prefix, naming }: Candidate, all: readonly Candidate[]): { rank: number; why: string } {
+  if (PAUSED.test(prefix)) return { rank: 1, why: 'the weights that Lightning’s training goes on with' };
   if (EMA.test(prefix)) return { rank: 2, why: 'an average of the weights (EMA)' };
   if (LATER.test(prefix)) return { rank: 2, why: 'the encoder that follows by momentum' };
   // DINO's and DINOv2's own evaluation takes the teacher; in anybody else's file either may be meant.
@@ -388,6 +391,8 @@ function preference({ prefix, naming }: Candidate): { rank: number; why: string 
     return { rank: 0, why: 'the teacher, as DINO’s own evaluation takes it' };
   if (/(^|\.)base_encoder\.$/.test(prefix))
     return { rank: 0, why: 'the base encoder, as MoCo v3’s own evaluation takes it' };
+  const isAverage = all.some((other) => PAUSED.test(other.prefix)) && prefix.startsWith('state_dict.');
+  if (isAverage) return { rank: 0, why: 'an average of the weights, as Lightning itself loads it' };
   return { rank: 0, why: 'the weights themselves, not an average of them' };
 }
 
@@ -521,9 +526,10 @@ function refuse(checkpoint: Checkpoint, candidates: readonly Candidate[]): never
   const missing = ESSENTIAL.find((name) => !nearest.weights.has(name))!;
   if (missing === 'pos_embed' && nearest.missing === 1) {
     const ours = nearest.prefix + expectedNames(nearest.naming, missing)[0];
+    const kind = nearest.naming.library === 'google' ? 'sincos2d (big_vision)' : 'rotary or relative';
     throw new UserError(
       `${checkpoint.name}: the tensor ${ours} is missing (${nearest.naming.name} naming); without position embeddings it is ` +
-        'a ViT with rotary or relative positions, which is not computed here, or not whole',
+        `a ViT with ${kind} positions, which is not computed here, or not whole`,
     );
   }
   const model = found(checkpoint, new Names(checkpoint), nearest, [], undefined, {});

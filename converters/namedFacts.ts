@@ -8,7 +8,7 @@ import { preprocessingFor } from '../src/image/presets.js';
 import type { Preprocessing } from '../src/image/types.js';
 import type { Fact, Facts, Library } from './facts.js';
 import { findEntry } from './findEntry.js';
-import { timmArchitecture, timmPreprocessingOf } from './timmModels.js';
+import { timmArchitecture, timmName, timmPreprocessingOf } from './timmModels.js';
 
 /** A model that a name means. */
 export interface NamedModel {
@@ -58,7 +58,7 @@ function ofKnown(model: KnownModel): NamedModel {
 function ofTimm(name: string): NamedModel | undefined {
   const architecture = timmArchitecture(name);
   if (!architecture) return undefined;
-  const plain = name.replace(/^(hf[-_]hub:)?timm\//, '');
+  const plain = timmName(name);
   const config = compactConfig({ ...VIT_DEFAULTS, ...architecture, name: plain });
   return { name: plain, config, library: 'timm', imagenet: isImagenetTag(plain) };
 }

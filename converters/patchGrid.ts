@@ -27,16 +27,30 @@ const ONE_LAYOUT: ReadonlySet<string> = new Set([
   'mae',
 ]);
 
+/** What is known of a model's tokens. */
+export interface TokenLayout {
+  readonly classToken: boolean;
+  readonly distilled: boolean;
+  readonly registers: number;
+  /** The code base whose names the tensors have. */
+  readonly library: string;
+  /** The name of the position embeddings there. */
+  readonly positions: string;
+}
+
 /** The ways in which prefix tokens may have positions, likeliest first. */
 function slotsOf(
-  { special, registers, library }: { special: number; registers: number; library: string },
+  { special, registers, library, positions }: TokenLayout & { special: number },
   { facts }: ArchitectureHints,
 ): Slots[] {
   const told = facts.config.posEmbedPrefix;
   const usual = { count: special, prefix: special > 0, registers: false };
+  const none = { count: 0, prefix: false, registers: false };
+  // big_vision adds them before the class token, vision_transformer's module of its own behind it.
+  if (library === 'google' && special > 0 && !positions.includes('posembed_input')) return [none, usual];
   const others = [
     ...(registers > 0 ? [{ count: special + registers, prefix: true, registers: true }] : []),
-    ...(special > 0 ? [{ count: 0, prefix: false, registers: false }] : []),
+    ...(special > 0 ? [none] : []),
   ];
   return [usual, ...(ONE_LAYOUT.has(library) ? [] : others)].filter(
     ({ prefix }) => told === undefined || prefix === told.value || special === 0,
@@ -46,7 +60,7 @@ function slotsOf(
 /** The grid that position embeddings were made for: with or without slots for the prefix tokens. */
 export function patchGrid(
   positions: number,
-  tokens: { classToken: boolean; distilled: boolean; registers: number; library: string },
+  tokens: TokenLayout,
   patch: readonly [height: number, width: number],
   hints: ArchitectureHints,
   file: string,
@@ -69,7 +83,7 @@ export function patchGrid(
     const grid = likelyGrid(positions - count, patch, hints, assumptions);
     if (!grid) continue;
     if (isSquare(positions - count) && !(hints.imgSize && asked.length === 1))
-      untoldSlots(all, { count, ...slots }, positions, hints.facts, assumptions);
+      untoldSlots(all, { count, ...slots }, positions, hints.facts, tokens.library, assumptions);
     return { ...grid, ...slots };
   }
   throw new UserError(
@@ -115,11 +129,12 @@ function untoldSlots(
   taken: Slots,
   positions: number,
   { config }: Facts,
+  library: string,
   assumptions: Assumption[],
 ): void {
   if (config.posEmbedPrefix) return;
   const squares = slots.filter(({ count }) => count < positions && isSquare(positions - count));
-  const usual = taken.prefix || slots.length === 1;
+  const usual = taken.prefix || slots.length === 1 || library === 'google';
   if (squares.length === 1 && usual) return;
   const side = Math.sqrt(positions - taken.count);
   const others = slots

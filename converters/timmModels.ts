@@ -4,6 +4,7 @@ import {
   timmOtherModules,
   timmRefused,
 } from '../configs/models/generated/timmArchitectures.js';
+import { timmDeprecated } from '../configs/models/generated/timmDeprecated.js';
 import type { TimmTags } from '../configs/models/generated/timmTags.js';
 import type { VitConfig } from '../src/families/vit/config.js';
 import { timmPreprocessing } from '../src/image/timm.js';
@@ -13,9 +14,15 @@ import type { Preprocessing } from '../src/image/types.js';
 export type TimmFields = Partial<VitConfig> &
   Pick<VitConfig, 'embedDim' | 'depth' | 'numHeads' | 'patchSize' | 'imgSize'>;
 
-/** What stands before the tag in `vit_base_patch16_224.augreg_in1k`, without the hub's `timm/`. */
+/** A name without the hub's `timm/`; one of before timm 0.8, `vit_base_patch16_224_in21k`, as it is since. */
+export function timmName(name: string): string {
+  const plain = name.replace(/^(hf[-_]hub:)?timm\//, '');
+  return Object.hasOwn(timmDeprecated, plain) ? timmDeprecated[plain]! : plain;
+}
+
+/** What stands before the tag in `vit_base_patch16_224.augreg_in1k`. */
 function timmArchitectureName(name: string): string {
-  return name.replace(/^(hf[-_]hub:)?timm\//, '').split('.')[0]!;
+  return timmName(name).split('.')[0]!;
 }
 
 let byName: ReadonlyMap<string, TimmFields> | undefined;
@@ -72,7 +79,7 @@ export interface TimmPretrained {
 /** What timm's tables say of the pretrained weights of a name. The tables are loaded when they are asked for. */
 export async function timmPretrained(name: string): Promise<TimmPretrained | undefined> {
   const { timmTags } = await import('../configs/models/generated/timmTags.js');
-  const wanted = name.replace(/^(hf[-_]hub:)?timm\//, '');
+  const wanted = timmName(name);
   const matches = (entry: string) =>
     entry.replace('*', '') === wanted || (entry.endsWith('*') && entry.split(/[.*]/)[0] === wanted);
   for (const { names, norm, cropPct, interpolation, cropMode, size, numClasses } of timmTags) {

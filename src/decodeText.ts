@@ -18,3 +18,15 @@ export function decodeText(bytes: Uint8Array, name: string): string {
     );
   }
 }
+
+/**
+ * The lines of a text file, without the last line's end and a byte order mark: a line ends as on Unix, Windows or old Macs.
+ *
+ * @param name the file's, for errors
+ * @throws as decodeText
+ */
+export function decodeLines(bytes: Uint8Array, name: string): string[] {
+  return decodeText(bytes, name)
+    .replace(/(\r\n|\n|\r)$/, '')
+    .split(/\r\n|\n|\r/);
+}

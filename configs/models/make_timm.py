@@ -317,10 +317,20 @@ def write_tags(groups, found):
     write('timmTags.ts', [TAGS], lines + ['];'])
 
 
+def write_deprecated(found):
+    from timm.models._registry import _deprecated_models as deprecated
+
+    lines = ['/** Names of before timm 0.8, and what they mean since. */']
+    lines += ['export const timmDeprecated: Readonly<Record<string, string>> = {']
+    lines += [f"  {old}: '{new}'," for old, new in sorted(deprecated.items()) if new and new.split('.')[0] in found]
+    write('timmDeprecated.ts', [], lines + ['};'])
+
+
 def main():
     found, refused, params = architectures()
     write_architectures(found, refused)
     write_tags(tags(), found)
+    write_deprecated(found)
     sizes = {arch: params[arch] for arch in sorted(found)}
     with open(COUNTS, 'w') as file:
         json.dump(sizes, file, indent=0)

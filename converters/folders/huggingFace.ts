@@ -19,8 +19,7 @@ export interface HuggingFaceFacts {
 }
 
 /**
- * Facts of a config.json that transformers wrote: ViT, DeiT, DINOv2, ViTMAE, ViTMSN, CLIP and SigLIP. Fields that are
- * left out have the defaults of transformers' configuration classes.
+ * Facts of a config.json that transformers wrote, of the types in huggingFaceTypes.ts. Fields that are left out have the defaults of transformers' configuration classes.
  *
  * @throws UserError for a model of another kind, by its name, and for a field whose value is not supported
  */
@@ -71,11 +70,11 @@ function refuseOdd({ fields, at }: FieldReader): void {
   }
 }
 
-/** The part of a configuration that describes images: CLIP and SigLIP have one for texts beside it. */
+/** The part of a configuration that describes images: CLIP, SigLIP and their kind have one for texts beside it. */
 function visionPart(root: FieldReader, type: HuggingFaceType): FieldReader {
   const older = root.object('vision_config_dict');
   if (older) return older;
-  if (root.fields.model_type !== 'clip' && root.fields.model_type !== 'siglip') return root;
+  if (!type.hasVisionPart) return root;
   return root.object('vision_config') ?? fieldReader(type.defaults, `${root.where}: vision_config`);
 }
 

@@ -28,6 +28,8 @@ export interface HuggingFaceType {
   readonly processor: string;
   /** Whether the model resamples its position embeddings for images of any size. */
   readonly anySize?: boolean;
+  /** Whether what describes images is a part of the configuration, beside what describes texts. */
+  readonly hasVisionPart?: boolean;
   /** Fields that every model of the type has. */
   readonly fields: Partial<VitConfig>;
   readonly classes: Readonly<Record<string, HuggingFaceClass>>;
@@ -47,18 +49,20 @@ const base = {
 const { intermediate_size: _, ...dinov2 } = { ...base, mlp_ratio: 4, layer_norm_eps: 1e-6 };
 const oneToken = { classToken: true, distilled: false } as const;
 
-const clipVision: HuggingFaceType = {
+/** CLIP's vision tower, and those of models that differ from it in their texts alone. */
+const clipVision = (family: string, processor = 'CLIPImageProcessor'): HuggingFaceType => ({
   defaults: { ...base, hidden_act: 'quick_gelu', layer_norm_eps: 1e-5, patch_size: 32 },
-  processor: 'CLIPImageProcessor',
+  processor,
   fields: { ...oneToken, patchBias: false, preNorm: true, qkvBias: true },
   classes: {
-    CLIPModel: {},
-    CLIPVisionModel: {},
-    CLIPVisionModelWithProjection: {},
+    [`${family}Model`]: {},
+    [`${family}VisionModel`]: {},
+    [`${family}VisionModelWithProjection`]: {},
     // Its classifier reads the mean of the patch tokens before the last norm.
-    CLIPForImageClassification: { classifies: true, fields: { pool: 'mean', finalNorm: false } },
+    [`${family}ForImageClassification`]: { classifies: true, fields: { pool: 'mean', finalNorm: false } },
   },
-};
+});
+const chineseClip = clipVision('ChineseCLIP', 'ChineseCLIPImageProcessor');
 
 const siglipVision: HuggingFaceType = {
   defaults: { ...base, hidden_act: 'gelu_pytorch_tanh', layer_norm_eps: 1e-6 },
@@ -127,9 +131,19 @@ export const huggingFaceTypes: Readonly<Record<string, HuggingFaceType>> = {
     fields: oneToken,
     classes: { ViTMSNModel: {}, ViTMSNForImageClassification: { classifies: true } },
   },
-  clip: clipVision,
-  clip_vision_model: clipVision,
-  siglip: siglipVision,
+  ijepa: {
+    defaults: base,
+    processor: 'ViTImageProcessor',
+    fields: { classToken: false, distilled: false, pool: 'mean' },
+    classes: { IJepaModel: {}, IJepaForImageClassification: { classifies: true } },
+  },
+  clip: { ...clipVision('CLIP'), hasVisionPart: true },
+  clip_vision_model: clipVision('CLIP'),
+  metaclip_2: { ...clipVision('MetaClip2'), hasVisionPart: true },
+  metaclip_2_vision_model: clipVision('MetaClip2'),
+  chinese_clip: { ...chineseClip, hasVisionPart: true },
+  chinese_clip_vision_model: chineseClip,
+  siglip: { ...siglipVision, hasVisionPart: true },
   siglip_vision_model: siglipVision,
 };
 
@@ -142,7 +156,6 @@ export const foreignTypes: Readonly<Record<string, string>> = {
   swinv2: 'Swin v2: shifted windows',
   dinov3_vit: 'DINOv3: rotary position embeddings',
   dinov3_convnext: 'a ConvNeXt',
-  ijepa: 'I-JEPA: its predictor and pooling are not supported',
   hiera: 'Hiera: a hierarchy of stages',
   eva: 'EVA: rotary position embeddings',
   vit_hybrid: 'a hybrid ViT with a ResNet stem',

@@ -163,14 +163,14 @@ async function processorFields(files: FolderFiles): Promise<{ fields: Fields; fi
 export async function folderPaths(files: FolderFiles): Promise<readonly string[]> {
   const names = await files.list();
   const weights = files.chosen ?? chosen(files.name, names);
-  const index = weights.endsWith('.index.json') ? await readIndex(files, weights) : undefined;
+  const index = weights.endsWith('.json') ? await readIndex(files, weights) : undefined;
   const shards = index ? shardPaths(index.text, index.name) : [];
   return [...DESCRIPTIONS.filter((name) => names.includes(name)), weights, ...shards];
 }
 
 export async function openWeights(files: FolderFiles): Promise<Checkpoint> {
   const weights = files.chosen ?? chosen(files.name, await files.list());
-  if (!weights.endsWith('.index.json')) return parseCheckpoint(await files.open(weights));
+  if (!weights.endsWith('.json')) return parseCheckpoint(await files.open(weights));
   const { text, name } = await readIndex(files, weights);
   return openShards(text, name, (path) => files.open(path));
 }

@@ -111,10 +111,15 @@ function tagged(name: string, { fields }: FieldReader): string {
 }
 
 /** The input that timm builds the model for: that of its weights, unless an argument says otherwise. */
-function inputFact({ fields, at }: FieldReader): Record<string, Fact<readonly [number, number]>> {
+function inputFact(pretrained: FieldReader): Record<string, Fact<readonly [number, number]>> {
+  const value = pretrainedInput(pretrained);
+  return value ? { imgSize: { value, source: pretrained.at('input_size') } } : {};
+}
+
+/** [height, width] of `input_size`, [channels, height, width]. */
+export function pretrainedInput({ fields, at }: FieldReader): readonly [number, number] | undefined {
   const { input_size: size } = fields;
-  if (!Array.isArray(size) || size.length !== 3) return {};
-  return { imgSize: { value: pixelPair(size.slice(1), at('input_size')), source: at('input_size') } };
+  return Array.isArray(size) && size.length === 3 ? pixelPair(size.slice(1), at('input_size')) : undefined;
 }
 
 const TRAINING_ONLY = [
@@ -130,6 +135,15 @@ const TRAINING_ONLY = [
   'scriptable',
   'exportable',
 ];
+
+/** Arguments that are supported as timm has them by default alone. */
+const DEFAULTS: Readonly<Record<string, unknown>> = {
+  pos_embed: 'learn',
+  proj_bias: true,
+  scale_attn_norm: false,
+  scale_mlp_norm: false,
+  dynamic_img_pad: false,
+};
 
 /** What each argument of timm's VisionTransformer sets. */
 const ARGUMENTS: Readonly<Record<string, (args: FieldReader, name: string) => Partial<VitConfig>>> = {
@@ -168,6 +182,7 @@ export function modelArguments(args: FieldReader): Record<string, Fact<unknown>>
   for (const [name, value] of Object.entries(args.fields)) {
     if (value === null || TRAINING_ONLY.includes(name)) continue;
     if (name === 'global_pool' && value === '') continue; // see unpooledAssumption
+    if (Object.hasOwn(DEFAULTS, name) && value === DEFAULTS[name]) continue;
     if (!Object.hasOwn(ARGUMENTS, name)) {
       throw new UserError(`${args.at(name)} is ${shown(value)}: this argument is not supported`);
     }
@@ -240,7 +255,8 @@ function preprocessingFact(
   return { value: { ...value, preset: pretrained.where }, source: pretrained.where };
 }
 
-function labelsFact(
+/** Names of the classes: timm's own list, or ImageNet's by the tag. */
+export function labelsFact(
   config: Fields,
   pretrained: FieldReader,
   root: FieldReader,

@@ -62,6 +62,10 @@ const MAX_MEMBERS = 32;
 /** Ends the index of a TensorFlow checkpoint, as every leveldb table (table/format.h). */
 const TABLE_MAGIC = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
 
+/** A part of what torch.distributed.checkpoint writes begins as a zip archive of torch.save. */
+export const DISTRIBUTED =
+  'a part of a distributed checkpoint (torch.distributed.checkpoint); join it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER whole.pth';
+
 /** What a file is that no reader takes, and what to do with it, as the end of "expected …, found …". */
 export async function describeOther(head: string, source: ByteSource): Promise<string> {
   if (head.startsWith('ustar', 257)) return describeTar(source);

@@ -1,5 +1,5 @@
 import { UserError } from '../../src/errors.js';
-import { describeOther } from './otherFiles.js';
+import { DISTRIBUTED, describeOther } from './otherFiles.js';
 import type { ByteSource } from './types.js';
 
 /** What readers are told apart by. A zip archive is one of PyTorch's or of NumPy's. */
@@ -21,6 +21,8 @@ export async function sniffFormat(source: ByteSource): Promise<Container> {
   if (source.size === 0) {
     throw new UserError(`${source.name}: ${EXPECTED}, found an empty file; download it again.`);
   }
+  if (source.name.endsWith('.distcp'))
+    throw new UserError(`${source.name}: ${EXPECTED}, found ${DISTRIBUTED}.`);
   const bytes = await source.read(0, Math.min(HEAD_BYTES, source.size));
   const head = String.fromCharCode(...bytes);
   if (ZIP_MARKS.some((mark) => head.startsWith(mark))) return 'zip';

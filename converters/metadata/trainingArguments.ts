@@ -1,16 +1,20 @@
 /** Facts of the arguments that training scripts keep beside the weights: timm's, and facebookresearch's. */
 import { UserError } from '../../src/errors.js';
 import { type Fields, shown } from '../../src/image/checkPreprocessing.js';
-import { preprocessingFor } from '../../src/image/presets.js';
 import { timmPreprocessing } from '../../src/image/timm.js';
-import type { Preprocessing } from '../../src/image/types.js';
-import type { Facts } from '../facts.js';
+import type { Assumption, Facts } from '../facts.js';
 import { fieldReader } from '../folders/fields.js';
 import { modelArguments } from '../folders/timm.js';
 import { architectureFactsOf, namedModel } from '../namedFacts.js';
 import { orByPreset } from '../orByPreset.js';
 import { refusedByName, timmArchitecture, timmPretrained } from '../timmModels.js';
 import type { Entries } from './entries.js';
+import {
+  type EvaluationFacts,
+  facebookEvaluation,
+  normalizationOf,
+  torchvisionEvaluation,
+} from './evaluationArguments.js';
 import { timmPool } from './modelParameters.js';
 
 /** What the caller tells in place of what the file says. */
@@ -21,7 +25,7 @@ export interface MetadataOptions {
   readonly skipPreprocessing?: boolean;
 }
 
-/** Facts of `args` with a model's name: of timm's train.py, of DeiT's main.py and MAE's main_finetune.py. */
+/** Facts of `args` with a model's name: of timm's, torchvision's, DeiT's and MAE's scripts, and of people's own. */
 export async function argumentFacts(
   entries: Entries,
   options: MetadataOptions = {},
@@ -32,12 +36,13 @@ export async function argumentFacts(
   if (refused)
     throw new UserError(`args.model is ${shown(model)}, which ${refused}: it is not computed here`);
   if (isFacebook(entries)) return facebookFacts(entries, model, options);
+  if (entries.has('args.val_crop_size')) return torchvisionFacts(entries, model, options);
   return timmTrainFacts(entries, model, options);
 }
 
-/** facebookresearch's scripts have one number as input_size, timm's have three. */
+/** The scripts of facebookresearch and their descendants keep both; timm's input_size has three numbers. */
 function isFacebook(entries: Entries): boolean {
-  return entries.has('args.nb_classes') || entries.list('args.input_size')?.length === 1;
+  return entries.has('args.nb_classes') && entries.list('args.input_size')?.length === 1;
 }
 
 /** Facts of a model's name alone; undefined if no table has it. */
@@ -53,7 +58,8 @@ export function nameFacts(name: string, source: string): Facts | undefined {
   return { ...facts, config };
 }
 
-const TIMM_TRANSFORM = ['mean', 'std', 'crop_pct', 'interpolation', 'input_size', 'img_size'] as const;
+/** What timm's script, and hardly another, keeps together. */
+const TIMM_TRANSFORM = ['mean', 'std', 'crop_pct', 'interpolation', 'img_size'] as const;
 
 async function timmTrainFacts(
   entries: Entries,
@@ -62,7 +68,7 @@ async function timmTrainFacts(
 ): Promise<Facts> {
   const named = nameFacts(model, 'args.model');
   // timm's script keeps all of its arguments, those that were not given as None.
-  const isTimm = TIMM_TRANSFORM.some((name) => entries.has(`args.${name}`));
+  const isTimm = TIMM_TRANSFORM.every((name) => entries.has(`args.${name}`));
   const gp = entries.text('args.gp');
   const pool = gp === undefined ? undefined : timmPool(gp);
   const given = entries.fields('args.model_kwargs');
@@ -72,18 +78,16 @@ async function timmTrainFacts(
     ...(pool && { pool: { value: pool, source: 'args.gp' } }),
   } as Facts['config'];
   const base = { name: { value: model, source: 'args.model' }, ...named, config };
-  if (!isTimm) return base;
+  if (!isTimm) {
+    const normalization = skipPreprocessing ? undefined : normalizationOf(entries, 'args');
+    return { ...base, ...(normalization && { normalization }) };
+  }
   const library = { value: 'timm' as const, source: 'args' };
-  const preprocessing = skipPreprocessing ? undefined : await timmTransform(entries, model);
-  return {
-    ...base,
-    library,
-    ...(preprocessing && { preprocessing: { value: preprocessing, source: 'args' } }),
-  };
+  return { ...base, library, ...(skipPreprocessing ? {} : await timmTransform(entries, model)) };
 }
 
 /** resolve_data_config: what was given, then what timm's table has for the model. */
-async function timmTransform(entries: Entries, model: string): Promise<Preprocessing | undefined> {
+async function timmTransform(entries: Entries, model: string): Promise<EvaluationFacts> {
   const pretrained = await timmPretrained(model);
   const given: Record<string, unknown> = {};
   for (const name of ['mean', 'std', 'input_size']) {
@@ -97,9 +101,19 @@ async function timmTransform(entries: Entries, model: string): Promise<Preproces
   }
   for (const name of ['crop_mode', 'interpolation']) given[name] = entries.text(`args.${name}`);
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  if (!pretrained && Object.keys(chosen).length === 0) return undefined;
+  if (!pretrained && Object.keys(chosen).length === 0) return {};
   const config: Fields = { ...tableConfig(pretrained?.config, chosen), ...chosen };
-  return orByPreset(() => ({ ...timmPreprocessing(config, 'args'), preset: 'args' }));
+  const value = orByPreset(() => ({ ...timmPreprocessing(config, 'args'), preset: 'args' }));
+  const assumptions = pretrained ? [] : untoldOfModel(model, chosen);
+  return { preprocessing: { value, source: 'args' }, ...(assumptions.length > 0 && { assumptions }) };
+}
+
+/** A model of one's own has settings in its code, which timm takes for those that are not given. */
+function untoldOfModel(model: string, chosen: Fields): Assumption[] {
+  const untold = ['mean', 'std', 'crop_pct', 'interpolation'].filter((name) => chosen[name] === undefined);
+  if (untold.length === 0) return [];
+  const why = `args.model is ${shown(model)}, whose settings are not known here, and args do not tell: as timm has it for a model without settings; --preset says otherwise`;
+  return [{ field: 'preprocessing', value: `timm's defaults for ${untold.join(', ')}`, why }];
 }
 
 /** Of the table's size nothing is left where an argument gives one. */
@@ -109,7 +123,17 @@ function tableConfig(config: Fields | undefined, chosen: Fields): Fields {
   return rest;
 }
 
-/** DeiT's and MAE's scripts evaluate at args.input_size, MAE's and DeiT's with their own crops. */
+/** torchvision's references/classification/train.py. */
+function torchvisionFacts(entries: Entries, model: string, { skipPreprocessing }: MetadataOptions): Facts {
+  return {
+    name: { value: model, source: 'args.model' },
+    config: {},
+    ...nameFacts(model, 'args.model'),
+    ...(skipPreprocessing ? {} : torchvisionEvaluation(entries)),
+  };
+}
+
+/** DeiT's and MAE's scripts, and what others made of them. */
 function facebookFacts(entries: Entries, model: string, { skipPreprocessing }: MetadataOptions): Facts {
   const isMae = entries.flag('args.global_pool') !== undefined;
   const named = isMae ? maeFacts(model) : nameFacts(model, 'args.model');
@@ -118,14 +142,12 @@ function facebookFacts(entries: Entries, model: string, { skipPreprocessing }: M
     ...named?.config,
     ...(isMae && { pool: { value: pool, source: 'args.global_pool' } }),
   } as Facts['config'];
-  const size = entries.number('args.input_size');
-  const preprocessing =
-    skipPreprocessing || size === undefined ? undefined : facebookTransform(entries, size, isMae);
+  const evaluation: EvaluationFacts = skipPreprocessing ? {} : facebookEvaluation(entries, isMae);
   return {
     name: { value: model, source: 'args.model' },
     library: { value: isMae ? 'mae' : 'facebook', source: 'args' },
     config,
-    ...(preprocessing && { preprocessing: { value: preprocessing, source: 'args.input_size' } }),
+    ...evaluation,
   };
 }
 
@@ -133,15 +155,6 @@ function facebookFacts(entries: Entries, model: string, { skipPreprocessing }: M
 function maeFacts(model: string): Facts | undefined {
   const name = `${model.replace(/^mae_/, '').replace(/_dec\w+$/, '')}_224`;
   return timmArchitecture(name) && nameFacts(name, 'args.model');
-}
-
-function facebookTransform(entries: Entries, size: number, isMae: boolean): Preprocessing {
-  const imgSize = [size, size] as const;
-  if (isMae) return { ...preprocessingFor('mae', imgSize), preset: 'args' };
-  const ratio = entries.number('args.eval_crop_ratio') ?? 0.875;
-  if (ratio === 0.875) return preprocessingFor('deit', imgSize);
-  const deit = preprocessingFor('deit', imgSize);
-  return { ...deit, preset: 'args', resize: { mode: 'short', size: Math.trunc(size / ratio) } };
 }
 
 /** Of the self-supervised code bases, whose `vit_small` are not one model: heads by the code base. */

@@ -77,7 +77,7 @@ const ON_DEMAND = new RegExp(
     'configs/models/(generated/|vit\\.js)',
     'write/savedModel/|@bufbuild/',
     'write/(stateDict|safetensors)\\.js',
-    '@noble/|/browser/hub/|/src/hub/',
+    '@noble/|/browser/hub/|/src/hub/|/data/(mnist|namedBytes|openKnown).js$|/train/trainHead\\.js$',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
     '/engines/webgpu/|/webgpu(Runtime|Device|Training|Tensors)\\.js$|/engines/wasm/training/|/train/vitEngine\\.js$',
@@ -154,6 +154,8 @@ const bundle = await buildOnce({
     rolldownOptions: {
       input: { 'deit-tfjs': 'deit-tfjs', wasm: WASM_ENTRY },
       preserveEntrySignatures: 'strict',
+      // What reads a property or a global and uses nothing of it can go: nobody here has getters that do something.
+      treeshake: { propertyReadSideEffects: false, unknownGlobalSideEffects: false },
       output: {
         entryFileNames: '[name].js',
         chunkFileNames: '[name].js',

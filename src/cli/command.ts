@@ -12,6 +12,12 @@ export interface Command {
   readonly handler: (args: any) => void | Promise<void>;
 }
 
+/**
+ * How a command line is read: `--json.jpg` is no `--json` with a field, `-v.jpg` no `-v` with others behind it. yargs would
+ * take the names of files for options so.
+ */
+export const PARSER = { 'dot-notation': false, 'short-option-groups': false };
+
 /** A command by its usage (`eval <model> <val-dir>`); what it does is loaded when a command line names it. */
 export interface CommandEntry {
   readonly usage: string;

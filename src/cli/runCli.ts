@@ -1,11 +1,13 @@
+import { existsSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import yargs from '#yargs';
 import { DeviceLost } from '../deviceLost.js';
 import { UserError } from '../errors.js';
 import { packageVersion } from '../node/version.js';
 import { nearest, oneLine, printable, shortenWords } from '../text.js';
-import { addCommand, type CommandEntry, commandName } from './command.js';
+import { addCommand, type CommandEntry, commandName, PARSER } from './command.js';
 import { say } from './print.js';
+import { forgetSignals, signalCode } from './signals.js';
 import { UsageError } from './usage.js';
 import { usageText } from './usageText.js';
 
@@ -16,7 +18,7 @@ const COMPLETION = 'completion';
  * Runs a command line. Results go to stdout, everything else to stderr.
  *
  * @param commands the program's commands, or the one that it is
- * @returns the exit code: 0 done, 1 failed, 2 wrong usage
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage, 128 and a signal's number where one left the work unfinished
  */
 export async function runCli(
   program: string,
@@ -31,13 +33,14 @@ export async function runCli(
   });
   // What is told of progress must not end a run whose log nobody reads any more, as where its terminal is gone.
   process.stderr.off('error', passOver).on('error', passOver);
+  forgetSignals();
   try {
     await (await parser(program, commands, argv)).parseAsync();
     return 0;
   } catch (error) {
     const named = 'usage' in commands ? undefined : namedIn(commands, argv);
     report(program, named && commandName(named), error as Error, argv.includes('--debug'));
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof UsageError ? 2 : (signalCode() ?? 1);
   }
 }
 
@@ -51,6 +54,7 @@ async function parser(
   const entries = 'usage' in commands ? [commands] : commands;
   const cli = yargs(withMarks(argv))
     .scriptName(program)
+    .parserConfiguration(PARSER)
     .help('help')
     .alias('h', 'help')
     .version(packageVersion())
@@ -63,7 +67,8 @@ async function parser(
     .showHelpOnFail(false)
     .wrap(Math.min(110, process.stderr.columns ?? 100))
     .fail((message, error) => {
-      throw error ?? new UsageError(withNearest(usageText(message, usageOf(entries, argv)), cli, entries));
+      const text = withNearest(usageText(message, usageOf(entries, argv)), cli, entries);
+      throw error ?? new UsageError(text + fileHint(argv));
     });
   if ('usage' in commands) return addOnly(cli, commands);
   for (const entry of entries) await addNamed(cli, entry, argv);
@@ -142,11 +147,24 @@ function withNearest(message: string, cli: Argv, commands: readonly CommandEntry
   const names = asTyped(list.split(', '));
   const [unknown] = names as [string];
   const near = [
+    ...fieldsNamed(unknown, optionNames(cli)).map((name) => `--${name}`),
     ...nearest(unknown, optionNames(cli)).map((name) => `--${name}`),
     ...nearest(unknown, [...commands.map(commandName), COMPLETION]),
   ];
   const told = `Unknown ${what}${names.length > 1 ? 's' : ''}: ${names.join(', ')}`;
   return near.length === 0 ? told : `${told}; did you mean ${near.slice(0, 2).join(' or ')}?`;
+}
+
+/** Options of `deit train` by the last part of their path: `--schedule.epochs` for `--epochs`. */
+function fieldsNamed(last: string, options: readonly string[]): string[] {
+  return options.filter((name) => name.endsWith(`.${last}`));
+}
+
+/** What to write where a file's name was taken for an option. */
+function fileHint(argv: readonly string[]): string {
+  const options = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const file = options.find((name) => name.startsWith('-') && existsSync(name));
+  return file === undefined ? '' : `; write ./${file} for the file ${file}, or put it behind --`;
 }
 
 /** Without yargs' second names: `classMap` for `class-map`. */

@@ -9,6 +9,19 @@ export interface Interruption {
   release(): void;
 }
 
+/** The first signal that came since a command began. */
+let caught: NodeJS.Signals | undefined;
+
+/** Forgets signals that came before. */
+export function forgetSignals(): void {
+  caught = undefined;
+}
+
+/** The exit code that shells know for what a signal ended, 128 and its number; undefined if none came. */
+export function signalCode(): number | undefined {
+  return caught && 128 + constants.signals[caught];
+}
+
 /**
  * Watches for Ctrl-C, SIGTERM and SIGHUP (of which Node leaves no `nohup`): the first one aborts `signal`, a second one, of any kind, terminates the process at
  * once, whatever it waits for.
@@ -19,6 +32,7 @@ export function catchInterrupt(message?: string): Interruption {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(128 + constants.signals[name]);
+    caught = name;
     if (message) say(message);
     controller.abort();
   };

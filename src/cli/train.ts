@@ -8,7 +8,7 @@ import { shorten } from '../text.js';
 import { DEFAULT_CONFIG, trainSchema } from '../train/config.js';
 import { resolveTrainConfig } from '../train/resolveConfig.js';
 import { announceBackend } from './announceBackend.js';
-import { defineCommand } from './command.js';
+import { defineCommand, PARSER } from './command.js';
 import { jsonOption } from './options.js';
 import { print, printJson } from './print.js';
 import { catchInterrupt } from './signals.js';
@@ -30,7 +30,7 @@ interface Args {
 export const trainCommand = defineCommand({
   builder: (yargs) => {
     const declared = yargs
-      .parserConfiguration({ 'dot-notation': false, 'camel-case-expansion': false })
+      .parserConfiguration({ ...PARSER, 'camel-case-expansion': false })
       .positional('config', {
         type: 'string',
         describe: 'configuration: a .json, .ts or .js file, or a name of configs/train',

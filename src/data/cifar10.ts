@@ -1,7 +1,7 @@
 import { checkArguments } from '../checkArguments.js';
 import { describeValue } from '../checkOptions.js';
 import { concatBytes } from '../concat.js';
-import { decodeText } from '../decodeText.js';
+import { decodeLines } from '../decodeText.js';
 import { UserError } from '../errors.js';
 import { type InMemoryDataset, inMemoryDataset } from './imageArray.js';
 import type { NamedBytes } from './namedBytes.js';
@@ -52,7 +52,7 @@ export function cifar10Dataset(files: readonly NamedBytes[], classNames?: NamedB
 
 function classNamesOf(file: NamedBytes | undefined): string[] {
   if (!file) return Array.from({ length: CIFAR10_CLASSES }, (_, i) => String(i));
-  const lines = decodeText(file.bytes, file.name).split(/\r?\n/);
+  const lines = decodeLines(file.bytes, file.name);
   const names = lines.map((line) => line.trim()).filter((line) => line !== '');
   if (names.length === CIFAR10_CLASSES) return names;
   throw new UserError(

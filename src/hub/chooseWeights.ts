@@ -13,6 +13,8 @@ const LEFTOVERS = [
   /^(optimizer|scheduler|scaler)(_\d+)?\.(pt|pth|bin|safetensors)$/,
   /^rng_state(_\d+)?\.pth$/,
   /^training_args\.bin$/,
+  /(^|_)optim_states\.pt$/,
+  /^(sampler|dl_state_dict)(_\d+)?\.bin$/,
   /\.onnx$/,
   /^tf_model\.h5$/,
   /^flax_model.*\.msgpack$/,
@@ -29,7 +31,7 @@ const SHOWN = 12;
 /**
  * Chooses the weights of a model among the names of its folder's files (files in folders below are left aside):
  * model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, else the only
- * *.safetensors, else the only *.pth, *.pt, *.bin, *.npz, *.ckpt or *.pth.tar.
+ * *.safetensors, else the only *.pth, *.pt, *.bin, *.npz, *.ckpt or *.pth.tar, else the only index of another name.
  *
  * @throws UserError if there are none, or several that none of these rules tells apart
  */
@@ -39,6 +41,7 @@ export function chooseWeights(names: readonly string[]): string {
   if (usual) return usual;
   const kept = here.filter((name) => !LEFTOVERS.some((pattern) => pattern.test(name)));
   refuseAdapter(kept);
+  refuseDistributed(kept);
   const candidates = kept.filter((name) => !SHARD.test(name) && !ADAPTER.test(name));
   for (const pattern of [/\.safetensors$/, CHECKPOINT]) {
     const found = candidates.filter((name) => pattern.test(name));
@@ -46,7 +49,18 @@ export function chooseWeights(names: readonly string[]): string {
     if (found.length > 1)
       throw new UserError(`several files could be the weights: ${shown(found)}; name one`);
   }
+  const indices = here.filter((name) => /\.safetensors\.index\b.*\.json$/.test(name));
+  if (indices.length === 1) return indices[0]!;
   throw new UserError(`no weights were found; ${whatIsThere(names, kept)}`);
+}
+
+/** What torch.distributed.checkpoint writes: parts of tensors, by its own directory. */
+function refuseDistributed(kept: readonly string[]): void {
+  const part = kept.find((name) => name.endsWith('.distcp'));
+  if (part === undefined) return;
+  throw new UserError(
+    `${part} is a part of a distributed checkpoint, which is not read; join it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER whole.pth`,
+  );
 }
 
 function refuseAdapter(kept: readonly string[]): void {

@@ -56,6 +56,7 @@ const processors: Readonly<Record<string, ProcessorDefaults>> = {
   DeiT: { resample: 3, mean: 0.5, std: 0.5, size: 256, square: true, crop: 224 },
   Bit: clip,
   CLIP: clip,
+  ChineseCLIP: clip,
   Siglip: { resample: 3, mean: 0.5, std: 0.5, size: { height: 224, width: 224 }, square: false },
 };
 

@@ -10,6 +10,7 @@ import { modelMetadata } from '../families/metadata.js';
 import type { VitConfig } from '../families/vit/config.js';
 import { encode, type Watch } from '../families/vit/forward.js';
 import { TfjsVitOps } from '../families/vit/vitOps.js';
+import { isTapeOn } from '../gradientTape.js';
 import type { WeightTensors } from '../ops/index.js';
 import { unlessAborted } from '../unlessAborted.js';
 import { bindLayers } from './boundLayers.js';
@@ -178,6 +179,8 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
   }
 
   /**
+   * Within tf.grad and its like the layers compute, so that gradients of x and of the layers' weights are whole.
+   *
    * @param x float32 [B, H, W, C], normalised
    * @returns logits, float32 [B, classes]; with no head, features [B, D]: the class token after the final norm, or the
    *   mean of class and distillation token
@@ -187,7 +190,7 @@ export class VisionTransformer extends ImageClassifier implements ImageModel {
     const input = this.checkInput(x, 'predict');
     return this.onBackend(() => {
       const runtime = this.currentRuntime();
-      if (runtime) return runtime.predict(input);
+      if (runtime && !isTapeOn()) return runtime.predict(input);
       return tf.tidy(() => this.layersModel.apply(input, { training: false }) as tf.Tensor2D);
     });
   }

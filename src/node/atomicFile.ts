@@ -1,7 +1,9 @@
 import { open, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { asUserError } from './fileErrors.js';
+import { removeLeftovers } from './leftovers.js';
 import { makeFolder } from './makeFolder.js';
+import { removeAtSignal } from './removeAtSignal.js';
 import { writeAll } from './writeAll.js';
 
 /**
@@ -13,13 +15,18 @@ export async function writeFileAtomically(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
   const place = await realpath(path).catch(() => path);
-  const beside = join(dirname(place), `.${basename(place)}.partial-${process.pid}`);
+  const prefix = `.${basename(place)}.partial-`;
+  const beside = join(dirname(place), prefix + process.pid);
+  await removeLeftovers(dirname(place), prefix);
+  const written = removeAtSignal(beside);
   try {
     await writeSynced(beside, chunks, 'w');
     await rename(beside, place);
   } catch (error) {
     await rm(beside, { force: true }).catch(() => {}); // the first error tells more
     throw asUserError(error, path);
+  } finally {
+    written();
   }
 }
 

@@ -8,6 +8,7 @@ import { writeSynced } from './atomicFile.js';
 import { asUserError } from './fileErrors.js';
 import { removeLeftovers } from './leftovers.js';
 import { makeFolder } from './makeFolder.js';
+import { removeAtSignal } from './removeAtSignal.js';
 import { refillFolder, replaceFolder } from './replaceFolder.js';
 
 /** What tells that a folder holds a model; a folder that is refilled gets them last. */
@@ -39,6 +40,7 @@ export async function writeFolder(
   const parent = stays ? folder : dirname(folder);
   const prefix = partialPrefix(folder);
   const beside = join(parent, prefix + process.pid);
+  const written = removeAtSignal(beside);
   try {
     await makeFolder(parent);
     await removeLeftovers(parent, prefix);
@@ -53,6 +55,8 @@ export async function writeFolder(
     await rm(beside, { recursive: true, force: true }).catch(() => {}); // the first error tells more
     if (signal?.aborted) throw new UserError(`${target}: interrupted; nothing was written`);
     throw asUserError(error, target);
+  } finally {
+    written();
   }
 }
 

@@ -185,9 +185,15 @@ async function decodeSharp(pipeline: Sharp): Promise<RgbImage> {
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    const { width, height, channels } = info;
+    const { width, height, channels, pages = 1 } = info;
+    if (pages > 1) {
+      throw new UserError(
+        `the sharp instance gives ${pages} images, one below the other; choose one of them: sharp(input, { page: 0 })`,
+      );
+    }
     return { data: rgbFromChannels(data, channels), width, height };
   } catch (error) {
+    if (error instanceof UserError) throw error;
     const [reason] = (error as Error).message.split('\n');
     throw new UserError(`the sharp instance gives no pixels (${reason})`, { cause: error });
   }

@@ -7,7 +7,8 @@ import { bytesSource, parseCheckpoint } from '../../converters/formats/index.js'
 import { checkArguments } from '../checkArguments.js';
 import { UserError } from '../errors.js';
 import { convertAny } from '../models/families.js';
-import { convertFiles, openFiles } from '../models/openFiles.js';
+import type { FamilySource } from '../models/familySource.js';
+import { convertAnyFiles, openAnyFiles } from '../models/openAnyFiles.js';
 import { openFileSource } from './fileSource.js';
 import { isForeignFolder } from './foreignFolder.js';
 import { checkHashInName } from './hash.js';
@@ -24,9 +25,9 @@ export async function openHubModel(
   name: string,
   options: ConvertOptions,
   hub: HubSettings,
-): Promise<OpenedModel> {
+): Promise<OpenedModel<FamilySource>> {
   const files = await openHub(name, { onNotice: console.error, ...hub });
-  return openedFrom(files, () => openFiles(files, options));
+  return openedFrom(files, () => openAnyFiles(files, options));
 }
 
 /** The bytes of a checkpoint. `name` says where they come from, for errors. */
@@ -77,10 +78,10 @@ async function openHubCheckpoint(
   name: string,
   options: ConvertOptions,
   hub: HubSettings,
-): Promise<OpenedModel<Conversion>> {
+): Promise<OpenedModel<Conversion | RegnetConversion>> {
   const files = await openHub(name, { onNotice: console.error, ...hub });
   return openedFrom(files, async () => {
-    if (!(await files.list()).includes('model.json')) return convertFiles(files, options);
+    if (!(await files.list()).includes('model.json')) return convertAnyFiles(files, options);
     throw new UserError(
       `${name}: is converted already; deit download ${name} --out FOLDER takes it as it is`,
     );

@@ -1,9 +1,10 @@
 import { dirname } from 'node:path';
 import type { Conversion, ConvertOptions } from '../../converters/convert.js';
+import type { RegnetConversion } from '../../converters/convertRegnet.js';
 import { parametersOfObject } from '../../converters/metadata/modelParameters.js';
 import { isObject } from '../image/checkPreprocessing.js';
-import { convertFiles } from '../models/openFiles.js';
-import { CONFIG, isForeignFolder } from './foreignFolder.js';
+import { convertAnyFiles } from '../models/openAnyFiles.js';
+import { CONFIG, isDescribed } from './foreignFolder.js';
 import { openLocalFolder } from './localFolder.js';
 import { type OpenedModel, openedFrom } from './openedModel.js';
 
@@ -13,7 +14,7 @@ import { type OpenedModel, openedFrom } from './openedModel.js';
  */
 export async function describesFile(path: string): Promise<boolean> {
   const folder = dirname(path);
-  if (!isForeignFolder(folder)) return false;
+  if (!isDescribed(folder)) return false;
   const files = await openLocalFolder(folder);
   try {
     const text = await files.readText(CONFIG);
@@ -31,7 +32,7 @@ export async function describesFile(path: string): Promise<boolean> {
 }
 
 /**
- * Opens a folder of Hugging Face or timm on the disk as a model; close it when its weights have been read.
+ * Opens a folder of Hugging Face or timm, or of weights alone, on the disk as a model; close it when its weights have been read.
  *
  * @param file the weights in it, where they were named; else they are chosen by name
  */
@@ -39,8 +40,8 @@ export async function convertFolder(
   path: string,
   options: ConvertOptions = {},
   file?: string,
-): Promise<OpenedModel<Conversion>> {
+): Promise<OpenedModel<Conversion | RegnetConversion>> {
   const files = await openLocalFolder(path);
   const chosen = file === undefined ? files : { ...files, chosen: file };
-  return openedFrom(files, () => convertFiles(chosen, options));
+  return openedFrom(files, () => convertAnyFiles(chosen, options));
 }

@@ -104,19 +104,19 @@ async function fileInfo(folder: string, path: string): Promise<{ size: number }>
   return info;
 }
 
-const WEIGHTS = /\.(safetensors|pth|pt|bin|npz|ckpt|pth\.tar)$/;
-
-/** What a folder has that is neither converted nor described by a config.json. */
+/** What a folder has that is neither converted nor one of weights. */
 async function noModelIn(folder: string): Promise<UserError> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const weights = entries.filter((entry) => entry.isFile() && WEIGHTS.test(entry.name));
-  const below = entries.filter(
-    (entry) => entry.isDirectory() && existsSync(join(folder, entry.name, CONFIG)),
-  );
-  const [first] = weights.length > 0 ? weights : below;
-  const instead = first
-    ? `give ${join(folder, first.name)}`
-    : 'give a folder made by deit-convert, or one with config.json and weights';
+  const below = entries
+    .filter((entry) => entry.isDirectory() && isForeignFolder(join(folder, entry.name)))
+    .map(({ name }) => name)
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  // Of a training's checkpoint-500 and checkpoint-1000 the later one.
+  const last = below.at(-1);
+  const instead =
+    last === undefined
+      ? 'give a folder made by deit-convert, or one with config.json and weights'
+      : `give ${join(folder, last)}`;
   return new UserError(`${join(folder, 'model.json')}: is missing, and there is no ${CONFIG}; ${instead}`);
 }
 

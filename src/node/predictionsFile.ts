@@ -1,9 +1,8 @@
-import { rmSync } from 'node:fs';
 import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { asUserError } from './fileErrors.js';
 import { JsonLinesWriter } from './jsonLines.js';
-import { SIGNALS } from './processes.js';
-import { lockPath } from './train/lock.js';
+import { lockPath } from './lock.js';
+import { removeAtSignal } from './removeAtSignal.js';
 
 /** The file of an evaluation's predictions. What it held before stays, beside it, until the evaluation is whole. */
 export interface PredictionsFile {
@@ -62,20 +61,6 @@ export async function openPredictions(path: string, kept: number | undefined): P
         await release();
       }
     },
-  };
-}
-
-/** Removes a file where a signal ends the process; who handles the signal ends it otherwise. Returns what ends this. */
-function removeAtSignal(path: string): () => void {
-  const onSignal = (name: NodeJS.Signals) => {
-    if (process.listenerCount(name) > 1) return;
-    rmSync(path, { force: true });
-    process.off(name, onSignal);
-    process.kill(process.pid, name);
-  };
-  for (const name of SIGNALS) process.on(name, onSignal);
-  return () => {
-    for (const name of SIGNALS) process.off(name, onSignal);
   };
 }
 

@@ -1,9 +1,9 @@
 import { access, constants, readFile } from 'node:fs/promises';
-import { decodeText } from '../decodeText.js';
+import { decodeLines } from '../decodeText.js';
 import { UserError } from '../errors.js';
 
 /**
- * The lines of a text file, without the last line's end and a byte order mark.
+ * The lines of a text file, as decodeLines splits it.
  *
  * @throws UserError if it cannot be read, or is not UTF-8
  */
@@ -11,9 +11,7 @@ export async function readLines(path: string): Promise<string[]> {
   const bytes = await readFile(path).catch((error) => {
     throw unreadable(path, error);
   });
-  return decodeText(bytes, path)
-    .replace(/(\r\n|\n|\r)$/, '')
-    .split(/\r\n|\n|\r/);
+  return decodeLines(bytes, path);
 }
 
 /** Throws readLines' error for a file that is not there or may not be read, and leaves it unread: a pipe gives its lines once. */

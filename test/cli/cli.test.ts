@@ -412,6 +412,7 @@ describe('usage', () => {
     [['predict', 'm', 'a.png', '--class-map', 'b', '--xyz', '1'], /: Unknown arguments: class-map, xyz(;|$)/],
     [['eval', 'model', 'val', '--prediction', 'a'], /did you mean --predictions or/],
     [['train', '--optimizer.lrr', '1'], /did you mean --optimizer\.lr/],
+    [['train', '--epochs', '1'], /did you mean --schedule\.epochs/],
     [['predct', 'model', 'a.png'], /did you mean predict\?/],
     [
       ['eval', 'model', 'val', '--preset', 'tim'],
@@ -421,6 +422,34 @@ describe('usage', () => {
   ])('a wrong name is told with the nearest one: %j', async (args, message) => {
     const code = args[0] === 'summary' ? 1 : 2; // a path that is not there is no wrong usage
     expect(await deit(...args)).toEqual({ code, said: expect.stringMatching(message) });
+  });
+
+  test.each([
+    ['-v.jpg', 'v.jpg'],
+    ['-h.jpg', 'h.jpg'],
+    ['--json.jpg', 'json.jpg'],
+    ['--version.jpg', 'version.jpg'],
+    ['-dash.jpg', 'dash.jpg'],
+  ])('the name of a file is no option: %s', async (file, option) => {
+    const folder = process.cwd();
+    process.chdir(mkdtempSync(join(tmpdir(), 'deit-dash-')));
+    try {
+      expect(await deit('predict', 'm', 'a.png', file)).toEqual({
+        code: 2,
+        said: expect.stringMatching(
+          new RegExp(`^deit: Unknown argument: ${option}(; did you mean .*)?; see`),
+        ),
+      });
+      writeFileSync(file, '');
+      const hint = `; write ./${file} for the file ${file}, or put it behind --; see deit predict --help`;
+      for (const args of [['a.png', file], [file]]) {
+        const { code, said } = await deit('predict', 'm', ...args);
+        expect([code, said.slice(-hint.length)]).toEqual([2, hint]);
+      }
+    } finally {
+      rmSync(process.cwd(), { recursive: true });
+      process.chdir(folder);
+    }
   });
 
   test.each<[string[], string]>([

@@ -38,7 +38,7 @@ test('Ctrl-C saves and says how to go on; a second run meanwhile is refused', as
   expect(second.err).toContain(`process ${first.child.pid} has been training into this folder`);
   first.child.kill('SIGINT');
   const { code, err } = await first.ended;
-  expect(code).toBe(1);
+  expect(code).toBe(130);
   expect(err).toMatch(/stopped and saved after step \d+; deit train --resume --output .* goes on from there/);
   const lines = (await readFile(join(output, 'metrics.jsonl'), 'utf8')).trim().split('\n');
   const { step } = JSON.parse(lines.at(-1)!);
@@ -46,7 +46,7 @@ test('Ctrl-C saves and says how to go on; a second run meanwhile is refused', as
   const goesOn = `goes on after step ${step} `;
   await until(() => resumed.err().includes(goesOn), resumed.err);
   resumed.child.kill('SIGTERM');
-  expect((await resumed.ended).code).toBe(1);
+  expect((await resumed.ended).code).toBe(143);
 });
 
 test('a loss that is not finite ends the run, and names step, batch and images', async () => {

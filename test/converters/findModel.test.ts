@@ -303,6 +303,7 @@ describe('several models in one checkpoint', () => {
     ['state_dict.', 'state_dict_ema.'],
     ['state_dict.model.', 'ema_state_dict.module.'],
     ['state_dict.module.base_encoder.', 'state_dict.module.momentum_encoder.'],
+    ['state_dict.net.', 'current_model_state.net.'],
   ])('%s comes before %s, which is named', async (first, second) => {
     const tensors = await two(first, second);
     expect(await clsToken(tensors)).toEqual(await (await plain()).get('cls_token')!.read());

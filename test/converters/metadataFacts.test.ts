@@ -22,8 +22,18 @@ const values = async (metadata: CheckpointMetadata, names?: string[]) => {
   return Object.fromEntries(Object.entries(config).map(([field, fact]) => [field, fact.value]));
 };
 
+const channelsOf = (path: string, value: number) =>
+  Object.fromEntries([0, 1, 2].map((i) => [`${path}.${i}`, value]));
+
 describe("timm's train.py", () => {
-  const args = { 'args.model': 'vit_small_patch16_224', 'args.crop_pct': null, 'args.mean': null };
+  const args = {
+    'args.model': 'vit_small_patch16_224',
+    'args.img_size': null,
+    'args.crop_pct': null,
+    'args.mean': null,
+    'args.std': null,
+    'args.interpolation': '',
+  };
 
   test('what was given, then what the table has for the model', async () => {
     const given = {
@@ -52,6 +62,36 @@ describe("timm's train.py", () => {
       resize: { mode: 'short', size: 106 },
       crop: [96, 96],
     });
+  });
+
+  test('a name of before timm 0.8', async () => {
+    const { preprocessing, config, assumptions } = await facts({
+      ...args,
+      'args.model': 'vit_base_patch16_224_in21k',
+      'args.img_size': 96,
+    });
+    expect(config.numHeads).toEqual({ value: 12, source: 'args.model' });
+    expect(preprocessing?.value).toMatchObject({
+      mean: [0.5, 0.5, 0.5],
+      resize: { size: 106 },
+      crop: [96, 96],
+    });
+    expect(assumptions).toBeUndefined();
+  });
+
+  test('of a model of one’s own what args do not tell is said', async () => {
+    const own = { ...args, 'args.model': 'mine', 'args.img_size': 96, 'args.crop_pct': 0.8 };
+    const { preprocessing, assumptions } = await facts(own);
+    expect(preprocessing?.value).toMatchObject({ resize: { size: 120 } });
+    expect(assumptions).toMatchObject([
+      { field: 'preprocessing', value: "timm's defaults for mean, std, interpolation" },
+    ]);
+    const { 'args.mean': _, 'args.std': __, ...rest } = own;
+    const channels = { ...channelsOf('args.mean', 0.4), ...channelsOf('args.std', 0.2) };
+    const told = await facts({ ...rest, ...channels, 'args.interpolation': 'bilinear' });
+    expect(told.assumptions).toBeUndefined();
+    expect(told.preprocessing?.value).toMatchObject({ mean: [0.4, 0.4, 0.4], interpolation: 'bilinear' });
+    expect(await facts({ ...args, 'args.model': 'mine' })).not.toHaveProperty('preprocessing');
   });
 
   test('heads, and the pooling that was chosen', async () => {
@@ -94,8 +134,9 @@ describe("timm's train.py", () => {
   });
 
   test('a deviation of 0 is refused, unless a preset is chosen', async () => {
+    const { 'args.std': _, ...rest } = args;
     const metadata = {
-      'args.model': 'vit_small_patch16_224',
+      ...rest,
       'args.std.0': 0,
       'args.std.1': 0,
       'args.std.2': 0,
@@ -106,7 +147,97 @@ describe("timm's train.py", () => {
   });
 });
 
+test("a script of one's own with some of timm's arguments is not timm's: nothing tells how images are resized", async () => {
+  const args = { 'args.model': 'vit_small_patch16_224', 'args.img_size': 224 };
+  expect(await facts(args)).not.toHaveProperty('preprocessing');
+  expect(await facts({ ...args, 'args.input_size': 224 })).not.toHaveProperty('preprocessing');
+  const normalized = await facts({
+    ...args,
+    ...channelsOf('args.mean', 0.4),
+    ...channelsOf('args.std', 0.2),
+  });
+  expect(normalized).not.toHaveProperty('preprocessing');
+  expect(normalized.normalization?.value).toEqual({ mean: [0.4, 0.4, 0.4], std: [0.2, 0.2, 0.2] });
+});
+
+describe("torchvision's references", () => {
+  const args = {
+    'args.model': 'vit_b_16',
+    'args.interpolation': 'bilinear',
+    'args.val_resize_size': 232,
+    'args.val_crop_size': 224,
+  };
+
+  test('the sizes and the filter of the evaluation', async () => {
+    expect((await facts(args)).preprocessing?.value).toEqual({
+      ...preprocessingFor('torchvision', [224, 224]),
+      preset: 'args',
+      resize: { mode: 'short', size: 232 },
+    });
+    const bicubic = await facts({ ...args, 'args.interpolation': 'bicubic', 'args.val_crop_size': 512 });
+    expect(bicubic.preprocessing?.value).toMatchObject({ crop: [512, 512] });
+    expect(bicubic.preprocessing?.value).not.toHaveProperty('interpolation');
+  });
+
+  test('a filter that is not known', async () => {
+    await expect(facts({ ...args, 'args.interpolation': 'mitchell' })).rejects.toThrow(
+      /args\.interpolation is "mitchell"; expected one of .* --preset/,
+    );
+  });
+
+  test('of an older script nothing tells', async () => {
+    expect(await facts({ 'args.model': 'vit_b_16', 'args.epochs': 90 })).not.toHaveProperty('preprocessing');
+  });
+});
+
 describe("facebookresearch's scripts", () => {
+  const tiny = { 'args.model': 'mine', 'args.nb_classes': 10 };
+
+  test('images of up to 32 pixels are not resized', async () => {
+    const { preprocessing, assumptions } = await facts({ ...tiny, 'args.input_size': 32 });
+    expect(preprocessing?.value).toMatchObject({
+      resize: { mode: 'squash', height: 32, width: 32 },
+      crop: [32, 32],
+    });
+    expect(assumptions).toMatchObject([
+      { field: 'preprocessing', why: expect.stringContaining('as they are') },
+    ]);
+    expect(await facts({ ...tiny, 'args.input_size': 33 })).not.toHaveProperty('assumptions');
+  });
+
+  const beit = { ...tiny, 'args.imagenet_default_mean_and_std': false, 'args.crop_pct': null };
+
+  test('BEiT and ConvNeXt: mean and deviation by a flag, the crop ratio', async () => {
+    const own = await facts({ ...beit, 'args.input_size': 224 });
+    expect(own.preprocessing?.value).toMatchObject({
+      mean: [0.5, 0.5, 0.5],
+      std: [0.5, 0.5, 0.5],
+      resize: { mode: 'short', size: 256 },
+    });
+    const imagenet = { ...beit, 'args.imagenet_default_mean_and_std': true };
+    const usual = await facts({ ...imagenet, 'args.input_size': 224 });
+    expect(usual.preprocessing?.value).toEqual(preprocessingFor('deit', [224, 224]));
+    const cropped = await facts({ ...imagenet, 'args.input_size': 224, 'args.crop_pct': 0.95 });
+    expect(cropped.preprocessing?.value).toMatchObject({ resize: { mode: 'short', size: 235 } });
+    expect(own).not.toHaveProperty('assumptions');
+  });
+
+  test('BEiT and ConvNeXt from 384 pixels on: the two differ, and that is said', async () => {
+    const large = { ...beit, 'args.input_size': 384 };
+    const scaled = await facts(large);
+    expect(scaled.preprocessing?.value.resize).toEqual({ mode: 'short', size: 384 });
+    expect(scaled.assumptions).toHaveLength(1);
+    const squashed = await facts({ ...large, 'args.head_init_scale': 1 });
+    expect(squashed.preprocessing?.value.resize).toEqual({ mode: 'squash', height: 384, width: 384 });
+    expect(squashed.assumptions).toHaveLength(1);
+  });
+
+  test('a crop ratio of no use', async () => {
+    await expect(facts({ ...beit, 'args.input_size': 224, 'args.crop_pct': 0 })).rejects.toThrow(
+      /args\.crop_pct is 0; expected a ratio/,
+    );
+  });
+
   test('DeiT: the crop ratio', async () => {
     const args = { 'args.model': 'deit_small_patch16_224', 'args.nb_classes': 10, 'args.input_size': 224 };
     expect((await facts(args)).preprocessing?.value).toEqual(preprocessingFor('deit', [224, 224]));
@@ -142,12 +273,8 @@ describe('PyTorch Lightning', () => {
     const own = await facts({
       'hyper_parameters.model_name': 'mine',
       'hyper_parameters.num_heads': 12,
-      ...Object.fromEntries(
-        [0, 1, 2].flatMap((i) => [
-          [`hyper_parameters.mean.${i}`, 0.1],
-          [`hyper_parameters.std.${i}`, 0.2],
-        ]),
-      ),
+      ...channelsOf('hyper_parameters.mean', 0.1),
+      ...channelsOf('hyper_parameters.std', 0.2),
     });
     expect(own.config.numHeads).toEqual({ value: 12, source: 'hyper_parameters.num_heads' });
     expect(own.normalization?.value).toEqual({ mean: [0.1, 0.1, 0.1], std: [0.2, 0.2, 0.2] });

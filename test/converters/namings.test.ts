@@ -26,7 +26,7 @@ const readJson = (name: string) => JSON.parse(readFileSync(`${FOLDER}/${name}`, 
 const open = (name: string) => parseCheckpoint(bytesSource(readFileSync(`${FOLDER}/${name}`), name));
 
 /** The input of make_family.py. */
-function input(height: number, width: number, channels: number): tf.Tensor4D {
+function input(height: number, width: number, channels = 3): tf.Tensor4D {
   const values = Float32Array.from({ length: height * width * channels }, (_, i) => Math.sin(i * 0.37));
   return tf.tensor4d(values, [1, height, width, channels]);
 }
@@ -65,7 +65,8 @@ async function onCpu(conversion: Conversion) {
 async function predict(name: string, options: ConvertOptions, backend: string): Promise<Float32Array> {
   const conversion = convert(await open(name), options);
   const model = backend === 'cpu' ? await onCpu(conversion) : await loadFrom(conversion, { backend });
-  const x = input(...outputs[name]!.imgSize, outputs[name]!.inChans);
+  const { imgSize, inChans } = conversion.config;
+  const x = input(...imgSize, inChans);
   const y = model.predict(x);
   const values = (await y.data()) as Float32Array;
   tf.dispose([x, y]);
@@ -98,6 +99,12 @@ describe('google-research’s .npz by flax itself, without any fact beside the t
       why: expect.stringMatching(/as timm computes .*flax’s nn\.gelu, which is gelu_tanh.*--activation/),
     });
   });
+});
+
+test('of big_vision’s class token there is no position, and nothing is assumed of it', async () => {
+  const { config, assumptions } = convert(await open('google_big_vision_token.npz'));
+  expect(config).toMatchObject({ posEmbedPrefix: false, imgSize: [12, 12] });
+  expect(assumptions.map(({ field }) => field)).not.toContain('posEmbedPrefix');
 });
 
 test('every table of converters/namings is in its index', async () => {

@@ -40,6 +40,19 @@ describe('architectures', () => {
   });
 });
 
+test('names of before timm 0.8 mean what they meant', async () => {
+  expect(timmArchitecture('deit3_base_patch16_384_in21ft1k')).toEqual(
+    timmArchitecture('deit3_base_patch16_384'),
+  );
+  expect(await timmPreprocessingOf('vit_base_patch16_224_dino')).toEqual(
+    await timmPreprocessingOf('vit_base_patch16_224.dino'),
+  );
+  expect(namedModel('deit3_base_patch16_384_in21ft1k')).toMatchObject({
+    name: 'deit3_base_patch16_384.fb_in22k_ft_in1k',
+    imagenet: true,
+  });
+});
+
 describe('pretrained tags', () => {
   test.each<[string, object]>([
     [

@@ -95,6 +95,13 @@ test.each([
   expect(() => cifar10Dataset([named('a.bin', Uint8Array.from(bytes))])).toThrow(message);
 });
 
+test.each(['\r', '\r\n', '\n'])('class names with lines that end in %j', (end) => {
+  const names = Array.from({ length: 10 }, (_, i) => `class ${i}`);
+  const meta = named('batches.meta.txt', new TextEncoder().encode(`\ufeff${names.join(end)}${end}`));
+  const file = named('a.bin', Uint8Array.from(record(1, 1)));
+  expect(cifar10Dataset([file], meta).classNames).toEqual(names);
+});
+
 test('class names that are not ten are refused', () => {
   const meta = named('batches.meta.txt', new TextEncoder().encode('cat\ndog\n'));
   expect(() => cifar10Dataset([named('a.bin', Uint8Array.from(record(1, 1)))], meta)).toThrow('found 2');

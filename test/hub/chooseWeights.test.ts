@@ -35,6 +35,14 @@ test.each([
   ['B_16.npz', ['B_16.npz']],
   ['last.ckpt', ['last.ckpt']],
   ['best.pth.tar', ['best.pth.tar', 'sub/other.pth']],
+  [
+    'mp_rank_00_model_states.pt',
+    ['mp_rank_00_model_states.pt', 'bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt', 'sampler.bin'],
+  ],
+  [
+    'model.safetensors.index.fp16.json',
+    ['model.fp16-00001-of-00002.safetensors', 'model.safetensors.index.fp16.json'],
+  ],
   ['only.bin', ['only.bin', 'adapter_model.bin', 'onnx/model.safetensors']],
 ])('%s of %j', (chosen, names) => {
   expect(chooseWeights(names)).toBe(chosen);
@@ -49,6 +57,10 @@ test.each([
   [['a.pth', 'b.npz'], 'several files could be the weights: a.pth, b.npz; name one'],
   [[...TRAINING], `no weights were found; there are ${TRAINING.join(', ')}`],
   [['model.onnx'], 'no weights were found; there are model.onnx'],
+  [
+    ['.metadata', '__0_0.distcp', '__1_0.distcp'],
+    '__0_0.distcp is a part of a distributed checkpoint, which is not read; join it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER whole.pth',
+  ],
   [[], 'no weights were found; the folder is empty'],
   [
     ['sub/model.safetensors'],

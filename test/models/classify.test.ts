@@ -70,6 +70,21 @@ describe('a tensor of levels', () => {
     );
   });
 
+  test.each([
+    ['10 bits', 'int32', [0, 1023]],
+    ['16 bits', 'int32', [0, 65535]],
+    ['16 bits as floats', 'float32', [0, 300.5, 65535]],
+    ['far above', 'float32', [0, 320]],
+  ] as const)('levels of %s are refused: they would be white', async (_, dtype, levels) => {
+    await expect(model.classify(grey([...levels], dtype))).rejects.toThrow(
+      /levels 0…255, and the values 0….* go further; scale them to 0…255, those of 16 bits by 255 \/ 65535$/,
+    );
+  });
+
+  test('whole levels from which a mean was taken off are refused', async () => {
+    await expect(model.classify(grey([-124, 0, 131], 'int32'))).rejects.toThrow(/look normalised/);
+  });
+
   test('a black image, a dark one of int32, and what a resampling overshoots are levels', async () => {
     expect([...(await tensorToRgb(grey([0, 0]))).data]).toEqual([0, 0, 0, 0, 0, 0]);
     expect((await tensorToRgb(grey([0, 1], 'int32'))).data[3]).toBe(1);

@@ -47,3 +47,33 @@ test('a runtime ends with its model, or when another takes its place', () => {
   model.dispose();
   expect(second.disposed).toBe(1);
 });
+
+test('within a gradient the layers predict: a runtime would be a constant to it', () => {
+  const model = createModel(small, { imgSize: 16 });
+  const x = tf.randomNormal([1, 16, 16, 3], 0, 1, 'float32', 5) as tf.Tensor4D;
+  const loss = (input: tf.Tensor) =>
+    tf.add(tf.mul(100, tf.sum(model.predict(input))), tf.sum(tf.square(input)));
+  const expected = tf.grad(loss)(x).dataSync();
+  const decay = tf.mul(2, x).dataSync();
+  expect(Math.max(...expected.map((value, i) => Math.abs(value - decay[i]!)))).toBeGreaterThan(0.01);
+  model.useRuntime(sevens());
+  expect(tf.grad(loss)(x).dataSync()).toEqual(expected);
+  expect([...model.predict(x).dataSync()]).toEqual([7, 7, 7]);
+  model.dispose();
+});
+
+test('an optimizer moves the weights of what predicts', () => {
+  const model = createModel(small, { imgSize: 16 });
+  const { layersModel } = model;
+  model.useRuntime(sevens());
+  const x = tf.randomNormal([4, 16, 16, 3], 0, 1, 'float32', 5) as tf.Tensor4D;
+  const labels = tf.oneHot([0, 1, 2, 0], 3);
+  const optimizer = tf.train.sgd(0.1);
+  const step = () =>
+    optimizer.minimize(() => tf.losses.softmaxCrossEntropy(labels, model.predict(x)) as tf.Scalar, true)!;
+  const [first] = step().dataSync();
+  for (let i = 0; i < 5; i++) step().dispose();
+  expect(step().dataSync()[0]).toBeLessThan(first!);
+  expect(layersModel.weights.length).toBeGreaterThan(0);
+  model.dispose();
+});

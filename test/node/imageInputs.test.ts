@@ -116,6 +116,11 @@ describe('errors of one line', () => {
     ['a broken stream', () => Readable.from(failing()), /^the stream: cannot be read \(broken off\)$/],
     ['a used Response', usedResponse, /its body has been read already$/],
     ['a sharp instance of nothing', () => sharp(Buffer.from('text')), /^the sharp instance gives no pixels/],
+    [
+      'a sharp instance of an animation',
+      () => sharp([path, path, path], { join: { animated: true } }),
+      /^the sharp instance gives 3 images, one below the other; choose one of them: sharp\(input, \{ page: 0 \}\)$/,
+    ],
     ['an empty text', () => '', /^the path of an image is an empty text$/],
     ['a path with a NUL', () => '/a\0b.png', /: no path: it holds a character NUL$/],
     ['a path with a line end', () => '/a\nb.png', /^\/a b\.png: no such file$/],

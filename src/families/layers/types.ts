@@ -64,6 +64,19 @@ export function widthOf(layer: Named, inputShape: tfl.Shape | tfl.Shape[]): numb
   return shape.at(-1) ?? refuse(layer, 'a known last axis', shape);
 }
 
+/** Throws a UserError where the width of a layer's input does not divide into heads. */
+export function checkHeads({ name }: Named, width: number, numHeads: number): void {
+  if (width % numHeads === 0) return;
+  throw new UserError(`layer ${name}: its input of width ${width} does not divide into ${numHeads} heads`);
+}
+
+/** Throws a UserError where a layer lacks a field that another one of its fields asks for. */
+export function checkWith({ name }: Named, cause: string, fields: Readonly<Record<string, unknown>>): void {
+  const missing = Object.keys(fields).find((field) => fields[field] === undefined);
+  if (missing !== undefined)
+    throw new UserError(`layer ${name}: ${missing} is missing, which ${cause} needs`);
+}
+
 type Named = Pick<tfl.layers.Layer, 'name'>;
 
 function refuse({ name }: Named, has: string, shape: tfl.Shape): never {

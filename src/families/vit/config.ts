@@ -1,5 +1,6 @@
 import { UserError } from '../../errors.js';
 import type { Activation, PrefixTokenSpec, TokensSpec } from '../../ops/interface.js';
+import { above, flag, oneOf, pair, upTo, wholeFrom, within } from '../fieldChecks.js';
 
 /**
  * The shape of a vision transformer. Plain data: it is stored in a converted model's metadata. Optional fields are left
@@ -83,32 +84,35 @@ interface FieldRow<T> {
   readonly check: (value: never, config: VitConfig) => string | undefined;
 }
 
-const wholeFrom = (least: number) => (value: number) =>
-  Number.isSafeInteger(value) && value >= least
-    ? undefined
-    : `must be a whole number of at least ${least}, got ${value}`;
-const oneOf =
-  (...choices: readonly unknown[]) =>
-  (value: unknown) =>
-    choices.includes(value) ? undefined : `must be one of ${choices.join(', ')}, got ${String(value)}`;
-const flag = (value: unknown) =>
-  typeof value === 'boolean' ? undefined : `must be true or false, got ${String(value)}`;
-const above =
-  (least: number, most = Number.POSITIVE_INFINITY) =>
-  (value: number) =>
-    typeof value === 'number' && value > least && value < most
-      ? undefined
-      : `must be above ${least}, got ${String(value)}`;
-const pair = (least: number) => (value: readonly number[]) =>
-  Array.isArray(value) && value.length === 2
-    ? value.map(wholeFrom(least)).find((problem) => problem !== undefined)
-    : `must be [height, width], got ${String(value)}`;
-
 /** Deeper stacks and wider tokens than any published model's are errors of a file, not models. */
 const MAX_DEPTH = 1000;
 const MAX_WIDTH = 65536;
-const upTo = (least: number, most: number) => (value: number) =>
-  wholeFrom(least)(value) ?? (value > most ? `must be at most ${most}, got ${value}` : undefined);
+/** A choice as it is written here: tf.loadLayersModel turns texts like `gelu_tanh` into camel case. */
+export function snakeCase<T extends string | undefined>(text: T): T {
+  return text?.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as T;
+}
+
+const choice = (...choices: readonly string[]) => {
+  const check = oneOf(...choices);
+  return (value: unknown) => check(typeof value === 'string' ? snakeCase(value) : value);
+};
+
+/** Checks of fields that layers take too, whatever the rest of a configuration is. */
+export const FIELD_CHECKS = {
+  patchSize: (value: VitConfig['patchSize']) =>
+    typeof value === 'object' ? pair(1)(value) : wholeFrom(1)(value),
+  embedDim: upTo(1, MAX_WIDTH),
+  preLogits: upTo(1, MAX_WIDTH),
+  numClasses: upTo(0, 1e7),
+  activation: choice('gelu', 'gelu_tanh', 'quick_gelu', 'relu', 'silu'),
+  parallel: upTo(1, MAX_DEPTH),
+  layerScale: (value: number | null) =>
+    value === null || Number.isFinite(value) ? undefined : `must be a number or null, got ${String(value)}`,
+  registers: upTo(0, 1024),
+  pool: choice('token', 'mean', 'token_mean', 'map'),
+  dropPathRate: within(0, 1),
+  epsilon: above(0, 1),
+} as const;
 
 export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<VitConfig[F]> } = {
   name: {
@@ -117,16 +121,11 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
     check: (value: string) => (typeof value === 'string' && value !== '' ? undefined : 'must be a text'),
   },
   imgSize: { default: [224, 224], shape: false, check: pair(1) },
-  patchSize: {
-    default: 16,
-    shape: true,
-    check: (value: VitConfig['patchSize']) =>
-      typeof value === 'number' ? wholeFrom(1)(value) : pair(1)(value as readonly number[]),
-  },
+  patchSize: { default: 16, shape: true, check: FIELD_CHECKS.patchSize },
   patchBias: { default: undefined, shape: true, check: flag },
   inChans: { default: 3, shape: true, check: upTo(1, MAX_WIDTH) },
-  numClasses: { default: 1000, shape: false, check: upTo(0, 1e7) },
-  embedDim: { default: 192, shape: true, check: upTo(1, MAX_WIDTH) },
+  numClasses: { default: 1000, shape: false, check: FIELD_CHECKS.numClasses },
+  embedDim: { default: 192, shape: true, check: FIELD_CHECKS.embedDim },
   depth: { default: 12, shape: true, check: upTo(1, MAX_DEPTH) },
   numHeads: {
     default: 3,
@@ -153,13 +152,8 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
   swiglu: { default: undefined, shape: true, check: flag },
   qkvBias: { default: true, shape: true, check: flag },
   qkNorm: { default: undefined, shape: true, check: flag },
-  parallel: { default: undefined, shape: true, check: upTo(1, MAX_DEPTH) },
-  layerScale: {
-    default: null,
-    shape: true,
-    check: (value: number | null) =>
-      value === null || Number.isFinite(value) ? undefined : `must be a number or null, got ${String(value)}`,
-  },
+  parallel: { default: undefined, shape: true, check: FIELD_CHECKS.parallel },
+  layerScale: { default: null, shape: true, check: FIELD_CHECKS.layerScale },
   classToken: {
     default: undefined,
     shape: true,
@@ -179,7 +173,7 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
         : undefined),
   },
   distilledHead: { default: undefined, shape: true, check: flag },
-  registers: { default: undefined, shape: true, check: upTo(0, 1024) },
+  registers: { default: undefined, shape: true, check: FIELD_CHECKS.registers },
   posEmbedPrefix: { default: true, shape: true, check: flag },
   registerPositions: { default: undefined, shape: true, check: flag },
   preNorm: { default: undefined, shape: true, check: flag },
@@ -188,13 +182,8 @@ export const VIT_FIELDS: { readonly [F in keyof Required<VitConfig>]: FieldRow<V
   poolPrefix: { default: undefined, shape: true, check: flag },
   fcNorm: { default: undefined, shape: true, check: flag },
   preLogits: { default: undefined, shape: true, check: upTo(0, MAX_WIDTH) },
-  dropPathRate: {
-    default: 0,
-    shape: false,
-    check: (value: number) =>
-      typeof value === 'number' && value >= 0 && value < 1 ? undefined : `must lie in [0, 1), got ${value}`,
-  },
-  layerNormEps: { default: 1e-6, shape: false, check: above(0, 1) },
+  dropPathRate: { default: 0, shape: false, check: FIELD_CHECKS.dropPathRate },
+  layerNormEps: { default: 1e-6, shape: false, check: FIELD_CHECKS.epsilon },
   quantization: {
     default: undefined,
     shape: false,
@@ -330,11 +319,6 @@ function variants<T extends Partial<VitConfig>>(fields: T): Partial<T> {
   const differs = ([name, value]: [string, unknown]) =>
     value !== undefined && value !== MEANT[name as keyof VitConfig];
   return Object.fromEntries(Object.entries(fields).filter(differs)) as Partial<T>;
-}
-
-/** A choice as it is written here: tf.loadLayersModel turns texts like `gelu_tanh` into camel case. */
-function snakeCase<T extends string | undefined>(text: T): T {
-  return text?.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as T;
 }
 
 /** Weights of the tokens before the patches. */

@@ -387,6 +387,17 @@ describe('config.json of timm', () => {
     expect(assumptions).toMatchObject([{ field: 'preprocessing', value: 'test_vit.r160_in1k' }]);
   });
 
+  test('arguments that are as timm has them by default', async () => {
+    const given = { pos_embed: 'learn', proj_bias: true, scale_attn_norm: false, dynamic_img_pad: false };
+    const config = JSON.parse(readFileSync(`${FOLDERS}/timm_avg/config.json`, 'utf8'));
+    const model_args = { ...config.model_args, ...given };
+    const { facts } = await readFolder(changed('timm_avg', 'config.json', { model_args }));
+    expect(facts).toEqual((await readFolder(folder('timm_avg'))).facts);
+    await expect(
+      readFolder(changed('timm_avg', 'config.json', { model_args: { ...given, proj_bias: false } })),
+    ).rejects.toThrow(/model_args: proj_bias is false: this argument is not supported/);
+  });
+
   test.each<[string, Record<string, unknown>, RegExp]>([
     [
       'Swin',

@@ -57,9 +57,12 @@ const libraries = {
 };
 
 /** Runs setupNative with nothing on the PATH but the programs above: what it says in the end, and what it logs. */
-async function setup(options: Partial<SetupOptions> = {}): Promise<{ message: string; log: string[] }> {
+async function setup({
+  CXX,
+  ...options
+}: Partial<SetupOptions> & { CXX?: string } = {}): Promise<{ message: string; log: string[] }> {
   const log: string[] = [];
-  const env = { PATH: bin, DEIT_NATIVE_DIR: target, HOME: home };
+  const env = { PATH: bin, DEIT_NATIVE_DIR: target, HOME: home, CXX };
   try {
     await setupNative({ cuda: false, force: false, log: (line) => log.push(line), env, ...options });
     return { message: 'done', log };
@@ -75,7 +78,12 @@ linux('deit setup-native', () => {
   test('names everything that is missing, and how to get it', async () => {
     const { message, log } = await setup();
     expect(log).toEqual([]);
-    expect(message).toMatch(/npm \(it comes with Node\).*python3-pip.*g\+\+.*not found on the PATH/);
+    expect(message).toMatch(/npm \(it comes with Node\).*python3-pip.*not found on the PATH/);
+    expect(message.includes('g++')).toBe(!thisPlatform(false).hasBinding);
+    const compiling = await setup({ CXX: 'c++' });
+    expect(compiling.message).toMatch(
+      /npm \(it comes with Node\).*python3-pip.*g\+\+.*not found on the PATH/,
+    );
   });
 
   test('a Python without pip counts as no pip', async () => {
@@ -127,9 +135,25 @@ linux('deit setup-native', () => {
     await program('npm', npm);
     await program('c++', '');
     await arrange();
-    expect((await setup()).message).toMatch(message);
+    expect((await setup({ CXX: 'c++' })).message).toMatch(message);
     expect(await readdir(join(home, 'cache'))).toEqual([]);
   });
+
+  (thisPlatform(false).hasBinding ? test : test.skip)(
+    'without a compiler the binding comes along',
+    async () => {
+      await program('npm', npm);
+      await pipWith(libraries);
+      // What is loaded here is no library of TensorFlow's: all but the check went well.
+      const { message, log } = await setup();
+      expect(message).toMatch(/check\.js failed/);
+      expect(log).toEqual([
+        'npm: @tensorflow/tfjs-node 4.22.0',
+        'pip: tensorflow-cpu==2.15.1',
+        'check: a forward pass on TensorFlow and on WASM',
+      ]);
+    },
+  );
 
   test('a failure leaves what was installed before', async () => {
     await mkdir(target, { recursive: true });

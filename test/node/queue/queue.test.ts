@@ -109,7 +109,7 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
     waiting.child.kill('SIGINT');
     other.child.kill('SIGINT');
     expect(await waiting.ended).toMatchObject({
-      code: 1,
+      code: 130,
       err: expect.stringMatching(/interrupted; the same command/),
     });
     expect((await other.ended).out).toMatch(/^0 images in 0 shards/);
@@ -261,7 +261,7 @@ if (!hasRedis) console.warn("no redis-server: the queue's tests are skipped; apt
     const process = await started('eval', model, val);
     process.child.kill('SIGINT');
     expect(await process.ended).toMatchObject({
-      code: 1,
+      code: 130,
       err: expect.stringMatching(/interrupted; the same command/),
     });
   }, 120_000);

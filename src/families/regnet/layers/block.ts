@@ -2,11 +2,22 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { groupedConvolve3x3, halved, linear, spatialMean } from '../../../ops/index.js';
+import { oneOf, wholeFrom } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { zeros } from '../../layers/initializers.js';
 import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
 import { hasDownsample, type RegnetBlockConfig, regnetBlockWeights } from '../shape.js';
 
 export type RegnetBlockArgs = LayerArgs & Omit<RegnetBlockConfig, 'name' | 'inputWidth'>;
+
+const FIELDS = {
+  required: {
+    width: wholeFrom(1),
+    groupWidth: wholeFrom(1),
+    squeeze: (value: number | null) => (value === null ? undefined : wholeFrom(1)(value)),
+    stride: oneOf(1, 2),
+  },
+};
 
 /**
  * RegNetY's residual bottleneck (arXiv 2003.13678, section 3): 1 × 1 convolution, grouped 3 × 3 convolution,
@@ -21,7 +32,7 @@ export class RegnetBlock extends tfl.layers.Layer {
   private downsamples = false;
 
   constructor(args: RegnetBlockArgs) {
-    super(args);
+    super(checkedArgs('RegnetBlock', args, FIELDS));
     const { width, groupWidth, squeeze, stride } = args;
     this.shape = { name: this.name, width, groupWidth, squeeze, stride };
   }

@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { linear, spatialMean } from '../../../ops/index.js';
+import { wholeFrom } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { zeros } from '../../layers/initializers.js';
 import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
 
@@ -9,6 +11,8 @@ export type PooledHeadArgs = LayerArgs & {
   /** Number of classes. */
   units: number;
 };
+
+const FIELDS = { required: { units: wholeFrom(1) } };
 
 /** Linear classifier on the mean over rows and columns: [B, H, W, C] → logits [B, units]. Weights: kernel, bias. */
 export class PooledHead extends tfl.layers.Layer {
@@ -18,7 +22,7 @@ export class PooledHead extends tfl.layers.Layer {
   private bias!: tfl.LayerVariable;
 
   constructor(args: PooledHeadArgs) {
-    super(args);
+    super(checkedArgs('PooledHead', args, FIELDS));
     this.units = args.units;
   }
 

@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { convolve3x3 } from '../../../ops/index.js';
+import { wholeFrom } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { zeros } from '../../layers/initializers.js';
 import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
 
@@ -9,6 +11,8 @@ export type RegnetStemArgs = LayerArgs & {
   /** Channels of the output. */
   width: number;
 };
+
+const FIELDS = { required: { width: wholeFrom(1) } };
 
 /** RegNet's first layer: 3 × 3 convolution of stride 2, bias, ReLU. Weights: kernel [3, 3, C, width], bias. */
 export class RegnetStem extends tfl.layers.Layer {
@@ -18,7 +22,7 @@ export class RegnetStem extends tfl.layers.Layer {
   private bias!: tfl.LayerVariable;
 
   constructor(args: RegnetStemArgs) {
-    super(args);
+    super(checkedArgs('RegnetStem', args, FIELDS));
     this.width = args.width;
   }
 

@@ -2,9 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
+import { flag, oneOf, wholeFrom } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
-import type { BlockConfig } from '../config.js';
+import { checkHeads, checkWith, type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
+import { type BlockConfig, FIELD_CHECKS } from '../config.js';
 import { attention } from '../forward.js';
 import { attentionWeights } from '../weights.js';
 
@@ -13,6 +15,11 @@ export type AttentionArgs = LayerArgs &
     /** Of the layer norms of queries and keys; only with qkNorm. */
     epsilon?: number;
   };
+
+const FIELDS = {
+  required: { numHeads: wholeFrom(1), qkvBias: flag },
+  optional: { quantization: oneOf('int8'), qkNorm: flag, epsilon: FIELD_CHECKS.epsilon },
+};
 
 /**
  * Multi-head self-attention with its projections: [B, T, D] → [B, T, D].
@@ -24,7 +31,7 @@ export class Attention extends tfl.layers.Layer {
   private rows!: LayerWeights;
 
   constructor(args: AttentionArgs) {
-    super(args);
+    super(checkedArgs('Attention', args, FIELDS));
     const { numHeads, qkvBias, quantization, qkNorm, epsilon } = args;
     this.args = {
       numHeads,
@@ -32,10 +39,12 @@ export class Attention extends tfl.layers.Layer {
       ...(quantization ? { quantization } : {}),
       ...(qkNorm ? { qkNorm, epsilon } : {}),
     };
+    if (qkNorm) checkWith(this, 'qkNorm', { epsilon });
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
     const dim = widthOf(this, inputShape);
+    checkHeads(this, dim, this.args.numHeads);
     this.rows = addRows(this.addWeight.bind(this), attentionWeights(this.name, dim, this.args));
     this.built = true;
   }

@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { dropPath } from '../../../ops/index.js';
+import { within } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { type CallOptions, type LayerArgs, single, singleShape } from '../../layers/types.js';
 
 export type DropPathArgs = LayerArgs & {
@@ -9,13 +11,15 @@ export type DropPathArgs = LayerArgs & {
   rate: number;
 };
 
+const FIELDS = { required: { rate: within(0, 1) } };
+
 /** Stochastic depth (arXiv 1603.09382): [B, ...] → [B, ...]; does nothing outside training. No weights. */
 export class DropPath extends tfl.layers.Layer {
   static className = 'DeitDropPath';
   readonly rate: number;
 
   constructor(args: DropPathArgs) {
-    super(args);
+    super(checkedArgs('DropPath', args, FIELDS));
     this.rate = args.rate;
   }
 

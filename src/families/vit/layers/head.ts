@@ -1,9 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { UserError } from '../../../errors.js';
 import { TfjsOps } from '../../../ops/index.js';
+import { wholeFrom } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
-import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
+import { axesOf, type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
+import { FIELD_CHECKS } from '../config.js';
 import { type LinearName, linearWeights } from '../weights.js';
 
 export type HeadArgs = LayerArgs & {
@@ -12,6 +16,8 @@ export type HeadArgs = LayerArgs & {
   /** Number of classes; 0 gives the token itself. */
   units: number;
 };
+
+const FIELDS = { required: { units: FIELD_CHECKS.numClasses }, optional: { token: wholeFrom(0) } };
 
 /**
  * Linear classifier on one token or on pooled features: [B, T, D] or [B, D] → logits [B, units], or [B, D].
@@ -24,12 +30,18 @@ export class Head extends tfl.layers.Layer {
   private rows: LayerWeights = new Map();
 
   constructor(args: HeadArgs) {
-    super(args);
+    super(checkedArgs('Head', args, FIELDS));
     this.token = args.token;
     this.units = args.units;
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
+    if (this.token === undefined) axesOf(this, inputShape, 2);
+    else if (this.token >= (axesOf(this, inputShape, 3)[1] ?? Number.POSITIVE_INFINITY)) {
+      throw new UserError(
+        `layer ${this.name}: there is no token ${this.token} in ${JSON.stringify(inputShape)}`,
+      );
+    }
     if (this.units > 0) {
       const dim = widthOf(this, inputShape);
       this.rows = addRows(this.addWeight.bind(this), linearWeights(this.name as LinearName, dim, this.units));

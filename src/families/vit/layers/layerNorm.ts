@@ -2,11 +2,15 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
+import { above } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
 import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
 import { layerNormWeights, type NormName } from '../weights.js';
 
 export type LayerNormArgs = LayerArgs & { epsilon: number };
+
+const FIELDS = { required: { epsilon: above(0, 1) } };
 
 /** Layer normalisation over the last axis: [..., D] → [..., D]. Weights: gamma [D], beta [D]. */
 export class LayerNorm extends tfl.layers.Layer {
@@ -15,7 +19,7 @@ export class LayerNorm extends tfl.layers.Layer {
   private rows!: LayerWeights;
 
   constructor(args: LayerNormArgs) {
-    super(args);
+    super(checkedArgs('LayerNorm', args, FIELDS));
     this.epsilon = args.epsilon;
   }
 

@@ -1,12 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { finite } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
 
 export type LayerScaleArgs = LayerArgs & {
   /** Value that gamma starts from, e.g. 1e-4. */
   initValue: number;
 };
+
+const FIELDS = { required: { initValue: finite } };
 
 /** Multiplies each channel by a learned factor (CaiT, arXiv 2103.17239): [..., D] → [..., D]. Weight: gamma [D]. */
 export class LayerScale extends tfl.layers.Layer {
@@ -15,7 +19,7 @@ export class LayerScale extends tfl.layers.Layer {
   private gammaWeight!: tfl.LayerVariable;
 
   constructor(args: LayerScaleArgs) {
-    super(args);
+    super(checkedArgs('LayerScale', args, FIELDS));
     this.initValue = args.initValue;
   }
 

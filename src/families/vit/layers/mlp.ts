@@ -2,9 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
+import { flag, oneOf, wholeFrom } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
 import { type LayerArgs, single, singleShape, widthOf } from '../../layers/types.js';
-import type { BlockConfig } from '../config.js';
+import { type BlockConfig, FIELD_CHECKS, snakeCase } from '../config.js';
 import { mlp } from '../forward.js';
 import { mlpWeights } from '../weights.js';
 
@@ -13,6 +15,11 @@ export type MlpArgs = LayerArgs &
     /** Width of the hidden layer. */
     hiddenDim: number;
   };
+
+const FIELDS = {
+  required: { hiddenDim: wholeFrom(1) },
+  optional: { quantization: oneOf('int8'), activation: FIELD_CHECKS.activation, swiglu: flag },
+};
 
 /**
  * Two linear layers with an exact GELU, or `activation`, between them: [..., D] → [..., D].
@@ -24,12 +31,12 @@ export class Mlp extends tfl.layers.Layer {
   private rows!: LayerWeights;
 
   constructor(args: MlpArgs) {
-    super(args);
+    super(checkedArgs('Mlp', args, FIELDS));
     const { hiddenDim, quantization, activation, swiglu } = args;
     this.args = {
       hiddenDim,
       ...(quantization ? { quantization } : {}),
-      ...(activation ? { activation } : {}),
+      ...(activation ? { activation: snakeCase(activation) } : {}),
       ...(swiglu ? { swiglu } : {}),
     };
   }

@@ -1,10 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { UserError } from '../../../errors.js';
 import { TfjsOps } from '../../../ops/index.js';
+import { flag } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
 import { axesOf, type LayerArgs, single } from '../../layers/types.js';
-import { patchSides, type VitConfig } from '../config.js';
+import { FIELD_CHECKS, patchSides, type VitConfig } from '../config.js';
 import { type LinearName, patchEmbedWeights } from '../weights.js';
 
 export type PatchEmbedArgs = LayerArgs &
@@ -13,6 +16,11 @@ export type PatchEmbedArgs = LayerArgs &
     embedDim: number;
   };
 
+const FIELDS = {
+  required: { patchSize: FIELD_CHECKS.patchSize, embedDim: FIELD_CHECKS.embedDim },
+  optional: { patchBias: flag },
+};
+
 /** Image to patch tokens: [B, H, W, C] → [B, ⌊H/p⌋ · ⌊W/q⌋, D]. Weights: kernel [p, q, C, D], bias [D]. */
 export class PatchEmbed extends tfl.layers.Layer {
   static className = 'DeitPatchEmbed';
@@ -20,13 +28,19 @@ export class PatchEmbed extends tfl.layers.Layer {
   private rows!: LayerWeights;
 
   constructor(args: PatchEmbedArgs) {
-    super(args);
+    super(checkedArgs('PatchEmbed', args, FIELDS));
     const { patchSize, embedDim, patchBias } = args;
     this.args = { patchSize, embedDim, ...(patchBias === false ? { patchBias } : {}) };
   }
 
   override build(inputShape: tfl.Shape | tfl.Shape[]): void {
-    const [, , , channels] = axesOf(this, inputShape, 4, 3);
+    const [, height, width, channels] = axesOf(this, inputShape, 4, 3);
+    const [p, q] = patchSides(this.args);
+    if ((height ?? p) < p || (width ?? q) < q) {
+      throw new UserError(
+        `layer ${this.name}: an image of ${height}×${width} pixels is smaller than a patch of ${p}×${q}`,
+      );
+    }
     const rows = patchEmbedWeights(this.name as LinearName, channels, this.args.embedDim, this.args);
     this.rows = addRows(this.addWeight.bind(this), rows);
     this.built = true;

@@ -2,14 +2,18 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
 import { axesOf, type LayerArgs, single, widthOf } from '../../layers/types.js';
+import { FIELD_CHECKS } from '../config.js';
 import { type LinearName, linearWeights } from '../weights.js';
 
 export type PreLogitsArgs = LayerArgs & {
   /** Width of its output. */
   units: number;
 };
+
+const FIELDS = { required: { units: FIELD_CHECKS.preLogits } };
 
 /** The hidden layer before a ViT's head: tanh(x · kernel + bias), [B, D] → [B, units]. */
 export class PreLogits extends tfl.layers.Layer {
@@ -18,7 +22,7 @@ export class PreLogits extends tfl.layers.Layer {
   private rows!: LayerWeights;
 
   constructor(args: PreLogitsArgs) {
-    super(args);
+    super(checkedArgs('PreLogits', args, FIELDS));
     this.units = args.units;
   }
 

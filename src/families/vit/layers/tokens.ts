@@ -2,13 +2,20 @@ import * as tf from '@tensorflow/tfjs-core';
 import { serialization } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { TfjsOps } from '../../../ops/index.js';
+import { flag } from '../../fieldChecks.js';
+import { checkedArgs } from '../../layers/checkedArgs.js';
 import { addRows, type LayerWeights, tensorsOf } from '../../layers/rows.js';
 import { axesOf, type LayerArgs, single } from '../../layers/types.js';
-import { numPrefixTokens, type TokensConfig, tokensArgs } from '../config.js';
+import { FIELD_CHECKS, numPrefixTokens, type TokensConfig, tokensArgs } from '../config.js';
 import { addTokens } from '../forward.js';
 import { tokensWeights } from '../weights.js';
 
 export type TokensArgs = LayerArgs & TokensConfig;
+
+const FIELDS = {
+  required: { distilled: flag, posEmbedPrefix: flag },
+  optional: { classToken: flag, registers: FIELD_CHECKS.registers, registerPositions: flag },
+};
 
 /**
  * Puts the class, distillation and register tokens before the patch tokens and adds position embeddings:
@@ -20,7 +27,7 @@ export class Tokens extends tfl.layers.Layer {
   private rows!: LayerWeights;
 
   constructor(args: TokensArgs) {
-    super(args);
+    super(checkedArgs('Tokens', args, FIELDS));
     this.args = tokensArgs(args);
   }
 

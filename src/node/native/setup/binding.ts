@@ -1,5 +1,6 @@
-import { readdir, symlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { copyFile, readdir, symlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { UserError } from '../../../errors.js';
 import { makeFolder } from '../../makeFolder.js';
 import { type CommandOptions, type ProgramCall, run } from './commands.js';
@@ -45,6 +46,25 @@ export async function extractCuda(wheel: string, tfjsNode: string): Promise<void
   });
 }
 
+/** Where the binding is looked for, in tfjs-node's folder. */
+const BINDING = join('lib', `napi-v${NAPI_VERSION}`, 'tfjs_binding.node');
+
+/** Puts the binding that comes with this package in its place (src/node/native/prebuilt/build.mjs makes it). */
+export async function copyBinding(platform: string, tfjsNode: string): Promise<void> {
+  const target = join(tfjsNode, BINDING);
+  await makeFolder(dirname(target));
+  const shipped = new URL(`../../../../vendor/tfjs-binding-${platform}.node`, import.meta.url);
+  await copyFile(fileURLToPath(shipped), target);
+}
+
+/** How a binding is compiled that is not for this machine alone. */
+export interface BindingBuild {
+  /** File to write, in place of the one that tfjs-node looks for. */
+  readonly output?: string;
+  readonly sources?: readonly string[];
+  readonly flags?: readonly string[];
+}
+
 /**
  * Compiles the binding, as tfjs-node's binding.gyp says, but by the compiler itself: node-gyp would need make, Python
  * and a download of Node's headers for the same two files. The headers are those of the node-api-headers package.
@@ -54,13 +74,12 @@ export async function compileBinding(
   tfjsNode: string,
   nodeApiHeaders: string,
   options: CommandOptions,
+  { output = join(tfjsNode, BINDING), sources: more = [], flags = [] }: BindingBuild = {},
 ): Promise<void> {
-  const folder = join('lib', `napi-v${NAPI_VERSION}`);
-  await makeFolder(join(tfjsNode, folder));
+  await makeFolder(dirname(output));
   const includes = [nodeApiHeaders, 'deps/include', '.'].map((path) => `-I${path}`);
-  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'];
-  const output = join(folder, 'tfjs_binding.node');
-  const mode = ['-std=c++17', '-O2', '-w', '-shared', '-fPIC', `-DNAPI_VERSION=${NAPI_VERSION}`];
+  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc', ...more];
+  const mode = ['-std=c++17', '-O2', '-w', '-shared', '-fPIC', `-DNAPI_VERSION=${NAPI_VERSION}`, ...flags];
   const libraries = ['-Ldeps/lib', ...(await cudaLinks(tfjsNode)), '-ltensorflow', '-ltensorflow_framework'];
   const runpath = '-Wl,-rpath,$ORIGIN/../../deps/lib';
   await run(compiler, [...mode, ...includes, ...sources, '-o', output, ...libraries, runpath], {

@@ -11,7 +11,7 @@ import {
   TFJS_NODE_VERSION,
   tensorflowVersion,
 } from '../folder.js';
-import { compileBinding, extractCuda, extractTensorflow } from './binding.js';
+import { compileBinding, copyBinding, extractCuda, extractTensorflow } from './binding.js';
 import type { CheckResult } from './check.js';
 import { type CommandOptions, run } from './commands.js';
 import { type Platform, thisPlatform } from './platform.js';
@@ -50,7 +50,10 @@ const NODE_API_HEADERS_VERSION = '1.9.0';
 export async function setupNative(options: SetupOptions): Promise<SetupResult> {
   const platform = thisPlatform(options.cuda);
   if (options.cuda && !options.force) requireNvidiaDriver();
-  const tools = await findTools(options.env);
+  const { CXX } = options.env ?? process.env;
+  // The binding for CUDA names CUDA's libraries, so that they are found.
+  const compiles = options.cuda || !platform.hasBinding || Boolean(CXX);
+  const tools = await findTools(compiles, options.env);
   const folder = nativeFolder(options.env);
   return installFolder(folder, manifestFile(folder), 'DEIT_NATIVE_DIR', options.signal, async (fresh) => {
     await requireDisk(fresh, options.cuda);
@@ -79,10 +82,8 @@ async function build(folder: string, platform: Platform, tools: Tools, options: 
   const running: CommandOptions = { cwd: folder, signal, env };
   log(`npm: @tensorflow/tfjs-node ${TFJS_NODE_VERSION}`);
   await writeFile(join(folder, 'package.json'), '{ "private": true }');
-  const packages = [
-    `@tensorflow/tfjs-node@${TFJS_NODE_VERSION}`,
-    `node-api-headers@${NODE_API_HEADERS_VERSION}`,
-  ];
+  const headers = `node-api-headers@${NODE_API_HEADERS_VERSION}`;
+  const packages = [`@tensorflow/tfjs-node@${TFJS_NODE_VERSION}`, ...(tools.compiler ? [headers] : [])];
   await run(tools.npm, ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], running);
   const tfjsNode = join(folder, 'node_modules', '@tensorflow', 'tfjs-node');
 
@@ -100,13 +101,10 @@ async function build(folder: string, platform: Platform, tools: Tools, options: 
   }
   await rm(downloads, { recursive: true });
 
+  if (!tools.compiler) return copyBinding(platform.name, tfjsNode);
   log(`${tools.compiler.join(' ')}: the binding`);
-  await compileBinding(
-    tools.compiler,
-    tfjsNode,
-    join(folder, 'node_modules', 'node-api-headers', 'include'),
-    running,
-  );
+  const include = join(folder, 'node_modules', 'node-api-headers', 'include');
+  await compileBinding(tools.compiler, tfjsNode, include, running);
 }
 
 /** Largest difference from WASM, relative to the largest logit, that is float32 summed in another order. */

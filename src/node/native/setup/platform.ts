@@ -2,23 +2,29 @@ import { UserError } from '../../../errors.js';
 
 /** A kind of machine that setup-native installs on. */
 export interface Platform {
+  /** e.g. `linux-x64`. */
+  readonly name: string;
   /** Tags of the wheels that run here (PEP 600). */
   readonly wheelTags: readonly string[];
   /** Name of TensorFlow's wheel for the CPU. */
   readonly cpuWheel: string;
+  /** Whether this package brings the binding for it, without CUDA. */
+  readonly hasBinding: boolean;
   /** Whether there is a wheel with CUDA. */
   readonly hasCuda: boolean;
 }
 
-const PLATFORMS: Record<string, Platform> = {
+const PLATFORMS: Record<string, Omit<Platform, 'name'>> = {
   'linux-x64': {
     wheelTags: ['manylinux_2_17_x86_64', 'manylinux2014_x86_64', 'manylinux1_x86_64'],
     cpuWheel: 'tensorflow-cpu',
+    hasBinding: true,
     hasCuda: true,
   },
   'linux-arm64': {
     wheelTags: ['manylinux_2_17_aarch64', 'manylinux2014_aarch64'],
     cpuWheel: 'tensorflow-cpu-aws',
+    hasBinding: false,
     hasCuda: false,
   },
 };
@@ -39,7 +45,7 @@ export function thisPlatform(cuda: boolean, name = `${process.platform}-${proces
   }
   if (cuda && !platform.hasCuda)
     throw new UserError(`there is no TensorFlow with CUDA for ${name}; leave out --cuda`);
-  return platform;
+  return { name, ...platform };
 }
 
 function glibcVersion(): string | undefined {

@@ -5,19 +5,25 @@ import { findProgram, type ProgramCall, run } from './commands.js';
 export interface Tools {
   readonly npm: ProgramCall;
   readonly pip: ProgramCall;
-  readonly compiler: ProgramCall;
+  /** Where the binding is to be compiled. */
+  readonly compiler?: ProgramCall;
 }
 
 /** Finds the programs. Throws a UserError that names all that are missing, and how to get them. */
-export async function findTools(env: NodeJS.ProcessEnv = process.env): Promise<Tools> {
+export async function findTools(compiles: boolean, env: NodeJS.ProcessEnv = process.env): Promise<Tools> {
   const npm = await findProgram(['npm'], env);
   const pip = await findPip(env);
-  const compiler = await findProgram(env.CXX ? [env.CXX] : ['c++', 'g++', 'clang++'], env);
-  if (npm && pip && compiler) return { npm: [npm], pip, compiler: [compiler] };
+  const compilers = env.CXX ? [env.CXX] : ['c++', 'g++', 'clang++'];
+  const compiler = compiles ? await findProgram(compilers, env) : undefined;
+  if (npm && pip && (compiler || !compiles)) {
+    return { npm: [npm], pip, compiler: compiler ? [compiler] : undefined };
+  }
   const missing = [
     ...(npm ? [] : ['npm (it comes with Node)']),
     ...(pip ? [] : ['pip, which downloads TensorFlow (Debian and Ubuntu: apt-get install python3-pip)']),
-    ...(compiler ? [] : ['a C++ compiler (Debian and Ubuntu: apt-get install g++; or name yours in CXX)']),
+    ...(compiler || !compiles
+      ? []
+      : ['a C++ compiler (Debian and Ubuntu: apt-get install g++; or name yours in CXX)']),
   ];
   throw new UserError(`setup-native needs ${missing.join(', and ')}: not found on the PATH`);
 }

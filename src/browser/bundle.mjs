@@ -68,7 +68,8 @@ for (const file of WASM_FILES) await copyFile(join(wasmFolder, 'dist', file), jo
 
 /**
  * What a page fetches only where it tries a GPU, decodes image files, takes models from the hub, converts a checkpoint,
- * writes a SavedModel or exports a checkpoint, and the builds of the engine, of which it runs one; all else is one file.
+ * writes a SavedModel or exports a checkpoint, opens MNIST or trains heads, and the builds of the engine, of which it runs
+ * one; all else is one file.
  */
 const ON_DEMAND = new RegExp(
   [
@@ -77,7 +78,7 @@ const ON_DEMAND = new RegExp(
     'configs/models/(generated/|vit\\.js)',
     'write/savedModel/|@bufbuild/',
     'write/(stateDict|safetensors)\\.js',
-    '@noble/|/browser/hub/|/src/hub/',
+    '@noble/|/browser/hub/|/src/hub/|/data/(mnist|namedBytes|openKnown)\\.js$|/train/trainHead\\.js$',
     'image/formats/(?!damaged|samples)',
     'tfjs-backend-(webgl|webgpu|cpu)|/browser/web(gl|gpu)\\.js$|/kernels/web(gl|gpu)/',
     '/engines/webgpu/|/webgpu(Runtime|Device|Training|Tensors)\\.js$|/engines/wasm/training/|/train/vitEngine\\.js$',

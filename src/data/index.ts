@@ -13,6 +13,6 @@ export {
   type TrainLoader,
   trainLoader,
 } from './loader.js';
-export { mnistDataset } from './mnist.js';
+export { mnistDataset } from './mnistDataset.js';
 export type { NamedBytes } from './namedBytes.js';
 export type { TransformSpec } from './transform.js';

@@ -32,13 +32,13 @@ export async function exportStateDict(
 ): Promise<AsyncGenerator<Uint8Array>> {
   checkArguments('exportStateDict', { model: ['model', model] });
   checkOptions('exportStateDict', options, { heads: 'any', labels: 'texts', preprocessing: 'object' });
-  const { heads = new Map(), labels = model.labels, preprocessing = model.preprocessing } = options;
+  const { heads = new Map(), preprocessing = model.preprocessing } = options;
   checkArguments('exportStateDict', {
     heads: ['heads', heads],
     preprocessing: ['preprocessing', preprocessing],
   });
   const numClasses = classesOf(model.config, options);
-  checkLabels(labels, numClasses, options);
+  const labels = labelsOf(model, numClasses, options);
   const { stateDictChunks } = await import('../../converters/write/stateDict.js');
   const weights = namedWeights(model.layersModel);
   const readOwn: WeightReader = async (name) =>
@@ -59,13 +59,14 @@ function classesOf(config: VitConfig, { heads }: ExportOptions): number {
   throw new UserError(`exportStateDict: heads read ${width} features, the model's give ${headWidth(config)}`);
 }
 
-function checkLabels(
-  labels: readonly string[] | undefined,
+function labelsOf(
+  model: VisionTransformer,
   numClasses: number,
-  { heads, labels: given }: ExportOptions,
-): void {
-  if (heads && !given)
-    throw new UserError('exportStateDict: other heads have other classes; name them as labels');
-  if (labels === undefined || labels.length === numClasses) return;
-  throw new UserError(`exportStateDict: labels names ${labels.length} classes, the model has ${numClasses}`);
+  { heads, labels = heads ? undefined : model.labels }: ExportOptions,
+): readonly string[] | undefined {
+  if (heads && !labels) {
+    throw new UserError(`exportStateDict: heads of ${numClasses} classes need the classes' names, as labels`);
+  }
+  if (!labels || labels.length === numClasses) return labels;
+  throw new UserError(`exportStateDict: there are ${numClasses} classes, and labels names ${labels.length}`);
 }

@@ -1,5 +1,6 @@
 /** Training a student, under a teacher or without one. Runs in Node and in the browser. */
 export { DEFAULT_CONFIG, type PartialConfig, type TrainConfig } from './config.js';
+export { headAnswers } from './headAnswers.js';
 export { headFeatures } from './headFeatures.js';
 export { type Distillation, distillationLoss, softTargetCrossEntropy } from './loss.js';
 export { resolveTrainConfig } from './resolveConfig.js';
@@ -24,10 +25,5 @@ export {
   type TrainHooks,
   type TrainSetup,
 } from './trainer.js';
-export {
-  type HeadExamples,
-  type HeadTrainingOptions,
-  type HeadWeights,
-  headAnswers,
-  trainHead,
-} from './trainHead.js';
+export type { HeadExamples, HeadTrainingOptions, HeadWeights } from './trainHead.js';
+export { trainHead } from './trainOwnHead.js';

@@ -164,16 +164,16 @@ test('names that are not those of the exported classes are refused', async () =>
   });
   const attempt = (options: Parameters<typeof exportStateDict>[1]) => exportStateDict(digits, options);
   await expect(attempt({ labels: ['one'] })).rejects.toThrow(
-    'exportStateDict: labels names 1 classes, the model has 10',
+    'exportStateDict: there are 10 classes, and labels names 1',
   );
   await expect(attempt({ heads, labels: ['one', 'two', 'three'] })).rejects.toThrow(
-    'labels names 3 classes, the model has 2',
+    'there are 2 classes, and labels names 3',
   );
   // The model's own names are those of its own classes.
-  await expect(attempt({ heads })).rejects.toThrow(/other heads have other classes; name them as labels$/);
+  await expect(attempt({ heads })).rejects.toThrow(/heads of 2 classes need the classes' names, as labels$/);
   const ten = { features: [...Array(10)].map((_, i) => new Float32Array(128).fill(i)), numClasses: 10 };
   const others = await trainHead(digits, { ...ten, labels: [...Array(10).keys()] });
-  await expect(attempt({ heads: others })).rejects.toThrow(/other heads have other classes/);
+  await expect(attempt({ heads: others })).rejects.toThrow(/heads of 10 classes need/);
 });
 
 test('what cannot be trained on or exported is said', async () => {
@@ -226,12 +226,12 @@ test('heads that do not fit the features, the model or the names of the classes 
   );
   const refused = (options: object, message: string | RegExp) =>
     expect(exportStateDict(digits, options)).rejects.toThrow(message);
-  await refused({ heads }, 'other heads have other classes; name them as labels');
+  await refused({ heads }, `heads of ${classes} classes need the classes' names, as labels`);
   await refused(
     { heads, labels: labels.slice(1) },
-    `labels names ${classes - 1} classes, the model has ${classes}`,
+    `there are ${classes} classes, and labels names ${classes - 1}`,
   );
-  await refused({ labels: ['a'] }, 'labels names 1 classes, the model has 10');
+  await refused({ labels: ['a'] }, 'there are 10 classes, and labels names 1');
   await refused({ heads: without('head_dist.kernel'), labels }, /heads are head and head_dist with/);
   await refused({ heads: new Map([...heads, ['other', new Float32Array(1)]]), labels }, /other \[1\]/);
   const narrow = new Map(

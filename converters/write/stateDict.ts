@@ -55,33 +55,32 @@ function facebookTensors({ config, readWeight }: WritableModel): WritableTensor[
   });
 }
 
-/** The fields that tensors do not tell and that are not what a reader takes for likely. */
+/** The fields that tensors do not tell, so that who reads the file need not assume them. */
 function untold(config: VitConfig): Partial<VitConfig> {
-  const { activation, pool, poolPrefix, layerNormEps } = config;
+  const { activation = 'gelu', pool = 'token', poolPrefix, layerNormEps } = config;
   return {
-    ...(activation ? { activation } : {}),
-    ...(pool && pool !== 'map' ? { pool } : {}),
+    ...(config.swiglu ? {} : { activation }), // a gate is silu
+    ...(pool === 'map' ? {} : { pool }),
     ...(poolPrefix ? { poolPrefix } : {}),
-    ...(layerNormEps === 1e-6 && !config.preNorm ? {} : { layerNormEps }),
+    layerNormEps,
   };
 }
 
 /**
  * The bytes of a safetensors file with a model's state_dict, as PyTorch loads it into facebookresearch/deit's or timm's
- * model of the same shape. What tensors do not tell stands in the metadata: the number of heads, other fields where they
- * are not what a reader takes for likely, and the classes' names as a JSON array.
+ * model of the same shape. What tensors do not tell stands in the metadata: the number of heads, activation, pooling
+ * and epsilon, and the classes' names as a JSON array.
  *
  * @throws UserError that names the field if neither has such a model
  */
 export function stateDictChunks(model: WritableModel): AsyncGenerator<Uint8Array> {
   const { name, numHeads } = model.config;
   const { labels } = model;
-  const fields = untold(model.config);
   return safetensorsChunks(facebookTensors(model), {
     format: 'pt',
     'args.model': name,
     'args.num_heads': String(numHeads),
-    ...(Object.keys(fields).length > 0 ? { [STORED_CONFIG]: JSON.stringify(fields) } : {}),
+    [STORED_CONFIG]: JSON.stringify(untold(model.config)),
     ...(labels ? { labels: JSON.stringify(labels) } : {}),
     ...exportedTexts(model),
   });

@@ -95,6 +95,8 @@ describe('variants come out under timm’s names, with what tensors do not tell,
 
 test('the number of heads goes with it: nothing need be told to read it back', async () => {
   const checkpoint = await exported('timm_distilled.safetensors');
-  expect(convert(checkpoint).config).toMatchObject({ numHeads: 2, distilled: true });
+  const { config, assumptions } = convert(checkpoint);
+  expect(config).toMatchObject({ numHeads: 2, distilled: true });
+  expect(assumptions.map(({ field }) => field)).toEqual([]);
   expect(checkpoint.metadata.format).toBe('pt');
 });

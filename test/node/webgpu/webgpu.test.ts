@@ -12,7 +12,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { adapterChoice } from '../../../src/node/webgpu/adapter.js';
-import { attemptNode, describeOnSwiftShader, node, type Run } from './swiftshader.js';
+import { describeOnSwiftShader, node, type Run } from './swiftshader.js';
 
 const DIGITS = resolve('examples/digits');
 const VAL = join(DIGITS, 'val');
@@ -270,24 +270,10 @@ describeOnSwiftShader('WebGPU in Node', () => {
       DEIT_WEBGPU_DTYPE: 'float17',
       DEIT_DAWN_FLAGS: 'backend',
       DEIT_PJRT_PLUGIN: '/no/plugin.so',
-      DEIT_XLA_DTYPE: 'float17',
     })) {
       const args = ['dist/src/cli/deit.js', 'predict', model, join(VAL, '0/00003.png')];
       expect(() => node(args, { env: { [name]: value } })).toThrow(new RegExp(`deit: ${name}.*${value}`));
     }
-  });
-
-  test('deit devices lists what there is where a setting names another, or says why there is nothing', () => {
-    const devices = (env: NodeJS.ProcessEnv) => attemptNode(['dist/src/cli/deit.js', 'devices'], { env });
-    const wrong = devices({ DEIT_WEBGPU_DEVICE: 'GeForce' });
-    expect(wrong.status).toBe(1);
-    expect(wrong.stdout).toMatch(/^webgpu {6}0 {2}SwiftShader Device/m);
-    expect(wrong.stderr).toMatch(/^deit: DEIT_WEBGPU_DEVICE is "GeForce": webgpu finds no device/);
-    const none = devices({ VK_DRIVER_FILES: join(work, 'none.json') });
-    expect(none.status).toBe(0);
-    expect(none.stdout.replace(/\s+/g, ' ')).toContain('webgpu not here: WebGPU finds no GPU; on Linux');
-    const noLoader = devices({ LD_LIBRARY_PATH: '', VK_DRIVER_FILES: '' });
-    if (noLoader.stdout.includes('libvulkan.so.1 (')) expect(noLoader.stderr).toBe(''); // Dawn is not loaded
   });
 
   test('deit devices: what there is, and what auto takes', () => {

@@ -14,9 +14,9 @@ export const devicesCommand = defineCommand({
   ],
   handler: async ({ json }) => {
     const backends = await listBackends();
+    if (!json) print(backends.flatMap(linesOf).join('\n')); // what there is to name, where a setting names something else
     const { choice } = await chooseBackend('auto');
     if (json) return void printJson({ auto: choice.backend, description: choice.description, backends });
-    print(backends.flatMap(linesOf).join('\n'));
     print(`\nauto takes ${choice.description}`);
   },
 });

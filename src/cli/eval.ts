@@ -8,6 +8,7 @@ import type { Preprocessing } from '../image/types.js';
 import { checkRgb } from '../models/classify.js';
 import { type FamilySource, requireVit } from '../models/familySource.js';
 import { loadFrom } from '../models/load.js';
+import type { VisionTransformer } from '../models/visionTransformer.js';
 import { checkOutput } from '../node/checkOutput.js';
 import { type ImageFolder, openImageFolder, requireFolder } from '../node/data/imageFolder.js';
 import { evaluateFolder, type Predictor } from '../node/evaluateFolder.js';
@@ -27,7 +28,7 @@ import {
 } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { checkKnnOptions, type KnnArgs, knnOptions, runKnn } from './knn.js';
-import { localPredictor } from './localPredictor.js';
+import { type LocalPredictor, localPredictor, requireBackend } from './localPredictor.js';
 import {
   BATCH_NUMBERS,
   backendOption,
@@ -75,10 +76,12 @@ async function runEvaluation(args: Args): Promise<Summary> {
   const queue = args.queue === undefined ? undefined : await redisAddress(args);
   const backends = new Set<string>();
   const byQueue = queue !== undefined;
+  if (!byQueue) await requireBackend(args);
   const opened = await openAnyModel(args.model, conversionArgs(args), hubMessages());
   try {
     const { config, labels, preprocessing: own } = opened.source;
     checkRgb(config);
+    if (report) requireVit(opened.source, args.model, '--report');
     const folder = await openLabelled(args, { numClasses: config.numClasses, labels });
     const preprocessing = preprocessingFromOptions(own, config.imgSize, preprocessingArgs(args));
     sayAssumptions(opened.source);
@@ -94,7 +97,7 @@ async function runEvaluation(args: Args): Promise<Summary> {
         backend: [...backends].map((name) => (byQueue ? name : computedBy(name, args.dtype))).join(', '),
         assumptions: assumptionsOf(opened.source),
       };
-      if (report) await writeReport(report, opened.source, { args, folder, preprocessing, summary });
+      if (report) await writeReport(report, opened.source, local, { args, folder, preprocessing, summary });
       return summary;
     } finally {
       local?.dispose();
@@ -151,19 +154,26 @@ async function startReport(path: string) {
   return (await importOptional('drawing', '--report', () => import('../node/report.js'))).startReport(path);
 }
 
-/** The report shows attention, which vision transformers have. */
+/**
+ * The report shows attention, which vision transformers have.
+ *
+ * @param local what computed the evaluation, unless a queue did
+ */
 async function writeReport(
   report: EvaluationReport,
   source: FamilySource,
+  local: LocalPredictor | undefined,
   evaluated: Pick<Evaluated, 'folder' | 'preprocessing' | 'summary'> & { readonly args: Args },
 ): Promise<void> {
   const { args, ...rest } = evaluated;
-  const { backend, quantize, dtype, threads } = args;
-  const model = await loadFrom(requireVit(source, args.model), { backend, quantize, dtype, threads });
+  const vit = requireVit(source, args.model);
+  const model = local
+    ? (local.model as VisionTransformer)
+    : await loadFrom(vit, { backend: args.backend, threads: args.threads });
   try {
     await report.write({ name: args.model, model, ...rest });
   } finally {
-    model.dispose();
+    if (!local) model.dispose();
   }
   say(`report: ${args.report}`);
 }

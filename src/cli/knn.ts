@@ -6,10 +6,12 @@ import { defaultPool, type EmbeddingPool } from '../models/embedding.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import { evaluateKnn, type KnnFolders, type KnnResult, openKnnFolders } from '../node/evaluateKnn.js';
 import { load } from '../node/load.js';
+import { sayBackend } from './announceBackend.js';
 import { assumptionsOf, sayAssumptions } from './assumptions.js';
 import { type ConversionArgs, loadArgs } from './conversionOptions.js';
 import { hubMessages } from './downloadProgress.js';
 import { embedWithProgress } from './embed.js';
+import { requireBackend } from './localPredictor.js';
 import { computedBy } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type Progress, startProgress } from './progress.js';
@@ -90,6 +92,7 @@ export function checkKnnOptions(args: Record<string, unknown>): true {
 export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
   const { knnK: k = K, knnTemperature: temperature = TEMPERATURE } = args;
   const { threads, backend, device, dtype, quantize } = args;
+  await requireBackend(args);
   const folders = await openKnnFolders(args.knn, args.valDir);
   const { train, val } = folders;
   say(
@@ -102,6 +105,7 @@ export async function runKnn(args: KnnArgs & { knn: string }): Promise<void> {
     dtype,
     quantize,
     ...chosen,
+    onBackend: sayBackend,
     hub: hubMessages(),
     ...loadArgs(args),
   });

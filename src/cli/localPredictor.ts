@@ -1,33 +1,47 @@
 import { type BackendChoice, chooseBackend } from '../backend.js';
 import type { ComputeDtype } from '../computeDtype.js';
 import type { DeviceLost } from '../deviceLost.js';
+import { ModelRefused } from '../errors.js';
 import type { FamilySource } from '../models/familySource.js';
 import type { ImageModel } from '../models/imageModel.js';
 import { loadAny } from '../models/loadAny.js';
-import type { LoadOptions } from '../models/loadSource.js';
+import { backendFor, type LoadOptions } from '../models/loadSource.js';
 import { sayBackend } from './announceBackend.js';
 import { say } from './print.js';
 
 /** What computes an evaluation in this process. */
 export interface LocalPredictor {
+  /** The one that computes now: another after a `recover`. */
   readonly model: ImageModel;
   readonly decodeThreads: number;
   readonly recover?: (loss: DeviceLost) => Promise<ImageModel>;
   dispose(): void;
 }
 
-interface Args {
-  workers: number;
-  threads?: number;
+interface BackendArgs {
   backend: string;
   device?: string;
   dtype?: ComputeDtype;
   quantize?: 'int8';
 }
 
+interface Args extends BackendArgs {
+  workers: number;
+  threads?: number;
+}
+
+/**
+ * Starts the backend that is asked for, so that what is wrong with it is told before a model is downloaded or read.
+ *
+ * @throws UserError if it cannot be used here
+ */
+export async function requireBackend({ backend, device, dtype, quantize }: BackendArgs): Promise<void> {
+  await chooseBackend(backendFor({ backend, quantize }), { device, dtype });
+}
+
 /**
  * The model in this process; on WASM threads of its own compute. Where `auto` chose its backend and the GPU is lost, it is
- * loaded again: on that GPU once, as it may be back, unless its memory was full, and then on the next backend.
+ * loaded again: on that GPU once, as it may be back, unless its memory was full, and then on the next backend that takes it.
  *
  * @param backends takes the one that is chosen, and those that take over
  */
@@ -56,17 +70,23 @@ export async function localPredictor(
     if (outOfMemory || again.has(model.backend)) without.push(model.backend);
     again.add(model.backend);
     model.dispose();
-    const { choice } = await chooseBackend('auto', {
-      device,
-      dtype,
-      layers: source.family !== 'vit',
-      without,
-    });
-    model = await load(choice.backend);
-    return model;
+    for (;;) {
+      const layers = source.family !== 'vit';
+      const { choice } = await chooseBackend('auto', { device, dtype, layers, without });
+      try {
+        model = await load(choice.backend);
+        return model;
+      } catch (error) {
+        if (!(error instanceof ModelRefused)) throw error;
+        say(`backend passed over: ${choice.backend}: ${error.message}`, 'quiet');
+        without.push(choice.backend);
+      }
+    }
   };
   return {
-    model,
+    get model() {
+      return model;
+    },
     decodeThreads: workers,
     recover: args.backend === 'auto' ? recover : undefined,
     dispose: () => model.dispose(),

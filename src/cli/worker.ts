@@ -9,6 +9,7 @@ import { sayBackend } from './announceBackend.js';
 import { sayAssumptions } from './assumptions.js';
 import { defineCommand } from './command.js';
 import { hubMessages } from './downloadProgress.js';
+import { requireBackend } from './localPredictor.js';
 import { backendOption, computedBy, gpuOptions, jsonOption, MAX_WORKERS, workersOption } from './options.js';
 import { print, printJson, say } from './print.js';
 import { type RedisArgs, redisAddress, redisOptions } from './redis.js';
@@ -29,6 +30,7 @@ interface Args extends RedisArgs {
 async function work(args: Args): Promise<void> {
   const address = await redisAddress(args);
   await requireFolder(args.data);
+  await requireBackend(args);
   const opened = await openAnyModel(args.model, {}, hubMessages());
   sayAssumptions(opened.source);
   const { config } = opened.source;

@@ -9,13 +9,14 @@ import { UserError } from '../errors.js';
  * @throws UserError that lists what there is
  */
 export function chooseDevice(asked: string, names: readonly string[], backend: string): number {
-  const isNumber = /^\d+$/.test(asked);
-  if (isNumber && Number(asked) < names.length) return Number(asked);
+  const isIndex = /^\d+$/.test(asked.trim());
+  if (isIndex && Number(asked) < names.length) return Number(asked);
   const wanted = plain(asked);
   const found = names.findIndex((name) => {
     const known = plain(name);
-    // Of a model's number it is all: a fifth card that is not there is no 4090.
-    return wanted !== '' && (isNumber ? known.split(' ').includes(wanted) : known.includes(wanted));
+    // Of a model's number it is all: a fifth card that is not there is no 4090, nor is one of -1 or 0.5 an H100.
+    if (/^[\d ]*$/.test(wanted)) return isIndex && known.split(' ').includes(wanted);
+    return known.includes(wanted);
   });
   if (found >= 0) return found;
   const list = names.map((name, i) => `${i} ${name}`).join(', ');

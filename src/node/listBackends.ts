@@ -23,7 +23,6 @@ export async function listBackends(): Promise<BackendInfo[]> {
 async function describe(backend: string): Promise<BackendInfo> {
   try {
     const devices = await backendDevices(backend);
-    if (devices?.length === 0) return { backend, devices, missing: 'it finds no device' };
     if (devices) return { backend, devices };
     return { backend, devices: [], description: (await chooseBackend(backend)).choice.description };
   } catch (error) {

@@ -5,7 +5,7 @@ import { backendFor } from '../models/loadSource.js';
 import { load as loadOnWasm } from './loadOnWasm.js';
 import type { NodeLoadOptions } from './loadSource.js';
 import { installedPackages } from './native/packages.js';
-import { findPlugin } from './pjrt/plugin.js';
+import { requireXlaFiles } from './pjrt/plugin.js';
 import { requireWebgpuFiles } from './webgpu/absent.js';
 
 /** A model that classifies and embeds, on whatever backend. */
@@ -28,7 +28,7 @@ export async function loadClassifier(source: string, options: NodeLoadOptions): 
 /** Whether a backend that `auto` prefers to WASM may work, as far as files tell. */
 async function mayHaveOthers(): Promise<boolean> {
   if ((await installedPackages()).length > 0) return true;
-  return [requireWebgpuFiles, findPlugin].some(passes);
+  return [requireWebgpuFiles, requireXlaFiles].some(passes);
 }
 
 function passes(check: () => unknown): boolean {

@@ -11,6 +11,7 @@ const NAMES = [
 test.each([
   ['0', 0],
   ['2', 2],
+  [' 2 ', 2],
   ['4090', 1],
   ['770', 0],
   ['nvidia geforce', 1],
@@ -21,7 +22,20 @@ test.each([
   expect(chooseDevice(asked, NAMES, 'webgpu')).toBe(index);
 });
 
-test.each(['4', 'arc', '', ' ', '-', 'rtx 4091'])('"%s" is none of them', (asked) => {
+test.each([
+  '4',
+  'arc',
+  '',
+  ' ',
+  '-',
+  'rtx 4091',
+  '-1',
+  '+1',
+  '0.7',
+  '-4090',
+  '409',
+  '4,090',
+])('"%s" is none of them', (asked) => {
   expect(() => chooseDevice(asked, NAMES, 'webgpu')).toThrow(
     `webgpu finds no device "${asked}"; there are: 0 Intel(R) UHD Graphics 770, 1 NVIDIA GeForce RTX 4090`,
   );

@@ -1,6 +1,6 @@
 import { addBackend } from '../../backend.js';
 import { COMPUTE_DTYPES } from '../../computeDtype.js';
-import { findPlugin } from './plugin.js';
+import { dtypeFrom, findPlugin } from './plugin.js';
 
 /**
  * Adds XLA by a PJRT plugin (CUDA, ROCm, TPU, CPU) as the backend `xla`; importing this module is enough, and loads
@@ -9,9 +9,10 @@ import { findPlugin } from './plugin.js';
 addBackend(
   'xla',
   async (asked) => {
+    const { dtype = dtypeFrom() } = asked; // told wrong whether or not there is a plugin
     const plugin = findPlugin();
     const { startXla } = await import('./start.js');
-    return startXla(plugin, asked);
+    return startXla(plugin, { ...asked, dtype });
   },
   {
     tensors: 'wasm',

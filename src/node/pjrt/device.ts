@@ -115,7 +115,12 @@ export class PjrtDevice {
   /** Copies values to the device; the result is freed by `free`. */
   upload(values: ArrayBufferView, shape: readonly number[], type: ElementType): Pointer {
     const { buffer, event } = this.transfer(values, shape, type, READ.duringCall);
-    this.await(event);
+    try {
+      this.await(event);
+    } catch (error) {
+      this.free(buffer); // a GPU may take the buffer and then find no memory for it
+      throw error;
+    }
     return buffer;
   }
 
@@ -193,8 +198,11 @@ export class PjrtDevice {
   async downloadAsync(buffer: Pointer, count: number): Promise<Float32Array> {
     const { values, event } = this.startDownload(buffer, count);
     if (event !== 0n) {
-      await this.api.callAsync('Event_Await', [event]);
-      this.api.call('Event_Destroy', [event]);
+      try {
+        await this.api.callAsync('Event_Await', [event]);
+      } finally {
+        this.api.call('Event_Destroy', [event]);
+      }
     }
     return values;
   }
@@ -214,8 +222,11 @@ export class PjrtDevice {
   /** Waits for an event, and destroys it. */
   await(event: Pointer): void {
     if (event === 0n) return;
-    this.api.call('Event_Await', [event]);
-    this.api.call('Event_Destroy', [event]);
+    try {
+      this.api.call('Event_Await', [event]);
+    } finally {
+      this.api.call('Event_Destroy', [event]);
+    }
   }
 
   freeEvent(event: Pointer): void {

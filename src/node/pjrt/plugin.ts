@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { COMPUTE_DTYPES, type ComputeDtype } from '../../computeDtype.js';
 import { SettingError, UserError } from '../../errors.js';
 import { homeFolder } from '../home.js';
 
@@ -34,6 +35,20 @@ export function xlaManifestFile(folder: string): string {
   return join(folder, MANIFEST);
 }
 
+/** What products are computed in: $DEIT_XLA_DTYPE, by default float32, exactly. */
+export function dtypeFrom(env: NodeJS.ProcessEnv = process.env): ComputeDtype {
+  const asked = env.DEIT_XLA_DTYPE || 'float32';
+  const dtype = COMPUTE_DTYPES.find((known) => known === asked);
+  if (!dtype) throw new SettingError(`DEIT_XLA_DTYPE is "${asked}"; it may be ${COMPUTE_DTYPES.join(', ')}`);
+  return dtype;
+}
+
+/** Throws a UserError if XLA cannot be what `auto` takes, as far as files tell: nothing of it is loaded. */
+export function requireXlaFiles(): void {
+  dtypeFrom();
+  findPlugin();
+}
+
 /**
  * The PJRT plugin to take: $DEIT_PJRT_PLUGIN, any plugin's shared library, or the one that setup-native installed.
  *
@@ -48,7 +63,7 @@ export function findPlugin(env: NodeJS.ProcessEnv = process.env): string {
   const file = xlaManifestFile(folder);
   if (!existsSync(file)) {
     throw new UserError(
-      'XLA is not installed; `deit setup-native --xla` installs it, or DEIT_PJRT_PLUGIN names a plugin',
+      `XLA is not installed${env.DEIT_XLA_DIR ? ` in ${folder} (DEIT_XLA_DIR)` : ''}; \`deit setup-native --xla\` installs it, or DEIT_PJRT_PLUGIN names a plugin`,
     );
   }
   const { plugin } = JSON.parse(readFileSync(file, 'utf8')) as XlaManifest;

@@ -1,7 +1,6 @@
 import { type AskedBackend, activate, type BackendOptions } from '../../backend.js';
-import { COMPUTE_DTYPES, type ComputeDtype } from '../../computeDtype.js';
 import type { ProgramModel } from '../../engines/pjrt/program.js';
-import { ModelRefused, SettingError, UserError } from '../../errors.js';
+import { ModelRefused, UserError } from '../../errors.js';
 import type { VitConfig } from '../../families/vit/config.js';
 import { weightSpecs } from '../../families/vit/weights.js';
 import { engineOutputs } from '../../models/engineOutputs.js';
@@ -11,17 +10,9 @@ import { chooseDevice } from '../chooseDevice.js';
 import { PjrtApi, PjrtError } from './api.js';
 import { PjrtClient } from './client.js';
 import type { PjrtDevice } from './device.js';
-import { programFolder } from './plugin.js';
+import { dtypeFrom, programFolder } from './plugin.js';
 import { ProgramCache } from './programCache.js';
 import { XlaRuntime } from './runtime.js';
-
-/** What products are computed in: $DEIT_XLA_DTYPE, by default float32, exactly. */
-function dtypeFrom(env: NodeJS.ProcessEnv): ComputeDtype {
-  const asked = env.DEIT_XLA_DTYPE ?? 'float32';
-  const dtype = COMPUTE_DTYPES.find((known) => known === asked);
-  if (!dtype) throw new SettingError(`DEIT_XLA_DTYPE is "${asked}"; it may be ${COMPUTE_DTYPES.join(', ')}`);
-  return dtype;
-}
 
 let started: PjrtClient | undefined;
 
@@ -58,7 +49,7 @@ export function programModel(config: VitConfig): ProgramModel {
 /** Starts XLA with a plugin. @returns a description of the device */
 export async function startXla(
   plugin: string,
-  { auto, device, dtype = dtypeFrom(process.env) }: AskedBackend,
+  { auto, device, dtype = dtypeFrom() }: AskedBackend,
 ): Promise<string> {
   const client = start(plugin);
   const { platform, devices } = client;
@@ -79,7 +70,7 @@ export async function startXla(
 export async function xlaRuntime(
   plugin: string,
   model: VisionTransformer,
-  { device: asked, dtype = dtypeFrom(process.env) }: BackendOptions,
+  { device: asked, dtype = dtypeFrom() }: BackendOptions,
 ): Promise<XlaRuntime> {
   const device = deviceOf(start(plugin), asked);
   const weights = namedWeights(model.layersModel);

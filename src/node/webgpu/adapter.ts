@@ -78,7 +78,6 @@ export async function isChosen(dawn: Dawn, choice: AdapterChoice, { info }: GPUA
 /** The whole name of the device that is asked for. */
 async function nameOf(dawn: Dawn, { device = '', flags }: AdapterChoice): Promise<string> {
   const names = await adapterNames(dawn, flags);
-  if (names.length === 0) throw new UserError(`WebGPU finds no GPU${hint()}`);
   const index = chooseDevice(device, names, 'webgpu');
   const name = names[index]!;
   if (names.indexOf(name) === index) return name;
@@ -113,15 +112,20 @@ async function request(dawn: Dawn, flags: readonly string[]): Promise<FoundAdapt
 /** No adapter has this name: Dawn then says which there are. */
 const NO_NAME = '\u0001';
 
-/** Names of the adapters here. */
+/**
+ * Names of the adapters here.
+ *
+ * @throws UserError if there is none
+ */
 export async function adapterNames(dawn: Dawn, flags: readonly string[] = []): Promise<string[]> {
   const gpu = instance(dawn, [...flags, `adapter=${NO_NAME}`]);
   try {
     await gpu.requestAdapter();
-    return [];
   } catch (error) {
-    return [...(error as Error).message.matchAll(/name: '(.*)'/g)].map(([, name]) => name!);
+    const names = [...(error as Error).message.matchAll(/name: '(.*)'/g)].map(([, name]) => name!);
+    if (names.length > 0) return names;
   }
+  throw new UserError(`WebGPU finds no GPU${hint()}`);
 }
 
 function hint(): string {

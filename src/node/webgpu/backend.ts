@@ -73,6 +73,7 @@ addBackend(NAME, startWebgpu, {
   dtypes: ['float32', 'float16'],
   devices: async () => {
     const choice = adapterChoice();
+    requireWebgpuFiles(choice);
     return adapterNames(await loadDawn(), choice.flags);
   },
   runtime: async (model, { dtype = dtypeFrom() }) => {

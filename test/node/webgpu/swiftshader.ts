@@ -40,13 +40,18 @@ export interface Run {
 }
 
 /** Runs node on SwiftShader to its own end: one that hangs is killed and fails. */
-export function node(args: readonly string[], { env, cwd, timeout = 100_000 }: Run = {}) {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...args], {
+export function node(args: readonly string[], run: Run = {}) {
+  const { status, signal, stdout, stderr } = attemptNode(args, run);
+  if (status !== 0) throw new Error(`exit code ${status}, signal ${signal}: ${stderr}`);
+  return { stdout, stderr };
+}
+
+/** The same, whatever its exit code. */
+export function attemptNode(args: readonly string[], { env, cwd, timeout = 100_000 }: Run = {}) {
+  return spawnSync(process.execPath, [...args], {
     env: { ...process.env, ...SWIFTSHADER, ...env },
     cwd,
     encoding: 'utf8',
     timeout,
   });
-  if (status !== 0) throw new Error(`exit code ${status}, signal ${signal}: ${stderr}`);
-  return { stdout, stderr };
 }

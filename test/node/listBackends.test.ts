@@ -14,8 +14,8 @@ function deit(env: NodeJS.ProcessEnv, ...args: string[]) {
 }
 
 test.each([
-  ['predict'],
-  ['eval'],
+  ['predict', 'examples/digits/val/0/00003.png'],
+  ['eval', 'examples/digits/val'],
 ])('deit %s by auto: DEIT_XLA_DTYPE is told wrong where XLA is not installed; empty it is not set', (command, images) => {
   const env = { DEIT_XLA_DIR: work, DEIT_WEBGPU_DEVICE: 'none' };
   const files = ['examples/digits/deit_digits_distilled.pth', images];

@@ -73,6 +73,10 @@ export function checkOptions(
   }
 }
 
+/** Numbers that a line has room for: sizes, means. */
+const isShort = (values: unknown[]) =>
+  values.length > 0 && values.length <= 4 && values.every((value) => typeof value === 'number');
+
 /** What a value is, in a few words, e.g. `the number 42`, `null`, `an array of 3`, `an object of class Foo`. */
 export function describeValue(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean') return String(value);
@@ -80,7 +84,7 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'string')
     return `the text ${safeJson(value.slice(0, 60) + (value.length > 60 ? '…' : ''))}`;
   if (typeof value !== 'object') return `a ${typeof value}`;
-  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (Array.isArray(value)) return isShort(value) ? `[${value.join(', ')}]` : `an array of ${value.length}`;
   const name = value.constructor?.name;
   if (typeof name === 'string' && name !== '' && name !== 'Object')
     return `an object of class ${oneLine(name)}`;

@@ -17,6 +17,7 @@ const SLOWEST = [
   'bundlers/',
   'node/queue/queue',
   'browser/webPageVisitor',
+  'node/webgpu/devices',
   'node/webgpu/webgpu',
   'browser/webPage',
   'browser/train',

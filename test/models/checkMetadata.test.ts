@@ -143,11 +143,11 @@ const changes: Record<
   ],
   'an architecture that is a list': [
     ({ deit }) => (deit.architecture = [1]),
-    /architecture must be an object, got an array of 1$/,
+    /architecture must be an object, got \[1\]$/,
   ],
   'a std of 0': [
     ({ preprocessing }) => (preprocessing.std = [0, 0, 0]),
-    /std must be three numbers above 0, got an array of 3$/,
+    /std must be three numbers above 0, got \[0, 0, 0\]$/,
   ],
   'a std of two numbers': [
     ({ preprocessing }) => (preprocessing.std = [1, 1]),

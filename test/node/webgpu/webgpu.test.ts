@@ -1,12 +1,4 @@
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -20,8 +12,6 @@ const PROGRAM = resolve('dist/test/node/webgpu/program.js');
 
 const work = mkdtempSync(join(tmpdir(), 'deit-webgpu-'));
 const model = join(work, 'digits');
-/** Three images of each digit. */
-const FEW = join(work, 'few');
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** Garbage is collected all the while in those that load models as users do, and lose them. */
@@ -44,12 +34,6 @@ describeOnSwiftShader('WebGPU in Node', () => {
   beforeAll(() => {
     const checkpoint = join(DIGITS, 'deit_digits_distilled.pth');
     node(['dist/converters/cli.js', checkpoint, model, '--labels', join(DIGITS, 'labels.txt')]);
-    for (const digit of readdirSync(VAL)) {
-      mkdirSync(join(FEW, digit), { recursive: true });
-      for (const file of readdirSync(join(VAL, digit)).slice(0, 3)) {
-        copyFileSync(join(VAL, digit, file), join(FEW, digit, file));
-      }
-    }
   });
 
   test('models on webgpu and wasm at once: the logits of WASM and of PyTorch, and the process ends', () => {
@@ -170,38 +154,6 @@ describeOnSwiftShader('WebGPU in Node', () => {
     expect(lines).toEqual([expect.stringMatching(line)]);
   });
 
-  test.each([
-    ['once: on that GPU again', '4', 'webgpu', 1],
-    ['again and again: on the next backend', '4,8', 'webgpu, wasm', 2],
-  ])('deit eval by auto goes on where the GPU is lost %s', (_, at, backend, losses) => {
-    const hook = pathToFileURL(resolve('dist/test/node/webgpu/loseDevice.js')).href;
-    const args = ['dist/src/cli/deit.js', 'eval', model, FEW, '--json', '--batch-size', '6'];
-    const expected = JSON.parse(node([...args, '--backend', 'wasm']).stdout);
-    const env = { LOSE_AT: at, DEIT_WEBGPU_DEVICE: 'swiftshader' };
-    const { stdout, stderr } = node(['--import', hook, ...args], { env });
-    const { images, top1 } = expected;
-    expect(images).toBe(30);
-    expect(JSON.parse(stdout)).toMatchObject({ images, top1, failed: 0, backend });
-    expect(JSON.parse(stdout).loss).toBeCloseTo(expected.loss, 5);
-    const told = stderr.match(/^the webgpu backend lost its GPU \(.*\): the model is loaded again$/gm);
-    expect(told).toHaveLength(losses);
-  });
-
-  test('a GPU without room for the weights: one line, and by auto the next backend', () => {
-    const hook = pathToFileURL(resolve('dist/test/node/webgpu/fullMemory.js')).href;
-    const env = { ROOM: '100000', DEIT_WEBGPU_DEVICE: 'swiftshader' };
-    const run = (...args: string[]) => node(['--import', hook, 'dist/src/cli/deit.js', ...args], { env });
-    const evaluated = run('eval', model, FEW, '--json');
-    expect(JSON.parse(evaluated.stdout)).toMatchObject({ images: 30, failed: 0, backend: 'wasm' });
-    const line = /the GPU's memory has no room for the \d+ MiB of deit_\w+'s weights; take another backend$/m;
-    expect(evaluated.stderr).toMatch(new RegExp(`^backend passed over: webgpu: ${line.source}`, 'm'));
-    expect(evaluated.stderr.match(/passed over: xla/g)).toHaveLength(1);
-    expect(run('predict', model, join(VAL, '0/00003.png')).stdout).toMatch(/ 0 /);
-    expect(() => run('predict', model, join(VAL, '0/00003.png'), '--backend', 'webgpu')).toThrow(
-      new RegExp(`^deit: ${line.source}`, 'm'),
-    );
-  });
-
   test('a loaded model takes no processor time while nothing is asked of it, and holds no process', () => {
     const { working, idle } = found('polling');
     expect(idle.asked).toBe(0);
@@ -246,48 +198,6 @@ describeOnSwiftShader('WebGPU in Node', () => {
     expect(error).toMatch(
       /^UserError: DEIT_WEBGPU_DEVICE is "GeForce": webgpu finds no device "GeForce"; there are: 0 SwiftShader Device/,
     );
-  });
-
-  test('load’s device: by name or number, over the setting; another while one runs is an error', () => {
-    const { descriptions, errors } = found('device', { env: { DEIT_WEBGPU_DEVICE: 'GeForce' } });
-    expect(descriptions).toEqual([
-      expect.stringMatching(/^webgpu: swiftshader-device-subzero, SwiftShader driver /),
-      expect.stringMatching(/^webgpu: swiftshader/),
-    ]);
-    expect(errors).toEqual([
-      expect.stringMatching(/^UserError: webgpu finds no device "GeForce RTX"; there are: 0 SwiftShader/),
-      expect.stringMatching(/^UserError: DEIT_WEBGPU_DEVICE is "GeForce": webgpu finds no device "GeForce"/),
-      expect.stringMatching(/^UserError: wasm has no devices to choose from/),
-      expect.stringMatching(
-        /^UserError: no backend has a device "GeForce" here: .*; webgpu: webgpu finds no/,
-      ),
-    ]);
-  });
-
-  test('`auto` does not pass over a setting that is wrong, nor does a program that needs no tensors', () => {
-    for (const [name, value] of Object.entries({
-      DEIT_WEBGPU_DEVICE: 'GeForce',
-      DEIT_WEBGPU_DTYPE: 'float17',
-      DEIT_DAWN_FLAGS: 'backend',
-      DEIT_PJRT_PLUGIN: '/no/plugin.so',
-    })) {
-      const args = ['dist/src/cli/deit.js', 'predict', model, join(VAL, '0/00003.png')];
-      expect(() => node(args, { env: { [name]: value } })).toThrow(new RegExp(`deit: ${name}.*${value}`));
-    }
-  });
-
-  test('deit devices: what there is, and what auto takes', () => {
-    const { stdout } = node(['dist/src/cli/deit.js', 'devices']);
-    expect(stdout).toMatch(/^webgpu {6}0 {2}SwiftShader Device \(Subzero\)$/m);
-    expect(stdout).toMatch(/^wasm {8}own kernels, /m);
-    expect(stdout).toMatch(/^auto takes (wasm|tensorflow): /m);
-    const { backends } = JSON.parse(node(['dist/src/cli/deit.js', 'devices', '--json']).stdout);
-    expect(backends.map(({ backend }: { backend: string }) => backend)).toEqual([
-      'xla',
-      'webgpu',
-      'tensorflow',
-      'wasm',
-    ]);
   });
 
   test.each([

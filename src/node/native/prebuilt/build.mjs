@@ -5,7 +5,8 @@
  *     npm run build && CXX=c++ DEIT_NATIVE_DIR=FOLDER node dist/src/cli/deit.js setup-native
  *     node src/node/native/prebuilt/build.mjs FOLDER
  *
- * One binary serves TensorFlow 2.15 to 2.21, whose C interface it calls, and every Node: it uses Node-API alone.
+ * It calls TensorFlow's C interface and Node-API alone: one binary serves every Node, and was tried with TensorFlow 2.15.1 and
+ * 2.18.1.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';

@@ -1,9 +1,11 @@
 /** load() in Node, with Node's backends, images and files behind it; importing this module sets them up. */
+import { chooseBackend } from '../backend.js';
 import { setFileSaver } from '../models/boundLayers.js';
 import { loadFrom, startingEarly } from '../models/load.js';
-import { checkLoadOptions } from '../models/loadSource.js';
+import { backendFor, checkLoadOptions } from '../models/loadSource.js';
 import type { VisionTransformer } from '../models/visionTransformer.js';
 import './backends.js';
+import { isOnHub } from './hub/environment.js';
 import './imageSetup.js';
 import { isNearby, loadNodeSource, type NodeLoadOptions, type NodeModelSource } from './loadSource.js';
 import { fileHandler } from './saveLayersModel.js';
@@ -23,5 +25,7 @@ export async function load(
   options: NodeLoadOptions = {},
 ): Promise<VisionTransformer> {
   checkLoadOptions(options, { hub: 'object' }); // before a backend is begun
+  // Told before a download of minutes.
+  if (isNearby(source) && isOnHub(String(source))) await chooseBackend(backendFor(options), options);
   return loadNodeSource(source, options, isNearby(source) ? loadFrom : startingEarly(options));
 }

@@ -250,3 +250,8 @@ test('a model that a page of the endpoint names, and load with the options of th
   const signal = AbortSignal.abort(new Error('stopped'));
   await expect(load('hf:someone/vit', { backend: 'wasm', signal })).rejects.toThrow('stopped');
 });
+
+test('a backend that cannot be used is told before a model is asked for', async () => {
+  const work = load('hf:someone/none', { backend: 'wasm', device: '0' });
+  expect(await failure(work)).toBe('wasm has no devices to choose from');
+});

@@ -13,7 +13,7 @@ import type { EngineRuntime, Runtime, VisionTransformer } from './models/visionT
 export interface BackendOptions {
   /** What it is to compute products of (see load); by default what the backend's settings say, or float32. */
   readonly dtype?: ComputeDtype;
-  /** Which of its devices is to compute: part of a name, or a number as `listDevices` counts (see load). */
+  /** Which of its devices is to compute: part of a name, or its number in `deit devices` (see load). */
   readonly device?: string;
   /** Whether layers are to be computed, for training or another model, which some backends leave to another one. */
   readonly layers?: boolean;

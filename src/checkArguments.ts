@@ -17,7 +17,7 @@ const isText: Test = (value) => typeof value === 'string';
 const isNumber: Test = (value) => typeof value === 'number' && Number.isFinite(value);
 const isFunction: Test = (value) => typeof value === 'function';
 const isBytes: Test = (value) => tagOf(value) === 'Uint8Array' || tagOf(value) === 'Uint8ClampedArray';
-const isFloats: Test = (value) => tagOf(value) === 'Float32Array';
+export const isFloats: Test = (value) => tagOf(value) === 'Float32Array';
 const isNumbers: Test = (value) =>
   (ArrayBuffer.isView(value) && !(value instanceof DataView)) ||
   (Array.isArray(value) && value.every(isReal));

@@ -1,7 +1,6 @@
 import { type BackendChoice, chooseBackend } from '../backend.js';
 import type { ComputeDtype } from '../computeDtype.js';
 import type { DeviceLost } from '../deviceLost.js';
-import { ModelRefused } from '../errors.js';
 import type { FamilySource } from '../models/familySource.js';
 import type { ImageModel } from '../models/imageModel.js';
 import { loadAny } from '../models/loadAny.js';
@@ -56,32 +55,30 @@ export async function localPredictor(
     if (args.threads !== undefined && choice.backend !== 'wasm')
       say(`${choice.backend} chooses its threads: --threads is for wasm`);
   };
-  const options: LoadOptions = { quantize, device, dtype, threads, onBackend };
-  const load = async (backend: string) => {
-    const loaded = await loadAny(source, { ...options, backend });
+  const without: string[] = [];
+  const options: LoadOptions = {
+    backend: args.backend,
+    without,
+    quantize,
+    device,
+    dtype,
+    threads,
+    onBackend,
+  };
+  const load = async () => {
+    const loaded = await loadAny(source, options);
     backends.add(loaded.backend);
     return loaded;
   };
-  let model = await load(args.backend);
+  let model = await load();
   const again = new Set<string>();
-  const without: string[] = [];
   const recover = async ({ what, outOfMemory }: DeviceLost) => {
     say(`${what}: the model is loaded again`, 'warning');
     if (outOfMemory || again.has(model.backend)) without.push(model.backend);
     again.add(model.backend);
     model.dispose();
-    for (;;) {
-      const layers = source.family !== 'vit';
-      const { choice } = await chooseBackend('auto', { device, dtype, layers, without });
-      try {
-        model = await load(choice.backend);
-        return model;
-      } catch (error) {
-        if (!(error instanceof ModelRefused)) throw error;
-        say(`backend passed over: ${choice.backend}: ${error.message}`, 'quiet');
-        without.push(choice.backend);
-      }
-    }
+    model = await load();
+    return model;
   };
   return {
     get model() {

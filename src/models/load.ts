@@ -59,7 +59,7 @@ export async function loadFrom(
   checkLoadOptions(options);
   const backend = backendFor(options);
   const source = await readySource(given, options);
-  const refused: string[] = [];
+  let { without = [] } = options;
   const why: string[] = [];
   let started = await (starting ?? chooseBackend(backend, options));
   for (;;) {
@@ -70,9 +70,9 @@ export async function loadFrom(
       return await buildOn({ choice: told, bound }, source, options);
     } catch (error) {
       if (backend !== 'auto' || !(error instanceof ModelRefused)) throw error;
-      refused.push(choice.backend);
+      without = [...without, choice.backend];
       why.push(`${choice.backend}: ${error.message}`);
-      started = await chooseBackend(backend, { ...options, without: refused });
+      started = await chooseBackend(backend, { ...options, without });
     }
   }
 }

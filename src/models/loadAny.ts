@@ -12,12 +12,15 @@ type Load<Source> = (source: Source, options: LoadOptions) => Promise<ImageModel
 const loaders: {
   readonly [Name in FamilySource['family']]: Load<Extract<FamilySource, { family: Name }>>;
 } = {
-  regnet: async (source, { backend, device, quantize, dtype = 'float32', onProgress, onBackend: tell }) => {
+  regnet: async (
+    source,
+    { backend, device, without, quantize, dtype = 'float32', onProgress, onBackend: tell },
+  ) => {
     if (quantize)
       throw new UserError(`${source.config.name}: int8 is for vision transformers, not for RegNet`);
     if (dtype !== 'float32')
       throw new UserError(`${source.config.name}: ${dtype} is for vision transformers, not for RegNet`);
-    const { choice, bound } = await chooseBackend(backend, { device, layers: true });
+    const { choice, bound } = await chooseBackend(backend, { device, without, layers: true });
     tell?.(choice);
     const report =
       onProgress && ((fraction: number) => onProgress(fraction, { loadedBytes: 0, totalBytes: 0 }));

@@ -50,6 +50,8 @@ export interface LoadOptions {
    * `deit devices` counts. `auto` passes over a backend without it; named, that is an error. A process has one GPU on webgpu.
    */
   device?: string;
+  /** Backends that `auto` passes over. */
+  without?: readonly string[];
   /** Name of the preset by which images are prepared (presetNames), in place of the model's own. */
   preset?: string;
   /** Single settings of how images are prepared, over the preset's or the model's own. */
@@ -76,6 +78,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, OptionKind> = {
   quantize: 'text',
   dtype: 'text',
   device: 'text',
+  without: 'texts',
   preset: 'text',
   preprocessing: 'object',
   numHeads: 'number',

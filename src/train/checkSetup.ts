@@ -1,4 +1,5 @@
 /** What a Trainer is given by code of one's own: said where its parts do not fit each other. */
+import { isFloats } from '../checkArguments.js';
 import { describeValue } from '../checkOptions.js';
 import type { TrainBatch } from '../data/loader.js';
 import { UserError } from '../errors.js';
@@ -63,9 +64,6 @@ export function checkBatch(batch: TrainBatch, { imgSize, numClasses }: Expected,
     throw new UserError(`${where}: pixels should be a Float32Array of ${shape}, got ${given(pixels)}`);
   }
 }
-
-/** By tag: what comes out of another frame or thread has classes of its own. */
-const isFloats = (value: unknown) => Object.prototype.toString.call(value) === '[object Float32Array]';
 
 function given(value: unknown): string {
   const length = (value as { length?: unknown } | undefined)?.length;

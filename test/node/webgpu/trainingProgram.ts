@@ -4,7 +4,6 @@
  */
 import { rmSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
-import type { BufferName } from '../../../src/engines/wasm/training/index.js';
 import { createWebgpuTrainingEngine } from '../../../src/engines/webgpu/training/index.js';
 import type { VitConfig } from '../../../src/families/vit/config.js';
 import { forward, headLogits } from '../../../src/families/vit/forward.js';
@@ -15,7 +14,6 @@ import { loadDawn } from '../../../src/node/webgpu/dawn.js';
 import { EngineSteps } from '../../../src/train/engineSteps.js';
 import { logitGradients } from '../../../src/train/logitGradients.js';
 import { resolveTrainConfig } from '../../../src/train/resolveConfig.js';
-import { cosineWithWarmup, epochTime } from '../../../src/train/schedule.js';
 import type { StepEngine } from '../../../src/train/stepEngine.js';
 import { type Student, studentOf, studentOfLayersModel } from '../../../src/train/student.js';
 import type { TrainSetup } from '../../../src/train/trainer.js';
@@ -27,12 +25,10 @@ import {
   MIXED_STEPS,
   mixedStep,
   modelOf,
-  noSeed,
   relativeOff,
-  teacherThatSays,
   tensorsOf,
 } from '../../train/engineRuns.js';
-import { batchOf, furthest, loadFixture, schedule, steps } from '../../train/torchSteps.js';
+import { followTorch } from '../../train/followTorch.js';
 import { attempt } from './attempt.js';
 
 const DATA = {
@@ -138,57 +134,7 @@ async function gradients(names: string, frozenBlocks = 0) {
 /** PyTorch's steps: how far losses, gradients, weights and their running mean are from its own. */
 async function torch(name: string) {
   await useBackend('webgpu');
-  const { type, alpha, tau, clip, ...expected } = steps.cases[name]!;
-  const model = await loadFixture();
-  const student = studentOf(model, ALL);
-  const { weightDecay, emaDecay } = steps;
-  const config = resolveTrainConfig({
-    ...DATA,
-    optimizer: { weightDecay, clipGrad: clip },
-    distillation: { type, alpha, tau, ...(type === 'none' ? {} : { teacher: 'given' }) },
-    emaDecay,
-  });
-  const engine = await openTrainingEngine(student, config);
-  const runner = new EngineSteps({ config, student, imgSize: [8, 12] } as unknown as TrainSetup, engine);
-  const far = async (buffer: BufferName, fixture: string) => {
-    const values = new Map<string, Float32Array>();
-    for (const weight of buffer === 'gradients' ? engine.reached : student.weights.keys()) {
-      values.set(weight, await engine.read(buffer, weight));
-    }
-    return furthest((weight) => values.get(weight), fixture);
-  };
-  const losses: number[] = [];
-  const found: Record<string, number> = {};
-  for (let step = 0; step < steps.steps; step++) {
-    const learningRate = cosineWithWarmup(schedule, epochTime(Math.floor(step / steps.stepsPerEpoch)));
-    const { images, targets, teacherLogits } = batchOf(step);
-    const { loss, base, teacher } = await runner.add({
-      pixels: await images.data<'float32'>(),
-      targets: await targets.data<'float32'>(),
-      count: 4,
-      teacher: type === 'none' ? undefined : teacherThatSays(teacherLogits),
-      dropPathSeed: noSeed,
-    });
-    tf.dispose([images, targets]);
-    losses.push(
-      Math.abs(loss - expected.total[step]!),
-      Math.abs(base - expected.base[step]!),
-      type === 'none' ? 0 : Math.abs(teacher! - expected.teacher[step]!),
-    );
-    if (step === 0) found.gradients = await far('gradients', `gradients.${name}`);
-    await runner.gradientNorm();
-    await runner.update({ count: step + 1, learningRate });
-    if (step === 0) found.step1 = await far('weights', `step1.${name}`);
-  }
-  found.step20 = await far('weights', `step20.${name}`);
-  if (name === 'soft') found.ema20 = await far('ema', 'ema20.soft');
-  runner.writeWeights();
-  const own = new Map<string, Float32Array>();
-  for (const [weight, variable] of student.weights) {
-    own.set(weight, Float32Array.from(await variable.read().data()));
-  }
-  found.student = await furthest((weight) => own.get(weight), `step20.${name}`);
-  return { ...found, firstLoss: Math.max(...losses.slice(0, 3)), losses: Math.max(...losses) };
+  return followTorch(name, openTrainingEngine);
 }
 
 /** With what else a step may have. */
